@@ -1,0 +1,100 @@
+"""
+What can go wrong, in words for the person who has to mend it.
+
+Every error that a user can meet is an `AuraError`: a *rule* that names the
+check (``edf.truncated``), one line saying what was found, and a way out.
+The class says who has to act; `aura.rpc.status` maps it to a gRPC status.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    One finding about one input, as manifests and `aura inspect` list it.
+
+    Parameters
+    ----------
+    rule : str
+        Stable identifier of the check, dotted lower case.
+    level : {"error", "warning"}
+        An error means that the input is refused.
+    text : str
+        One line: what was found, what is allowed, and the way out.
+    """
+
+    rule: str
+    level: Level
+    text: str
+
+
+class AuraError(Exception):
+    """
+    An error with a rule, a one-line text and a way out.
+
+    Parameters
+    ----------
+    rule : str
+        Stable identifier of the check, dotted lower case.
+    text : str
+        What was found and what is allowed; no path and no header text of a
+        recording other than channel labels.
+    fix : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(self, rule: str, text: str, fix: str = "") -> None:
+        self.rule = rule
+        self.text = f"{text}; {fix}" if fix else text
+        super().__init__(rule, text, fix)
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+    @property
+    def problem(self) -> Problem:
+        """The same finding as an entry of a manifest."""
+        return Problem(self.rule, "error", self.text)
+
+
+class InvalidInputError(AuraError):
+    """The request or file is malformed and will stay so."""
+
+
+class CorruptDataError(AuraError):
+    """A file is damaged: cut off, or not what its digest says."""
+
+
+class MissingError(AuraError):
+    """A file, a model or a folder is not there."""
+
+
+class ForbiddenError(AuraError):
+    """A path leaves its folder, or an artefact is not to be trusted."""
+
+
+class PreconditionError(AuraError):
+    """Something has to change before the same request can succeed."""
+
+
+class ResourceError(AuraError):
+    """A limit of size, memory or disk is reached."""
+
+
+class UnsupportedError(AuraError):
+    """A legal input of a kind that is not read."""
+
+
+class UnavailableError(AuraError):
+    """Something is away for now; the same request may succeed later."""
+
+
+class EndOfData(AuraError):
+    """A source has handed out everything; the next call starts anew."""
+
+    def __init__(self) -> None:
+        super().__init__("source.end", "all batches have been handed out")

@@ -1,0 +1,124 @@
+"""
+All settings in one table: environment over ``config.toml`` over defaults.
+
+The platform generates no environment but the shared folder's name, so a
+file on that folder is the only knob a user of the canvas has.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from aura.errors import InvalidInputError
+
+SHARED_FOLDER_DEFAULT = "/data/shared"
+CONFIG_FILE = "config.toml"
+
+
+def setting(env: str, default: Any, text: str) -> Any:
+    """Declare one setting: its environment variable, default and text."""
+    return field(default=default, metadata={"env": env, "text": text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of all blocks; the key in ``config.toml`` is the field name."""
+
+    training: str = setting(
+        "AURA_TRAINING", "training",
+        "folder of annotated recordings, relative to the shared folder")
+    recordings: str = setting(
+        "AURA_RECORDINGS", "recordings",
+        "folder of recordings to predict, relative to the shared folder")
+    batch_size: int = setting(
+        "AURA_BATCH_SIZE", 16, "recordings in one batch")
+    ecg_channel: str = setting(
+        "AURA_ECG_CHANNEL", "",
+        "label of the ECG channel, where the rule would choose another")
+    alias_key: str = setting(
+        "AURA_ALIAS_KEY", "aura",
+        "secret from which aliases of patients and recordings are made")
+    timezone: str = setting(
+        "AURA_EDF_TIMEZONE", "UTC",
+        "time zone of the recordings' clocks, which EDF does not say")
+    hop_s: float = setting(
+        "AURA_HOP_S", 1.0, "seconds from one analysis window to the next")
+    target_far: float = setting(
+        "AURA_TARGET_FAR", 1.0,
+        "false alarms per 24 h at which the alarm threshold is set")
+    seed: int = setting(
+        "AURA_SEED", 1, "seed of everything random in a training")
+    model: str = setting(
+        "AURA_MODEL", "", "folder of the model; else the latest trained one")
+    workers: int = setting(
+        "AURA_WORKERS", 0, "processes or threads; 0 takes all processors")
+
+    @classmethod
+    def load(cls, shared: Path | None = None,
+             environ: Mapping[str, str] | None = None) -> "Settings":
+        """
+        Read settings from the environment and the shared folder.
+
+        Parameters
+        ----------
+        shared : Path, optional
+            Folder that may hold a ``config.toml``.
+        environ : mapping, optional
+            Environment; the process's own by default.
+
+        Raises
+        ------
+        InvalidInputError
+            If a value cannot be read, or the file holds an unknown key.
+        """
+        environ = os.environ if environ is None else environ
+        given = _read_config(shared / CONFIG_FILE) if shared else {}
+        for entry in fields(cls):
+            text = environ.get(entry.metadata["env"], "")
+            if text:
+                given[entry.name] = _parse(
+                    entry.metadata["env"], text, type(entry.default))
+        return cls(**given)
+
+
+def shared_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """
+    The shared folder, as an absolute path.
+
+    The platform sets ``SHARED_FOLDER_PATH`` to the name of the shared-folder
+    node, without the leading slash of the place where it is mounted.
+    """
+    environ = os.environ if environ is None else environ
+    text = environ.get("SHARED_FOLDER_PATH") or SHARED_FOLDER_DEFAULT
+    return Path("/") / text
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            "settings.file", f"{CONFIG_FILE} cannot be read: {error}",
+            "mend it or remove it") from None
+    types = {entry.name: type(entry.default) for entry in fields(Settings)}
+    for key, value in content.items():
+        if key not in types:
+            raise InvalidInputError(
+                "settings.unknown", f"{CONFIG_FILE} has the key {key!r}",
+                "known keys are " + ", ".join(sorted(types)))
+        content[key] = _parse(f"{CONFIG_FILE}: {key}", str(value), types[key])
+    return content
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidInputError(
+            "settings.value",
+            f"{name} is {text!r}, which is no {kind.__name__}") from None

@@ -1,0 +1,198 @@
+"""
+Folders on a shared volume: nothing leaves them, nothing is half-written.
+
+A `Folder` opens only regular files that really lie inside it, whatever
+``..``, links or a rename during the call suggest. `write` replaces a file as
+a whole or not at all: a reader sees the old or the new content, a kill or a
+full disk leaves the old one.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from aura.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+    ResourceError,
+)
+
+PARTIAL = ".partial-"
+PARTIAL_MAX_AGE_S = 3600.0
+
+
+class Folder:
+    """
+    A folder whose files are named by relative path.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; links in its own path are followed once, here.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.realpath(root))
+
+    def path(self, relative: str) -> Path:
+        """
+        Absolute path of a name inside the folder, without looking at it.
+
+        Raises
+        ------
+        InvalidInputError
+            If the name is absolute, climbs out, or holds a NUL byte.
+        """
+        pure = PurePosixPath(relative)
+        if (not relative or "\0" in relative or pure.is_absolute()
+                or ".." in pure.parts or len(relative) > 4096):
+            raise InvalidInputError(
+                "path.outside", "a path must be relative and stay inside",
+                "name files relative to the shared folder, without '..'")
+        return self.root / pure
+
+    @contextlib.contextmanager
+    def open(self, relative: str) -> Iterator[BinaryIO]:
+        """
+        Open a regular file that really lies inside the folder.
+
+        Raises
+        ------
+        MissingError, ForbiddenError, InvalidInputError
+            If it is not there, may not be read or lies elsewhere, or is no
+            regular file (a FIFO is never waited for).
+        """
+        descriptor = self._descriptor(self.path(relative))
+        with os.fdopen(descriptor, "rb") as stream:
+            yield stream
+
+    def _descriptor(self, path: Path) -> int:
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise not_regular()
+            descriptor = os.open(
+                path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise _read_error(error) from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise not_regular()
+            if not self.holds(_real_path(descriptor, path)):
+                raise outside()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path, all links followed, lies inside the folder."""
+        return Path(os.path.realpath(path)).is_relative_to(self.root)
+
+    def read(self, relative: str) -> bytes:
+        """Whole content of a small file; errors as for `open`."""
+        with self.open(relative) as stream:
+            return stream.read()
+
+    def write(self, relative: str, content: bytes) -> Path:
+        """Replace a file as a whole; errors as for `replace`."""
+        with self.replace(relative) as stream:
+            stream.write(content)
+        return self.path(relative)
+
+    @contextlib.contextmanager
+    def replace(self, relative: str) -> Iterator[BinaryIO]:
+        """
+        Write a file that takes its name only when it is complete and safe.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full; the old file, if any, is as it was.
+        PreconditionError
+            If the folder may not be written to.
+        ForbiddenError
+            If a link on the way leads out of the folder.
+        """
+        target = self.path(relative)
+        partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not self.holds(target.parent):
+                raise outside()
+            with open(partial, "xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise _write_error(error) from None
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+    def sweep(self) -> None:
+        """Remove what killed writers left more than an hour ago."""
+        limit = time.time() - PARTIAL_MAX_AGE_S
+        for path in self.root.rglob(f"{PARTIAL}*"):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime < limit:
+                    path.unlink()
+
+
+def not_regular() -> InvalidInputError:
+    """The error for a folder, FIFO, device or socket given as a file."""
+    return InvalidInputError(
+        "path.not_regular", "this is not a regular file",
+        "pipes, devices and sockets are not read")
+
+
+def outside() -> ForbiddenError:
+    """The error for a path that leads out of its folder."""
+    return ForbiddenError(
+        "path.outside", "this path leads out of its folder",
+        "copy the file into the folder, or name its real folder as input")
+
+
+def _real_path(descriptor: int, path: Path) -> Path:
+    # What was opened counts, not what the name means by now.
+    link = Path(f"/proc/self/fd/{descriptor}")
+    return Path(os.readlink(link)) if link.exists() else path
+
+
+def _read_error(error: OSError) -> Exception:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return MissingError("path.missing", "there is no such file")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ForbiddenError(
+            "path.unreadable", "this file may not be read",
+            "give the user that runs this the right to read it")
+    if error.errno == errno.ELOOP:
+        return ForbiddenError("path.loop", "this link leads to itself")
+    return ResourceError("path.read", f"reading failed: {error.strerror}")
+
+
+def _write_error(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ResourceError(
+            "disk.full", "there is no space left to write to",
+            "free some space and repeat; nothing was overwritten")
+    return PreconditionError(
+        "disk.unwritable", f"the folder cannot be written: {error.strerror}",
+        "make it writable for the user that runs this")
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
