@@ -1,0 +1,17 @@
+"""What all tests share: where the real recordings are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real recordings, never part of the project."""
+    folder = Path(os.environ.get("AURA_DATA", ROOT / "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings at {folder}; set AURA_DATA")
+    return folder.resolve()
