@@ -1,0 +1,201 @@
+"""
+Exact confidence intervals for the few events that seizure scoring counts.
+
+A percentage of four seizures says little without its interval, so every
+figure here carries the count and the total it was made of.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import (  # type: ignore[import-untyped]
+    betaincinv,
+    gammaincinv,
+)
+
+from aura.errors import InvalidInputError
+
+LEVEL = 0.95
+HOURS_PER_DAY = 24.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """
+    A figure, the counts behind it and its exact interval.
+
+    Parameters
+    ----------
+    value : float
+        The estimate; NaN where `total` is 0.
+    count : int
+        Events counted.
+    total : float
+        What they are counted out of: events, or hours for a rate.
+    low, high : float
+        Ends of the confidence interval. Where `total` is 0 it is everything
+        that is possible: [0, 1], or [0, inf) for a rate.
+    """
+
+    value: float
+    count: int
+    total: float
+    low: float
+    high: float
+
+
+def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
+    """
+    Proportion with its Clopper-Pearson interval.
+
+    Parameters
+    ----------
+    count, total : int
+        Successes and trials, ``0 <= count <= total``.
+    level : float
+        Probability that the interval holds the true value, at least.
+
+    Returns
+    -------
+    Estimate
+        Unitless, in [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If the counts or the level are impossible.
+
+    References
+    ----------
+    .. [1] Clopper, Pearson (1934). Biometrika, 26(4), 404-413.
+       https://doi.org/10.1093/biomet/26.4.404
+    """
+    tail = _tail(level)
+    if not 0 <= count <= total:
+        raise InvalidInputError(
+            "interval.count", f"{count} of {total} is no proportion",
+            "counts are from 0 to the total")
+    if total == 0:
+        return Estimate(math.nan, 0, 0, 0.0, 1.0)
+    misses = total - count
+    low = betaincinv(count, misses + 1, tail) if count else 0.0
+    high = betaincinv(count + 1, misses, 1 - tail) if misses else 1.0
+    return Estimate(count / total, count, total, float(low), float(high))
+
+
+def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
+    """
+    F1 score, 2 tp / (2 tp + fp + fn), with an exact interval.
+
+    F1 = 2 J / (1 + J) rises with the proportion J = tp / (tp + fp + fn),
+    whose Clopper-Pearson interval, given that total, is carried over.
+
+    Parameters
+    ----------
+    tp, fp, fn : int
+        True positives, false positives, false negatives.
+    level : float
+        As for `proportion`.
+
+    Returns
+    -------
+    Estimate
+        Unitless, in [0, 1]; `count` is tp, `total` is tp + fp + fn, so
+        that `value` is not their quotient.
+
+    Raises
+    ------
+    InvalidInputError
+        If a count is negative or the level impossible.
+    """
+    if min(fp, fn) < 0:
+        raise InvalidInputError(
+            "interval.count", f"fp {fp} and fn {fn}: a count is negative")
+    shared = proportion(tp, tp + fp + fn, level)
+    value, low, high = (
+        2 * part / (1 + part)
+        for part in (shared.value, shared.low, shared.high))
+    if shared.total:
+        value = 2 * tp / (2 * tp + fp + fn)
+    return Estimate(value, tp, shared.total, low, high)
+
+
+def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
+    """
+    Events per 24 h with the exact interval of a Poisson count.
+
+    Parameters
+    ----------
+    count : int
+        Events seen.
+    hours : float
+        Time in which they were seen.
+    level : float
+        As for `proportion`.
+
+    Returns
+    -------
+    Estimate
+        Events per 24 h; `total` is `hours`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the count, the hours or the level are impossible.
+
+    References
+    ----------
+    .. [1] Garwood (1936). Biometrika, 28(3/4), 437-442.
+       https://doi.org/10.1093/biomet/28.3-4.437
+    """
+    tail = _tail(level)
+    _check_hours(hours)
+    if count < 0 or (count and not hours):
+        raise InvalidInputError(
+            "interval.count", f"{count} events in {hours:g} h is no rate",
+            "a count is not negative, and 0 where there are no hours")
+    if not hours:
+        return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
+    days = hours / HOURS_PER_DAY
+    low = gammaincinv(count, tail) if count else 0.0
+    high = gammaincinv(count + 1, 1 - tail)
+    return Estimate(count / days, count, hours,
+                    float(low) / days, float(high) / days)
+
+
+def resolvable_rate(hours: float) -> float:
+    """
+    Smallest non-zero rate that so many hours can show: one event in all.
+
+    Parameters
+    ----------
+    hours : float
+        Time observed.
+
+    Returns
+    -------
+    float
+        Events per 24 h; inf where there are no hours.
+
+    Raises
+    ------
+    InvalidInputError
+        If the hours are negative or not finite.
+    """
+    _check_hours(hours)
+    return HOURS_PER_DAY / hours if hours else math.inf
+
+
+def _tail(level: float) -> float:
+    if not 0 < level < 1:
+        raise InvalidInputError(
+            "interval.level", f"the confidence level is {level!r}",
+            "it lies between 0 and 1, like 0.95")
+    return (1 - level) / 2
+
+
+def _check_hours(hours: float) -> None:
+    if not 0 <= hours < math.inf:
+        raise InvalidInputError(
+            "interval.hours", f"{hours!r} hours cannot be observed",
+            "hours are finite and not negative")

@@ -1,0 +1,91 @@
+"""
+Stretches of time as arrays of starts and ends, and what can be done to them.
+
+Everywhere spans are an array of shape (n, 2), sorted by start; they may
+overlap where the function does not say otherwise. Nothing is rounded, so
+that the unit may be seconds or steps of a grid.
+"""
+
+import numpy as np
+
+from aura.recording import Floats
+
+
+def merge(spans: Floats, gap: float) -> Floats:
+    """
+    Join spans that overlap or lie closer than a gap.
+
+    Parameters
+    ----------
+    spans : ndarray, shape (n, 2)
+        Sorted by start.
+    gap : float
+        Spans this far apart or farther stay apart.
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
+        Sorted and at least `gap` apart.
+    """
+    if not len(spans):
+        return spans
+    ends = np.maximum.accumulate(spans[:, 1])
+    first = np.append(True, spans[1:, 0] - ends[:-1] >= gap)
+    return np.column_stack((spans[first, 0], ends[np.roll(first, -1)]))
+
+
+def union(spans: Floats) -> Floats:
+    """Disjoint spans that cover what the given, sorted ones cover."""
+    return merge(spans, 0.0)
+
+
+def cut(spans: Floats, longest: float) -> Floats:
+    """
+    Cut spans into pieces of a greatest length and one remainder each.
+
+    Parameters
+    ----------
+    spans : ndarray, shape (n, 2)
+        Sorted by start.
+    longest : float
+        Greatest length, above 0.
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
+        The pieces; those of one span follow each other.
+    """
+    # Summed up piece by piece, as timescoring does: a product would round
+    # to other steps of a grid now and then.
+    pieces = []
+    for start, end in spans.tolist():
+        while end - start > longest:
+            pieces.append((start, start + longest))
+            start += longest
+        pieces.append((start, end))
+    return np.array(pieces, dtype=np.float64).reshape(-1, 2)
+
+
+def covered(disjoint: Floats, spans: Floats) -> Floats:
+    """
+    How much of each span is covered by others.
+
+    Parameters
+    ----------
+    disjoint : ndarray, shape (m, 2)
+        What covers: sorted and not overlapping, as `union` gives it.
+    spans : ndarray, shape (n, 2)
+        What is covered, in any order.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Covered length of each span.
+    """
+    if not len(disjoint):
+        return np.zeros(len(spans))
+    length = np.cumsum(np.diff(disjoint))
+    upto = np.column_stack((np.append(0.0, length[:-1]), length))
+    # Covered length up to any time grows only inside the disjoint spans.
+    amounts = np.interp(spans, disjoint.ravel(), upto.ravel())
+    return np.asarray(np.diff(amounts)[:, 0])
