@@ -1,0 +1,189 @@
+"""
+Fields of an EDF header: fixed width, ASCII, and taken at their word.
+
+The specification writes numbers as plain decimals. What other readers make
+of ``1E0``, ``-5,0``, ``nan`` or ``1_0`` differs between them and is wrong
+somewhere, so here a number is digits with at most one sign and one dot.
+
+References
+----------
+.. [1] Kemp et al. (1992), https://doi.org/10.1016/0013-4694(92)90009-7
+.. [2] Kemp and Olivan (2003), EDF+,
+   https://doi.org/10.1016/S1388-2457(03)00123-8
+"""
+
+import re
+from datetime import date, datetime, time
+from fractions import Fraction
+
+from aura.errors import InvalidInputError
+
+_INTEGER = re.compile(rb" *([+-]?[0-9]+) *")
+_DECIMAL = re.compile(rb" *([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)) *")
+_HARMLESS = re.compile(rb"[0-9+\-.,:/eE_]{0,16}")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_DATE = re.compile(rb"([0-9]{2})\.([0-9]{2})\.([0-9]{2}|yy)")
+_TIME = re.compile(rb"([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
+_STARTDATE = re.compile(rb"([0-9]{2})-([A-Z]{3})-([0-9]{4})")
+_MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG",
+           b"SEP", b"OCT", b"NOV", b"DEC")
+
+
+def integer(field: bytes, name: str) -> int:
+    """
+    A whole number.
+
+    Raises
+    ------
+    InvalidInputError
+        ``edf.header.number`` if the field is anything else.
+    """
+    match = _INTEGER.fullmatch(field)
+    if match is None:
+        raise _not_a_number(field, name, "a whole number")
+    return int(match[1])
+
+
+def decimal(field: bytes, name: str) -> Fraction:
+    """
+    A decimal number, exactly as it is written.
+
+    Raises
+    ------
+    InvalidInputError
+        ``edf.header.number`` if the field is anything else, such as a
+        number with an exponent.
+    """
+    match = _DECIMAL.fullmatch(field)
+    if match is None:
+        raise _not_a_number(field, name, "a plain decimal number")
+    return Fraction(match[1].decode("ascii"))
+
+
+def text(field: bytes) -> str:
+    """
+    Free text, without its padding and fit to be printed.
+
+    The specification allows ASCII only; UTF-8 and Latin-1 are met in
+    labels and units and are both understood.
+    """
+    stripped = field.strip(b" ")
+    try:
+        decoded = stripped.decode("utf-8")
+    except UnicodeDecodeError:
+        decoded = stripped.decode("latin-1")
+    return "".join(c if c.isprintable() else "\ufffd" for c in decoded)
+
+
+def refuse_control_characters(header: bytes) -> None:
+    """
+    Check that a header holds text.
+
+    Raises
+    ------
+    InvalidInputError
+        ``edf.header.control`` at the first byte below 32, or 127.
+    """
+    match = _CONTROL.search(header)
+    if match is not None:
+        raise InvalidInputError(
+            "edf.header.control",
+            f"byte {match.start()} of the header is the control character "
+            f"{match[0][0]}, where only printable text is allowed",
+            "write the file again with a tool that pads with spaces")
+
+
+def start(date_field: bytes, time_field: bytes, recording: bytes,
+          plus: bool) -> datetime:
+    """
+    Start of a recording, from up to three fields that have to agree.
+
+    Parameters
+    ----------
+    date_field, time_field : bytes
+        ``dd.mm.yy`` and ``hh.mm.ss``. Years 85 to 99 are 19xx and 00 to 84
+        are 20xx; ``yy`` says that EDF+ has the year elsewhere.
+    recording : bytes
+        The recording field, in EDF+ ``Startdate dd-MMM-yyyy ...``.
+    plus : bool
+        Whether the file is EDF+ or BDF+, so that `recording` counts.
+
+    Raises
+    ------
+    InvalidInputError
+        ``edf.date`` or ``edf.time`` if a field is malformed or no real date,
+        ``edf.startdate`` if EDF+ contradicts the main field.
+    """
+    long_date = _startdate(recording) if plus else None
+    match = _DATE.fullmatch(date_field)
+    if match is None:
+        raise InvalidInputError(
+            "edf.date", f"the start date {_shown(date_field)} is not written "
+            "dd.mm.yy", "correct the start date in the header")
+    day, month = int(match[1]), int(match[2])
+    if match[3] == b"yy":
+        if long_date is None:
+            raise InvalidInputError(
+                "edf.date", "the start date has 'yy' for its year and no "
+                "EDF+ field says which", "write dd.mm.yy with digits")
+        year = long_date.year
+    else:
+        year = int(match[3]) + (1900 if int(match[3]) >= 85 else 2000)
+    short_date = _real_date(year, month, day, "edf.date")
+    if long_date is not None and long_date != short_date:
+        raise InvalidInputError(
+            "edf.startdate", f"the header starts on {short_date} and its "
+            f"EDF+ recording field on {long_date}",
+            "correct one of the two dates")
+    return datetime.combine(short_date, _time(time_field))
+
+
+def _time(field: bytes) -> time:
+    match = _TIME.fullmatch(field)
+    try:
+        if match is None:
+            raise ValueError
+        return time(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        raise InvalidInputError(
+            "edf.time", f"the start time {_shown(field)} is no time of day "
+            "written hh.mm.ss", "correct the start time in the header",
+        ) from None
+
+
+def _startdate(recording: bytes) -> date | None:
+    words = recording.split(b" ")
+    if words[0] != b"Startdate" or words[1:2] in ([], [b""], [b"X"]):
+        return None
+    match = _STARTDATE.fullmatch(words[1].upper())
+    if match is None or match[2] not in _MONTHS:
+        raise InvalidInputError(
+            "edf.startdate", "the EDF+ recording field has a start date that "
+            "is not written dd-MMM-yyyy", "write it so, or 'Startdate X'")
+    month = _MONTHS.index(match[2]) + 1
+    return _real_date(int(match[3]), month, int(match[1]), "edf.startdate")
+
+
+def _real_date(year: int, month: int, day: int, rule: str) -> date:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise InvalidInputError(
+            rule, f"there is no day {day} of month {month} in {year}",
+            "correct the start date in the header") from None
+
+
+def _not_a_number(field: bytes, name: str, wanted: str) -> InvalidInputError:
+    return InvalidInputError(
+        "edf.header.number", f"the field '{name}' is {_shown(field)}, where "
+        f"{wanted} is allowed", "correct the header")
+
+
+def _shown(field: bytes) -> str:
+    # Header text may name a patient: only what looks like a number is shown.
+    stripped = field.strip(b" ")
+    if not stripped:
+        return "blank"
+    if _HARMLESS.fullmatch(stripped):
+        return f"'{stripped.decode('ascii')}'"
+    return "some other text"
