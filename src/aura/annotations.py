@@ -1,0 +1,331 @@
+"""
+Annotations of seizures: text dialects to events, and events to text.
+
+Read are the ``.tse_bi`` files of the TUH corpus (and their dialect with ISO
+times), BIDS ``*_events.tsv`` with HED-SCORE columns, and the texts of EDF+
+annotations. What is a seizure is a closed list: any other text is no
+seizure, whatever it says, and is counted.
+
+References
+----------
+.. [1] Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from aura.errors import InvalidInputError, Problem, ResourceError
+from aura.recording import BACKGROUND, SEIZURE, Event
+
+EVENTS_MAX = 1_000_000
+OTHER = "other"
+COLUMNS = ("onset", "duration", "eventType", "confidence", "channels",
+           "dateTime", "recordingDuration")
+
+_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?", re.ASCII)
+_SUBTYPE = re.compile(r"sz(?:_[a-z0-9]+)*", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?",
+                  re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MISSING = "n/a"
+
+# The words for a seizure in use, and the codes of the TUH corpus.
+_WORDS = {
+    "seiz": SEIZURE, "seizure": SEIZURE, "sz": SEIZURE, "crisis": SEIZURE,
+    "crise": SEIZURE, "fnsz": "sz_foc", "gnsz": "sz_gen", "spsz": "sz_foc_a",
+    "cpsz": "sz_foc_ia", "absz": "sz_gen_nm", "tnsz": "sz_gen_m",
+    "cnsz": "sz_gen_m", "tcsz": "sz_gen_m", "atsz": "sz_gen_m",
+    "mysz": "sz_gen_m", "bckg": BACKGROUND, "background": BACKGROUND,
+    "impd": "impd"}
+
+
+def label_of(text: str) -> str:
+    """
+    Label of an annotation text: ``sz...``, ``bckg``, ``impd`` or ``other``.
+
+    Parameters
+    ----------
+    text : str
+        The whole text; upper or lower case is the same.
+    """
+    word = text.strip().lower()
+    if _SUBTYPE.fullmatch(word):
+        return word
+    return _WORDS.get(word, OTHER)
+
+
+def read_tse(content: bytes, start: datetime | None = None) -> list[Event]:
+    """
+    Read a ``.tse`` or ``.tse_bi`` file.
+
+    Parameters
+    ----------
+    content : bytes
+        Lines ``start stop label probability`` after a ``version`` line;
+        other ``name = value`` lines may stand before them.
+    start : datetime, optional
+        Start of the recording, for the dialect whose times are ISO dates.
+
+    Returns
+    -------
+    list of Event
+        As they stand in the file, seizures and all others; see `settle`.
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` with line and field.
+    """
+    events: list[Event] = []
+    version = False
+    for number, line in _lines(content):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if "=" in line and not events:
+            version = version or words[0] == "version"
+            continue
+        if len(words) == 6:
+            words = [" ".join(words[:2]), " ".join(words[2:4]), *words[4:]]
+        if len(words) != 4:
+            raise _syntax(number, "row", "does not have the four fields start,"
+                          " stop, label and probability")
+        onset = _time(words[0], number, "start", start)
+        stop = _time(words[1], number, "stop", start)
+        events.append(Event(onset, stop - onset, label_of(words[2]),
+                            _confidence(words[3], number, "probability")))
+    if not version:
+        raise _syntax(1, "version", "is missing: 'version = tse_v1.0.0'")
+    return events
+
+
+def read_events_tsv(content: bytes) -> tuple[list[Event], float | None]:
+    """
+    Read a BIDS ``*_events.tsv``, ours or another's.
+
+    Parameters
+    ----------
+    content : bytes
+        Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
+        BIDS's own ``trial_type``), in any order; ``confidence`` and
+        ``recordingDuration`` are read, others passed over.
+
+    Returns
+    -------
+    events : list of Event
+        As they stand in the file, seizures and all others; see `settle`.
+    recording_duration_s : float or None
+        Length of the recording, where the file says it.
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` with line and field.
+    """
+    rows = ((number, line.split("\t"))
+            for number, line in _lines(content) if line.strip())
+    _, names = next(rows, (1, [""]))
+    names = [name.strip() for name in names]
+    kind = "eventType" if "eventType" in names else "trial_type"
+    for name in ("onset", "duration", kind):
+        if names.count(name) != 1:
+            raise _syntax(1, name, "is not the name of exactly one column")
+    events: list[Event] = []
+    length: float | None = None
+    for number, cells in rows:
+        if len(cells) != len(names):
+            raise _syntax(number, "row", f"has {len(cells)} fields under "
+                          f"{len(names)} column names")
+        row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        events.append(Event(
+            _number(row["onset"], number, "onset"),
+            _or_missing(row["duration"], number, "duration") or 0.0,
+            label_of(row[kind]),
+            _confidence(row.get("confidence", _MISSING), number,
+                        "confidence")))
+        length = _same_length(length, row, number)
+    return events, length
+
+
+def write_events_tsv(events: Iterable[Event], start: datetime,
+                     duration_s: float, channels: str = _MISSING) -> bytes:
+    """
+    Write events as BIDS/HED-SCORE TSV, as SzCORE scores it.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Settled seizures; none gives one ``bckg`` row over the recording.
+    start : datetime
+        Start of the recording.
+    duration_s : float
+        Length of the recording.
+    channels : str, optional
+        Label of the channel that the events were found in.
+
+    Returns
+    -------
+    bytes
+        UTF-8 with two decimals, every end inside the recording.
+    """
+    length = _hundredths(duration_s)
+    tail = "\t".join((
+        "".join(c if c.isprintable() else " " for c in channels),
+        f"{start:%Y-%m-%d %H:%M:%S}", _seconds(length)))
+    lines = ["\t".join(COLUMNS)]
+    for event in sorted(events) or [Event(0.0, duration_s, BACKGROUND)]:
+        # Rounded are both ends, so that neighbours stay neighbours.
+        onset = min(_hundredths(event.onset_s), length)
+        end = min(_hundredths(event.end_s), length)
+        confidence = (_MISSING if event.confidence is None
+                      else f"{event.confidence:.2f}")
+        lines.append("\t".join((_seconds(onset), _seconds(end - onset),
+                                event.label, confidence, tail)))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def settle(events: Sequence[Event], duration_s: float) -> tuple[
+        tuple[Event, ...], tuple[Problem, ...]]:
+    """
+    Reduce annotations to disjoint seizures inside the recording, sorted.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        As read, with any label.
+    duration_s : float
+        Length of the recording.
+
+    Returns
+    -------
+    events : tuple of Event
+        Seizures only. Overlapping and touching ones are one; where their
+        subtypes differ, what the subtypes share is kept.
+    problems : tuple of Problem
+        Warnings with counts of what was changed or left out.
+    """
+    counts = dict.fromkeys(_FINDINGS, 0)
+    counts["other"] = sum(event.label == OTHER for event in events)
+    seizures = [event for event in events if event.is_seizure]
+    counts["order"] = sum(
+        after.onset_s < before.onset_s
+        for before, after in zip(seizures, seizures[1:], strict=False))
+    settled: list[Event] = []
+    for event in sorted(seizures, key=_position):
+        onset, end = max(event.onset_s, 0.0), min(event.end_s, duration_s)
+        if event.duration_s <= 0:
+            counts["length"] += 1
+        elif end <= onset:
+            counts["outside"] += 1
+        else:
+            counts["clipped"] += end - onset < event.duration_s - 1e-9
+            inside = replace(event, onset_s=onset, duration_s=end - onset)
+            if settled and onset <= settled[-1].end_s:
+                counts["overlap"] += 1
+                settled[-1] = _union(settled[-1], inside)
+            else:
+                settled.append(inside)
+    problems = tuple(
+        Problem(f"annotations.{name}", "warning", f"{count} {_FINDINGS[name]}")
+        for name, count in counts.items() if count)
+    return tuple(settled), problems
+
+
+_FINDINGS = {
+    "other": "annotations are not in the closed list of seizure words and "
+             "were left out",
+    "order": "annotated seizures start before the one above them; they were "
+             "sorted",
+    "length": "annotated seizures last no time or less and were left out",
+    "outside": "annotated seizures lie outside the recording and were left "
+               "out",
+    "clipped": "annotated seizures reach beyond the recording and were cut",
+    "overlap": "annotated seizures overlap or touch another and were joined",
+}
+
+
+def _position(event: Event) -> tuple[float, float, str]:
+    return event.onset_s, event.duration_s, event.label
+
+
+def _union(first: Event, second: Event) -> Event:
+    shared = []
+    for one, other in zip(first.label.split("_"), second.label.split("_"),
+                          strict=False):
+        if one != other:
+            break
+        shared.append(one)
+    given = [event.confidence for event in (first, second)
+             if event.confidence is not None]
+    end = max(first.end_s, second.end_s)
+    return Event(first.onset_s, end - first.onset_s, "_".join(shared),
+                 max(given) if given else None)
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, str]]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _syntax(line, "row", "is not UTF-8") from None
+    lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > EVENTS_MAX:
+        raise ResourceError(
+            "annotations.count", f"there are more than {EVENTS_MAX} lines of "
+            "annotations", "keep those of seizures")
+    for number, row in enumerate(lines, 1):
+        if _CONTROL.search(row):
+            raise _syntax(number, "row", "has a control character")
+        yield number, row
+
+
+def _time(word: str, line: int, name: str, start: datetime | None) -> float:
+    if start is None or not _ISO.fullmatch(word):
+        return _number(word, line, name)
+    try:
+        return (datetime.fromisoformat(word) - start).total_seconds()
+    except ValueError:
+        raise _syntax(line, name, "is no real date and time") from None
+
+
+def _number(word: str, line: int, name: str) -> float:
+    if _NUMBER.fullmatch(word) is None:
+        raise _syntax(line, name, "is not a plain decimal number")
+    return float(word)
+
+
+def _or_missing(word: str, line: int, name: str) -> float | None:
+    return None if word == _MISSING else _number(word, line, name)
+
+
+def _confidence(word: str, line: int, name: str) -> float | None:
+    value = _or_missing(word, line, name)
+    if value is not None and not 0 <= value <= 1:
+        raise _syntax(line, name, "is not between 0 and 1")
+    return value
+
+
+def _same_length(length: float | None, row: dict[str, str],
+                 line: int) -> float | None:
+    given = _or_missing(row.get(COLUMNS[-1], _MISSING), line, COLUMNS[-1])
+    if given is not None and given < 0:
+        raise _syntax(line, COLUMNS[-1], "is negative")
+    if length is not None and given is not None and given != length:
+        raise _syntax(line, COLUMNS[-1], "differs from the row above")
+    return length if given is None else given
+
+
+def _syntax(line: int, name: str, text: str) -> InvalidInputError:
+    return InvalidInputError(
+        "annotations.syntax", f"line {line}: the field '{name}' {text}",
+        "correct the annotations")
+
+
+def _hundredths(seconds: float) -> int:
+    return max(0, round(seconds * 100))
+
+
+def _seconds(hundredths: int) -> str:
+    return f"{hundredths // 100}.{hundredths % 100:02d}"

@@ -1,0 +1,342 @@
+"""
+One recording, from its bytes to what the stages need to know of it.
+
+`examine` takes everything together: the header guard, EDF+ annotations and
+continuity, the annotations beside the file, the choice of the ECG channel
+and the patient's alias. A file that breaks its format is *refused* with the
+rule it breaks; one that is only short or poor in signal is a recording with
+warnings.
+"""
+
+import contextlib
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+from aura import annotations, channels
+from aura.catalogue import Candidate
+from aura.channels import Quality
+from aura.edf import Header, read_header
+from aura.edf_samples import EcgSignal
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    InvalidInputError,
+    Problem,
+    ResourceError,
+)
+from aura.identity import alias, patient_identity
+from aura.recording import BACKGROUND, Event, Recording
+from aura.tal import Timeline, read_timeline
+from aura.workspace import Folder
+
+SHORT_S = 60.0
+# A signal slower than this would make more seconds than its file has bytes.
+RATE_HZ_MIN = 1.0
+SIDECAR_BYTES_MAX = 64 * 2**20
+EDF_PLUS = "EDF+"
+DISAGREE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """
+    An input that is not a recording that can be used, and why.
+
+    Parameters
+    ----------
+    path : str
+        Location relative to the input folder; printable.
+    problems : tuple of Problem
+        Of level ``error``. Only a second way to a folder that is read
+        anyway has a mere warning (see `aura.catalogue`).
+    """
+
+    path: str
+    problems: tuple[Problem, ...]
+
+
+def examine(folder: Folder, candidate: Candidate, ecg_channel: str = "",
+            alias_key: str = "aura") -> Recording | Refused:
+    """
+    Read all that is to be known of a recording but its signal.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder that `aura.catalogue.find` searched.
+    candidate : Candidate
+        What it found.
+    ecg_channel, alias_key : str, optional
+        The settings of these names.
+
+    Returns
+    -------
+    Recording or Refused
+        Never raises for a bad file. Memory is bounded whatever the file.
+    """
+    return _examine(folder, candidate, ecg_channel, alias_key)[0]
+
+
+def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
+           alias_key: str = "aura") -> dict[str, Any]:
+    """
+    What `aura inspect` says of one input, fit for JSON.
+
+    Parameters
+    ----------
+    folder, candidate, ecg_channel, alias_key
+        As for `examine`.
+
+    Returns
+    -------
+    dict
+        ``path``, ``status`` (``ok`` or ``refused``), ``channels``,
+        ``chosen``, ``fs_hz``, ``duration_s``, ``annotations`` (``source``,
+        ``count`` and ``seizures``, each with ``onset_s``, ``duration_s``
+        and ``label``), ``quality`` (a dict of figures for each candidate
+        channel) and ``problems`` (each ``rule``, ``level``, ``text``).
+        Where a file is refused, what is not known is None or empty.
+    """
+    outcome, qualities = _examine(folder, candidate, ecg_channel, alias_key)
+    known = outcome if isinstance(outcome, Recording) else None
+    events = known.events if known else ()
+    return {
+        "path": outcome.path,
+        "status": "ok" if known else "refused",
+        "channels": list(known.channels) if known else [],
+        "chosen": known.channel if known else None,
+        "fs_hz": known.fs_hz if known else None,
+        "duration_s": known.duration_s if known else None,
+        "annotations": {
+            "source": known.annotation_source if known else None,
+            "count": len(events),
+            "seizures": [{"onset_s": event.onset_s,
+                          "duration_s": event.duration_s,
+                          "label": event.label} for event in events]},
+        "quality": qualities,
+        "problems": [{"rule": problem.rule, "level": problem.level,
+                      "text": problem.text} for problem in outcome.problems],
+    }
+
+
+@contextlib.contextmanager
+def open_signal(folder: Folder, recording: Recording,
+                path: str = "") -> Iterator[EcgSignal]:
+    """
+    Open the ECG of a recording that `examine` has returned.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder that the recording lies in.
+    recording : Recording
+        What was found; the header still has to agree with it.
+    path : str, optional
+        Where the file lies in `folder`, if not at ``recording.path``.
+
+    Yields
+    ------
+    EcgSignal
+        Any number of threads may read from it.
+
+    Raises
+    ------
+    AuraError
+        As for `aura.workspace.Folder.open` and `aura.edf.read_header`, and
+        ``recording.changed`` if the file is not the one that was examined.
+    """
+    with folder.open(path or recording.path) as stream:
+        header = read_header(stream)
+        labels = tuple(signal.label for signal in header.signals)
+        if (labels != recording.channels
+                or float(header.duration_s) != recording.duration_s):
+            raise _changed()
+        signal = EcgSignal(stream, header, recording.channel_index)
+        if signal.fs_hz != recording.fs_hz:
+            raise _changed()
+        yield signal
+
+
+def _examine(folder: Folder, candidate: Candidate, ecg_channel: str,
+             alias_key: str) -> tuple[
+                 Recording | Refused, dict[str, dict[str, float]]]:
+    if candidate.problem is not None:
+        return Refused(candidate.name, (candidate.problem,)), {}
+    try:
+        with folder.open(candidate.path) as stream:
+            return _read(folder, candidate, stream, ecg_channel, alias_key)
+    except AuraError as error:
+        problem = error.problem
+    except OSError as error:
+        problem = Problem("path.read", "error",
+                          f"reading failed: {error.strerror}")
+    return Refused(candidate.name, (problem,)), {}
+
+
+def _read(folder: Folder, candidate: Candidate, stream: BinaryIO,
+          ecg_channel: str, alias_key: str) -> tuple[
+              Recording, dict[str, dict[str, float]]]:
+    size = os.fstat(stream.fileno()).st_size
+    header = read_header(stream)
+    timeline = read_timeline(stream, header)
+    events, source, problems = _annotations(
+        folder, candidate, header, timeline)
+    index, qualities, found = _ecg(stream, header, ecg_channel)
+    signal = EcgSignal(stream, header, index)
+    duration_s = float(header.duration_s)
+    if duration_s < SHORT_S:
+        found += (Problem(
+            "recording.short", "warning", f"the recording lasts {duration_s:g}"
+            f" s; below {SHORT_S:g} s no long window is ever full"),)
+    labels = tuple(signal.label for signal in header.signals)
+    digest = _sha256(stream, size)
+    return Recording(
+        path=candidate.name,
+        patient=alias("p", _identity(folder, candidate, header), alias_key),
+        channels=labels,
+        channel=labels[index],
+        channel_index=index,
+        unit=signal.unit,
+        fs_hz=signal.fs_hz,
+        duration_s=duration_s,
+        start=header.start + timedelta(seconds=timeline.first_onset_s),
+        events=events,
+        annotation_source=source,
+        sha256=digest,
+        problems=header.problems + problems + found), qualities
+
+
+def _identity(folder: Folder, candidate: Candidate, header: Header) -> str:
+    # The folder's own name counts too, so that a patient is the same whether
+    # the collection, one folder of it or a single file was given.
+    path = posixpath.join(folder.root.name, candidate.path)
+    return patient_identity(path, header.patient)
+
+
+def _ecg(stream: BinaryIO, header: Header, wanted: str) -> tuple[
+        int, dict[str, dict[str, float]], tuple[Problem, ...]]:
+    """Choose the ECG channel; figures of all that might be it."""
+    labels = [signal.label for signal in header.signals]
+    indices, found = channels.candidates(labels, wanted)
+    signals = [_candidate(stream, header, index) for index in indices]
+    qualities = [channels.assess(signal) for signal in signals]
+    index, choice = channels.choose(labels, indices, qualities)
+    chosen = indices.index(index)
+    signal = signals[chosen]
+    return index, _figures(labels, indices, qualities), (
+        *_faults(header, indices), *found, *choice,
+        *_unit(header.signals[index].unit, signal.unit),
+        *channels.warnings(signal, qualities[chosen], signal.unit))
+
+
+def _candidate(stream: BinaryIO, header: Header, index: int) -> EcgSignal:
+    label = header.signals[index].label
+    fault = header.signals[index].fault
+    if fault is None:
+        signal = EcgSignal(stream, header, index)
+        if signal.fs_hz >= RATE_HZ_MIN:
+            return signal
+        fault = InvalidInputError(
+            "edf.sampling_rate", f"the sampling rate is {signal.fs_hz:g} Hz; "
+            f"an ECG needs {RATE_HZ_MIN:g} at the very least")
+    raise type(fault)(fault.rule, f"channel {label}: {fault.text}",
+                      "or name another channel in AURA_ECG_CHANNEL")
+
+
+def _faults(header: Header, indices: tuple[int, ...]) -> Iterator[Problem]:
+    by_rule: dict[str, list[str]] = {}
+    for index, signal in enumerate(header.signals):
+        if signal.fault is not None and index not in indices:
+            by_rule.setdefault(signal.fault.rule, []).append(
+                signal.label or "(no label)")
+    for rule, labels in by_rule.items():
+        yield Problem(
+            rule, "warning", f"{len(labels)} other channels cannot be read "
+            f"and are not needed: {', '.join(labels[:6])}")
+
+
+def _unit(given: str, used: str) -> tuple[Problem, ...]:
+    if used:
+        return ()
+    if not given:
+        return (Problem(
+            "ecg.unit_missing", "warning", "the ECG channel has no unit; its "
+            "values are taken as they are"),)
+    return (Problem(
+        "ecg.unit_unknown", "warning", "the unit of the ECG channel is none "
+        "of nV, uV, mV and V; its values are taken as they are"),)
+
+
+def _figures(labels: list[str], indices: tuple[int, ...],
+             qualities: list[Quality]) -> dict[str, dict[str, float]]:
+    names = [labels[index] if labels.count(labels[index]) == 1
+             else f"{labels[index]} ({index + 1})" for index in indices]
+    return {name: quality.figures()
+            for name, quality in zip(names, qualities, strict=True)}
+
+
+def _annotations(folder: Folder, candidate: Candidate, header: Header,
+                 timeline: Timeline) -> tuple[
+                     tuple[Event, ...], str | None, tuple[Problem, ...]]:
+    duration_s = float(header.duration_s)
+    noted = [Event(note.onset_s, note.duration_s,
+                   annotations.label_of(note.text))
+             for note in timeline.notes]
+    looked = any(event.is_seizure or event.label == BACKGROUND
+                 for event in noted)
+    inside, problems = annotations.settle(noted, duration_s)
+    if candidate.annotations is None:
+        return inside, EDF_PLUS if looked else None, problems
+    beside, found = annotations.settle(
+        _sidecar(folder, candidate.annotations, header, timeline),
+        duration_s)
+    if looked and not _same(beside, inside):
+        found += (Problem(
+            "annotations.disagree", "warning", f"the annotations beside the "
+            f"file have {len(beside)} seizures and those inside {len(inside)}"
+            ", or other times; those beside it are used"),)
+    source = candidate.annotations.removeprefix(
+        candidate.path.removesuffix(candidate.name))
+    return beside, source, found
+
+
+def _sidecar(folder: Folder, path: str, header: Header,
+             timeline: Timeline) -> list[Event]:
+    with folder.open(path) as stream:
+        content = stream.read(SIDECAR_BYTES_MAX + 1)
+    if len(content) > SIDECAR_BYTES_MAX:
+        raise ResourceError(
+            "annotations.size", "the annotations beside the file have more "
+            f"than {SIDECAR_BYTES_MAX} bytes", "keep those of seizures")
+    if path.lower().endswith(".tsv"):
+        return annotations.read_events_tsv(content)[0]
+    start = header.start + timedelta(seconds=timeline.first_onset_s)
+    return annotations.read_tse(content, start)
+
+
+def _same(one: tuple[Event, ...], other: tuple[Event, ...]) -> bool:
+    return len(one) == len(other) and all(
+        abs(a.onset_s - b.onset_s) <= DISAGREE_S
+        and abs(a.end_s - b.end_s) <= DISAGREE_S
+        for a, b in zip(one, other, strict=True))
+
+
+def _sha256(stream: BinaryIO, size: int) -> str:
+    digest, at = hashlib.sha256(), 0
+    while block := os.pread(stream.fileno(), 2**20, at):
+        digest.update(block)
+        at += len(block)
+    if at != size:
+        raise _changed()
+    return digest.hexdigest()
+
+
+def _changed() -> CorruptDataError:
+    return CorruptDataError(
+        "recording.changed", "the file changed while it was in use",
+        "leave it alone until the run is done")
