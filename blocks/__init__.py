@@ -1,0 +1,1 @@
+"""The five blocks: what is specific to each image."""

@@ -1,0 +1,164 @@
+"""
+Make everything that follows from ``aura.proto``, or say what is out of step.
+
+From the one source come the Python modules in ``src/aura/rpc`` and one
+self-contained ``model.proto`` per block. All of it is committed, since a
+block's image and the platform's onboarding want it without a compiler.
+
+    python protos/project.py            write what has changed
+    python protos/project.py --check    only compare; exit 1 on a difference
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+    ServiceDescriptorProto,
+)
+
+from aura.blocks import BLOCKS
+from aura.rpc.contract import check_all
+
+ROOT = Path(__file__).resolve().parents[1]
+# The folder of the module that is generated, so that its import is absolute.
+SOURCE = "aura/rpc/aura.proto"
+GENERATED = "# Generated from protos/aura.proto by 'make protos'; do not edit."
+PROJECTED = "// Projected from protos/aura.proto by make protos. Do not edit."
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write or check all files; the number of differences decides."""
+    parser = argparse.ArgumentParser(
+        description="Project protos/aura.proto into modules and blocks.")
+    parser.add_argument(
+        "--check", action="store_true",
+        help="change nothing; exit 1 if a file is out of step")
+    check = parser.parse_args(argv).check
+    products = project(ROOT / "protos")
+    stale = [path for path, text in products.items()
+             if not path.is_file() or path.read_text("utf-8") != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: "
+              + ("out of step; run 'make protos'" if check else "written"))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(products[path], "utf-8", newline="\n")
+    return 1 if check and stale else 0
+
+
+def project(folder: Path) -> dict[Path, str]:
+    """
+    Everything that follows from a folder's ``aura.proto``.
+
+    Returns
+    -------
+    dict of Path to str
+        Content of each generated file.
+
+    Raises
+    ------
+    SystemExit
+        If the source does not compile, or a projection breaks a rule of
+        the platform; the reasons have been printed.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary)
+        products = _modules(folder, out)
+        source = FileDescriptorSet.FromString(
+            (out / "descriptors").read_bytes()).file[0]
+    models = {block.name: model(source, block.service) for block in BLOCKS}
+    problems = check_all(models)
+    if problems:
+        raise SystemExit("\n".join(entry.text for entry in problems))
+    for block in BLOCKS:
+        products[ROOT / "blocks" / block.folder / "model.proto"] = (
+            models[block.name])
+    return products
+
+
+def _modules(folder: Path, out: Path) -> dict[Path, str]:
+    run = subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc",
+         f"--proto_path=aura/rpc={folder}", f"--python_out={out}",
+         f"--pyi_out={out}", f"--grpc_python_out={out}",
+         f"--descriptor_set_out={out / 'descriptors'}", SOURCE])
+    if run.returncode:
+        raise SystemExit("protos/aura.proto does not compile")
+    products = {}
+    for path in sorted((out / "aura" / "rpc").iterdir()):
+        head = ["# flake8: noqa", GENERATED]
+        if path.name.endswith("_grpc.py"):
+            head.insert(1, "# mypy: ignore-errors")
+        products[ROOT / "src" / "aura" / "rpc" / path.name] = "\n".join(
+            [*head, path.read_text("utf-8")])
+    return products
+
+
+def model(source: FileDescriptorProto, name: str) -> str:
+    """
+    The ``model.proto`` of one service, in the layout that all parsers read.
+
+    Parameters
+    ----------
+    source : FileDescriptorProto
+        The compiled source of all services.
+    name : str
+        Name of the service.
+    """
+    services = {entry.name: entry for entry in source.service}
+    service = services[name]
+    wanted = _needed(source, service)
+    parts = ['syntax = "proto3";\n', f"{PROJECTED}\n"]
+    parts += [_message(entry) for entry in source.message_type
+              if entry.name in wanted]
+    parts.append(_service(service))
+    return "\n".join(parts)
+
+
+def _needed(source: FileDescriptorProto,
+            service: ServiceDescriptorProto) -> set[str]:
+    messages = {entry.name: entry for entry in source.message_type}
+    names = [kind.lstrip(".") for method in service.method
+             for kind in (method.input_type, method.output_type)]
+    needed: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in needed:
+            needed.add(name)
+            names += [field.type_name.lstrip(".")
+                      for field in messages[name].field if field.type_name]
+    return needed
+
+
+def _message(message: DescriptorProto) -> str:
+    lines = [f"  {_type(field)} {field.name} = {field.number};\n"
+             for field in message.field]
+    return f"message {message.name} {{\n{''.join(lines)}}}\n"
+
+
+def _type(field: FieldDescriptorProto) -> str:
+    name = FieldDescriptorProto.Type.Name(field.type)
+    scalar = name.removeprefix("TYPE_").lower()
+    repeated = field.label == FieldDescriptorProto.LABEL_REPEATED
+    return (("repeated " if repeated else "")
+            + (field.type_name.lstrip(".") or scalar))
+
+
+def _service(service: ServiceDescriptorProto) -> str:
+    lines = []
+    for method in service.method:
+        given = "stream " * method.client_streaming + method.input_type[1:]
+        answer = "stream " * method.server_streaming + method.output_type[1:]
+        lines.append(f"  rpc {method.name}({given}) returns ({answer});\n")
+    return f"service {service.name} {{\n{''.join(lines)}}}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""gRPC: the messages, the server, the statuses, the platform's contract."""
