@@ -1,0 +1,277 @@
+"""
+What is known to be true of a tree: recordings and their annotated seizures.
+
+Where the tree holds recordings, they and the annotations that belong to
+them are read. Where it holds annotations alone (``.tse_bi``, or a HED-SCORE
+tree of ``.tsv``), each file stands for its recording and has to say how long
+that is.
+"""
+
+import os
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from aura import annotations
+from aura.catalogue import Candidate, find, printable
+from aura.errors import (
+    AuraError,
+    InvalidInputError,
+    Problem,
+    ResourceError,
+)
+from aura.identity import alias, patient_identity
+from aura.intake import SIDECAR_BYTES_MAX, Refused, examine
+from aura.recording import Event
+from aura.workspace import Folder
+
+BIDS_SUFFIXES = ("ecg", "eeg", "events")
+BIDS_FOLDERS = ("ecg", "eeg")
+EVENTS = "_events.tsv"
+
+Finding = tuple[str, Problem]
+Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """
+    An annotated recording.
+
+    Parameters
+    ----------
+    path : str
+        Location of the recording, or of its annotations where the tree
+        holds no recordings.
+    patient : str
+        Alias of the patient.
+    duration_s : float
+        Length of the recording.
+    events : tuple of Event
+        Annotated seizures, settled (see `aura.annotations.settle`).
+    """
+
+    path: str
+    patient: str
+    duration_s: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class References:
+    """
+    A reference tree.
+
+    Parameters
+    ----------
+    annotated : tuple of Reference
+        In order of path.
+    unannotated : tuple of str
+        Recordings in which nobody looked for seizures.
+    problems : tuple of (str, Problem)
+        Path and problem. An error means that the file is none of the above.
+    """
+
+    annotated: tuple[Reference, ...]
+    unannotated: tuple[str, ...]
+    problems: tuple[Finding, ...]
+
+
+def run_of(path: str) -> str:
+    """
+    What a recording, its annotations and its detections have in common.
+
+    Parameters
+    ----------
+    path : str
+        Location of one of them in its tree.
+
+    Returns
+    -------
+    str
+        The path without ending. Of a BIDS name, one that starts with
+        ``sub-``, also without ``_ecg``, ``_eeg`` or ``_events`` and without
+        the folder ``ecg`` or ``eeg`` that it lies in.
+    """
+    pure = PurePosixPath(path)
+    parent, stem = pure.parent, pure.stem
+    if stem.startswith("sub-"):
+        run, _, suffix = stem.rpartition("_")
+        stem = run if suffix in BIDS_SUFFIXES else stem
+        parent = parent.parent if parent.name in BIDS_FOLDERS else parent
+    return str(parent / stem)
+
+
+def read_references(folder: Folder, ecg_channel: str = "",
+                    alias_key: str = "aura",
+                    track: Track = iter) -> References:
+    """
+    Read all annotated recordings of a tree.
+
+    Parameters
+    ----------
+    folder : Folder
+        The tree.
+    ecg_channel, alias_key : str, optional
+        The settings of these names.
+    track : callable, optional
+        Iterates over what it is given, such as a progress bar.
+
+    Returns
+    -------
+    References
+        Never raises for a bad file.
+    """
+    candidates = find(folder)
+    if any(candidate.problem is None for candidate in candidates):
+        return _recordings(folder, track(candidates), ecg_channel, alias_key)
+    found = _annotation_files(folder, alias_key)
+    listed = tuple((candidate.name, candidate.problem)
+                   for candidate in candidates if candidate.problem)
+    return References(found.annotated, (), listed + found.problems)
+
+
+def list_files(folder: Folder, endings: tuple[str, ...]) -> tuple[
+        list[str], list[Finding]]:
+    """
+    Paths of files in a tree, without hidden ones and linked folders.
+
+    Parameters
+    ----------
+    folder : Folder
+        The tree.
+    endings : tuple of str
+        In lower case; which case a name has is the same.
+
+    Returns
+    -------
+    paths : list of str
+        Relative, sorted.
+    problems : list of (str, Problem)
+        Folders that may not be listed.
+    """
+    paths: list[str] = []
+    problems: list[Finding] = []
+
+    def unreadable(error: OSError) -> None:
+        place = os.path.relpath(str(error.filename), folder.root)
+        problems.append((printable(place), Problem(
+            "path.unreadable", "error",
+            f"this folder cannot be listed: {error.strerror}; give the user "
+            "that runs this the right to read it")))
+
+    for here, folders, names in os.walk(folder.root, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        base = os.path.relpath(here, folder.root)
+        paths += [posixpath.normpath(posixpath.join(base, name))
+                  for name in names if not name.startswith(".")
+                  and name.lower().endswith(endings)]
+    return sorted(paths), problems
+
+
+def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
+    """
+    Read a TSV of events that must say something.
+
+    Parameters
+    ----------
+    folder : Folder
+        The tree.
+    path : str
+        Relative location of the file.
+
+    Returns
+    -------
+    tuple
+        As `aura.annotations.read_events_tsv` returns it.
+
+    Raises
+    ------
+    AuraError
+        As there and for `aura.workspace.Folder.open`;
+        ``annotations.empty`` if there is no row. A recording without
+        seizures has a row that says so, an empty file may be a lost one.
+    """
+    content = _content(folder, path)
+    events, duration_s = ([], None) if not content.strip() else (
+        annotations.read_events_tsv(content))
+    if not events:
+        raise InvalidInputError(
+            "annotations.empty", "this file has no row of events" if content
+            else "this file is empty", "where there is no seizure, one row "
+            "with eventType 'bckg' over the whole recording says so")
+    return events, duration_s
+
+
+def _recordings(folder: Folder, candidates: Iterable[Candidate],
+                ecg_channel: str, alias_key: str) -> References:
+    annotated, unannotated = [], []
+    problems: list[Finding] = []
+    for candidate in candidates:
+        found = examine(folder, candidate, ecg_channel, alias_key)
+        if isinstance(found, Refused):
+            problems += [(found.path, problem) for problem in found.problems]
+            continue
+        # How good the signal is matters to who detects, not to who scores.
+        problems += [(found.path, problem) for problem in found.problems
+                     if problem.rule.startswith("annotations.")]
+        if found.annotated:
+            annotated.append(Reference(
+                found.path, found.patient, found.duration_s, found.events))
+        else:
+            unannotated.append(found.path)
+    return References(tuple(annotated), tuple(unannotated), tuple(problems))
+
+
+def _annotation_files(folder: Folder, alias_key: str) -> References:
+    paths, problems = list_files(folder, (".tse_bi", ".tsv"))
+    annotated = []
+    for path in _one_per_run(paths):
+        try:
+            events, duration_s = _read_alone(folder, path)
+        except AuraError as error:
+            problems.append((printable(path), error.problem))
+            continue
+        settled, found = annotations.settle(events, duration_s)
+        problems += [(printable(path), problem) for problem in found]
+        patient = alias("p", patient_identity(path, ""), alias_key)
+        annotated.append(Reference(path, patient, duration_s, settled))
+    return References(tuple(annotated), (), tuple(problems))
+
+
+def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
+    # BIDS has other tables than those of events; a .tse_bi comes before a
+    # .tsv in this order, as it does beside a recording.
+    bids = any(path.lower().endswith(EVENTS) for path in paths)
+    known = set()
+    for path in paths:
+        wanted = path.lower().endswith((".tse_bi", EVENTS)) or not bids
+        if wanted and run_of(path) not in known:
+            known.add(run_of(path))
+            yield path
+
+
+def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
+    """Events of a file, and how long it says that its recording is."""
+    if path.lower().endswith(".tse_bi"):
+        events = annotations.read_tse(_content(folder, path))
+        duration_s = max((event.end_s for event in events), default=None)
+    else:
+        events, duration_s = read_tsv(folder, path)
+    if not duration_s or duration_s < 0:
+        raise InvalidInputError(
+            "annotations.duration", "this file does not say how long its "
+            "recording is", "fill the column recordingDuration, or put the "
+            "recording beside it")
+    return events, duration_s
+
+
+def _content(folder: Folder, path: str) -> bytes:
+    with folder.open(path) as stream:
+        content = stream.read(SIDECAR_BYTES_MAX + 1)
+    if len(content) > SIDECAR_BYTES_MAX:
+        raise ResourceError(
+            "annotations.size", "this file of events has more than "
+            f"{SIDECAR_BYTES_MAX} bytes", "keep the seizures")
+    return content
