@@ -1,0 +1,137 @@
+"""
+The card of a model: JSON whose every field is checked before it is used.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aura.errors import CorruptDataError, InvalidInputError
+
+FORMAT = 1
+USE = "Research use only. Not a medical device."
+MAX_BYTES = 4 * 2 ** 20
+
+Number = float | int
+Scalar = float | int | str | bool | None
+
+
+def _is_hash(value: Any) -> bool:
+    return (isinstance(value, str)
+            and re.fullmatch("[0-9a-f]{64}", value) is not None)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 1000
+
+
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and math.isfinite(value))
+
+
+def _is_scalar(value: Any) -> bool:
+    return (value is None or isinstance(value, bool) or _is_text(value)
+            or _is_number(value))
+
+
+def _are_features(value: Any) -> bool:
+    return (isinstance(value, list) and 0 < len(value) <= 10_000
+            and all(isinstance(entry, dict) and set(entry) == {"name", "unit"}
+                    and _is_text(entry["name"]) and _is_text(entry["unit"])
+                    for entry in value)
+            and len({entry["name"] for entry in value}) == len(value))
+
+
+def _are(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def every(value: Any) -> bool:
+        return isinstance(value, list) and all(map(check, value))
+    return every
+
+
+def _maps_to(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def every(value: Any) -> bool:
+        return isinstance(value, dict) and all(map(check, value.values()))
+    return every
+
+
+# What every card holds; a caller's own entries stand beside these.
+FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "format": (f"the number {FORMAT}", lambda value: value == FORMAT
+               and _is_number(value)),
+    "use": ("text", _is_text),
+    "model_id": ("64 hex digits", _is_hash),
+    "sha256": ("64 hex digits", _is_hash),
+    "schema_id": ("text", _is_text),
+    "features": ("a list of distinct names with units", _are_features),
+    "hop_s": ("a number above 0", lambda value: _is_number(value)
+              and value > 0),
+    "windows_s": ("a list of numbers", _are(_is_number)),
+    "alarm": ("numbers by name", _maps_to(_is_number)),
+    "settings": ("scalars by name", _maps_to(_is_scalar)),
+    "versions": ("versions by name, scikit-learn among them",
+                 lambda value: _maps_to(_is_text)(value)
+                 and "scikit-learn" in value),
+    "created": ("text", _is_text),
+}
+
+
+def write(card: Mapping[str, Any]) -> bytes:
+    """
+    Bytes of a card.
+
+    Raises
+    ------
+    InvalidInputError
+        If something in it is not JSON, or not finite, or a field is wrong.
+    """
+    try:
+        content = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "model.card", f"the card cannot be written as JSON: {error}",
+            "write null where a metric has no value") from None
+    problem = _problem(json.loads(content))
+    if problem:
+        raise InvalidInputError("model.card", problem)
+    return content.encode("ascii") + b"\n"
+
+
+def read(content: bytes) -> dict[str, Any]:
+    """
+    Read and check a card.
+
+    Raises
+    ------
+    CorruptDataError
+        ``model.card``, naming the first field that is missing or wrong.
+    """
+    try:
+        card = json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise CorruptDataError(
+            "model.card", "the card is no JSON text",
+            "fetch the model anew, or train again") from None
+    problem = _problem(card)
+    if problem:
+        raise CorruptDataError("model.card", problem,
+                               "fetch the model anew, or train again")
+    checked: dict[str, Any] = card
+    return checked
+
+
+def _problem(card: Any) -> str:
+    if not isinstance(card, dict):
+        return "the card is no JSON object"
+    for name, (what, check) in FIELDS.items():
+        if name not in card:
+            return f"the card has no {name}"
+        if not check(card[name]):
+            return f"the card's {name} is not {what}"
+    return ""
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")

@@ -1,0 +1,293 @@
+"""
+The inside of a ``model.skops``: a ZIP of arrays and one JSON of types.
+
+skops refuses types that nobody trusts. It builds what is trusted without
+looking at the content, and a forest cannot be loaded without trusting trees.
+So the file is read once by this module, which knows eight kinds of node, and
+by skops only after every number in it has been found sound.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.errors import CorruptDataError, ForbiddenError, ResourceError
+
+SCHEMA = "schema.json"
+PROTOCOL = 2
+MAX_FILE_BYTES = 64 * 2 ** 20
+MAX_CONTENT_BYTES = 256 * 2 ** 20
+MAX_SCHEMA_BYTES = 16 * 2 ** 20
+MAX_MEMBERS = 20_000
+MAX_NESTING = 24
+
+FOREST = "RandomForestClassifier"
+DECISION_TREE = "DecisionTreeClassifier"
+TREE = "Tree"
+
+# The literal list of what a forest is made of; nothing else is looked at.
+KNOWN = {
+    ("ObjectNode", "sklearn.ensemble._forest", FOREST),
+    ("ObjectNode", "sklearn.tree._classes", DECISION_TREE),
+    ("TreeNode", "sklearn.tree._tree", TREE),
+    ("NdArrayNode", "numpy", "ndarray"),
+    ("NdArrayNode", "numpy", "int64"),
+    ("DictNode", "builtins", "dict"),
+    ("ListNode", "builtins", "list"),
+    ("TupleNode", "builtins", "tuple"),
+    ("JsonNode", "builtins", "str"),
+}
+TRUSTED = ["sklearn.tree._tree.Tree"]
+# No node may carry an id: skops takes a node for another with the same one.
+PLACES = {"__class__", "__module__", "__loader__"}
+EXTRAS = {"ObjectNode": {"content"}, "DictNode": {"content", "key_types"},
+          "ListNode": {"content"}, "TupleNode": {"content"},
+          "JsonNode": {"content", "is_json"}, "NdArrayNode": {"type", "file"},
+          "TreeNode": {"content", "__reduce__"}}
+KEY_TYPE = {"__loader__": "TypeNode", "__module__": "builtins",
+            "__class__": "str"}
+
+DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError,
+          AttributeError, EOFError, OverflowError, RuntimeError)
+
+
+class Built(dict[str, Any]):
+    """The attributes of an object of which only the type's name is known."""
+
+    def __init__(self, kind: str, attributes: dict[str, Any]) -> None:
+        super().__init__(attributes)
+        self.kind = kind
+
+
+def read(content: bytes) -> Built:
+    """
+    Read a skops file without building any object of it.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file, at most `MAX_FILE_BYTES`.
+
+    Returns
+    -------
+    Built
+        Attributes of the outermost object: numbers, strings, arrays, lists,
+        tuples, dicts, and further `Built`. A tree has the keys of its state
+        and ``args``, those of its constructor.
+
+    Raises
+    ------
+    CorruptDataError
+        With rule ``model.damaged``, if this is no such file.
+    ForbiddenError
+        With rule ``model.untrusted``, if it names any other type, or is a
+        pickle.
+    ResourceError
+        With rule ``model.size``, if it would unfold beyond the limits.
+    """
+    if content[:1] == b"\x80":
+        raise untrusted("a pickle, which may run any code")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_members(archive.infolist())
+            schema = json.loads(archive.read(SCHEMA))
+            root = _build(schema, archive, 0)
+    except DAMAGE:
+        raise damaged("this is no complete skops file") from None
+    if not isinstance(root, Built) or root.kind != FOREST:
+        raise untrusted("not a random forest")
+    return root
+
+
+def count(value: Any, kind: str) -> int:
+    """Number of objects of a kind in what `read` returned."""
+    if isinstance(value, dict):
+        own = isinstance(value, Built) and value.kind == kind
+        return own + sum(count(item, kind) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return sum(count(item, kind) for item in value)
+    return 0
+
+
+def load(content: bytes) -> Any:
+    """Build the forest of a file that was read and found sound before."""
+    # These imports take a second, which only a process that predicts pays.
+    import warnings
+
+    import skops.io  # type: ignore[import-untyped]
+    from sklearn.exceptions import (  # type: ignore[import-untyped]
+        InconsistentVersionWarning,
+    )
+
+    with warnings.catch_warnings():
+        # The version is compared by the caller, up to the patch level.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        try:
+            return skops.io.loads(content, trusted=TRUSTED)
+        except DAMAGE:
+            raise damaged("this forest cannot be built") from None
+
+
+def dump(forest: Any) -> bytes:
+    """
+    Bytes of a skops file, equal for equal forests.
+
+    skops names arrays by where they were in memory and stamps the time;
+    here they are numbered in order, and the time is that of the ZIP epoch.
+    """
+    import skops.io
+
+    stored = io.BytesIO(skops.io.dumps(forest))
+    packed = io.BytesIO()
+    with (zipfile.ZipFile(stored) as source,
+          zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target):
+        schema = json.loads(source.read(SCHEMA))
+        names: dict[str, str] = {}
+        for node in _nodes(schema):
+            node.pop("__id__", None)
+            if "file" in node:
+                name = names.setdefault(node["file"], f"{len(names)}.npy")
+                node["file"] = name
+        for old, new in names.items():
+            _put(target, new, source.read(old))
+        _put(target, SCHEMA, json.dumps(
+            schema, separators=(",", ":")).encode("ascii"))
+    return packed.getvalue()
+
+
+def damaged(text: str) -> CorruptDataError:
+    """The error for a file that is cut off, or no model at all."""
+    return CorruptDataError("model.damaged", text,
+                            "train the model again or fetch it anew")
+
+
+def untrusted(text: str) -> ForbiddenError:
+    """The error for a file that holds more than a forest."""
+    return ForbiddenError(
+        "model.untrusted", f"this file is {text}",
+        "only models written by this project are loaded")
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield all nodes of a schema, in its own order."""
+    if isinstance(schema, dict):
+        if "__loader__" in schema:
+            yield schema
+        for value in schema.values():
+            yield from _nodes(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _nodes(value)
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content)
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_MEMBERS:
+        raise _too_large(f"{len(members)} members", f"{MAX_MEMBERS}")
+    size = sum(member.file_size for member in members)
+    if size > MAX_CONTENT_BYTES:
+        raise _too_large(f"{size} bytes unpacked", f"{MAX_CONTENT_BYTES}")
+    for member in members:
+        if (member.filename == SCHEMA
+                and member.file_size > MAX_SCHEMA_BYTES):
+            raise _too_large("its list of types", f"{MAX_SCHEMA_BYTES} bytes")
+        if member.compress_type not in (zipfile.ZIP_STORED,
+                                        zipfile.ZIP_DEFLATED):
+            raise damaged("a member is packed in an unusual way")
+    if len({member.filename for member in members}) < len(members):
+        raise damaged("two members have one name")
+
+
+def _too_large(text: str, limit: str) -> ResourceError:
+    return ResourceError("model.size", f"the model has {text}, at most "
+                         f"{limit} are read", "train a smaller forest")
+
+
+def _build(node: Any, archive: zipfile.ZipFile, depth: int) -> Any:
+    """The plain value of a node."""
+    if depth > MAX_NESTING:
+        raise damaged("its objects are nested too deeply")
+    loader = _known(node, root=depth == 0)
+    content = node.get("content")
+    if loader == "JsonNode":
+        return _scalar(node)
+    if loader == "NdArrayNode":
+        return _array(node, archive)
+    if loader in ("ListNode", "TupleNode"):
+        items = [_build(item, archive, depth + 1) for item in content]
+        return items if loader == "ListNode" else tuple(items)
+    if loader == "DictNode":
+        _check_keys(node)
+        return {key: _build(value, archive, depth + 1)
+                for key, value in content.items()}
+    attributes = _build(content, archive, depth + 1)
+    if not isinstance(attributes, dict):
+        raise damaged("an object has no attributes")
+    if loader == "TreeNode":
+        if set(node["__reduce__"]) != {"args"}:
+            raise damaged("a tree is built in an unusual way")
+        attributes["args"] = _build(
+            node["__reduce__"]["args"], archive, depth + 1)
+    return Built(node["__class__"], attributes)
+
+
+def _known(node: Any, *, root: bool) -> str:
+    """The kind of a node, if it is one of those that make a forest."""
+    kind = (node["__loader__"], node["__module__"], node["__class__"])
+    if kind not in KNOWN:
+        raise untrusted("made of more than a forest")
+    loader = str(kind[0])
+    allowed = PLACES | EXTRAS[loader]
+    if root:
+        allowed |= {"protocol", "_skops_version"}
+        if node["protocol"] != PROTOCOL:
+            raise damaged("it is of another skops protocol")
+    if set(node) != allowed:
+        raise damaged("a node is of an unknown form")
+    return loader
+
+
+def _check_keys(node: dict[str, Any]) -> None:
+    # skops pairs keys with their types and drops what has no partner.
+    types = node["key_types"]
+    if _known(types, root=False) != "ListNode":
+        raise damaged("names are not listed")
+    if types["content"] != [KEY_TYPE] * len(node["content"]):
+        raise damaged("a name is no text")
+
+
+def _scalar(node: dict[str, Any]) -> str | int | float | bool | None:
+    value = json.loads(node["content"]) if node["is_json"] is True else ()
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        raise damaged("a value is neither number nor text")
+    return value
+
+
+def _array(node: dict[str, Any], archive: zipfile.ZipFile) -> NDArray[Any]:
+    if node["type"] != "numpy" or node["file"] == SCHEMA:
+        raise damaged("an array is stored in an unusual way")
+    stream = io.BytesIO(archive.read(node["file"]))
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise damaged("an array is stored in an unusual way")
+    shape, _, kind = np.lib.format.read_array_header_1_0(stream)
+    size = kind.itemsize
+    for length in shape:
+        size *= length
+    # A header may declare any size; numpy would make room for it first.
+    if kind.hasobject or size != len(stream.getbuffer()) - stream.tell():
+        raise damaged("an array is not as long as it says")
+    stream.seek(0)
+    array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    return array

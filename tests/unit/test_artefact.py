@@ -1,0 +1,230 @@
+"""A model comes back from disk as it was, and has one id for one content."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+import skops.io
+from numpy.random import RandomState
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
+from sklearn.tree._tree import NODE_DTYPE
+
+from aura import skops_file, trees
+from aura.artefact import (
+    Model,
+    check_schema,
+    load,
+    predict_probability,
+    save,
+)
+from aura.errors import InvalidInputError, MissingError, PreconditionError
+
+FEATURES = ("mean_hr", "rmssd", "sdnn", "lf")
+
+
+def rows(count, seed=1):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, 4)).astype(np.float32)
+    x[rng.random(x.shape) < .1] = np.nan
+    return x
+
+
+def trained(n_jobs=1, **options):
+    x = rows(800)
+    y = (np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 2]) > .6).astype(int)
+    settings = {"max_depth": 6, "min_samples_leaf": 5, "random_state": 1,
+                **options}
+    return RandomForestClassifier(8, n_jobs=n_jobs, **settings).fit(x, y)
+
+
+def model(forest=None, **changes):
+    base = Model(
+        trained() if forest is None else forest, "5ch3ma", FEATURES, ("1/min", "ms", "ms", "ms2"),
+        1.0, (10.0, 60.0, 150.0), {"threshold": .61, "refractory_s": 180},
+        {"seed": 1, "target_far": 1.0, "note": None},
+        {"metrics": {"roc_auc": .9}, "data_fingerprint": "abc"})
+    return dataclasses.replace(base, **changes)
+
+
+def test_a_model_comes_back_as_it_was(tmp_path):
+    before = model()
+    save(tmp_path, before)
+    after = load(tmp_path)
+    for entry in dataclasses.fields(Model):
+        if entry.name != "forest":
+            assert getattr(after, entry.name) == getattr(before, entry.name)
+    assert after.model_id == before.model_id
+    x = rows(5000, seed=2)
+    assert np.array_equal(after.forest.predict_proba(x),
+                          before.forest.predict_proba(x))
+
+
+def test_the_card_says_what_it_must(tmp_path):
+    save(tmp_path, model(), created=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["use"] == "Research use only. Not a medical device."
+    assert card["created"] == "2026-01-02T03:04:00+00:00"
+    assert card["features"][3] == {"name": "lf", "unit": "ms2"}
+    assert card["metrics"] == {"roc_auc": .9}
+    assert set(card["versions"]) == {
+        "python", "numpy", "scikit-learn", "skops", "aura"}
+
+
+def test_r22_twenty_trainings_have_one_id():
+    ids = {model(trained(n_jobs=1 + turn % 2)).model_id
+           for turn in range(20)}
+    assert len(ids) == 1
+
+
+def test_two_trainings_differ_in_the_timestamp_only(tmp_path):
+    cards, files = [], []
+    for turn, n_jobs in enumerate((1, 2)):
+        save(tmp_path / str(turn), model(trained(n_jobs)),
+             created=datetime(2026, 1, 1 + turn, tzinfo=UTC))
+        cards.append(json.loads(
+            (tmp_path / str(turn) / "card.json").read_text()))
+        files.append((tmp_path / str(turn) / "model.skops").read_bytes())
+    assert cards[0].pop("created") != cards[1].pop("created")
+    assert cards[0] == cards[1]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("changes", [
+    {"forest": trained(random_state=2)},
+    {"forest": trained(max_depth=5)},
+    {"schema_id": "other"},
+    {"features": FEATURES[::-1]},
+    {"hop_s": 2.0},
+    {"windows_s": (10.0, 60.0)},
+    {"alarm": {"threshold": .62, "refractory_s": 180}},
+    {"settings": {"seed": 2, "target_far": 1.0, "note": None}},
+])
+def test_the_id_changes_with_what_matters(changes):
+    assert model(**changes).model_id != model().model_id
+
+
+@pytest.mark.parametrize("changes", [
+    {"card": {}},
+    {"alarm": {"refractory_s": 180.0, "threshold": .61}},
+    {"windows_s": (10, 60, 150)},
+])
+def test_the_id_stays_with_what_does_not(changes):
+    assert model(**changes).model_id == model().model_id
+
+
+def test_probabilities_equal_scikit_learns_to_the_bit():
+    one = model()
+    x = rows(70_000, seed=3)
+    assert np.array_equal(predict_probability(one, x),
+                          one.forest.predict_proba(x)[:, 1])
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_rows_are_predicted_too(count):
+    assert predict_probability(model(), rows(count)).shape == (count,)
+
+
+def test_rows_of_nothing_are_predicted_too():
+    empty = np.full((3, 4), np.nan, np.float32)
+    probability = predict_probability(model(), empty)
+    assert ((probability >= 0) & (probability <= 1)).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 3), (4,), (2, 2, 4)])
+def test_a_table_of_another_shape_is_refused(shape):
+    with pytest.raises(InvalidInputError, match="needs 4 columns"):
+        predict_probability(model(), np.zeros(shape, np.float32))
+
+
+def test_an_infinite_feature_is_refused():
+    x = rows(5)
+    x[2, 2] = -np.inf
+    with pytest.raises(InvalidInputError, match="features.infinite"):
+        predict_probability(model(), x)
+
+
+def test_the_schema_error_names_missing_and_extra_features():
+    with pytest.raises(PreconditionError) as caught:
+        check_schema(model(), "5ch3ma", ("mean_hr", "rmssd", "hf", "sampen"))
+    assert caught.value.rule == "model.schema"
+    assert "2 missing: sdnn, lf; 2 extra: hf, sampen" in caught.value.text
+
+
+def test_the_schema_error_knows_order_and_id():
+    check_schema(model(), "5ch3ma", FEATURES)
+    with pytest.raises(PreconditionError, match="another order"):
+        check_schema(model(), "5ch3ma", FEATURES[::-1])
+    with pytest.raises(PreconditionError, match="of schema other"):
+        check_schema(model(), "other", FEATURES)
+
+
+@pytest.mark.parametrize("changes, rule", [
+    ({"forest": SVC()}, "model.kind"),
+    ({"forest": RandomForestClassifier()}, "model.classes"),
+    ({"forest": RandomForestClassifier(2).fit(
+        np.zeros((4, 4)), [0, 1, 2, 1])}, "model.classes"),
+    ({"features": ("one",)}, "model.features"),
+    ({"units": ("ms",)}, "model.features"),
+    ({"alarm": {"threshold": np.nan}}, "model.alarm"),
+    ({"card": {"metrics": float("nan")}}, "model.card"),
+    ({"card": {"metrics": object()}}, "model.card"),
+    ({"card": {"model_id": "mine"}}, "model.card"),
+    ({"settings": {"seed": [1]}}, "model.card"),
+    ({"hop_s": 0.0}, "model.card"),
+])
+def test_what_cannot_be_stored_is_refused_before_writing(
+        tmp_path, changes, rule):
+    with pytest.raises(InvalidInputError) as caught:
+        save(tmp_path / "m", model(**changes))
+    assert caught.value.rule == rule
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_forest_that_could_not_be_loaded_is_not_saved(tmp_path):
+    from aura.errors import ForbiddenError
+    with pytest.raises(ForbiddenError, match="model.untrusted"):
+        save(tmp_path / "m", model(trained(random_state=RandomState(1))))
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_rows_of_the_training_are_not_in_the_file(tmp_path):
+    x = rows(800)
+    y = (np.nan_to_num(x[:, 0]) > .6).astype(int)
+    forest = RandomForestClassifier(3, random_state=1).fit(
+        x, y, sample_weight=np.linspace(1, 2, 800))
+    save(tmp_path, model(forest))
+    assert load(tmp_path).forest._sample_weight is None
+    assert forest._sample_weight is not None
+
+
+def test_an_empty_folder_holds_no_model(tmp_path):
+    with pytest.raises(MissingError, match="holds no card.json"):
+        load(tmp_path)
+
+
+def test_other_people_can_read_the_file_with_skops_alone(tmp_path):
+    one = model()
+    save(tmp_path, one)
+    forest = skops.io.load(tmp_path / "model.skops",
+                           trusted=["sklearn.tree._tree.Tree"])
+    x = rows(50)
+    assert np.array_equal(forest.predict_proba(x),
+                          one.forest.predict_proba(x))
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"max_depth": None, "min_samples_leaf": 1},
+    {"max_leaf_nodes": 9}, {"max_depth": 1}, {"criterion": "entropy"},
+    {"class_weight": "balanced_subsample"}, {"min_samples_leaf": 400},
+    {"ccp_alpha": .01}])
+def test_every_forest_that_grows_is_sound(tmp_path, options):
+    save(tmp_path, model(trained(**options)))
+    assert load(tmp_path).forest.n_estimators == 8
+
+
+def test_a_tree_is_stored_as_scikit_learn_stores_it():
+    assert trees.NODE == NODE_DTYPE
+    assert skops.io._protocol.PROTOCOL == skops_file.PROTOCOL
