@@ -235,7 +235,8 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             continue
         settled, found = annotations.settle(events, duration_s)
         problems += [(printable(path), problem) for problem in found]
-        patient = alias("p", patient_identity(path, ""), alias_key)
+        identity = patient_identity(printable(path), "")
+        patient = alias("p", identity, alias_key)
         annotated.append(Reference(path, patient, duration_s, settled))
     return References(tuple(annotated), (), tuple(problems))
 

@@ -14,6 +14,10 @@ from aura.intervals import Estimate, resolvable_rate
 from aura.scoring import SZCORE, Score, mean_over_patients
 
 DISCLAIMER = "Research software, not a medical device."
+INTERVALS = (
+    "95 %, exact for independent counts: Clopper-Pearson, and Poisson for "
+    "rates. Patients differ and neighbouring seconds do not: the truth is "
+    "less certain, that of samples much less.")
 EVENT_METRICS = ("sensitivity", "precision", "f1", "false_alarms_per_24h",
                  "strict_false_alarms_per_24h")
 SAMPLE_METRICS = ("sensitivity", "precision", "f1")
@@ -44,6 +48,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "notice": DISCLAIMER,
         "rules": vars(SZCORE).copy(),
+        "intervals": INTERVALS,
         "recordings": len(comparison.recordings),
         "patients": len(patients),
         "seizures": comparison.seizures,
@@ -99,13 +104,14 @@ def table(comparison: Comparison) -> str:
 
 def _summary(comparison: Comparison) -> str:
     hours = comparison.pooled.events.hours
-    said = (f"{hours:.1f} h, {_count(comparison.recordings, 'recording')}, "
+    said = (f"{_hours(hours)} h, "
+            f"{_count(comparison.recordings, 'recording')}, "
             f"{_count(comparison.patients, 'patient')}, "
             f"{_count(range(comparison.seizures), 'seizure')}; ")
     if not hours:
         return said + "no hours in which false alarms could be counted."
     return (said + "the smallest false-alarm rate these hours can resolve "
-            f"is {resolvable_rate(hours):.2g} per 24 h.")
+            f"is {resolvable_rate(hours):.2f} per 24 h.")
 
 
 def _left_out(comparison: Comparison) -> list[str]:
@@ -132,7 +138,8 @@ def _legend(comparison: Comparison) -> list[str]:
         "strict: false alarms as given, neither joined nor cut. latency: "
         "median, first alarm minus onset. sample: by seconds.",
         "Intervals are exact (Clopper-Pearson, Poisson) for independent "
-        "events; patients differ, so the truth is less certain."]
+        "events; patients differ, so the truth is less certain.",
+        "--json has an interval for every figure."]
     counted = comparison.pooled.events.ref_true
     if counted != comparison.seizures:
         lines.insert(1, f"By these rules {comparison.seizures} annotated "
@@ -144,7 +151,7 @@ def _row(name: str, recordings: int, score: Score,
          example: str = "") -> tuple[str, ...]:
     events, samples = score.events, score.samples
     return (
-        name, str(recordings), f"{events.hours:.1f}",
+        name, str(recordings), _hours(events.hours),
         f"{events.tp}/{events.ref_true}", _interval(events.sensitivity),
         str(events.fp), _interval(events.false_alarms_per_24h),
         _number(events.strict_false_alarms_per_24h.value),
@@ -220,6 +227,10 @@ def _interval(estimate: Estimate) -> str:
 
 def _number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
 
 
 def _finite(value: float) -> float | None:

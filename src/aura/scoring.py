@@ -18,7 +18,6 @@ References
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -100,13 +99,6 @@ class EventScore:
     strict_fp: int = 0
     latencies_s: tuple[float, ...] = ()
 
-    def __add__(self, other: "EventScore") -> "EventScore":
-        return EventScore(
-            self.tp + other.tp, self.fp + other.fp,
-            self.ref_true + other.ref_true, self.hours + other.hours,
-            self.strict_fp + other.strict_fp,
-            self.latencies_s + other.latencies_s)
-
     @property
     def sensitivity(self) -> Estimate:
         """Part of the seizures that was detected; NaN without seizures."""
@@ -159,10 +151,6 @@ class SampleScore:
     fp: int = 0
     fn: int = 0
 
-    def __add__(self, other: "SampleScore") -> "SampleScore":
-        return SampleScore(
-            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
-
     @property
     def sensitivity(self) -> Estimate:
         """Part of the seizure seconds that was detected."""
@@ -185,10 +173,6 @@ class Score:
 
     events: EventScore = EventScore()
     samples: SampleScore = SampleScore()
-
-    def __add__(self, other: "Score") -> "Score":
-        return Score(
-            self.events + other.events, self.samples + other.samples)
 
 
 @dataclass(frozen=True)
@@ -255,7 +239,19 @@ def score_missed(reference: Iterable[Event], duration_s: float,
 
 def pool(scores: Iterable[Score]) -> Score:
     """Sum of the counts over recordings."""
-    return reduce(Score.__add__, scores, Score())
+    listed = list(scores)
+    events = [one.events for one in listed]
+    samples = [one.samples for one in listed]
+    return Score(
+        EventScore(
+            sum(e.tp for e in events), sum(e.fp for e in events),
+            sum(e.ref_true for e in events),
+            math.fsum(e.hours for e in events),
+            sum(e.strict_fp for e in events),
+            tuple(x for e in events for x in e.latencies_s)),
+        SampleScore(
+            sum(s.tp for s in samples), sum(s.fp for s in samples),
+            sum(s.fn for s in samples)))
 
 
 def mean_over_patients(values: Sequence[float]) -> PatientMean:
