@@ -42,7 +42,8 @@ def trained(n_jobs=1, **options):
 
 def model(forest=None, **changes):
     base = Model(
-        trained() if forest is None else forest, "5ch3ma", FEATURES, ("1/min", "ms", "ms", "ms2"),
+        trained() if forest is None else forest, "5ch3ma", FEATURES,
+        ("1/min", "ms", "ms", "ms2"),
         1.0, (10.0, 60.0, 150.0), {"threshold": .61, "refractory_s": 180},
         {"seed": 1, "target_far": 1.0, "note": None},
         {"metrics": {"roc_auc": .9}, "data_fingerprint": "abc"})
