@@ -1,0 +1,41 @@
+"""Who a recording is of."""
+
+import pytest
+
+from aura.identity import alias, patient_identity
+
+
+@pytest.mark.parametrize("path, header, identity", [
+    ("ds/sub-012/ses-01/ecg/sub-012_ses-01_ecg.edf", "X X X X", "sub-012"),
+    ("ecg/sub-012_ses-01_ecg.edf", "Other", "sub-012"),
+    ("dev/01_tcp_ar/002/00000258/s002_2003_07_21/00000258_s002_t000.edf",
+     "Other", "00000258"),
+    ("train/aaaaaaac/s001_2002/02_tcp_le/aaaaaaac_s001_t000.edf", "X",
+     "aaaaaaac"),
+    ("szdb/szA/sz01.edf", "szB X X X", "szB"),
+    ("data/p7/night.edf", "X X X X", "p7"),
+    ("data/p7/night.edf", "", "p7"),
+    ("data/p7/night.edf", "x", "p7"),
+    ("data/subject/night.edf", "", "subject"),
+    ("night.edf", "X", "night"),
+    ("noending", "", "noending"),
+])
+def test_rule(path, header, identity):
+    assert patient_identity(path, header) == identity
+
+
+def test_same_patient_in_two_trees_is_one():
+    assert patient_identity("a/szA/sz01.edf", "szA M X X") \
+        == patient_identity("b/x/other.edf", "szA X X X")
+
+
+def test_composed_and_decomposed_names_are_one():
+    assert patient_identity("Jos\u00e9/a.edf", "") \
+        == patient_identity("Jose\u0301/a.edf", "")
+
+
+def test_alias_needs_kind_and_key_and_tells_nothing():
+    # HMAC-SHA256 of "p-szA" under "aura", by openssl.
+    assert alias("p", "szA", "aura") == "p-e3f224f7f3"
+    assert alias("r", "szA", "aura")[2:] != alias("p", "szA", "aura")[2:]
+    assert alias("p", "szA", "other") != alias("p", "szA", "aura")
