@@ -1,0 +1,205 @@
+"""
+A solution on one machine: each node a gRPC server process on loopback.
+
+The processes are started together, watched while they start, and ended with
+the `LocalProcesses` that started them, also after Ctrl-C or when this
+process is killed.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import grpc
+from google.protobuf.message import Message
+
+from aura import blocks
+from aura.blocks import Block
+from aura.blueprint import Blueprint, Rpc
+from aura.errors import UnavailableError
+from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
+from aura.rpc.status import CallFailed
+
+GRACE_S = 3.0
+LOG_LINES = 40
+LOG_LINES_SAID = 5
+_LISTENING = re.compile(r" listening on \S+:(\d+)$")
+
+
+def serve_command(block: Block) -> Sequence[str]:
+    """The command that serves a block in a process of its own."""
+    return [sys.executable, "-m", "aura", "serve", block.name]
+
+
+class LocalProcesses:
+    """
+    Starts the nodes of a blueprint and calls them; a context manager.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        Whose nodes are started.
+    shared : Path
+        The shared folder of all nodes.
+    environ : mapping, optional
+        Environment for all nodes besides this process's own.
+    command : callable, optional
+        The command that serves a block.
+    timeout_s : float
+        Seconds in which all nodes have to be ready.
+
+    Raises
+    ------
+    UnavailableError
+        On entering, if a node ends or is not ready in time.
+    """
+
+    def __init__(self, blueprint: Blueprint, shared: Path,
+                 environ: Mapping[str, str] | None = None,
+                 command: Callable[[Block], Sequence[str]] = serve_command,
+                 timeout_s: float = READY_TIMEOUT_S) -> None:
+        self._blueprint = blueprint
+        self._environ = {
+            **os.environ, "AURA_GRACE_S": str(GRACE_S), **(environ or {}),
+            "SHARED_FOLDER_PATH": str(shared.resolve()),
+            "AURA_HOST": "127.0.0.1", "AURA_PORT": "0",
+            "AURA_ENDS_WITH_INPUT": "1"}
+        self._command = command
+        self._timeout_s = timeout_s
+        self._processes: dict[str, _Process] = {}
+        self._nodes: Nodes | None = None
+
+    def __enter__(self) -> "LocalProcesses":
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def call(self, rpc: Rpc, request: Message) -> Message:
+        """Call an rpc; that a process has ended is no reason to wait."""
+        assert self._nodes is not None, "enter the context first"
+        try:
+            return self._nodes.call(rpc, request)
+        except CallFailed as failure:
+            process = self._processes[rpc.node]
+            if (failure.code is grpc.StatusCode.UNAVAILABLE
+                    and process.ended_within(PERIOD_S)):
+                raise CallFailed(
+                    failure.code, process.obituary, again=False) from None
+            raise
+
+    def log(self, node: str) -> str:
+        """The last lines that a node wrote."""
+        return "\n".join(self._processes[node].lines)
+
+    def _start(self) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        for node in self._blueprint.nodes:
+            block = blocks.offering(node.rpcs[0].name)
+            self._processes[node.name] = _Process(
+                node.name, self._command(block), self._environ)
+        addresses = {
+            name: f"127.0.0.1:{process.wait_for_port(deadline)}"
+            for name, process in self._processes.items()}
+        self._nodes = Nodes(self._blueprint, addresses)
+        self._nodes.wait_ready(
+            deadline - time.monotonic(), self._check_alive)
+
+    def _check_alive(self) -> None:
+        for process in self._processes.values():
+            process.check_alive()
+
+    def _end(self) -> None:
+        if self._nodes is not None:
+            self._nodes.close()
+        try:
+            for process in self._processes.values():
+                process.ask_to_end()
+            deadline = time.monotonic() + GRACE_S + 1
+            for process in self._processes.values():
+                process.ended_within(deadline - time.monotonic())
+        finally:
+            # Also when a second Ctrl-C does not let them end in peace.
+            for process in self._processes.values():
+                process.reap()
+
+
+class _Process:
+    """One server process, with what it wrote last."""
+
+    def __init__(self, node: str, command: Sequence[str],
+                 environ: Mapping[str, str]) -> None:
+        self._node = node
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._port = 0
+        # In a session of its own: Ctrl-C comes here first, not to all.
+        self._process = subprocess.Popen(
+            command, env=environ, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, text=True, errors="backslashreplace")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip())
+            if found := _LISTENING.search(self.lines[-1]):
+                self._port = int(found[1])
+
+    @property
+    def obituary(self) -> str:
+        """How the process ended, with its last lines."""
+        self._reader.join(1)
+        said = list(self.lines)[-LOG_LINES_SAID:]
+        return (f"{self._node} ended with exit code "
+                f"{self._process.returncode}; its last lines: "
+                + " | ".join(said))
+
+    def wait_for_port(self, deadline: float) -> int:
+        while not self._port:
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    "run.not_there", f"{self._node} does not listen yet",
+                    "its last lines: "
+                    + " | ".join(list(self.lines)[-LOG_LINES_SAID:]))
+            time.sleep(PERIOD_S)
+        return self._port
+
+    def check_alive(self) -> None:
+        if self._process.poll() is not None:
+            raise UnavailableError("run.ended", self.obituary)
+
+    def ended_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(max(seconds, 0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def ask_to_end(self) -> None:
+        self._process.terminate()
+
+    def reap(self) -> None:
+        # The whole session: a block may have started workers of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._reader.join(1)
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()

@@ -1,0 +1,94 @@
+"""
+Which thread answers which call, and how many calls may wait.
+
+grpcio has one pool of threads for all calls, in which a few long ones would
+keep health from answering. Here a block's own calls have their threads and
+a bounded queue, health and reflection have others.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from aura.blocks import Block
+from aura.errors import UnavailableError
+from aura.rpc.status import Behaviour, answering
+
+CALLS_AT_ONCE = 4
+CALLS_WAITING = 60
+
+
+class WorkPool(ThreadPoolExecutor):
+    """Threads for a block's calls, that know how many are not yet done."""
+
+    def __init__(self) -> None:
+        super().__init__(CALLS_AT_ONCE, thread_name_prefix="call")
+        self._lock = threading.Lock()
+        self.pending = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether a further call would wait behind too many."""
+        return self.pending >= CALLS_AT_ONCE + CALLS_WAITING
+
+    def submit(self, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Start or queue a call."""
+        with self._lock:
+            self.pending += 1
+        future = super().submit(*args, **kwargs)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, future: "Future[Any]") -> None:
+        with self._lock:
+            self.pending -= 1
+
+
+class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
+    """
+    Sends each call to its threads, and the block's own through `answering`.
+
+    Parameters
+    ----------
+    block : Block
+        The block whose rpcs are work; all others are health or reflection.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._quick = ThreadPoolExecutor(2, thread_name_prefix="quick")
+        self.work = WorkPool()
+
+    def intercept_service(
+            self, continuation: Callable[[grpc.HandlerCallDetails], Any],
+            handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Find the handler of a call, as grpcio asks an interceptor to."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        _, service, rpc = handler_call_details.method.split("/")
+        if service != self._block.service:
+            return _in_pool(handler, handler.unary_unary, self._quick)
+        busy = self.work.full
+        behaviour = _refuse if busy else handler.unary_unary
+        return _in_pool(
+            handler, answering(behaviour, self._block.name, rpc),
+            self._quick if busy else self.work)
+
+
+def _refuse(request: Any, context: grpc.ServicerContext) -> Any:
+    raise UnavailableError(
+        "rpc.busy", f"{CALLS_WAITING} calls are waiting already",
+        "call again later")
+
+
+def _in_pool(handler: Any, behaviour: Behaviour,
+             pool: ThreadPoolExecutor) -> Any:
+    def run(request: Any, context: grpc.ServicerContext) -> Any:
+        return behaviour(request, context)
+    setattr(run, "experimental_thread_pool", pool)
+    return grpc.unary_unary_rpc_method_handler(
+        run, handler.request_deserializer, handler.response_serializer)

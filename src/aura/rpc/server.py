@@ -1,0 +1,340 @@
+"""
+A block as a gRPC server: health, reflection, readiness, draining.
+
+The port is open before anything heavy is imported, since an orchestrator
+that finds a block not listening gives it up for the whole run; calls that
+come early wait. SIGTERM and SIGINT let calls in progress end, then the
+process ends with 0.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from aura import blocks
+from aura.blocks import Block, Servicer
+from aura.errors import AuraError, InvalidInputError, PreconditionError
+from aura.rpc import aura_pb2_grpc
+from aura.rpc.dispatch import Dispatch
+from aura.rpc.status import frames_of
+from aura.settings import Settings, shared_folder
+
+READY_PERIOD_S = 1.0
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+STARTING = health_pb2.HealthCheckResponse.UNKNOWN
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    Where a server listens, and how it stops.
+
+    Parameters
+    ----------
+    host : str
+        ``AURA_HOST``: address to bind; images set ``[::]``.
+    port : int
+        ``AURA_PORT``: port to bind; 0 takes a free one. The log names it.
+    grace_s : float
+        ``AURA_GRACE_S``: seconds that a stop waits for calls in progress.
+        Kubernetes kills a pod 30 s after its SIGTERM.
+    ends_with_input : bool
+        ``AURA_ENDS_WITH_INPUT=1``: the end of the standard input stops the
+        server, so that it does not outlive a parent that was killed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8061
+    grace_s: float = 25.0
+    ends_with_input: bool = False
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
+        """
+        Read the endpoint from the environment.
+
+        Raises
+        ------
+        InvalidInputError
+            If a value cannot be read.
+        """
+        environ = os.environ if environ is None else environ
+        port = _number(environ, "AURA_PORT", cls.port, 65535)
+        if port != int(port):
+            raise InvalidInputError(
+                "serve.setting", "AURA_PORT is no whole number")
+        return cls(
+            environ.get("AURA_HOST") or cls.host, int(port),
+            _number(environ, "AURA_GRACE_S", cls.grace_s, 86400),
+            environ.get("AURA_ENDS_WITH_INPUT") == "1")
+
+
+def _number(environ: Mapping[str, str], name: str, default: float,
+            most: int) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= most:
+        raise InvalidInputError(
+            "serve.setting", f"{name} is {text!r}",
+            f"it takes a number from 0 to {most}")
+    return value
+
+
+class Deferred:
+    """
+    Stands in for a servicer until that is made; calls wait for it.
+
+    Parameters
+    ----------
+    block : Block
+        The block whose rpcs are offered.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.made: Future[Servicer] = Future()
+        for rpc in block.rpcs:
+            setattr(self, rpc, self._waiting(rpc))
+
+    def _waiting(self, rpc: str) -> Callable[..., Any]:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            return getattr(self.made.result(), rpc)(request, context)
+        return call
+
+
+class BlockServer:
+    """
+    The gRPC server of one block, from its start to its end.
+
+    Parameters
+    ----------
+    block : Block
+        The block that is served.
+    endpoint : Endpoint
+        Where it listens.
+    """
+
+    def __init__(self, block: Block, endpoint: Endpoint) -> None:
+        self._block = block
+        self._endpoint = endpoint
+        self._servicer = Deferred(block)
+        self._dispatch = Dispatch(block)
+        self._stopping = threading.Event()
+        self._health = health.HealthServicer()
+        self._health.set(block.service, STARTING)
+        # All unary calls have other threads; here are streams of reflection.
+        self._server = grpc.server(
+            ThreadPoolExecutor(2, thread_name_prefix="reflection"),
+            interceptors=[self._dispatch],
+            options=(("grpc.so_reuseport", 0),))
+        add = getattr(
+            aura_pb2_grpc, f"add_{block.service}Servicer_to_server")
+        add(self._servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(
+            self._health, self._server)
+        reflection.enable_server_reflection(
+            (block.service, health.SERVICE_NAME, reflection.SERVICE_NAME),
+            self._server)
+
+    def start(self) -> int:
+        """
+        Open the port and answer; calls wait until `prepare` is done.
+
+        Returns
+        -------
+        int
+            The port.
+
+        Raises
+        ------
+        PreconditionError
+            If the port cannot be bound.
+        """
+        host, port = self._endpoint.host, self._endpoint.port
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError:
+            raise PreconditionError(
+                "serve.port", f"port {port} of {host} cannot be bound",
+                "another program has it: stop that, or set AURA_PORT"
+            ) from None
+        self._server.start()
+        _LOG.info("%s listening on %s:%d", self._block.name, host, bound)
+        return bound
+
+    def prepare(self, make: Callable[[], Servicer]) -> None:
+        """
+        Make the servicer, let calls through and begin to watch readiness.
+
+        Raises
+        ------
+        Exception
+            Whatever `make` raises; waiting calls get it too.
+        """
+        try:
+            servicer = make()
+        except BaseException as error:
+            self._servicer.made.set_exception(error)
+            raise
+        self._servicer.made.set_result(servicer)
+        threading.Thread(
+            target=self._watch, args=(servicer,), daemon=True).start()
+
+    def _watch(self, servicer: Servicer) -> None:
+        known = None
+        while True:
+            ready = self._is_ready(servicer)
+            if ready != known:
+                _LOG.info("%s is %sready", self._block.name,
+                          "" if ready else "not ")
+                self._health.set(
+                    self._block.service, SERVING if ready else NOT_SERVING)
+            known = ready
+            if self._stopping.wait(READY_PERIOD_S):
+                return
+
+    def _is_ready(self, servicer: Servicer) -> bool:
+        try:
+            return servicer.ready()
+        except Exception as error:
+            _LOG.error("%s: readiness is unknown\n%s",
+                       self._block.name, frames_of(error))
+            return False
+
+    def drain(self) -> bool:
+        """
+        Say NOT_SERVING, take no more calls, let those in progress end.
+
+        Returns
+        -------
+        bool
+            Whether all ended in time.
+        """
+        deadline = time.monotonic() + self._endpoint.grace_s
+        self._stopping.set()
+        self._health.enter_graceful_shutdown()
+        self._server.stop(self._endpoint.grace_s).wait()
+        # A call whose caller has gone is at work still; let it finish too.
+        while self._dispatch.work.pending and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self._dispatch.work.pending
+
+
+def serve(block: Block, make: Callable[[], Servicer],
+          endpoint: Endpoint | None = None) -> int:
+    """
+    Serve one block until SIGTERM or SIGINT, from the main thread.
+
+    Parameters
+    ----------
+    block : Block
+        The block that is served.
+    make : callable
+        Makes the servicer; called once, after the port has been opened.
+    endpoint : Endpoint, optional
+        Where to listen; from the environment by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 after draining, 1 if the servicer could not be made.
+        If calls did not end in time the process ends here, with 1.
+
+    Raises
+    ------
+    InvalidInputError, PreconditionError
+        If the environment cannot be read or the port cannot be bound.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, force=True,
+        format="%(asctime)s %(levelname)s %(message)s")
+    endpoint = endpoint or Endpoint.load()
+    # Of all ways to wake a thread this one is safe in a signal handler.
+    ends: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ends.put(0))
+    server = BlockServer(block, endpoint)
+    server.start()
+    for work in (lambda: _prepare(server, make, ends),
+                 lambda: _follow_input(endpoint, ends)):
+        threading.Thread(target=work, daemon=True).start()
+    code = ends.get()
+    # A second Ctrl-C does not wait.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _LOG.info("%s is stopping", block.name)
+    if not server.drain():
+        _LOG.error("%s: calls in progress were cut off", block.name)
+        _leave(1)
+    return code
+
+
+def serve_block(name: str) -> int:
+    """
+    Serve a block of the project with the settings of its environment.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block on the platform, or its folder.
+
+    Returns
+    -------
+    int
+        Exit code, as for `serve`.
+
+    Raises
+    ------
+    InvalidInputError, PreconditionError
+        If there is no such block, and as for `serve`.
+    """
+    block = blocks.named(name)
+
+    def make() -> Servicer:
+        shared = shared_folder()
+        return block.servicer(shared, Settings.load(shared))
+
+    return serve(block, make)
+
+
+def _prepare(server: BlockServer, make: Callable[[], Servicer],
+             ends: "queue.SimpleQueue[int]") -> None:
+    try:
+        server.prepare(make)
+    except (AuraError, ImportError) as error:
+        _LOG.error("cannot start: %s", error)
+        ends.put(1)
+    except BaseException as error:
+        _LOG.error("cannot start\n%s", frames_of(error))
+        ends.put(1)
+
+
+def _follow_input(endpoint: Endpoint,
+                  ends: "queue.SimpleQueue[int]") -> None:
+    if endpoint.ends_with_input:
+        # Not sys.stdin, whose lock would be held when the process ends.
+        while os.read(0, 1024):
+            pass
+        ends.put(0)
+
+
+def _leave(code: int) -> NoReturn:
+    # An ordinary exit would wait for the threads of the calls, for hours.
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,182 @@
+"""
+The one place where errors become gRPC statuses.
+
+A caller learns the rule and the one-line text of an `AuraError`, and of any
+other exception nothing but an identifier: its text may hold a path, and a
+path may hold a patient's name. The same holds for the log, which gets the
+types of an unexpected exception and the lines that it passed, not its text.
+
+NOT_FOUND means "the source has handed out everything" and nothing else,
+since that is what an orchestrator makes of it. A folder or a model that is
+missing is therefore FAILED_PRECONDITION: put it there and call again.
+"""
+
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    EndOfData,
+    ForbiddenError,
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+    ResourceError,
+    UnavailableError,
+    UnsupportedError,
+)
+
+# Long details turn every status into RESOURCE_EXHAUSTED at about 8 kB, and
+# gRPC writes a character beyond ASCII as three to twelve bytes.
+DETAILS_LIMIT = 1000
+CAUSES_SHOWN = 8
+
+CODES: dict[type[AuraError], grpc.StatusCode] = {
+    InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
+    CorruptDataError: grpc.StatusCode.DATA_LOSS,
+    MissingError: grpc.StatusCode.FAILED_PRECONDITION,
+    ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
+    PreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
+    ResourceError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    EndOfData: grpc.StatusCode.NOT_FOUND,
+}
+
+_LOG = logging.getLogger(__name__)
+
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+
+
+class CallFailed(Exception):
+    """
+    A call of a block's rpc that ended with a status other than OK.
+
+    Parameters
+    ----------
+    code : grpc.StatusCode
+        The status.
+    details : str
+        What the block said.
+    again : bool, optional
+        Whether the same call may succeed later; UNAVAILABLE by default.
+    """
+
+    def __init__(self, code: grpc.StatusCode, details: str,
+                 again: bool | None = None) -> None:
+        self.code = code
+        self.details = details
+        self.again = (
+            code is grpc.StatusCode.UNAVAILABLE if again is None else again)
+        super().__init__(f"{code.name}: {details}")
+
+
+def status_of(error: BaseException, block: str) -> tuple[
+        grpc.StatusCode, str]:
+    """
+    Status code and details for an exception that a stage raised.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised. An exception that is no `AuraError` is logged,
+        without its text, beside the identifier that the caller gets.
+    block : str
+        Name of the block, which leads the details.
+
+    Returns
+    -------
+    code : grpc.StatusCode
+        Never UNKNOWN.
+    details : str
+        ``<block>.<rule>: <text>``, printable, at most 1000 bytes.
+    """
+    if isinstance(error, AuraError):
+        for kind in type(error).__mro__:
+            if kind in CODES:
+                return CODES[kind], printable(f"{block}.{error}")
+    if isinstance(error, MemoryError):
+        return (grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{block}.memory: there is not enough memory for this "
+                "request; give the block more, or hand out smaller batches")
+    identifier = secrets.token_hex(4)
+    _LOG.error("%s: unexpected error %s\n%s",
+               block, identifier, frames_of(error))
+    return (grpc.StatusCode.INTERNAL,
+            f"{block}.internal: unexpected error {identifier}; "
+            "the block's log has more under this number")
+
+
+def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
+    """
+    One line without control characters, cut to a number of UTF-8 bytes.
+
+    Parameters
+    ----------
+    text : str
+        Any text; what is not printable is written as an escape.
+    limit : int
+        Most bytes of the result; what is cut ends with three dots.
+    """
+    text = "".join(
+        character if character.isprintable()
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text)
+    content = text.encode("utf-8")
+    if len(content) <= limit:
+        return text
+    return content[:limit - 3].decode("utf-8", "ignore") + "..."
+
+
+def frames_of(error: BaseException) -> str:
+    """The lines that an exception passed, its type, and the same of causes."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    # Causes can go round in a circle.
+    while cause is not None and len(parts) < CAUSES_SHOWN:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.append(f"{frames}{type(cause).__name__}")
+        cause = cause.__cause__ or (
+            None if cause.__suppress_context__ else cause.__context__)
+    return "\ncaused by\n".join(parts)
+
+
+def answering(behaviour: Behaviour, block: str, rpc: str) -> Behaviour:
+    """
+    Wrap an rpc so that whatever happens becomes a status and a log line.
+
+    Parameters
+    ----------
+    behaviour : callable
+        The rpc: (request, context) to reply.
+    block, rpc : str
+        Names for the details and the log.
+    """
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        begin = time.monotonic()
+        if not context.is_active():
+            _log(rpc, "CANCELLED", begin)
+            context.abort(grpc.StatusCode.CANCELLED, "nobody waits")
+        try:
+            reply = behaviour(request, context)
+        # A SystemExit would leave the caller without any answer.
+        except BaseException as error:
+            code, details = status_of(error, block)
+            rule = error.rule if isinstance(error, AuraError) else ""
+            _log(rpc, code.name, begin, rule)
+            context.abort(code, details)
+        _log(rpc, "OK", begin)
+        return reply
+    return answer
+
+
+def _log(rpc: str, status: str, begin: float, rule: str = "") -> None:
+    elapsed_ms = 1000 * (time.monotonic() - begin)
+    _LOG.info("%s %s %.0f ms%s", rpc, status, elapsed_ms, rule and f" {rule}")

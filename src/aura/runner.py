@@ -1,0 +1,304 @@
+"""
+Runs a blueprint as the platform's orchestrator does.
+
+Each connected rpc has a thread and a queue and is called strictly one call
+at a time, in order. One that takes Empty is called again and again until it
+says NOT_FOUND; any other error ends its rpc for the whole run. Unlike the
+platform, a run ends by itself when the sources have ended and all queues are
+empty, errors are reported, and a call that found its block away is repeated.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from aura import blocks
+from aura.blocks import Block, Servicer
+from aura.blueprint import Blueprint, Key, Rpc
+from aura.rpc import aura_pb2
+from aura.rpc.status import CallFailed, status_of
+from aura.settings import Settings
+
+END_OF_DATA = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE)
+
+Observer = Callable[[Rpc, Message], None]
+
+
+class Transport(Protocol):
+    """Nodes of a blueprint that are up and can be called."""
+
+    def call(self, rpc: Rpc, request: Message) -> Message:
+        """
+        Call an rpc and wait for its answer, however long that takes.
+
+        Raises
+        ------
+        CallFailed
+            If it ended with a status other than OK.
+        """
+
+    def log(self, node: str) -> str:
+        """The last lines that a node wrote, where they can be had."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """
+    How a call is repeated that found its block away.
+
+    Parameters
+    ----------
+    first_s, longest_s : float
+        First pause between two tries, which doubles up to the longest.
+    total_s : float
+        Time after which the call is given up.
+    """
+
+    first_s: float = 0.1
+    longest_s: float = 5.0
+    total_s: float = 120.0
+
+    def pauses(self) -> Iterator[float]:
+        """Yield the pauses, in seconds, until the time is over."""
+        pause, left = self.first_s, self.total_s
+        while left > 0:
+            yield min(pause, left)
+            left -= pause
+            pause = min(2 * pause, self.longest_s)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    An rpc that ended with an error.
+
+    Parameters
+    ----------
+    rpc : Rpc
+        The rpc.
+    code : grpc.StatusCode
+        Status of the call that ended it.
+    details : str
+        What the block said.
+    undone : int
+        Messages that it did not get any more, and the one that failed.
+    log : str
+        The last lines that the node wrote, where they can be had.
+    """
+
+    rpc: Rpc
+    code: grpc.StatusCode
+    details: str
+    undone: int
+    log: str
+
+    def __str__(self) -> str:
+        return f"{self.rpc}: {self.code.name}: {self.details}"
+
+
+@dataclass
+class Outcome:
+    """
+    What a run gave.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Messages that each rpc answered, by ``node.rpc``.
+    results : dict of str to list of Message
+        All answers of the rpcs that nobody follows, in order.
+    failures : list of Failure
+        The rpcs that ended with an error.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    results: dict[str, list[Message]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def run(blueprint: Blueprint, transport: Transport,
+        observe: Observer | None = None, retry: Retry = Retry()) -> Outcome:
+    """
+    Run a blueprint to its end.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        Who feeds whom.
+    transport : Transport
+        How the nodes are called.
+    observe : callable, optional
+        Called with each rpc and answer, one at a time, from threads of the
+        run; for progress bars. What it raises ends the run.
+    retry : Retry
+        For calls that find their block away, sources excepted: a source
+        that was interrupted may have handed its batch out already.
+
+    Returns
+    -------
+    Outcome
+        Also when rpcs failed; see `Outcome.failures`.
+    """
+    state = _Run(blueprint, transport, observe, retry)
+    threads = [threading.Thread(
+        target=state.work, args=(rpc,), name=str(rpc), daemon=True)
+        for rpc in blueprint.rpcs]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        # After Ctrl-C the threads end with the call that they are in.
+        state.stopped.set()
+    if state.error is not None:
+        raise state.error
+    return state.outcome
+
+
+class _Run:
+    def __init__(self, blueprint: Blueprint, transport: Transport,
+                 observe: Observer | None, retry: Retry) -> None:
+        self.outcome = Outcome(
+            {str(rpc): 0 for rpc in blueprint.rpcs},
+            {str(rpc): [] for rpc in blueprint.rpcs if rpc.is_sink})
+        self.stopped = threading.Event()
+        self.error: BaseException | None = None
+        self._transport = transport
+        self._observe = observe
+        self._retry = retry
+        self._lock = threading.Lock()
+        self._inputs: Mapping[Key, _Input] = {
+            rpc.key: _Input(len(blueprint.feeding(rpc)))
+            for rpc in blueprint.rpcs}
+
+    def work(self, rpc: Rpc) -> None:
+        try:
+            for answer in self._answers(rpc):
+                self._hand_on(rpc, answer)
+        except CallFailed as failure:
+            self._report(rpc, failure)
+        except BaseException as error:
+            self.error = error
+            self.stopped.set()
+        finally:
+            for key in rpc.targets:
+                self._inputs[key].end()
+
+    def _answers(self, rpc: Rpc) -> Iterator[Message]:
+        if not rpc.is_source:
+            for request in self._inputs[rpc.key]:
+                if self.stopped.is_set():
+                    return
+                yield self._call_patiently(rpc, request)
+        while rpc.is_source and not self.stopped.is_set():
+            try:
+                yield self._transport.call(rpc, aura_pb2.Empty())
+            except CallFailed as failure:
+                if failure.code in END_OF_DATA:
+                    return
+                raise
+
+    def _call_patiently(self, rpc: Rpc, request: Message) -> Message:
+        for pause in self._retry.pauses():
+            try:
+                return self._transport.call(rpc, request)
+            except CallFailed as failure:
+                if not failure.again or self.stopped.wait(pause):
+                    raise
+        return self._transport.call(rpc, request)
+
+    def _hand_on(self, rpc: Rpc, answer: Message) -> None:
+        with self._lock:
+            self.outcome.counts[str(rpc)] += 1
+            if rpc.is_sink:
+                self.outcome.results[str(rpc)].append(answer)
+            if self._observe is not None:
+                self._observe(rpc, answer)
+        for key in rpc.targets:
+            self._inputs[key].put(answer)
+
+    def _report(self, rpc: Rpc, failure: CallFailed) -> None:
+        # Go on taking messages, as the platform does, only to count them.
+        undone = sum(1 for _ in self._inputs[rpc.key])
+        report = Failure(
+            rpc, failure.code, failure.details,
+            undone + (not rpc.is_source),
+            self._transport.log(rpc.node))
+        with self._lock:
+            self.outcome.failures.append(report)
+
+
+class _Input:
+    """The queue of one rpc, which ends when all that feed it have ended."""
+
+    def __init__(self, producers: int) -> None:
+        self._producers = producers
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+
+    def put(self, message: Message) -> None:
+        self._queue.put(message)
+
+    def end(self) -> None:
+        self._queue.put(None)
+
+    def __iter__(self) -> Iterator[Message]:
+        while self._producers:
+            message = self._queue.get()
+            if message is None:
+                self._producers -= 1
+            else:
+                yield message
+
+
+class InProcess:
+    """
+    The blocks' own servicers, called directly, without any server.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        Whose nodes are made.
+    shared : Path
+        The shared folder.
+    settings : Settings
+        Settings of all blocks.
+    make : callable, optional
+        Makes the servicer of a block; the block's own by default.
+    """
+
+    def __init__(self, blueprint: Blueprint, shared: Path,
+                 settings: Settings,
+                 make: Callable[[Block], Servicer] | None = None) -> None:
+        make = make or (lambda block: block.servicer(shared, settings))
+        self._nodes: dict[str, tuple[str, Any]] = {}
+        for node in blueprint.nodes:
+            block = blocks.offering(node.rpcs[0].name)
+            self._nodes[node.name] = block.name, make(block)
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def call(self, rpc: Rpc, request: Message) -> Message:
+        """Call a servicer's method; errors become the same statuses."""
+        block, servicer = self._nodes[rpc.node]
+        try:
+            # Over the wire each block has a copy of its own, too.
+            answer: Message = getattr(servicer, rpc.name)(
+                type(request).FromString(request.SerializeToString()), None)
+        except BaseException as error:
+            raise CallFailed(*status_of(error, block)) from error
+        return answer
+
+    def log(self, node: str) -> str:
+        """Nothing: what is logged in this process is seen already."""
+        return ""

@@ -1,0 +1,118 @@
+"""Real servers in real processes, for the tests of this folder."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from aura import blocks
+from aura.rpc import aura_pb2_grpc
+
+# With --import-mode=importlib a test cannot import what lies beside it.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+class Served:
+    """A block served by a process, with stubs to call it."""
+
+    def __init__(self, command, name, environ):
+        self.block = blocks.named(name)
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "AURA_PORT": "0", **environ})
+        self.lines = []
+        self.listening = threading.Event()
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        self.channel = None
+
+    def read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := re.search(r"listening on \S+:(\d+)", line):
+                self.port = int(found[1])
+                self.listening.set()
+
+    def connect(self):
+        assert self.listening.wait(10), self.log
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        self.health = health_pb2_grpc.HealthStub(self.channel)
+        self.stub = getattr(
+            aura_pb2_grpc, f"{self.block.service}Stub")(self.channel)
+        return self
+
+    @property
+    def log(self):
+        return "".join(self.lines)
+
+    def status(self, service=""):
+        """Name of the health status of a service."""
+        reply = self.health.Check(
+            health_pb2.HealthCheckRequest(service=service), timeout=5)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(
+            reply.status)
+
+    def wait_for(self, status, seconds=10.0):
+        """Wait until the block's own service has a health status."""
+        deadline = time.monotonic() + seconds
+        while self.status(self.block.service) != status:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def ended(self, seconds=10.0):
+        """Exit code of the process, once its log has been read."""
+        code = self.process.wait(seconds)
+        self.reader.join()
+        return code
+
+    def close(self):
+        if self.channel is not None:
+            self.channel.close()
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdin.close()
+        self.process.stderr.close()
+
+
+def serve_toys():
+    """A function that starts toys, and one that ends them."""
+    import toys
+    running = []
+
+    def start(name, **environ):
+        running.append(Served(
+            toys.toy_command(blocks.named(name)), name, environ))
+        return running[-1]
+
+    def close():
+        for served in running:
+            served.close()
+
+    return start, close
+
+
+@pytest.fixture
+def start():
+    """Start a toy of a block: ``start(name, ENVIRONMENT=...)``."""
+    begin, close = serve_toys()
+    yield begin
+    close()
+
+
+@pytest.fixture(scope="session")
+def builder():
+    """A toy feature-builder that all tests of the session may call."""
+    begin, close = serve_toys()
+    served = begin("feature-builder").connect()
+    served.wait_for("SERVING")
+    yield served
+    close()

@@ -1,0 +1,242 @@
+"""How a block's server begins, says that it is ready, and ends."""
+
+import signal
+import subprocess
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from aura.errors import InvalidInputError
+from aura.rpc.aura_pb2 import EcgBatch, Empty
+from aura.rpc.dispatch import CALLS_AT_ONCE, CALLS_WAITING
+from aura.rpc.server import Endpoint
+
+SLEEP = EcgBatch(manifest_path="sleep:0.4")
+
+
+def wait_for_file(path):
+    """Wait until a call has left its mark."""
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_health_answers_within_3_s_while_the_block_is_still_made(start):
+    served = start("feature-builder", TOY_START="1.5").connect()
+    assert served.status() == "SERVING"
+    assert time.monotonic() - served.started < 3
+    assert served.status("FeatureBuilder") == "UNKNOWN"
+    # A call that comes early waits; an orchestrator would not come again.
+    assert served.stub.build_features(
+        EcgBatch(batch_index=3), timeout=10).batch_index == 3
+    served.wait_for("SERVING", 1)
+
+
+def test_health_of_an_unknown_service_is_not_found(builder):
+    with pytest.raises(grpc.RpcError) as caught:
+        builder.status("EcgLoader")
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_the_service_serves_when_what_it_needs_is_there(start, tmp_path):
+    needed = tmp_path / "model"
+    served = start("feature-builder", TOY_NEEDS=str(needed)).connect()
+    served.wait_for("NOT_SERVING")
+    assert served.status() == "SERVING"
+    needed.touch()
+    served.wait_for("SERVING", 3)
+    needed.unlink()
+    served.wait_for("NOT_SERVING", 3)
+
+
+def test_reflection_lists_the_service(builder):
+    stub = reflection_pb2_grpc.ServerReflectionStub(builder.channel)
+    reply, = stub.ServerReflectionInfo(iter([
+        reflection_pb2.ServerReflectionRequest(list_services="")]))
+    assert {entry.name for entry in reply.list_services_response.service} == {
+        "FeatureBuilder", "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection"}
+
+
+def test_health_answers_while_all_threads_work(builder):
+    calls = [builder.stub.build_features.future(SLEEP)
+             for _ in range(2 * CALLS_AT_ONCE)]
+    begin = time.monotonic()
+    assert builder.status() == "SERVING"
+    assert time.monotonic() - begin < 0.3
+    assert not any(call.done() for call in calls)
+    assert all(call.result() is not None for call in calls)
+
+
+def test_calls_beyond_the_queue_are_told_to_come_again(builder):
+    limit = CALLS_AT_ONCE + CALLS_WAITING
+    calls = [builder.stub.build_features.future(
+        EcgBatch(manifest_path="sleep:0.1")) for _ in range(limit + 8)]
+    codes = [call.code() for call in calls]
+    assert codes.count(grpc.StatusCode.OK) == limit
+    refused = [call for call in calls if call.code() is
+               grpc.StatusCode.UNAVAILABLE]
+    assert len(refused) == 8
+    assert refused[0].details().startswith("feature-builder.rpc.busy: ")
+    assert builder.stub.build_features(EcgBatch()) is not None
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
+        builder, tmp_path):
+    busy = [builder.stub.build_features.future(SLEEP)
+            for _ in range(CALLS_AT_ONCE)]
+    time.sleep(0.1)
+    late = builder.stub.build_features.future(
+        EcgBatch(manifest_path=f"touch:{tmp_path / 'late'},0"))
+    time.sleep(0.1)
+    late.cancel()
+    assert all(call.result() is not None for call in busy)
+    builder.stub.build_features(EcgBatch())
+    assert not (tmp_path / "late.begun").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_calls_in_progress_end(start, tmp_path, number):
+    served = start("feature-builder").connect()
+    served.wait_for("SERVING")
+    watch = served.health.Watch(
+        health_pb2.HealthCheckRequest(service="FeatureBuilder"))
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    call = served.stub.build_features.future(
+        EcgBatch(manifest_path=f"touch:{tmp_path / 'call'},0.5"))
+    queued = [served.stub.build_features.future(SLEEP)
+              for _ in range(CALLS_AT_ONCE)]
+    wait_for_file(tmp_path / "call.begun")
+    time.sleep(0.1)
+    served.process.send_signal(number)
+    assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    watch.cancel()
+    # Calls are still taken between this word and the closing of the port.
+    time.sleep(0.1)
+    with pytest.raises(grpc.RpcError) as caught:
+        served.stub.build_features(EcgBatch(), timeout=0.3)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert all(c.code() is grpc.StatusCode.OK for c in [call, *queued])
+    assert served.ended() == 0
+    assert (tmp_path / "call.ended").exists()
+
+
+def test_an_idle_server_stops_at_once(start):
+    served = start("ecg-loader").connect()
+    served.wait_for("SERVING")
+    begin = time.monotonic()
+    served.process.terminate()
+    assert served.ended() == 0
+    assert time.monotonic() - begin < 2
+
+
+def test_a_stop_while_the_block_is_made_does_not_wait(start):
+    served = start("feature-builder", TOY_START="30").connect()
+    served.process.terminate()
+    assert served.ended(5) == 0
+
+
+def test_after_the_grace_calls_are_cut_off_and_it_is_said(start, tmp_path):
+    served = start("feature-builder", AURA_GRACE_S="0.3").connect()
+    call = served.stub.build_features.future(
+        EcgBatch(manifest_path=f"touch:{tmp_path / 'call'},30"))
+    wait_for_file(tmp_path / "call.begun")
+    served.process.terminate()
+    assert served.ended(5) == 1
+    assert call.code() in (
+        grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    assert "calls in progress were cut off" in served.log
+
+
+def test_a_call_whose_caller_has_gone_may_finish_its_writing(
+        start, tmp_path):
+    served = start("feature-builder").connect()
+    call = served.stub.build_features.future(
+        EcgBatch(manifest_path=f"touch:{tmp_path / 'call'},0.5"))
+    wait_for_file(tmp_path / "call.begun")
+    call.cancel()
+    served.process.terminate()
+    assert served.ended() == 0
+    assert (tmp_path / "call.ended").exists()
+
+
+def test_the_end_of_the_parent_ends_the_server(start):
+    served = start("ecg-loader", AURA_ENDS_WITH_INPUT="1").connect()
+    served.process.stdin.close()
+    assert served.ended() == 0
+
+
+def test_without_being_asked_it_does_not_care_for_its_input(start):
+    served = start("ecg-loader").connect()
+    served.process.stdin.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        served.process.wait(0.5)
+    assert served.status() == "SERVING"
+
+
+def test_a_port_is_never_shared(start):
+    first = start("ecg-loader").connect()
+    second = start("ecg-loader", AURA_PORT=str(first.port))
+    assert second.ended() == 1
+    assert (f"serve.port: port {first.port} of 127.0.0.1 cannot be bound; "
+            "another program has it: stop that, or set AURA_PORT"
+            in second.log)
+    assert first.stub.load_training(Empty()) is not None
+
+
+def test_only_loopback_listens_by_default(start):
+    served = start("ecg-loader").connect()
+    assert "ecg-loader listening on 127.0.0.1:" in served.log
+
+
+def test_a_block_that_cannot_be_made_says_why_and_ends(start):
+    served = start("ecg-loader", TOY_START="refuse")
+    assert served.ended() == 1
+    assert "cannot start: toy.start: nothing works" in served.log
+
+
+def test_a_crash_at_the_start_names_the_place_but_no_patient(start):
+    served = start("ecg-loader", TOY_START="crash")
+    assert served.ended() == 1
+    assert "ValueError" in served.log and "toys.py" in served.log
+    assert "Anna" not in served.log
+
+
+def test_the_endpoint_comes_from_the_environment():
+    assert Endpoint.load({}) == Endpoint("127.0.0.1", 8061, 25.0, False)
+    assert Endpoint.load({
+        "AURA_HOST": "[::]", "AURA_PORT": "9", "AURA_GRACE_S": "0.5",
+        "AURA_ENDS_WITH_INPUT": "1"}) == Endpoint("[::]", 9, 0.5, True)
+
+
+@pytest.mark.parametrize("name", ["AURA_PORT", "AURA_GRACE_S"])
+@pytest.mark.parametrize("text", ["x", "-1", "1e9", "nan", "inf"])
+def test_a_bad_endpoint_names_the_variable(name, text):
+    with pytest.raises(InvalidInputError, match=name):
+        Endpoint.load({name: text})
+
+
+def test_a_port_is_a_whole_number():
+    with pytest.raises(InvalidInputError, match="AURA_PORT"):
+        Endpoint.load({"AURA_PORT": "1.5"})
+
+
+def test_ipv6_wildcard_answers_on_loopback(start):
+    served = start("ecg-loader", AURA_HOST="[::]").connect()
+    assert served.status() == "SERVING"
+
+
+def test_a_stop_under_load_loses_no_call_that_was_taken(start):
+    served = start("feature-builder").connect()
+    served.wait_for("SERVING")
+    calls = [served.stub.build_features.future(
+        EcgBatch(manifest_path="sleep:0.05", batch_index=index))
+        for index in range(24)]
+    calls[0].result()
+    served.process.terminate()
+    assert [call.result().batch_index for call in calls] == list(range(24))
+    assert served.ended() == 0
