@@ -1,0 +1,160 @@
+"""
+Features relative to the patient's own preceding minutes.
+
+A heart rate means little by itself and much against what the same heart
+did just before. The baseline leaves the last minute out, so that a seizure
+that has begun does not raise it. Differences are in beats per minute, not
+ratios: they rank seizures better at low false-alarm rates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura.recording import Floats
+
+NEAR_S = 60.0
+FAR_S = 360.0
+MIN_BASELINE_S = 60.0
+LONG_S = 1800.0
+LONG_STEP_S = 10.0
+MIN_LONG_S = 300.0
+MAD_FLOOR_BPM = 1.0
+CHUNK = 4096
+
+# name, unit, window
+BASELINE = (
+    ("hr_base", "bpm", "median of [t - 360 s, t - 60 s]"),
+    ("hr_rise", "bpm", "10 s minus hr_base"),
+    ("hr_ratio", "1", "10 s over hr_base"),
+    ("hr_z", "1", "hr_rise over the baseline's MAD"),
+    ("hr_rise_60", "bpm", "mean of the last 60 s minus hr_base"),
+    ("hr_over_p95", "bpm", "10 s minus 95th percentile of 30 min"),
+    ("hr_slope_10", "bpm", "10 s minus 10 s before"),
+    ("hr_slope_30", "bpm", "10 s minus 30 s before"),
+    ("hr_from_peak", "bpm", "10 s minus highest of the last 60 s"),
+)
+
+
+@dataclass(frozen=True)
+class HeartRate:
+    """
+    Mean heart rate of the last 10 s, on the hops of a recording.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Ends of the hops in seconds.
+    bpm : ndarray, shape (n,)
+        Beats per minute; NaN where it cannot be trusted.
+    hop_s : float
+        Seconds from one hop to the next.
+    """
+
+    time_s: Floats
+    bpm: Floats
+    hop_s: float
+
+
+def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
+    """
+    Heart rate against the recording's own past, looking back only.
+
+    Parameters
+    ----------
+    rate : HeartRate
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        The features of `BASELINE`; NaN until 60 s of baseline (or 5 min
+        for the 30-min percentile) have been heard.
+
+    References
+    ----------
+    .. [1] Osorio, I. (2014). Int. J. Neural Syst., 24(4), 1450001.
+       https://doi.org/10.1142/S0129065714500014
+    """
+    bpm, hop_s = rate.bpm, rate.hop_s
+    near, far = _hops(NEAR_S, hop_s), _hops(FAR_S, hop_s)
+    base, spread = _median_and_mad(
+        _shift(bpm, near), far - near, _hops(MIN_BASELINE_S, hop_s))
+    rise = bpm - base
+    minute = _history(bpm, near)
+    return {
+        "hr_base": base,
+        "hr_rise": rise,
+        "hr_ratio": bpm / base,
+        "hr_z": rise / np.maximum(spread, MAD_FLOOR_BPM),
+        "hr_rise_60": _mean(minute) - base,
+        "hr_over_p95": bpm - _long_percentile(rate),
+        "hr_slope_10": bpm - _shift(bpm, _hops(10.0, hop_s)),
+        "hr_slope_30": bpm - _shift(bpm, _hops(30.0, hop_s)),
+        "hr_from_peak": bpm - np.fmax.reduce(minute, axis=1),
+    }
+
+
+def _hops(seconds: float, hop_s: float) -> int:
+    return max(round(seconds / hop_s), 1)
+
+
+def _shift(values: Floats, hops: int) -> Floats:
+    """What the value was that many hops ago; NaN before the start."""
+    before = np.full(min(hops, len(values)), np.nan)
+    return np.concatenate([before, values[:len(values) - len(before)]])
+
+
+def _history(values: Floats, hops: int) -> Floats:
+    """The last `hops` values up to each one, as rows."""
+    padded = np.concatenate([np.full(hops - 1, np.nan), values])
+    rows: Floats = np.lib.stride_tricks.sliding_window_view(padded, hops)
+    return rows
+
+
+def _mean(rows: Floats) -> Floats:
+    count = np.isfinite(rows).sum(axis=1)
+    total = np.nansum(rows, axis=1)
+    mean: Floats = np.divide(
+        total, count, out=np.full(len(rows), np.nan), where=count > 0)
+    return mean
+
+
+def _median_and_mad(values: Floats, hops: int,
+                    least: int) -> tuple[Floats, Floats]:
+    """Median and median absolute deviation of the last `hops` values."""
+    rows = _history(values, hops)
+    median = np.full(len(values), np.nan)
+    spread = np.full(len(values), np.nan)
+    for at in range(0, len(values), CHUNK):
+        part = slice(at, at + CHUNK)
+        block = rows[part].astype(np.float32)
+        median[part] = _quantile(block, 0.5, least)
+        block = np.abs(block - median[part, None].astype(np.float32))
+        spread[part] = _quantile(block, 0.5, least)
+    return median, spread
+
+
+def _quantile(rows: np.ndarray, share: float, least: int) -> Floats:
+    """Quantile of each row's finite values; NaN where fewer than `least`."""
+    ordered = np.sort(rows, axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
+    place = share * np.maximum(count - 1, 0)
+    low = np.floor(place).astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    row = np.arange(len(rows))
+    part = place - low
+    value = ordered[row, low] * (1 - part) + ordered[row, high] * part
+    enough: Floats = np.where(count >= least, value, np.nan)
+    return enough
+
+
+def _long_percentile(rate: HeartRate) -> Floats:
+    """95th percentile of the 30 min before the last one, every 10 s."""
+    step = _hops(LONG_STEP_S, rate.hop_s)
+    coarse = _shift(rate.bpm, _hops(NEAR_S, rate.hop_s))[::step]
+    rows = _history(coarse, _hops(LONG_S, rate.hop_s * step))
+    least = _hops(MIN_LONG_S, rate.hop_s * step)
+    each = np.concatenate([
+        _quantile(rows[at:at + CHUNK], 0.95, least)
+        for at in range(0, len(rows), CHUNK)] or [np.empty(0)])
+    return np.repeat(each, step)[:len(rate.bpm)]

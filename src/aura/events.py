@@ -1,0 +1,131 @@
+"""
+From probabilities to alarms: smoothing, hysteresis, refractory time.
+
+An alarm begins when the smoothed probability has stood at the threshold for
+a few seconds, which is the moment at which somebody could have been told.
+Unscorable rows neither raise nor end an alarm.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura.recording import SEIZURE, Bools, Event, Floats
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """
+    How probabilities become alarms; part of every model.
+
+    Parameters
+    ----------
+    threshold : float
+        Smoothed probability at which an alarm is raised.
+    release : float
+        Share of the threshold below which the alarm ends.
+    smoothing_s : float
+        Length of the causal mean over scorable rows.
+    hold_s : float
+        How long the threshold must be reached before the alarm is raised.
+    merge_s : float
+        Alarms with a shorter pause between them are one.
+    refractory_s : float
+        After the end of an alarm none is raised for this long.
+    max_length_s : float
+        An alarm ends after this long in any case.
+    """
+
+    threshold: float
+    release: float = 0.6
+    smoothing_s: float = 5.0
+    hold_s: float = 5.0
+    merge_s: float = 30.0
+    refractory_s: float = 180.0
+    max_length_s: float = 300.0
+
+
+def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
+    """
+    Causal mean of the scorable probabilities.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n_rows,)
+        NaN where a row cannot be scored.
+    hop_s : float
+        Seconds from one row to the next.
+    rule : AlarmRule
+
+    Returns
+    -------
+    ndarray, shape (n_rows,)
+        NaN where the row itself cannot be scored.
+    """
+    width = max(round(rule.smoothing_s / hop_s), 1)
+    known = np.isfinite(probability)
+    total = _trailing_sum(np.where(known, probability, 0.0), width)
+    count = _trailing_sum(known.astype(float), width)
+    mean: Floats = np.divide(
+        total, count, out=np.full(len(probability), np.nan), where=known)
+    return mean
+
+
+def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
+    """
+    Alarms of one recording.
+
+    Parameters
+    ----------
+    smoothed : ndarray, shape (n_rows,)
+        Output of `smooth`; row i describes the time up to (i + 1) hops.
+    hop_s : float
+        Seconds from one row to the next.
+    rule : AlarmRule
+
+    Returns
+    -------
+    list of Event
+        In order, apart by at least the refractory time; `confidence` is
+        the highest smoothed probability of the alarm.
+    """
+    raised = _raised(smoothed, hop_s, rule)
+    ended = np.flatnonzero(smoothed < rule.release * rule.threshold)
+    longest = max(round(rule.max_length_s / hop_s), 1)
+    merge = round(rule.merge_s / hop_s)
+    refractory = round(rule.refractory_s / hop_s)
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while at < len(raised):
+        start = int(raised[at])
+        if spans and start - spans[-1][1] <= merge:
+            start = spans.pop()[0]
+        elif spans and start - spans[-1][1] <= refractory:
+            at = int(np.searchsorted(raised, spans[-1][1] + refractory + 1))
+            continue
+        after = int(np.searchsorted(ended, raised[at]))
+        stop = int(ended[after]) if after < len(ended) else len(smoothed)
+        stop = min(stop, start + longest)
+        spans.append((start, stop))
+        at = max(int(np.searchsorted(raised, stop)), at + 1)
+    return [_event(start, stop, smoothed, hop_s) for start, stop in spans]
+
+
+def _raised(smoothed: Floats, hop_s: float, rule: AlarmRule) -> np.ndarray:
+    """Rows at which the threshold has been reached for long enough."""
+    hold = max(round(rule.hold_s / hop_s), 1)
+    over: Bools = smoothed >= rule.threshold
+    steady = _trailing_sum(over.astype(float), hold) >= hold
+    return np.flatnonzero(steady)
+
+
+def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:
+    return Event(
+        onset_s=(start + 1) * hop_s, duration_s=(stop - start) * hop_s,
+        label=SEIZURE,
+        confidence=float(np.nanmax(smoothed[start:max(stop, start + 1)])))
+
+
+def _trailing_sum(values: Floats, width: int) -> Floats:
+    total = np.concatenate([np.zeros(width), np.cumsum(values)])
+    return np.asarray(total[width:] - total[:-width], dtype=float)

@@ -1,0 +1,387 @@
+"""
+Heart-rate variability over many windows at once.
+
+A window is a range of the series of normal RR intervals. Windows are laid
+out as rows of a matrix, NaN behind their end, a few thousand at a time, so
+that memory does not depend on the length of the recording.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal as sps
+
+from aura.recording import Bools, Floats
+
+CHUNK = 4096
+SAMPEN_M = 2
+SAMPEN_R = 0.2
+RESAMPLING_HZ = 4
+SEGMENT = 256
+SEGMENT_STEP = SEGMENT // 2
+WELCH_NFFT = 4096
+BANDS_HZ = {"vlf": (0.003, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40)}
+MAX_GAP_S = 3.0
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NormalIntervals:
+    """
+    The normal RR intervals of a recording, in milliseconds.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Time of the beat that ends the interval.
+    nn_ms : ndarray, shape (n,)
+        Length of the interval.
+    follows : ndarray of bool, shape (n,)
+        Whether the interval before it in time is normal too; only then is
+        their difference one of successive intervals.
+    """
+
+    time_s: Floats
+    nn_ms: Floats
+    follows: Bools
+
+
+@dataclass(frozen=True)
+class Windows:
+    """
+    Ranges ``start`` to ``stop`` (exclusive) of the normal intervals.
+
+    `full` is False where a window reaches back before the recording's
+    first beat: its features are missing, not computed from less.
+    """
+
+    start: Indices
+    stop: Indices
+    full: Bools
+
+    def chunks(self) -> Iterator[tuple[slice, "Windows"]]:
+        """Yield a few thousand windows at a time with their place."""
+        for begin in range(0, len(self.start), CHUNK):
+            rows = slice(begin, begin + CHUNK)
+            yield rows, Windows(
+                self.start[rows], self.stop[rows], self.full[rows])
+
+
+def windows(series: NormalIntervals, end_s: Floats, length_s: float,
+            first_s: float = 0.0) -> Windows:
+    """
+    Causal windows: intervals whose ending beat lies in (end - length, end].
+
+    Parameters
+    ----------
+    series : NormalIntervals
+    end_s : ndarray, shape (n_windows,)
+        Ends of the windows in seconds, increasing.
+    length_s : float
+        Length of every window in seconds.
+    first_s : float
+        Start of the recording on its own clock.
+
+    Returns
+    -------
+    Windows
+    """
+    return Windows(
+        np.searchsorted(series.time_s, end_s - length_s, side="right"),
+        np.searchsorted(series.time_s, end_s, side="right"),
+        end_s - length_s >= first_s)
+
+
+def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
+    """
+    AURA's sixteen time-domain features of each window.
+
+    Parameters
+    ----------
+    series : NormalIntervals
+    where : Windows
+
+    Returns
+    -------
+    dict of ndarray, shape (n_windows,)
+        By AURA's names; NaN where a window is not full, or has fewer than
+        two normal intervals (differences: fewer than one successive pair).
+
+    Notes
+    -----
+    ``sdnn`` has n - 1 degrees of freedom, ``sdsd`` and ``std_hr`` have n,
+    as in AURA. AURA interpolates over rejected intervals; here they and
+    the differences that touch them are left out.
+
+    References
+    ----------
+    .. [1] Task Force of the European Society of Cardiology (1996).
+       Circulation, 93(5), 1043-1065.
+       https://doi.org/10.1161/01.CIR.93.5.1043
+    """
+    result = _empty(TIME_DOMAIN, len(where.start))
+    for rows, part in where.chunks():
+        nn, diff = _gather(series, part)
+        n = np.isfinite(nn).sum(axis=1)
+        pairs = np.isfinite(diff).sum(axis=1)
+        enough = part.full & (n >= 2)
+        _store(result, rows, enough, _nn_statistics(nn, n))
+        _store(result, rows, enough & (pairs >= 1),
+               _difference_statistics(diff, pairs))
+        result["cvsd"][rows] = result["rmssd"][rows] / result["mean_nni"][rows]
+    return result
+
+
+def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
+    """
+    AURA's seven non-linear features of each window.
+
+    Returns
+    -------
+    dict of ndarray, shape (n_windows,)
+        ``csi, cvi, Modified_csi, sampen, sd1, sd2, ratio_sd2_sd1``; NaN
+        where a window is not full, has fewer than four normal intervals or
+        no successive pairs, or where a ratio has no denominator.
+
+    Notes
+    -----
+    `sampen` is Richman's and Moorman's sample entropy with m = 2 and a
+    tolerance of 0.2 standard deviations (n degrees of freedom), strictly
+    below, over the normal intervals in order.
+
+    References
+    ----------
+    .. [1] Toichi, M. et al. (1997). J. Auton. Nerv. Syst., 62(1-2), 79-84.
+       https://doi.org/10.1016/S0165-1838(96)00112-9
+    .. [2] Jeppesen, J. et al. (2014). Seizure, 24, 1-7.
+       https://doi.org/10.1016/j.seizure.2014.11.004
+    .. [3] Richman, J. S. and Moorman, J. R. (2000). Am. J. Physiol., 278(6),
+       H2039-H2049. https://doi.org/10.1152/ajpheart.2000.278.6.H2039
+    """
+    result = _empty(POINCARE, len(where.start))
+    for rows, part in where.chunks():
+        nn, diff = _gather(series, part)
+        n = np.isfinite(nn).sum(axis=1)
+        pairs = np.isfinite(diff).sum(axis=1)
+        enough = part.full & (n >= 4) & (pairs >= 2)
+        sd1_squared = 0.5 * _variance(diff, pairs, 1)
+        sd2_squared = 2 * _variance(nn, n, 1) - sd1_squared
+        sd1 = np.sqrt(sd1_squared)
+        sd2 = np.sqrt(np.maximum(sd2_squared, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(sd1 > 0, sd2 / sd1, np.nan)
+            product = np.where(sd1 * sd2 > 0, 16 * sd1 * sd2, np.nan)
+            _store(result, rows, enough, {
+                "csi": ratio, "cvi": np.log10(product),
+                "Modified_csi": 4 * sd2 * ratio, "sd1": sd1, "sd2": sd2,
+                "ratio_sd2_sd1": ratio})
+        _store(result, rows, enough, {"sampen": _sample_entropy(nn, n)})
+    return result
+
+
+def spectral(series: NormalIntervals, end_s: Floats,
+             length_s: float) -> dict[str, Floats]:
+    """
+    Band powers of each window by Welch's method, as AURA computes them.
+
+    The interval series is interpolated linearly at 4 Hz on one grid for the
+    whole recording; segments of 64 s (256 points, Hann, mean removed) with
+    half overlap are averaged, and the spectrum, zero-padded to 4096 points,
+    is integrated by the trapezoid rule. Power in a band is a quadratic form
+    of the segment, so all windows are one matrix product.
+
+    Parameters
+    ----------
+    series : NormalIntervals
+    end_s : ndarray, shape (n_windows,)
+        Ends of the windows in seconds.
+    length_s : float
+        Length of every window, at least 64 s.
+
+    Returns
+    -------
+    dict of ndarray, shape (n_windows,)
+        ``lf, hf, vlf`` in ms², ``lf_hf_ratio``; NaN where the window is not
+        full, or holds a gap between normal intervals longer than 3 s.
+
+    References
+    ----------
+    .. [1] Welch, P. D. (1967). IEEE Trans. Audio Electroacoust., 15(2),
+       70-73. https://doi.org/10.1109/TAU.1967.1161901
+    """
+    result = _empty(SPECTRAL, len(end_s))
+    if series.time_s.size < 2:
+        return result
+    grid_s = np.arange(
+        0.0, series.time_s[-1] + 1 / RESAMPLING_HZ, 1 / RESAMPLING_HZ)
+    values = np.interp(grid_s, series.time_s, series.nn_ms)
+    gaps = np.concatenate([[0], np.cumsum(_in_gap(grid_s, series.time_s))])
+    points = round(length_s * RESAMPLING_HZ)
+    first = np.round((end_s - length_s) * RESAMPLING_HZ).astype(np.int64)
+    usable = (first >= 0) & (first + points <= len(values))
+    usable[usable] = (gaps[first[usable] + points]
+                      == gaps[first[usable]])
+    offsets = np.arange(0, points - SEGMENT + 1, SEGMENT_STEP)
+    power = _band_power(values, first[usable], offsets)
+    for name, band in power.items():
+        result[name][usable] = band
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result["lf_hf_ratio"] = np.where(
+            result["hf"] > 0, result["lf"] / result["hf"], np.nan)
+    return result
+
+
+TIME_DOMAIN = (
+    "mean_nni", "sdnn", "sdsd", "nni_50", "pnni_50", "nni_20", "pnni_20",
+    "rmssd", "median_nni", "range_nni", "cvsd", "cvnni", "mean_hr", "max_hr",
+    "min_hr", "std_hr")
+SPECTRAL = ("lf", "hf", "lf_hf_ratio", "vlf")
+POINCARE = (
+    "csi", "cvi", "Modified_csi", "sampen", "sd1", "sd2", "ratio_sd2_sd1")
+
+
+def _empty(names: tuple[str, ...], count: int) -> dict[str, Floats]:
+    return {name: np.full(count, np.nan) for name in names}
+
+
+def _store(result: dict[str, Floats], rows: slice, enough: Bools,
+           values: dict[str, Floats]) -> None:
+    for name, column in values.items():
+        result[name][rows] = np.where(enough, column, np.nan)
+
+
+def _gather(series: NormalIntervals, part: Windows) -> tuple[Floats, Floats]:
+    """Intervals and successive differences as rows, NaN behind the end."""
+    width = int(np.max(part.stop - part.start, initial=1))
+    index = part.start[:, None] + np.arange(max(width, 1))
+    inside = index < part.stop[:, None]
+    index = np.minimum(index, max(len(series.nn_ms) - 1, 0))
+    if series.nn_ms.size == 0:
+        nothing = np.full(index.shape, np.nan)
+        return nothing, nothing[:, 1:]
+    nn = np.where(inside, series.nn_ms[index], np.nan)
+    successive = inside[:, 1:] & series.follows[index[:, 1:]]
+    diff = np.where(successive, np.diff(nn, axis=1), np.nan)
+    return nn, diff
+
+
+def _variance(rows: Floats, n: Indices, ddof: int) -> Floats:
+    """Variance along rows that may hold NaN; NaN where n <= ddof."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.nansum(rows, axis=1) / n
+        squares = np.nansum((rows - mean[:, None]) ** 2, axis=1)
+        variance: Floats = np.where(n > ddof, squares / (n - ddof), np.nan)
+    return variance
+
+
+def _nn_statistics(nn: Floats, n: Indices) -> dict[str, Floats]:
+    ordered = np.sort(nn, axis=1)
+    row = np.arange(len(nn))
+    last = np.maximum(n - 1, 0)
+    low, high = ordered[:, 0], ordered[row, last]
+    rate = 60000.0 / nn
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.nansum(nn, axis=1) / n
+        mean_rate = np.nansum(rate, axis=1) / n
+        sdnn = np.sqrt(_variance(nn, n, 1))
+        return {
+            "mean_nni": mean, "sdnn": sdnn, "cvnni": sdnn / mean,
+            "median_nni": (ordered[row, last // 2]
+                           + ordered[row, n // 2 * (n > 0)]) / 2,
+            "range_nni": high - low, "mean_hr": mean_rate,
+            "max_hr": 60000.0 / low, "min_hr": 60000.0 / high,
+            "std_hr": np.sqrt(_variance(rate, n, 0))}
+
+
+def _difference_statistics(diff: Floats,
+                           pairs: Indices) -> dict[str, Floats]:
+    size = np.abs(diff)
+    over_50 = (size > 50).sum(axis=1).astype(float)
+    over_20 = (size > 20).sum(axis=1).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "sdsd": np.sqrt(_variance(diff, pairs, 0)),
+            "rmssd": np.sqrt(np.nansum(diff ** 2, axis=1) / pairs),
+            "nni_50": over_50, "pnni_50": 100 * over_50 / pairs,
+            "nni_20": over_20, "pnni_20": 100 * over_20 / pairs}
+
+
+def _sample_entropy(nn: Floats, n: Indices) -> Floats:
+    """
+    -log(A / B) of each row; B and A count matching templates of 2 and 3.
+
+    All rows advance together, one lag at a time: two templates that are
+    `lag` apart match where their elements differ by less than r.
+    """
+    # Windows run along the last axis: sums over lags then vectorise.
+    values = np.ascontiguousarray(nn.T, dtype=np.float32)
+    limit = (SAMPEN_R * np.sqrt(_variance(nn, n, 0))).astype(np.float32)
+    exists = np.isfinite(values)
+    of_two = np.zeros(len(nn), dtype=np.int64)
+    of_three = np.zeros(len(nn), dtype=np.int64)
+    for lag in range(1, len(values) - SAMPEN_M):
+        near = np.abs(values[lag:] - values[:-lag]) < limit
+        # Both counts run over the n - m templates that have a third element.
+        two = near[:-2] & near[1:-1] & exists[lag + SAMPEN_M:]
+        of_two += np.add.reduce(two, axis=0, dtype=np.uint8)
+        two &= near[2:]
+        of_three += np.add.reduce(two, axis=0, dtype=np.uint8)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy: Floats = np.where(
+            of_three > 0, -np.log(of_three / of_two), np.nan)
+    return entropy
+
+
+def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
+    """Grid points between two normal intervals more than 3 s apart."""
+    after = np.searchsorted(time_s, grid_s)
+    inside = (after > 0) & (after < len(time_s))
+    wide = np.diff(time_s) > MAX_GAP_S
+    gap = np.zeros(len(grid_s), dtype=bool)
+    gap[inside] = wide[after[inside] - 1]
+    gap |= grid_s < time_s[0] - MAX_GAP_S
+    return gap
+
+
+def _band_power(values: Floats, first: Indices,
+                offsets: Indices) -> dict[str, Floats]:
+    """Mean over the segments of each window of the power in each band."""
+    begins, place = np.unique(first[:, None] + offsets, return_inverse=True)
+    place = place.reshape(len(first), len(offsets))
+    segments = np.lib.stride_tricks.sliding_window_view(values, SEGMENT)
+    power = {}
+    for name, edges in BANDS_HZ.items():
+        form = _quadratic_form(*edges)
+        each = np.empty(len(begins))
+        for at in range(0, len(begins), CHUNK):
+            block = segments[begins[at:at + CHUNK]] @ form
+            each[at:at + CHUNK] = np.einsum("ij,ij->i", block, block)
+        power[name] = each[place].mean(axis=1)
+    return power
+
+
+def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
+    """
+    Matrix B with ``|x B|²`` = power of a 256-point segment x in the band.
+
+    The trapezoid over the periodogram is a sum of squared projections on
+    cosines and sines; its few large singular directions carry all of it.
+    """
+    frequency = np.arange(WELCH_NFFT // 2 + 1) * RESAMPLING_HZ / WELCH_NFFT
+    inside = np.flatnonzero((frequency >= low_hz) & (frequency < high_hz))
+    weight = np.full(len(inside), frequency[1])
+    weight[[0, -1]] /= 2
+    taper = sps.get_window("hann", SEGMENT)
+    density = 2.0 / (RESAMPLING_HZ * np.sum(taper ** 2))
+    phase = (2 * np.pi * np.arange(SEGMENT)[:, None]
+             * frequency[inside] / RESAMPLING_HZ)
+    waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    waves *= taper[:, None] * np.sqrt(np.tile(weight * density, 2))
+    waves -= waves.mean(axis=0)
+    left, size, _ = np.linalg.svd(waves, full_matrices=False)
+    kept = size > size[0] * 1e-9
+    form: Floats = left[:, kept] * size[kept]
+    return form
