@@ -228,21 +228,20 @@ def settle(events: Sequence[Event], duration_s: float) -> tuple[
             else:
                 settled.append(inside)
     problems = tuple(
-        Problem(f"annotations.{name}", "warning", f"{count} {_FINDINGS[name]}")
+        Problem(f"annotations.{name}", "warning",
+                f"{_FINDINGS[name]}: {count}")
         for name, count in counts.items() if count)
     return tuple(settled), problems
 
 
 _FINDINGS = {
-    "other": "annotations are not in the closed list of seizure words and "
-             "were left out",
-    "order": "annotated seizures start before the one above them; they were "
-             "sorted",
-    "length": "annotated seizures last no time or less and were left out",
-    "outside": "annotated seizures lie outside the recording and were left "
-               "out",
-    "clipped": "annotated seizures reach beyond the recording and were cut",
-    "overlap": "annotated seizures overlap or touch another and were joined",
+    "other": "annotations that are not in the closed list of seizure words, "
+             "left out",
+    "order": "annotated seizures that start before the one above, sorted",
+    "length": "annotated seizures that last no time or less, left out",
+    "outside": "annotated seizures outside the recording, left out",
+    "clipped": "annotated seizures that reach beyond the recording, cut",
+    "overlap": "annotated seizures that overlap or touch another, joined",
 }
 
 

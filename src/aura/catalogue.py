@@ -86,6 +86,8 @@ def _single(folder: Folder, path: str) -> Candidate:
     if problem is not None:
         return Candidate(printable(path), printable(name), None, problem)
     try:
+        if not folder.holds(folder.root / path):
+            raise outside()
         with folder.open(path):
             pass
     except AuraError as error:

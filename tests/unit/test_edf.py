@@ -11,7 +11,7 @@ import edfio
 import numpy as np
 import pyedflib
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura import edf_samples
@@ -119,6 +119,7 @@ def test_every_24_bit_value_survives(stored):
     assert signal.read_digital(0, 14).tolist() == values[0].tolist()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 3),
        st.sampled_from([2, 3]), st.integers(1, 12000), st.data())
 def test_any_stretch_is_what_was_written(

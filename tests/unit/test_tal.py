@@ -6,7 +6,7 @@ from dataclasses import replace
 import edfio
 import pyedflib
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.edf import read_header
@@ -82,6 +82,7 @@ def test_a_record_without_its_time_is_refused(timeline_of, first):
         timeline_of(file)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(
     st.integers(-10**6, 10**6), st.none() | st.integers(0, 10**6),
     st.lists(st.text(st.characters(codec="utf-8", min_codepoint=32)),
@@ -92,6 +93,7 @@ def test_what_is_written_is_read(lists):
         (onset, duration or 0, texts) for onset, duration, texts in lists]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_parse_or_are_refused_by_rule(block):
     try:

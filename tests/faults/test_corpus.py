@@ -1,0 +1,47 @@
+"""Every malformed or odd recording gets its rule, and only that verdict."""
+
+import json
+
+import pytest
+
+from aura import catalogue, intake
+from aura.workspace import Folder
+from tests.odd_recordings import corpus
+
+CASES = corpus()
+TIME_LIMIT_S = 5
+
+
+def inspect(folder, case):
+    """Store a case and report on it as `aura inspect` does."""
+    suffix = ".bdf" if case.content[:1] == b"\xff" else ".edf"
+    (folder / f"r{suffix}").write_bytes(case.content)
+    for name, content in case.beside.items():
+        (folder / name).write_bytes(content)
+    inside = Folder(folder)
+    (candidate,) = catalogue.find(inside)
+    return intake.report(inside, candidate)
+
+
+def test_the_corpus_is_large():
+    refused = [case for case in CASES if case.refused]
+    assert len(refused) >= 120
+    assert len(CASES) - len(refused) >= 50
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case(tmp_path, case):
+    found = inspect(tmp_path, case)
+    json.dumps(found)
+    levels = {problem["rule"]: problem["level"]
+              for problem in found["problems"]}
+    assert found["status"] == ("refused" if case.refused else "ok"), levels
+    if case.refused:
+        assert levels == {case.rule: "error"}
+    else:
+        assert set(levels.values()) <= {"warning"}
+        assert case.rule in levels if case.rule else levels == {}
+    for problem in found["problems"]:
+        assert problem["text"].isprintable()
+        assert str(tmp_path) not in problem["text"]
+        assert len(problem["text"]) < 1000

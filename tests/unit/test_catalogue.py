@@ -1,0 +1,223 @@
+"""Which recordings lie in a tree."""
+
+import os
+import time
+
+import pytest
+
+from aura.catalogue import find
+from aura.errors import InvalidInputError
+from aura.workspace import Folder
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Make files in a folder `in`, which is inside `tmp_path`."""
+    def make(*paths):
+        for path in paths:
+            target = tmp_path / "in" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        return Folder(tmp_path / "in")
+    return make
+
+
+def names(found):
+    return [candidate.name for candidate in found if not candidate.problem]
+
+
+def refused(found):
+    return {c.name: c.problem.rule for c in found if c.problem}
+
+
+def test_recordings_are_found_in_stable_order(tree):
+    folder = tree("b/2.edf", "b/10.EDF", "a.bdf", "a/x.Bdf", "c/d/e/f.edf",
+                  "b/notes.txt", ".hidden.edf", ".git/y.edf", "b/edf")
+    found = find(folder)
+    assert names(found) == ["a.bdf", "a/x.Bdf", "b/10.EDF", "b/2.edf",
+                            "c/d/e/f.edf"]
+    assert find(folder) == found
+    assert refused(found) == {}
+
+
+def test_an_empty_folder_has_none(tree):
+    folder = tree("notes.txt")
+    assert find(folder) == []
+
+
+def test_a_subfolder_names_relative_to_itself(tree):
+    folder = tree("recordings/a/x.edf", "recordings/a/x.tse_bi", "y.edf")
+    (found,) = find(folder, "recordings")
+    assert (found.path, found.name) == ("recordings/a/x.edf", "a/x.edf")
+    assert found.annotations == "recordings/a/x.tse_bi"
+
+
+def test_a_single_file_is_an_input(tree):
+    folder = tree("a/x.edf", "a/x.tse_bi", "a/y.edf", "a/odd.rec")
+    (found,) = find(folder, "a/x.edf")
+    assert (found.path, found.name) == ("a/x.edf", "x.edf")
+    assert found.annotations == "a/x.tse_bi"
+    assert names(find(folder, "a/odd.rec")) == ["odd.rec"]
+
+
+@pytest.mark.parametrize("sidecar", ["x.tse_bi", "x.TSE_BI", "x.tse",
+                                     "x_events.tsv"])
+def test_annotations_beside_a_recording(tree, sidecar):
+    (found,) = find(tree("x.edf", sidecar, "y.tse_bi", "x.tsv"))
+    assert found.annotations == sidecar
+
+
+def test_seizeit2_session_is_taken_from_its_ecg(tree):
+    run = "sub-001_ses-01_task-szMonitoring_run-01"
+    base = "sub-001/ses-01"
+    folder = tree(*(f"{base}/{kind}/{run}_{kind}.edf"
+                    for kind in ("ecg", "eeg", "emg", "mov")),
+                  f"{base}/eeg/{run}_events.tsv",
+                  "sub-001/ses-02/eeg/sub-001_ses-02_eeg.edf")
+    found = find(folder)
+    assert names(found) == [f"{base}/ecg/{run}_ecg.edf",
+                            "sub-001/ses-02/eeg/sub-001_ses-02_eeg.edf"]
+    assert found[0].annotations == f"{base}/eeg/{run}_events.tsv"
+    assert refused(found) == {}
+
+
+def test_annotations_in_the_ecg_folder_itself_come_first(tree):
+    folder = tree("ses-01/ecg/r_ecg.edf", "ses-01/ecg/r_events.tsv",
+                  "ses-01/eeg/r_events.tsv")
+    assert find(folder)[0].annotations == "ses-01/ecg/r_events.tsv"
+
+
+def test_an_eeg_file_of_bids_has_its_events(tree):
+    (found,) = find(tree("eeg/sub-1_eeg.edf", "eeg/sub-1_events.tsv"))
+    assert found.annotations == "eeg/sub-1_events.tsv"
+
+
+def test_two_names_for_one_output_are_refused(tree):
+    found = find(tree("a.edf", "a.bdf", "b/a.edf", "A.edf"))
+    assert names(found) == ["A.edf", "a.bdf", "b/a.edf"]
+    assert refused(found) == {"a.edf": "path.same_stem"}
+
+
+def test_links_to_files_inside_are_followed(tree):
+    folder = tree("store/abc", "x.edf.txt")
+    (folder.root / "x.edf").symlink_to("store/abc")
+    assert names(find(folder)) == ["x.edf"]
+
+
+def test_links_that_leave_are_refused(tree, tmp_path):
+    (tmp_path / "secret.edf").touch()
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / "z.edf").touch()
+    folder = tree("x.edf")
+    (folder.root / "out.edf").symlink_to(tmp_path / "secret.edf")
+    (folder.root / "outer").symlink_to(tmp_path / "outer")
+    (folder.root / "notes.txt").symlink_to(tmp_path / "secret.edf")
+    found = find(folder)
+    assert names(found) == ["x.edf"]
+    assert refused(found) == {"out.edf": "path.outside",
+                              "outer": "path.outside"}
+
+
+def test_an_ecg_folder_elsewhere_hides_no_eeg(tree, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "r_ecg.edf").touch()
+    folder = tree("s/eeg/r_eeg.edf")
+    (folder.root / "s/ecg").symlink_to(tmp_path / "far")
+    assert names(find(folder)) == ["s/eeg/r_eeg.edf"]
+
+
+def test_a_folder_is_not_walked_twice(tree):
+    folder = tree("real/x.edf")
+    (folder.root / "again").symlink_to("real")
+    found = find(folder)
+    assert names(found) == ["real/x.edf"]
+    assert refused(found) == {"again": "path.linked"}
+    assert [c.problem.level for c in found if c.problem] == ["warning"]
+
+
+def test_loops_end(tree):
+    folder = tree("a/x.edf")
+    (folder.root / "a/up").symlink_to("..")
+    (folder.root / "self.edf").symlink_to("self.edf")
+    found = find(folder)
+    assert names(found) == ["a/x.edf"]
+    assert refused(found) == {"a/up": "path.linked", "self.edf": "path.loop"}
+
+
+def test_a_linked_folder_beside_the_input_is_walked(tree):
+    folder = tree("store/x.edf", "recordings/y.edf")
+    (folder.root / "recordings/more").symlink_to("../store")
+    found = find(folder, "recordings")
+    assert names(found) == ["more/x.edf", "y.edf"]
+
+
+def test_content_that_is_not_there_is_refused(tree):
+    folder = tree("x.edf")
+    (folder.root / "annex.edf").symlink_to(".git/annex/objects/gone")
+    assert refused(find(folder)) == {"annex.edf": "path.missing"}
+
+
+def test_pipes_are_not_waited_for(tree):
+    folder = tree("x.edf")
+    os.mkfifo(folder.root / "pipe.edf")
+    os.mkfifo(folder.root / "pipe")
+    assert refused(find(folder)) == {"pipe.edf": "path.not_regular"}
+    assert refused(find(folder, "pipe")) == {"pipe": "path.not_regular"}
+
+
+def test_names_that_are_no_text_are_refused_printably(tree):
+    folder = tree("\u00e9\u4e2d\U0001f600/\u00e5.edf", "-x.edf", "a b.edf")
+    os.close(os.open(os.fsencode(folder.root) + b"/bad\xff.edf", os.O_CREAT))
+    os.mkdir(os.fsencode(folder.root) + b"/dir\xfe")
+    (folder.root / "esc\x1b[2J.edf").touch()
+    (folder.root / "line\nfeed.edf").touch()
+    found = find(folder)
+    assert names(found) == ["-x.edf", "a b.edf",
+                            "\u00e9\u4e2d\U0001f600/\u00e5.edf"]
+    assert refused(found) == {
+        "bad\\udcff.edf": "path.name", "dir\\udcfe": "path.name",
+        "esc\\x1b[2J.edf": "path.name", "line\\x0afeed.edf": "path.name"}
+
+
+def test_an_unreadable_folder_is_refused(tree, monkeypatch):
+    folder = tree("x.edf", "locked/y.edf")
+    scandir = os.scandir
+
+    def denied(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("aura.catalogue.os.scandir", denied)
+    found = find(folder)
+    assert names(found) == ["x.edf"]
+    assert refused(found) == {"locked": "path.unreadable"}
+
+
+@pytest.mark.parametrize("subfolder", ["nothing", "nothing/x.edf"])
+def test_an_input_that_is_not_there(tree, subfolder):
+    (found,) = find(tree("x.edf"), subfolder)
+    assert found.problem.rule == "path.missing"
+
+
+def test_an_input_that_leaves_by_a_link(tree, tmp_path):
+    folder = tree("x.edf")
+    (folder.root / "out").symlink_to(tmp_path)
+    assert [c.problem.rule for c in find(folder, "out")] == ["path.outside"]
+
+
+@pytest.mark.parametrize("subfolder", ["..", "a/../..", "/etc", "a\0b"])
+def test_an_input_outside_is_a_mistake(tree, subfolder):
+    with pytest.raises(InvalidInputError, match="path.outside"):
+        find(tree("x.edf"), subfolder)
+
+
+def test_ten_thousand_files_take_a_moment(tree):
+    folder = tree("p0/x0.edf")
+    for patient in range(100):
+        (folder.root / f"p{patient}").mkdir(exist_ok=True)
+        for number in range(100):
+            (folder.root / f"p{patient}" / f"x{number}.edf").touch()
+    began = time.process_time()
+    assert len(find(folder)) == 10_000
+    assert time.process_time() - began < 3

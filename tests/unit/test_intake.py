@@ -1,0 +1,264 @@
+"""One recording, from its bytes to what the stages know of it."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from aura import catalogue, intake
+from aura.errors import AuraError
+from aura.identity import alias
+from aura.intake import Refused
+from aura.recording import Event, Recording
+from aura.workspace import Folder
+from tests.edf_builder import Channel, File, heart, noise, plus, tal
+
+TSE = b"version = tse_v1.0.0\n\n"
+
+
+@pytest.fixture
+def examined(tmp_path):
+    """Store a recording and what lies beside it, and examine it."""
+    def examine(file, beside=None, name="r.edf", **settings):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file if isinstance(file, bytes) else file.bytes())
+        for other, content in (beside or {}).items():
+            (path.parent / other).write_bytes(content)
+        folder = Folder(tmp_path)
+        (candidate,) = catalogue.find(folder)
+        return intake.examine(folder, candidate, **settings)
+    return examine
+
+
+def rules(outcome):
+    return [problem.rule for problem in outcome.problems]
+
+
+def test_everything_is_known_of_a_good_recording(examined):
+    file = plus([i + 0.25 for i in range(60)], [tal(5.25, 7, "seizure")])
+    assert examined(file, name="p1/r.edf", alias_key="k") == Recording(
+        path="p1/r.edf", patient=alias("p", "P01", "k"), channels=("ECG",),
+        channel="ECG", channel_index=0, unit="mV", fs_hz=256.0,
+        duration_s=60.0, start=datetime(2021, 3, 2, 10, 20, 30, 250_000),
+        events=(Event(5, 7),), annotation_source="EDF+",
+        sha256=hashlib.sha256(file.bytes()).hexdigest())
+
+
+def test_without_annotations_nobody_has_looked(examined):
+    assert not examined(plus()).annotated
+    assert not examined(plus(texts=[tal(1, 0, "lights off")])).annotated
+
+
+def test_background_alone_says_that_somebody_looked(examined):
+    recording = examined(plus(texts=[tal(0, 60, "bckg")]))
+    assert recording.annotated
+    assert recording.events == ()
+
+
+def test_a_sidecar_wins_and_a_disagreement_is_said(examined):
+    file = plus(texts=[tal(30, 9, "sz")])
+    recording = examined(file, {"r.tse_bi": TSE + b"1 9 seiz 1\n"})
+    assert recording.events == (Event(1, 8, "sz", 1),)
+    assert recording.annotation_source == "r.tse_bi"
+    assert rules(recording) == ["annotations.disagree"]
+
+
+@pytest.mark.parametrize("row", [b"30.4 39 seiz 1\n", b"30 39.9 seiz 1\n"])
+def test_a_second_is_no_disagreement(examined, row):
+    file = plus(texts=[tal(30, 9, "sz")])
+    assert rules(examined(file, {"r.tse_bi": TSE + row})) == []
+
+
+def test_notes_inside_that_are_no_seizures_contradict_nothing(examined):
+    file = plus(texts=[tal(30, 9, "lights off")])
+    assert rules(examined(file, {"r.tse_bi": TSE + b"1 9 seiz 1\n"})) == []
+
+
+def test_a_seizeit2_session(examined):
+    recording = examined(
+        File(), name="sub-01/ses-01/ecg/sub-01_ses-01_ecg.edf",
+        beside={"../ecg/sub-01_ses-01_events.tsv":
+                b"onset\tduration\teventType\n3\t9\tsz_foc_ia\n"})
+    assert recording.patient == alias("p", "sub-01", "aura")
+    assert recording.events == (Event(3, 9, "sz_foc_ia"),)
+
+
+def test_a_sidecar_that_leaves_the_folder_refuses(examined, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "far.tse_bi").write_bytes(TSE)
+    (tmp_path / "in/r.edf").write_bytes(File().bytes())
+    (tmp_path / "in/r.tse_bi").symlink_to("../far.tse_bi")
+    folder = Folder(tmp_path / "in")
+    (candidate,) = catalogue.find(folder)
+    assert rules(intake.examine(folder, candidate)) == ["path.outside"]
+
+
+def test_a_sidecar_without_end_refuses(examined, monkeypatch):
+    monkeypatch.setattr(intake, "SIDECAR_BYTES_MAX", 20)
+    outcome = examined(File(), {"r.tse_bi": TSE + b"1 2 seiz 1\n"})
+    assert rules(outcome) == ["annotations.size"]
+
+
+def test_the_best_of_several_is_taken(examined):
+    recording = examined(File((
+        Channel("EEG"), Channel("ECG", digital=noise(60, 256)),
+        Channel("ECG"))))
+    assert (recording.channel, recording.channel_index) == ("ECG", 2)
+    assert rules(recording) == ["ecg.several"]
+
+
+def test_the_setting_takes_another(examined):
+    file = File((Channel("ECG"), Channel("Chest")))
+    recording = examined(file, ecg_channel="chest")
+    assert (recording.channel, recording.channel_index) == ("Chest", 1)
+    assert rules(recording) == []
+
+
+def test_a_faulty_ecg_is_named_and_can_be_passed_over(examined):
+    file = File((Channel("ECG1", range=("5", "5")), Channel("ECG2")))
+    outcome = examined(file)
+    assert isinstance(outcome, Refused)
+    assert outcome.problems[0].text.startswith("channel ECG1: ")
+    assert rules(examined(file, ecg_channel="ECG2")) == ["edf.digital_range"]
+
+
+def test_header_text_of_a_patient_is_nowhere(examined):
+    canary = "Canary^Yellow"
+    for changes in ({}, {"date": canary[:8]}, {"duration": canary[:8]},
+                    {"records": canary[:8]}, {"time": canary[:8]}):
+        outcome = examined(File(patient=canary, recording=canary, **changes))
+        assert "Canary" not in repr(outcome)
+    outcome = examined(plus(patient=canary, texts=[tal(1, 1, canary)]))
+    assert "Canary" not in repr(outcome)
+    outcome = examined(plus(recording=f"Startdate {canary} X X X"))
+    assert "Canary" not in repr(outcome)
+
+
+def test_a_file_that_cannot_be_read_is_refused(examined, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("aura.edf.os.pread", broken)
+    assert rules(examined(File())) == ["path.read"]
+
+
+def test_a_file_that_grows_meanwhile_is_refused(examined, monkeypatch):
+    assess = intake.channels.assess
+
+    def meanwhile(signal):
+        with open(f"/proc/self/fd/{signal._stream.fileno()}", "ab") as file:
+            file.write(b"more")
+        return assess(signal)
+
+    monkeypatch.setattr(intake.channels, "assess", meanwhile)
+    assert rules(examined(File())) == ["recording.changed"]
+
+
+def test_unreadable_without_the_right_to(examined, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    (tmp_path / "r.edf").touch(mode=0)
+    folder = Folder(tmp_path)
+    (candidate,) = catalogue.find(folder)
+    assert rules(intake.examine(folder, candidate)) == ["path.unreadable"]
+
+
+def test_a_signal_is_opened_by_what_was_examined(examined, tmp_path):
+    recording = examined(File((Channel("EEG"), Channel("ECG"))))
+    with intake.open_signal(Folder(tmp_path), recording) as signal:
+        assert signal.sample_count == 15360
+        expected = -5 + (heart(60, 256)[0] + 32768) * 10 / 65535
+        assert signal.read(0, 256) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("changed", [
+    File((Channel("EEG"), Channel("EKG"))),
+    File((Channel("EEG", digital=heart(30, 256)),
+          Channel("ECG", digital=heart(30, 256)))),
+    File((Channel("EEG"), Channel("ECG", digital=heart(60, 128))))])
+def test_a_recording_that_was_exchanged_is_not_opened(
+        examined, tmp_path, changed):
+    recording = examined(File((Channel("EEG"), Channel("ECG"))))
+    (tmp_path / "r.edf").write_bytes(changed.bytes())
+    with pytest.raises(AuraError, match="recording.changed"), \
+            intake.open_signal(Folder(tmp_path), recording):
+        pass
+
+
+def test_eight_threads_open_and_read_one_file(examined, tmp_path):
+    digital = noise(60, 256)
+    recording = examined(File().with_channel(digital=digital))
+    truth = -5 + (digital.ravel() + 32768) * 10 / 65535
+
+    def right(seed):
+        start = int(np.random.default_rng(seed).integers(0, 14_000))
+        with intake.open_signal(Folder(tmp_path), recording) as signal:
+            return np.allclose(signal.read(start, start + 999),
+                               truth[start:start + 999])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(right, range(400)))
+
+
+def test_report_of_a_recording(examined, tmp_path):
+    examined(plus(texts=[tal(5, 7, "seizure")]))
+    folder = Folder(tmp_path)
+    (candidate,) = catalogue.find(folder)
+    report = intake.report(folder, candidate)
+    assert json.loads(json.dumps(report)) == report
+    quality = report.pop("quality")
+    assert quality["ECG"]["score"] > 0.5
+    assert report == {
+        "path": "r.edf", "status": "ok", "channels": ["ECG"],
+        "chosen": "ECG", "fs_hz": 256.0, "duration_s": 60.0,
+        "annotations": {"source": "EDF+", "count": 1, "seizures": [
+            {"onset_s": 5.0, "duration_s": 7.0, "label": "sz"}]},
+        "problems": []}
+
+
+def test_report_of_what_is_refused(examined, tmp_path):
+    examined(b"no recording")
+    folder = Folder(tmp_path)
+    (candidate,) = catalogue.find(folder)
+    report = intake.report(folder, candidate)
+    assert (report["status"], report["chosen"]) == ("refused", None)
+    assert [problem["rule"] for problem in report["problems"]] \
+        == ["edf.header.truncated"]
+
+
+def test_refused_entries_of_the_catalogue_stay_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.edf")
+    folder = Folder(tmp_path)
+    (candidate,) = catalogue.find(folder)
+    outcome = intake.examine(folder, candidate)
+    assert outcome.path == "pipe.edf"
+    assert rules(outcome) == ["path.not_regular"]
+
+
+def test_szdb_is_read_without_a_word(data_dir):
+    folder = Folder(data_dir)
+    found = [intake.examine(folder, candidate)
+             for candidate in catalogue.find(folder, "szdb")]
+    assert [(r.path, [(e.onset_s, e.end_s) for e in r.events])
+            for r in found] == [
+        ("szA/sz01.edf", [(876, 972)]),
+        ("szB/sz02_first5000s.edf", [(3763, 3823)]),
+        ("szB/sz03_first5000s.edf", []),
+        ("szB/sz04.edf", [(1210, 1315)]),
+        ("szC/sz05.edf", [(1447, 1530)])]
+    assert [r.problems for r in found] == [()] * 5
+    assert len({r.patient for r in found}) == 3
+
+
+def test_mitdb_is_read_without_a_word(data_dir):
+    folder = Folder(data_dir)
+    found = [intake.examine(folder, candidate)
+             for candidate in catalogue.find(folder, "mitdb")]
+    assert len(found) == 8
+    assert all(r.problems == () and not r.annotated for r in found)
+    assert len({r.patient for r in found}) == 8
