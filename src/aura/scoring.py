@@ -221,7 +221,7 @@ def score(reference: Iterable[Event], hypothesis: Iterable[Event],
     truth = seizure_spans(reference, duration_s)
     alarms = seizure_spans(hypothesis, duration_s)
     return Score(_event_score(truth, alarms, duration_s, rules),
-                 _sample_score(truth, alarms, duration_s))
+                 _sample_score(truth, alarms))
 
 
 def score_missed(reference: Iterable[Event], duration_s: float,
@@ -333,12 +333,9 @@ def _event_score(truth: Floats, alarms: Floats, duration_s: float,
         latencies_s=_latencies(merged_truth, whole, alarms, given))
 
 
-def _sample_score(truth: Floats, alarms: Floats,
-                  duration_s: float) -> SampleScore:
-    seconds = round(duration_s * SAMPLE_GRID_HZ)
+def _sample_score(truth: Floats, alarms: Floats) -> SampleScore:
     reference, hypothesis = (
-        union(np.minimum(np.rint(spans * SAMPLE_GRID_HZ), seconds))
-        for spans in (truth, alarms))
+        union(np.rint(spans * SAMPLE_GRID_HZ)) for spans in (truth, alarms))
     tp = int(covered(reference, hypothesis).sum())
     return SampleScore(tp, int(np.diff(hypothesis).sum()) - tp,
                        int(np.diff(reference).sum()) - tp)

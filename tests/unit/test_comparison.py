@@ -128,6 +128,24 @@ def test_own_name_wins_over_another_of_the_same_run(trees):
     assert rules(comparison) == [("sub-1_events.tsv", "score.second")]
 
 
+def test_events_win_over_detections_on_another_modality(trees):
+    reference, hypothesis = trees
+    put_tse(reference, "sub-1_ecg.tse_bi", (600, 660))
+    put_tsv(hypothesis, "sub-1_eeg.tsv", (2000, 2010))
+    put_tsv(hypothesis, "sub-1_events.tsv", (600, 660))
+    comparison = compare(*trees)
+    assert comparison.recordings[0].hypothesis == "sub-1_events.tsv"
+    assert rules(comparison) == [("sub-1_eeg.tsv", "score.second")]
+
+
+def test_tse_bi_wins_over_a_tsv_of_the_same_name(trees):
+    reference, hypothesis = trees
+    put_tse(reference, "one.tse_bi", (600, 660))
+    put_tsv(reference, "one.tsv", (2000, 2010))
+    put_tsv(hypothesis, "one.tsv", (600, 660))
+    assert counts(compare(*trees)) == (1, 0, 1)
+
+
 def test_two_recordings_of_a_run_have_their_own_detections(trees):
     reference, hypothesis = trees
     for name in ("sub-1_ecg", "sub-1_eeg"):

@@ -218,6 +218,18 @@ def test_alarm_without_length_at_a_border(at):
     assert score([], [Event(at, 0.0)], 3600.0).events.fp == 1
 
 
+def test_alarm_in_the_last_half_step_meets_a_seizure_there():
+    reference = events((3500, 3600))
+    found = score(reference, [Event(3599.99, 0.0)], 3600.0).events
+    assert (found.tp, found.fp, found.strict_fp) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("duration_s", [99.4, 99.5, 99.6, 100.5])
+def test_no_sample_lies_beyond_the_recording(duration_s):
+    found = score([], events((0, 500)), duration_s).samples
+    assert found.fp == round(duration_s)
+
+
 def test_nothing_annotated_and_nothing_detected():
     found = score([], [], 3600.0)
     assert found.events == EventScore(hours=1.0)
@@ -262,6 +274,11 @@ def test_latency_is_that_of_the_first_alarm_before_merging():
     assert joined.events.fp == 0
     assert joined.events.strict_fp == 1
     assert joined.events.latencies_s == (12.0,)
+    # An alarm that ends where the tolerance begins does not meet it.
+    touching = score(reference[:1], events((960, 970), (1012, 1020)), 3600.0)
+    assert touching.events.latencies_s == (12.0,)
+    missed = score(reference[:1], events((1120, 1200)), 3600.0)
+    assert missed.events.latencies_s == ()
 
 
 def test_missing_hypothesis_misses_seizures_and_gives_no_hours():
