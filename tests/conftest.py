@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+# How long one example takes says more of what else the machine does.
+settings.register_profile("aura", deadline=None)
+settings.load_profile("aura")
 
 
 @pytest.fixture(scope="session")
