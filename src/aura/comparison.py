@@ -187,7 +187,7 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "the reference holds no recordings and no "
-            "annotations", "EDF and BDF are read, .tse_bi and events .tsv")
+            "annotations", "EDF and BDF are read, .tse_bi, .tse and .tsv")
     return _compare(truth, Folder(hypothesis))
 
 

@@ -2,8 +2,8 @@
 What is known to be true of a tree: recordings and their annotated seizures.
 
 Where the tree holds recordings, they and the annotations that belong to
-them are read. Where it holds annotations alone (``.tse_bi``, or a HED-SCORE
-tree of ``.tsv``), each file stands for its recording and has to say how long
+them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``, or a
+HED-SCORE tree of ``.tsv``), each file stands for its recording and has to say how long
 that is.
 """
 
@@ -29,6 +29,8 @@ from aura.workspace import Folder
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
 BIDS_FOLDERS = ("ecg", "eeg")
 EVENTS = "_events.tsv"
+# In order of preference, as beside a recording.
+TSE = (".tse_bi", ".tse")
 
 Finding = tuple[str, Problem]
 Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
@@ -225,9 +227,9 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
 
 
 def _annotation_files(folder: Folder, alias_key: str) -> References:
-    paths, problems = list_files(folder, (".tse_bi", ".tsv"))
+    paths, problems = list_files(folder, (*TSE, ".tsv"))
     annotated = []
-    for path in _one_per_run(paths):
+    for path in sorted(_one_per_run(paths)):
         try:
             events, duration_s = _read_alone(folder, path)
         except AuraError as error:
@@ -242,20 +244,20 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
 
 
 def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
-    # BIDS has other tables than those of events; a .tse_bi comes before a
-    # .tsv in this order, as it does beside a recording.
+    # BIDS has other tables than those of events.
     bids = any(path.lower().endswith(EVENTS) for path in paths)
     known = set()
-    for path in paths:
-        wanted = path.lower().endswith((".tse_bi", EVENTS)) or not bids
-        if wanted and run_of(path) not in known:
-            known.add(run_of(path))
-            yield path
+    for ending in (*TSE, EVENTS if bids else ".tsv"):
+        for path in paths:
+            run = run_of(path)
+            if path.lower().endswith(ending) and run not in known:
+                known.add(run)
+                yield path
 
 
 def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
     """Events of a file, and how long it says that its recording is."""
-    if path.lower().endswith(".tse_bi"):
+    if path.lower().endswith(TSE):
         events = annotations.read_tse(_content(folder, path))
         duration_s = max((event.end_s for event in events), default=None)
     else:

@@ -110,8 +110,10 @@ def _summary(comparison: Comparison) -> str:
             f"{_count(range(comparison.seizures), 'seizure')}; ")
     if not hours:
         return said + "no hours in which false alarms could be counted."
+    smallest = resolvable_rate(hours)
+    shown = f"{smallest:.2f}" if smallest >= 0.1 else f"{smallest:.2g}"
     return (said + "the smallest false-alarm rate these hours can resolve "
-            f"is {resolvable_rate(hours):.2f} per 24 h.")
+            f"is {shown} per 24 h.")
 
 
 def _left_out(comparison: Comparison) -> list[str]:
@@ -139,7 +141,7 @@ def _legend(comparison: Comparison) -> list[str]:
         "median, first alarm minus onset. sample: by seconds.",
         "Intervals are exact (Clopper-Pearson, Poisson) for independent "
         "events; patients differ, so the truth is less certain.",
-        "--json has an interval for every figure."]
+        "--json has the intervals of all rates."]
     counted = comparison.pooled.events.ref_true
     if counted != comparison.seizures:
         lines.insert(1, f"By these rules {comparison.seizures} annotated "

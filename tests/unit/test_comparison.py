@@ -138,12 +138,17 @@ def test_events_win_over_detections_on_another_modality(trees):
     assert rules(comparison) == [("sub-1_eeg.tsv", "score.second")]
 
 
-def test_tse_bi_wins_over_a_tsv_of_the_same_name(trees):
+def test_tse_bi_wins_over_others_of_the_same_name(trees):
     reference, hypothesis = trees
     put_tse(reference, "one.tse_bi", (600, 660))
+    put_tse(reference, "one.tse", (1200, 1230))
     put_tsv(reference, "one.tsv", (2000, 2010))
+    put_tse(reference, "0.tse", (600, 660))
     put_tsv(hypothesis, "one.tsv", (600, 660))
-    assert counts(compare(*trees)) == (1, 0, 1)
+    put_tsv(hypothesis, "0.tsv", (600, 660))
+    comparison = compare(*trees)
+    assert [r.path for r in comparison.recordings] == ["0.tse", "one.tse_bi"]
+    assert counts(comparison) == (2, 0, 2)
 
 
 def test_two_recordings_of_a_run_have_their_own_detections(trees):
