@@ -3,8 +3,8 @@ What is known to be true of a tree: recordings and their annotated seizures.
 
 Where the tree holds recordings, they and the annotations that belong to
 them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``, or a
-HED-SCORE tree of ``.tsv``), each file stands for its recording and has to say how long
-that is.
+HED-SCORE tree of ``.tsv``), each file stands for its recording and has to
+say how long that is.
 """
 
 import os
