@@ -16,6 +16,7 @@ from aura.recording import Floats
 NEAR_S = 60.0
 FAR_S = 360.0
 MIN_BASELINE_S = 60.0
+RECENT_S = 300.0
 LONG_S = 1800.0
 LONG_STEP_S = 10.0
 MIN_LONG_S = 300.0
@@ -92,6 +93,25 @@ def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
         "hr_slope_30": bpm - _shift(bpm, _hops(30.0, hop_s)),
         "hr_from_peak": bpm - np.fmax.reduce(minute, axis=1),
     }
+
+
+def ratio_to_recent_median(rate: HeartRate) -> Floats:
+    """
+    Heart rate over the median of the last five minutes.
+
+    Parameters
+    ----------
+    rate : HeartRate
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN until a minute has been heard.
+    """
+    median, _ = _median_and_mad(
+        rate.bpm, _hops(RECENT_S, rate.hop_s),
+        _hops(MIN_BASELINE_S, rate.hop_s))
+    return np.asarray(rate.bpm / median)
 
 
 def _hops(seconds: float, hop_s: float) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aura.recording import SEIZURE, Bools, Event, Floats
+from aura.recording import SEIZURE, Event, Floats
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AlarmRule:
     smoothing_s: float = 5.0
     hold_s: float = 5.0
     merge_s: float = 30.0
-    refractory_s: float = 180.0
+    refractory_s: float = 300.0
     max_length_s: float = 300.0
 
 
@@ -89,7 +89,8 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
         In order, apart by at least the refractory time; `confidence` is
         the highest smoothed probability of the alarm.
     """
-    raised = _raised(smoothed, hop_s, rule)
+    raised = np.flatnonzero(
+        trailing_min(smoothed, hop_s, rule) >= rule.threshold)
     ended = np.flatnonzero(smoothed < rule.release * rule.threshold)
     longest = max(round(rule.max_length_s / hop_s), 1)
     merge = round(rule.merge_s / hop_s)
@@ -111,12 +112,29 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
     return [_event(start, stop, smoothed, hop_s) for start, stop in spans]
 
 
-def _raised(smoothed: Floats, hop_s: float, rule: AlarmRule) -> np.ndarray:
-    """Rows at which the threshold has been reached for long enough."""
+def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
+    """
+    Lowest smoothed probability of the last `hold_s`.
+
+    Parameters
+    ----------
+    smoothed : ndarray, shape (n_rows,)
+        Output of `smooth`.
+    hop_s : float
+        Seconds from one row to the next.
+    rule : AlarmRule
+
+    Returns
+    -------
+    ndarray, shape (n_rows,)
+        The highest threshold at which an alarm would be raised here; NaN
+        where one of the rows cannot be scored, or is before the start.
+    """
     hold = max(round(rule.hold_s / hop_s), 1)
-    over: Bools = smoothed >= rule.threshold
-    steady = _trailing_sum(over.astype(float), hold) >= hold
-    return np.flatnonzero(steady)
+    padded = np.concatenate([np.full(hold - 1, np.nan), smoothed])
+    rows = np.lib.stride_tricks.sliding_window_view(padded, hold)
+    lowest: Floats = rows.min(axis=1) if len(smoothed) else smoothed
+    return lowest
 
 
 def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:

@@ -15,9 +15,9 @@ import numpy as np
 
 from aura import hrv
 from aura.baseline import BASELINE, HeartRate, relative_to_baseline
-from aura.quality import overlap_s
 from aura.recording import Beats, Bools, Floats
 from aura.rr import rr_series
+from aura.spans import covered
 
 SHORT_S, MEDIUM_S, LARGE_S = 10.0, 60.0, 150.0
 # A row can be scored when at most this share of its last 10 s cannot.
@@ -117,7 +117,8 @@ def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
     intervals = hrv.NormalIntervals(
         series.time_s[normal], series.rr_s[normal] * 1000.0, follows)
     short = hrv.windows(intervals, end_s, SHORT_S)
-    lost_s = overlap_s(beats.unscorable, end_s - SHORT_S, end_s)
+    lost_s = covered(
+        beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
     scorable = (short.full
                 & (short.stop - short.start >= MIN_INTERVALS)
                 & (lost_s <= MAX_LOST_SHARE * SHORT_S))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aura.recording import Bools, Floats
+from aura.spans import union
 
 CELL_S = 10.0
 QRS_HALF_S = 0.06
@@ -89,55 +90,8 @@ def join(pieces: list[PieceQuality], beats_s: Floats,
         end_s = after.start_s if after else duration_s
         spans = np.clip(piece.spans, piece.start_s, end_s)
         parts.append(spans[spans[:, 1] > spans[:, 0]])
-    return merge(np.concatenate(parts))
-
-
-def merge(spans: Floats) -> Floats:
-    """
-    Union of spans, sorted and disjoint.
-
-    Parameters
-    ----------
-    spans : ndarray, shape (n, 2)
-        (start, end) in any order.
-
-    Returns
-    -------
-    ndarray, shape (m, 2)
-        m <= n spans; touching ones are one.
-    """
-    if len(spans) == 0:
-        return np.empty((0, 2))
-    spans = spans[np.argsort(spans[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(spans[:, 1])
-    first = np.concatenate([[True], spans[1:, 0] > reach[:-1]])
-    last = np.concatenate([first[1:], [True]])
-    return np.column_stack([spans[first, 0], reach[last]])
-
-
-def overlap_s(spans: Floats, starts: Floats, ends: Floats) -> Floats:
-    """
-    Seconds of each interval that lie in disjoint sorted spans.
-
-    Parameters
-    ----------
-    spans : ndarray, shape (n, 2)
-    starts, ends : ndarray, shape (m,)
-
-    Returns
-    -------
-    ndarray, shape (m,)
-    """
-    if len(spans) == 0:
-        return np.zeros(len(starts))
-    edges = spans.ravel()
-    lengths = spans[:, 1] - spans[:, 0]
-    covered = np.zeros(edges.size)
-    covered[1::2] = np.cumsum(lengths)
-    covered[2::2] = covered[1:-1:2]
-    total: Floats = (np.interp(ends, edges, covered)
-                     - np.interp(starts, edges, covered))
-    return total
+    spans = np.concatenate(parts)
+    return union(spans[np.argsort(spans[:, 0], kind="stable")])
 
 
 def _gaps(beats_s: Floats, duration_s: float) -> Floats:

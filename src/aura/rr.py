@@ -11,8 +11,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.quality import overlap_s
 from aura.recording import Beats, Floats
+from aura.spans import covered
 
 # AURA's own limits of a plausible interval.
 MIN_RR_S = 0.3
@@ -85,7 +85,8 @@ def rr_series(beats: Beats) -> RRSeries:
     rr_s = np.diff(beats.time_s)
     kind = np.full(len(rr_s), Kind.NORMAL, dtype=np.int8)
     plausible = (rr_s >= MIN_RR_S) & (rr_s <= MAX_RR_S)
-    lost = overlap_s(beats.unscorable, beats.time_s[:-1], time_s) > 0
+    lost = covered(beats.unscorable, np.column_stack(
+        [beats.time_s[:-1], time_s])) > 0
     usable = plausible & ~lost
     kind[usable] = np.where(
         _ectopic(rr_s[usable]), Kind.ECTOPIC, Kind.NORMAL)

@@ -1,0 +1,118 @@
+"""
+Parquet tables of numeric columns, with units and a schema id inside.
+
+Any Parquet reader opens them: the unit of a column stands in its field
+metadata, what holds for the whole table in the file's key-value metadata.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+from arro3.core import Array, Schema, Table
+from arro3.io import read_parquet, write_parquet
+
+from aura.errors import CorruptDataError
+
+COMPRESSION = "zstd(1)"
+ROWS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    A table as columns of equal length.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray
+        Columns in order, each one-dimensional.
+    units : mapping of str to str
+        Unit of a column, where it has one.
+    metadata : mapping of str to str
+        What holds for the whole table.
+    """
+
+    values: Mapping[str, np.ndarray]
+    units: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values()), ()))
+
+
+def write(stream: BinaryIO, table: Columns) -> None:
+    """
+    Write a table as Parquet; equal tables give equal bytes.
+
+    Parameters
+    ----------
+    stream : binary stream
+    table : Columns
+    """
+    arrays = [Array.from_numpy(np.ascontiguousarray(column))
+              for column in table.values.values()]
+    fields = [array.field.with_name(name).with_metadata(
+        {"unit": table.units.get(name, "")})
+        for name, array in zip(table.values, arrays, strict=True)]
+    content = Table.from_arrays(
+        arrays, schema=Schema(fields, metadata=dict(table.metadata)))
+    # arro3 closes what it writes to; the caller still has to sync the file.
+    buffer = io.BytesIO()
+    write_parquet(content, buffer, compression=COMPRESSION,
+                  key_value_metadata=dict(table.metadata))
+    stream.write(buffer.getbuffer())
+
+
+def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
+    """
+    Read a table.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole Parquet file.
+    names : tuple of str, optional
+        Columns to read; all by default.
+
+    Returns
+    -------
+    Columns
+
+    Raises
+    ------
+    CorruptDataError
+        If it is not Parquet, or lacks one of the columns.
+    """
+    try:
+        reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
+        schema = reader.schema
+        batches = list(reader)
+    # arro3 raises a plain Exception for a damaged file.
+    except Exception:
+        raise CorruptDataError(
+            "table.damaged", "a table is no Parquet file, or is damaged",
+            "run the stage that writes it again") from None
+    missing = [name for name in names if name not in schema.names]
+    if missing:
+        raise CorruptDataError(
+            "table.columns", f"a table lacks the column {missing[0]}",
+            "run the stage that writes it again")
+    chosen = names or tuple(schema.names)
+    values = {name: _column(batches, schema, name) for name in chosen}
+    units = {name: _text(schema.field(name).metadata).get("unit", "")
+             for name in chosen}
+    return Columns(values, units, _text(schema.metadata))
+
+
+def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
+    parts = [batch[name].to_numpy() for batch in batches]
+    if not parts:
+        return np.empty(0, dtype=np.float64)
+    return np.concatenate(parts)
+
+
+def _text(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in metadata.items()}
