@@ -9,7 +9,6 @@ from aura.workspace import Folder
 from tests.odd_recordings import corpus
 
 CASES = corpus()
-TIME_LIMIT_S = 5
 
 
 def inspect(folder, case):
@@ -41,6 +40,7 @@ def test_case(tmp_path, case):
     else:
         assert set(levels.values()) <= {"warning"}
         assert case.rule in levels if case.rule else levels == {}
+    assert all(label.isprintable() for label in found["channels"])
     for problem in found["problems"]:
         assert problem["text"].isprintable()
         assert str(tmp_path) not in problem["text"]

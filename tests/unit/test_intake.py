@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -52,6 +53,13 @@ def test_everything_is_known_of_a_good_recording(examined):
 def test_without_annotations_nobody_has_looked(examined):
     assert not examined(plus()).annotated
     assert not examined(plus(texts=[tal(1, 0, "lights off")])).annotated
+
+
+def test_annotations_of_a_plain_file_are_not_read(examined):
+    file = replace(plus(texts=[tal(5, 7, "seizure")]), reserved="")
+    recording = examined(file)
+    assert not recording.annotated
+    assert rules(recording) == ["edf.annotations_in_plain"]
 
 
 def test_background_alone_says_that_somebody_looked(examined):
