@@ -1,0 +1,62 @@
+"""
+Fewer samples for the eye: the smallest and largest of each stretch.
+
+R peaks survive in a maximum; a mean would flatten them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from aura.errors import InvalidInputError
+from aura.recording import Floats
+
+
+def minmax(samples: Floats, factor: int) -> tuple[Floats, Floats]:
+    """
+    Smallest and largest value of each `factor` samples.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        NaN counts as missing.
+    factor : int
+        Samples per stretch, at least 1; the last stretch may be shorter.
+
+    Returns
+    -------
+    low, high : ndarray, shape (ceil(n / factor),)
+        In the samples' unit; NaN where a stretch has no value.
+
+    Raises
+    ------
+    InvalidInputError
+        If the factor is below 1.
+    """
+    if factor < 1:
+        raise InvalidInputError(
+            "rollup.factor", f"{factor} samples per stretch were asked for",
+            "give 1 or more")
+    if not len(samples):
+        return samples.copy(), samples.copy()
+    starts = np.arange(0, len(samples), factor)
+    return (np.fmin.reduceat(samples, starts),
+            np.fmax.reduceat(samples, starts))
+
+
+def minmax_pieces(pieces: Iterable[Floats],
+                  factor: int) -> Iterator[tuple[Floats, Floats]]:
+    """
+    Roll up a signal that comes in pieces of any length.
+
+    Joined, what is yielded equals `minmax` of the joined pieces.
+    """
+    rest = np.empty(0)
+    for piece in pieces:
+        joined = np.concatenate([rest, piece])
+        whole = len(joined) - len(joined) % max(factor, 1)
+        rest = joined[whole:]
+        if whole:
+            yield minmax(joined[:whole], factor)
+    if len(rest):
+        yield minmax(rest, factor)
