@@ -1,5 +1,6 @@
 """Real servers in real processes, for the tests of this folder."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -83,36 +84,45 @@ class Served:
         self.process.stderr.close()
 
 
-def serve_toys():
-    """A function that starts toys, and one that ends them."""
+@contextlib.contextmanager
+def served_blocks():
+    """A function that starts servers, all of which end at the end."""
+    with contextlib.ExitStack() as running:
+        def start(command, name, **environ):
+            served = Served(command, name, environ)
+            running.callback(served.close)
+            return served
+
+        yield start
+
+
+@contextlib.contextmanager
+def served_toys():
+    """The same for toys: ``start(name, ENVIRONMENT=...)``."""
     import toys
-    running = []
-
-    def start(name, **environ):
-        running.append(Served(
-            toys.toy_command(blocks.named(name)), name, environ))
-        return running[-1]
-
-    def close():
-        for served in running:
-            served.close()
-
-    return start, close
+    with served_blocks() as serve:
+        yield lambda name, **environ: serve(
+            toys.toy_command(blocks.named(name)), name, **environ)
 
 
 @pytest.fixture
 def start():
     """Start a toy of a block: ``start(name, ENVIRONMENT=...)``."""
-    begin, close = serve_toys()
-    yield begin
-    close()
+    with served_toys() as begin:
+        yield begin
+
+
+@pytest.fixture
+def serve_real():
+    """Start any server of a block, and connect to it."""
+    with served_blocks() as serve:
+        yield lambda *args, **environ: serve(*args, **environ).connect()
 
 
 @pytest.fixture(scope="session")
 def builder():
     """A toy feature-builder that all tests of the session may call."""
-    begin, close = serve_toys()
-    served = begin("feature-builder").connect()
-    served.wait_for("SERVING")
-    yield served
-    close()
+    with served_toys() as begin:
+        served = begin("feature-builder").connect()
+        served.wait_for("SERVING")
+        yield served

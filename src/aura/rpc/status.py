@@ -161,9 +161,6 @@ def answering(behaviour: Behaviour, block: str, rpc: str) -> Behaviour:
     """
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
         begin = time.monotonic()
-        if not context.is_active():
-            _log(rpc, "CANCELLED", begin)
-            context.abort(grpc.StatusCode.CANCELLED, "nobody waits")
         try:
             reply = behaviour(request, context)
         # A SystemExit would leave the caller without any answer.
