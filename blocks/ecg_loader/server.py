@@ -8,14 +8,16 @@ from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.rpc.aura_pb2_grpc import EcgLoaderServicer
 from aura.settings import Settings
 from aura.stages.ecg_loader import EcgSource
+from aura.stages.workspace import Workspace
 
 
 class EcgLoader(EcgLoaderServicer):
     """Hand out batches of recordings; each port reads its own folder."""
 
     def __init__(self, shared: Path, settings: Settings) -> None:
-        self._training = EcgSource(shared, settings, "training")
-        self._recordings = EcgSource(shared, settings, "recordings")
+        workspace = Workspace.shared(shared, settings)
+        self._training = EcgSource(workspace, settings, "training")
+        self._recordings = EcgSource(workspace, settings, "recordings")
 
     def load_training(self, request: Empty,
                       context: grpc.ServicerContext) -> EcgBatch:

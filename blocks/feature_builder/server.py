@@ -8,13 +8,15 @@ from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.rpc.aura_pb2_grpc import FeatureBuilderServicer
 from aura.settings import Settings
 from aura.stages.feature_builder import FeatureStage
+from aura.stages.workspace import Workspace
 
 
 class FeatureBuilder(FeatureBuilderServicer):
     """Turn each batch of recordings into one table of features."""
 
     def __init__(self, shared: Path, settings: Settings) -> None:
-        self._stage = FeatureStage(shared, settings)
+        self._stage = FeatureStage(
+            Workspace.shared(shared, settings), settings)
 
     def build_features(self, request: EcgBatch,
                        context: grpc.ServicerContext) -> FeatureTable:

@@ -8,13 +8,15 @@ from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.rpc.aura_pb2_grpc import InfluxExporterServicer
 from aura.settings import Settings
 from aura.stages.influx_exporter import ExportStage
+from aura.stages.workspace import Workspace
 
 
 class InfluxExporter(InfluxExporterServicer):
     """Write predictions and original annotations as time series."""
 
     def __init__(self, shared: Path, settings: Settings) -> None:
-        self._stage = ExportStage(shared, settings)
+        self._stage = ExportStage(
+            Workspace.shared(shared, settings), settings)
 
     def export(self, request: PredictionTable,
                context: grpc.ServicerContext) -> ExportReport:

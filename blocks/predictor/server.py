@@ -8,13 +8,15 @@ from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.rpc.aura_pb2_grpc import SeizurePredictorServicer
 from aura.settings import Settings
 from aura.stages.predictor import PredictionStage
+from aura.stages.workspace import Workspace
 
 
 class SeizurePredictor(SeizurePredictorServicer):
     """Give each window a probability, and each recording its events."""
 
     def __init__(self, shared: Path, settings: Settings) -> None:
-        self._stage = PredictionStage(shared, settings)
+        self._stage = PredictionStage(
+            Workspace.shared(shared, settings), settings)
 
     def predict(self, request: FeatureTable,
                 context: grpc.ServicerContext) -> PredictionTable:

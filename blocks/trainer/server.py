@@ -8,13 +8,15 @@ from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.rpc.aura_pb2_grpc import SeizureTrainerServicer
 from aura.settings import Settings
 from aura.stages.trainer import TrainingStage
+from aura.stages.workspace import Workspace
 
 
 class SeizureTrainer(SeizureTrainerServicer):
     """Collect the tables of a run, then train and validate a forest."""
 
     def __init__(self, shared: Path, settings: Settings) -> None:
-        self._stage = TrainingStage(shared, settings)
+        self._stage = TrainingStage(
+            Workspace.shared(shared, settings), settings)
 
     def train(self, request: FeatureTable,
               context: grpc.ServicerContext) -> TrainingReport:

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal as sps
-from sleepecg import detect_heartbeats
+from scipy import signal as sps  # type: ignore[import-untyped]
+from sleepecg import (  # type: ignore[attr-defined]
+    detect_heartbeats,
+)
 
 from aura.quality import PieceQuality, assess, join
 from aura.recording import Beats, Floats, Signal

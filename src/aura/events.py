@@ -109,7 +109,9 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
         stop = min(stop, start + longest)
         spans.append((start, stop))
         at = max(int(np.searchsorted(raised, stop)), at + 1)
-    return [_event(start, stop, smoothed, hop_s) for start, stop in spans]
+    # An alarm in the very last row has no time left to be one.
+    return [_event(start, stop, smoothed, hop_s) for start, stop in spans
+            if start + 1 < len(smoothed)]
 
 
 def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
@@ -138,8 +140,9 @@ def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 
 def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:
+    last = min(stop + 1, len(smoothed))
     return Event(
-        onset_s=(start + 1) * hop_s, duration_s=(stop - start) * hop_s,
+        onset_s=(start + 1) * hop_s, duration_s=(last - start - 1) * hop_s,
         label=SEIZURE,
         confidence=float(np.nanmax(smoothed[start:max(stop, start + 1)])))
 

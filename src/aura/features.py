@@ -91,7 +91,7 @@ def row_times(duration_s: float, hop_s: float) -> Floats:
     """
     # The millionth forgives a duration that is a hair below its last hop.
     count = int(np.floor(duration_s / hop_s + 1e-6))
-    return np.arange(1, count + 1) * hop_s
+    return np.arange(1, count + 1, dtype=np.float64) * hop_s
 
 
 def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:

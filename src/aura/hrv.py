@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as sps
+from scipy import signal as sps  # type: ignore[import-untyped]
 
 from aura.recording import Bools, Floats
 

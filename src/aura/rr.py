@@ -98,11 +98,10 @@ def rr_series(beats: Beats) -> RRSeries:
 def _ectopic(rr_s: Floats) -> NDArray[np.bool_]:
     if rr_s.size == 0:
         return np.zeros(0, dtype=bool)
-    padded = np.concatenate([np.full(NEIGHBOURS, rr_s[0]), rr_s])
+    padded: Floats = np.concatenate([np.full(NEIGHBOURS, rr_s[0]), rr_s])
     before = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
     usual = np.median(before[:-1], axis=1)
     previous = padded[NEIGHBOURS - 1:-1]
-    ectopic: NDArray[np.bool_] = (
-        (np.abs(rr_s - usual) > MALIK * usual)
-        & (np.abs(rr_s - previous) > MALIK * previous))
-    return ectopic
+    far = np.abs(rr_s - usual) > MALIK * usual
+    jumps = np.abs(rr_s - previous) > MALIK * previous
+    return np.logical_and(far, jumps)

@@ -203,12 +203,8 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
     hours = validation.pooled.events.hours
     return {
         "verdict": validation.verdict,
-        "method": (
-            "leave-one-patient-out" if validation.folds < FOLDS
-            or validation.folds == len(
-                [s for s in validation.patients.values()
-                 if s.events.ref_true]) else f"{validation.folds} folds")
-        + ", patient-wise; threshold chosen inside the training folds",
+        "method": "nested, patient-wise: no patient is on both sides of a "
+                  "fold, thresholds are chosen inside the training folds",
         "folds": validation.folds,
         "hours": hours,
         "target_false_alarms_per_24h": target_far,

@@ -1,0 +1,67 @@
+"""The command ``aura``: one module per group of verbs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import aura
+from aura.cli import blocks, demo, learning, reading
+from aura.errors import AuraError
+
+EPILOG = """\
+a first run:
+  aura train RECORDINGS --out model       learn from annotated recordings
+  aura predict OTHERS --model model --out predictions
+  aura score OTHERS predictions           if OTHERS are annotated too
+
+exit codes: 0 all well; 2 some inputs refused, the rest done; 1 nothing
+could be done.
+
+Research software, not a medical device.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    made = argparse.ArgumentParser(
+        prog="aura", epilog=EPILOG,
+        description="Seizure detection on ECG: EDF recordings in, a forest "
+        "trained and honestly validated, seizures predicted and scored.",
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--version", action="version", version=f"aura {aura.__version__}")
+    verbs = made.add_subparsers(
+        dest="verb", metavar="VERB", required=True, title="verbs")
+    for module in (learning, reading, blocks, demo):
+        module.register(verbs)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; the process's own by default.
+
+    Returns
+    -------
+    int
+        0 all well, 2 some inputs refused, 1 nothing could be done.
+    """
+    given = parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except AuraError as error:
+        print(f"aura {given.verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"aura {given.verb}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        sys.stderr.close()
+        return 1
+    return code

@@ -1,0 +1,125 @@
+"""
+The ecg-loader: a tree of recordings, handed out batch by batch.
+
+A batch is answered OK even when every file in it is bad; the reasons stand
+in its manifest. After the last batch the source says so once, and then
+starts anew with the tree as it is by then.
+"""
+
+import secrets
+import threading
+import time
+
+from aura import catalogue, intake
+from aura.catalogue import Candidate
+from aura.errors import EndOfData, MissingError
+from aura.intake import Refused
+from aura.recording import Recording
+from aura.rpc.aura_pb2 import EcgBatch
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.manifest import Entry, Manifest
+from aura.stages.workspace import Workspace, batch_file
+
+
+class EcgSource:
+    """
+    One port of the loader.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    settings : Settings
+    *ports : str
+        Names of the workspace's inputs that are read, one after the other;
+        the platform's ports have one each.
+    run_id : str, optional
+        Id of every run; by default each run makes its own.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings, *ports: str,
+                 run_id: str = "") -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._ports = ports
+        self._fixed_run_id = run_id
+        self._lock = threading.Lock()
+        self._batches: list[tuple[str, list[Candidate]]] | None = None
+        self._run_id = ""
+        self._next = 0
+
+    def ready(self) -> bool:
+        """Whether the input folder is there."""
+        return all(self._workspace.input(port).folder.root.exists()
+                   for port in self._ports)
+
+    def next(self) -> EcgBatch:
+        """
+        The next batch.
+
+        Raises
+        ------
+        EndOfData
+            Once, after the last batch. A tree without recordings has none.
+        MissingError
+            If the input folder is not there.
+        """
+        with self._lock:
+            if self._batches is None:
+                self._begin()
+            assert self._batches is not None
+            if self._next >= len(self._batches):
+                self._batches = None
+                raise EndOfData
+            reply = self._load(self._next, *self._batches[self._next])
+            self._next += 1
+            return reply
+
+    def _begin(self) -> None:
+        self._workspace.folder.sweep()
+        size = max(self._settings.batch_size, 1)
+        self._batches = []
+        for port in self._ports:
+            found = self._found(port)
+            self._batches += [(port, found[at:at + size])
+                              for at in range(0, len(found), size)]
+        self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
+        self._next = 0
+
+    def _found(self, port: str) -> list[Candidate]:
+        given = self._workspace.input(port)
+        if not given.folder.root.exists():
+            raise MissingError(
+                "loader.no_folder", f"there is no folder for {port}",
+                "make it on the shared folder and put recordings there")
+        return catalogue.find(given.folder, given.subfolder)
+
+    def _load(self, index: int, port: str,
+              batch: list[Candidate]) -> EcgBatch:
+        assert self._batches is not None
+        folder = self._workspace.input(port).folder
+        entries = [_entry(intake.examine(
+            folder, candidate, self._settings.ecg_channel,
+            self._settings.alias_key)) for candidate in batch]
+        path = batch_file(self._run_id, index, "manifest.json")
+        manifest.write(
+            self._workspace.folder, path, Manifest(port, tuple(entries)))
+        recordings = [e.recording for e in entries if e.recording is not None]
+        return EcgBatch(
+            run_id=self._run_id, batch_index=index,
+            batch_count=len(self._batches),
+            is_last=index == len(self._batches) - 1, manifest_path=path,
+            record_count=len(recordings),
+            ecg_hours=sum(r.duration_s for r in recordings) / 3600.0,
+            status_text=manifest.status_text(entries))
+
+
+def _entry(outcome: Recording | Refused) -> Entry:
+    if isinstance(outcome, Refused):
+        return Entry(outcome.path, None, outcome.problems)
+    return Entry(outcome.path, outcome, outcome.problems)
+
+
+def _new_run_id(port: str) -> str:
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return f"{port}-{moment}-{secrets.token_hex(3)}"

@@ -1,0 +1,195 @@
+"""
+The manifest of a batch: what each stage knows of each recording.
+
+It is JSON. The loader writes it, and each later stage writes its own,
+fuller one beside it, so that a stage can be repeated at any time. No run
+id, time or host stands in it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from aura.errors import CorruptDataError, Problem
+from aura.recording import Event, Recording
+from aura.workspace import Folder
+
+FORMAT = "aura-manifest-1"
+
+
+@dataclass(frozen=True)
+class Signals:
+    """
+    What the feature stage found in a recording.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the feature table.
+    beats : int
+        Beats found.
+    unscorable : tuple of (float, float)
+        Start and end of the stretches that nothing can be said about, in
+        seconds.
+    scorable_s : float
+        Seconds of rows that can be scored.
+    """
+
+    rows: int
+    beats: int
+    unscorable: tuple[tuple[float, float], ...]
+    scorable_s: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One file of a batch.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the input.
+    recording : Recording or None
+        None where the file is refused.
+    problems : tuple of Problem
+        Why, or warnings.
+    signals : Signals or None
+        Known from the feature stage on.
+    predicted : tuple of Event or None
+        Known from the predictor on.
+    """
+
+    path: str
+    recording: Recording | None
+    problems: tuple[Problem, ...] = ()
+    signals: Signals | None = None
+    predicted: tuple[Event, ...] | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether no later stage sees this file."""
+        return self.recording is None
+
+    def refuse(self, problem: Problem) -> "Entry":
+        """The entry of a file that turned out not to be usable."""
+        return Entry(self.path, None, (*self.problems, problem))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    A batch of recordings.
+
+    Parameters
+    ----------
+    input : str
+        Name of the input that paths are relative to.
+    entries : tuple of Entry
+        In the order of the tree. The tables' column ``recording`` counts
+        them from 0, refused ones included.
+    """
+
+    input: str
+    entries: tuple[Entry, ...] = field(default=())
+
+    @property
+    def recordings(self) -> list[tuple[int, Recording]]:
+        """Number and recording of the entries that are not refused."""
+        return [(number, entry.recording)
+                for number, entry in enumerate(self.entries)
+                if entry.recording is not None]
+
+    def with_entries(self, entries: Sequence[Entry]) -> "Manifest":
+        """The same batch with other entries."""
+        return replace(self, entries=tuple(entries))
+
+
+def write(folder: Folder, path: str, manifest: Manifest) -> None:
+    """Write a manifest; errors are those of `Folder.write`."""
+    content = {
+        "format": FORMAT, "input": manifest.input,
+        "recordings": [_entry(entry) for entry in manifest.entries]}
+    folder.write(path, (json.dumps(
+        content, indent=1, allow_nan=False) + "\n").encode("ascii"))
+
+
+def read(folder: Folder, path: str) -> Manifest:
+    """
+    Read a manifest.
+
+    Raises
+    ------
+    CorruptDataError
+        If it is not one, or of another version.
+    """
+    try:
+        content = json.loads(folder.read(path))
+        if content["format"] != FORMAT:
+            raise ValueError(content["format"])
+        return Manifest(content["input"], tuple(
+            _read_entry(entry) for entry in content["recordings"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CorruptDataError(
+            "manifest.damaged", "the manifest is not one of this version",
+            "run the stage that writes it again") from None
+
+
+def status_text(entries: Sequence[Entry]) -> str:
+    """
+    One line for a reply: how many files, and which rules refused any.
+
+    It names rules, not files: replies are logged by whoever calls.
+    """
+    refused = [entry for entry in entries if entry.refused]
+    if not refused:
+        return f"{len(entries)} recordings"
+    rules: dict[str, int] = {}
+    for entry in refused:
+        rule = entry.problems[-1].rule if entry.problems else "unknown"
+        rules[rule] = rules.get(rule, 0) + 1
+    listed = ", ".join(
+        f"{count} {rule}" for rule, count in sorted(rules.items())[:8])
+    return (f"{len(entries) - len(refused)} recordings, "
+            f"{len(refused)} files refused: {listed}")
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    recording = None
+    if entry.recording is not None:
+        recording = asdict(entry.recording)
+        recording["start"] = entry.recording.start.isoformat()
+        # They stand with the entry.
+        del recording["problems"], recording["path"]
+    return {
+        "path": entry.path,
+        "status": "refused" if entry.refused else "ok",
+        "problems": [asdict(problem) for problem in entry.problems],
+        "recording": recording,
+        "signals": asdict(entry.signals) if entry.signals else None,
+        "predicted": None if entry.predicted is None else [
+            asdict(event) for event in entry.predicted]}
+
+
+def _read_entry(content: dict[str, Any]) -> Entry:
+    problems = tuple(Problem(**item) for item in content["problems"])
+    known, signals = content["recording"], content["signals"]
+    recording = None if known is None else Recording(**{
+        **known,
+        "path": content["path"], "problems": problems,
+        "channels": tuple(known["channels"]),
+        "start": datetime.fromisoformat(known["start"]),
+        "events": _events(known["events"])})
+    return Entry(
+        content["path"], recording, problems,
+        None if signals is None else Signals(**{
+            **signals, "unscorable": tuple(
+                (start, end) for start, end in signals["unscorable"])}),
+        None if content["predicted"] is None
+        else _events(content["predicted"]))
+
+
+def _events(content: list[dict[str, Any]]) -> tuple[Event, ...]:
+    return tuple(Event(**item) for item in content)

@@ -1,0 +1,185 @@
+"""
+The predictor: a table of features becomes probabilities and alarms.
+"""
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aura import annotations, artefact, tables
+from aura.artefact import CARD_FILE, Model
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    MissingError,
+    PreconditionError,
+)
+from aura.events import AlarmRule, alarms, smooth
+from aura.recording import Event, Floats
+from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.manifest import Entry
+from aura.stages.workspace import LATEST, MODELS, Workspace, batch_file
+
+# Where an onboarded block carries its model.
+BAKED = Path("/model")
+
+
+class PredictionStage:
+    """
+    Predict with the model that is there, checked before its first use.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    settings : Settings
+        `model` names the model's folder; else ``/model`` is looked for,
+        then the model that was trained last on the shared folder.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._loaded: tuple[tuple[Path, int, int], Model] | None = None
+
+    def ready(self) -> bool:
+        """Whether there is a sound model."""
+        try:
+            self.model()
+        except (AuraError, OSError):
+            return False
+        return True
+
+    def model(self) -> Model:
+        """
+        The model, loaded anew when another one has taken its place.
+
+        Raises
+        ------
+        MissingError, CorruptDataError, ForbiddenError, PreconditionError
+            As `aura.artefact.load`.
+        """
+        folder = self._model_folder()
+        with self._lock:
+            try:
+                state = (folder / CARD_FILE).stat()
+            except OSError:
+                raise _no_model() from None
+            key = (folder, state.st_mtime_ns, state.st_size)
+            if self._loaded is None or self._loaded[0] != key:
+                self._loaded = key, artefact.load(folder)
+            return self._loaded[1]
+
+    def predict(self, request: FeatureTable) -> PredictionTable:
+        """
+        Predict one batch.
+
+        Parameters
+        ----------
+        request : FeatureTable
+
+        Returns
+        -------
+        PredictionTable
+        """
+        folder, model = self._workspace.folder, self.model()
+        table = tables.read(folder.read(request.table_path))
+        _check(model, table)
+        rule = AlarmRule(**{key: float(value)
+                            for key, value in model.alarm.items()})
+        numbers, scorable = (
+            table.values["recording"], table.values["scorable"])
+        probability, smoothed = _probabilities(model, table, rule)
+        batch = manifest.read(folder, request.manifest_path)
+        entries = list(batch.entries)
+        for number, _ in batch.recordings:
+            rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+            entries[number] = self._predicted(
+                request.run_id, entries[number],
+                alarms(smoothed[rows], model.hop_s, rule))
+        names = {name: batch_file(request.run_id, request.batch_index, name)
+                 for name in ("predictions.parquet", "predictions.json")}
+        with folder.replace(names["predictions.parquet"]) as stream:
+            tables.write(stream, tables.Columns(
+                {"recording": numbers, "time_s": table.values["time_s"],
+                 "scorable": scorable, "probability": probability,
+                 "smoothed": smoothed},
+                {"time_s": "s", "probability": "1", "smoothed": "1"},
+                {"model_id": model.model_id, "hop_s": repr(model.hop_s),
+                 "threshold": repr(rule.threshold)}))
+        manifest.write(folder, names["predictions.json"],
+                       batch.with_entries(entries))
+        return PredictionTable(
+            run_id=request.run_id, batch_index=request.batch_index,
+            batch_count=request.batch_count, is_last=request.is_last,
+            table_path=names["predictions.parquet"], model_id=model.model_id,
+            window_count=len(numbers), seizure_windows=int(
+                np.count_nonzero(smoothed >= rule.threshold)),
+            manifest_path=names["predictions.json"],
+            threshold=rule.threshold,
+            status_text=manifest.status_text(entries))
+
+    def _predicted(self, run_id: str, entry: Entry,
+                   raised: list[Event]) -> Entry:
+        assert entry.recording is not None
+        recording = entry.recording
+        self._workspace.write_events(
+            run_id, recording.path, annotations.write_events_tsv(
+                raised, recording.start, recording.duration_s,
+                recording.channel or "n/a"))
+        return replace(entry, predicted=tuple(raised))
+
+    def _model_folder(self) -> Path:
+        if self._settings.model:
+            return Path(self._settings.model)
+        if (BAKED / CARD_FILE).exists():
+            return BAKED
+        try:
+            latest = json.loads(self._workspace.folder.read(LATEST))
+            return self._workspace.folder.path(
+                f"{MODELS}/{latest['model_id']}")
+        except MissingError:
+            raise _no_model() from None
+        except (ValueError, KeyError, TypeError):
+            raise CorruptDataError(
+                "model.latest", f"{LATEST} does not name a model",
+                "train again") from None
+
+
+def _no_model() -> MissingError:
+    return MissingError(
+        "model.missing", "there is no model",
+        "train one first, or set AURA_MODEL to the folder of one")
+
+
+def _check(model: Model, table: tables.Columns) -> None:
+    present = tuple(name for name in model.features if name in table.values)
+    artefact.check_schema(
+        model, table.metadata.get("schema_id", ""), present)
+    if table.metadata.get("hop_s") != repr(model.hop_s):
+        raise PreconditionError(
+            "model.hop", f"the features have a row every "
+            f"{table.metadata.get('hop_s')} s, the model was trained on one "
+            f"every {model.hop_s:g} s",
+            "set AURA_HOP_S to that, or train again")
+
+
+def _probabilities(model: Model, table: tables.Columns,
+                   rule: AlarmRule) -> tuple[Floats, Floats]:
+    """Probability of each row, and smoothed within each recording."""
+    scorable = table.values["scorable"]
+    probability = np.full(len(table), np.nan)
+    probability[scorable] = artefact.predict_probability(
+        model, np.column_stack(
+            [table.values[name][scorable] for name in model.features]))
+    numbers = table.values["recording"]
+    smoothed = np.full(len(table), np.nan)
+    for number in np.unique(numbers):
+        rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+        smoothed[rows] = smooth(probability[rows], model.hop_s, rule)
+    return probability, smoothed

@@ -1,0 +1,189 @@
+"""
+The trainer: collects the tables of a run, then trains and validates.
+
+What has arrived is noted on the shared folder, so that a trainer that was
+restarted in the middle of a run still knows it.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format
+
+from aura import artefact, features, tables, training
+from aura.artefact import Model
+from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
+from aura.forest import MODEL_FEATURES, Example
+from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.workspace import LATEST, MODELS, Workspace, run_folder
+from aura.workspace import Folder
+
+_COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
+            "mean_hr", *MODEL_FEATURES)
+
+
+class TrainingStage:
+    """
+    Train once the last table of a run has arrived.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    settings : Settings
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._folder = workspace.folder
+        self._settings = settings
+
+    def ready(self) -> bool:
+        """Whether the workspace is there and can be written."""
+        return os.access(self._folder.root, os.W_OK)
+
+    def train(self, request: FeatureTable) -> TrainingReport:
+        """
+        Note a table; when it was the last that was missing, train.
+
+        Parameters
+        ----------
+        request : FeatureTable
+            In any order; the same one twice does no harm.
+
+        Returns
+        -------
+        TrainingReport
+            ``done`` is False until the run is complete. Where nothing can
+            be learnt, ``model_path`` stays empty and ``status_text`` says
+            by which rule.
+        """
+        if request.schema_id != features.SCHEMA_ID:
+            raise PreconditionError(
+                "train.schema", "the table is of another feature schema",
+                "run the feature-builder of this version")
+        arrived = self._note(request)
+        if len(arrived) < request.batch_count:
+            return TrainingReport(
+                run_id=request.run_id, schema_id=request.schema_id,
+                status_text=f"{len(arrived)} of {request.batch_count} "
+                            "batches have arrived")
+        recordings = list(_recordings(self._folder, arrived))
+        examples = [example for _, example in recordings]
+        try:
+            model = training.train(
+                examples, hop_s=self._settings.hop_s,
+                target_far=self._settings.target_far,
+                seed=self._settings.seed,
+                fingerprint=_fingerprint([head for head, _ in recordings]))
+        except PreconditionError as error:
+            return self._finish(request, TrainingReport(
+                status_text=str(error),
+                train_rows=sum(len(e.time_s) for e in examples)))
+        return self._finish(request, self._keep(model))
+
+    def _note(self, request: FeatureTable) -> list[FeatureTable]:
+        """Note a table; all of the run that have arrived, in order."""
+        if not 0 <= request.batch_index < request.batch_count:
+            raise InvalidInputError(
+                "train.batch", f"batch {request.batch_index} of "
+                f"{request.batch_count} makes no sense")
+        place = f"{run_folder(request.run_id)}/arrived"
+        self._folder.write(
+            f"{place}/{request.batch_index:04d}.json",
+            json_format.MessageToJson(request).encode("ascii"))
+        names = sorted(
+            path.name for path in self._folder.path(place).glob("*.json"))
+        return [json_format.Parse(
+            self._folder.read(f"{place}/{name}"), FeatureTable())
+            for name in names]
+
+    def _keep(self, model: Model) -> TrainingReport:
+        path = f"{MODELS}/{model.model_id}"
+        artefact.save(self._folder.path(path), model)
+        self._folder.write(LATEST, _json({"model_id": model.model_id}))
+        validated = model.card["validation"]
+        pooled = validated["pooled"]
+        return TrainingReport(
+            model_path=path, model_id=model.model_id,
+            train_rows=model.card["data"]["rows_learnt_from"],
+            roc_auc=_number(validated["row_roc_auc"]),
+            sensitivity=_number(pooled["sensitivity"]["value"]),
+            false_alarms_per_24h=_number(
+                pooled["false_alarms_per_24h"]["value"]),
+            status_text=f"{validated['verdict']}. The smallest false-alarm "
+            "rate that these hours resolve is "
+            f"{validated['smallest_resolvable_false_alarms_per_24h']:.2f} "
+            "per 24 h.")
+
+    def _finish(self, request: FeatureTable,
+                report: TrainingReport) -> TrainingReport:
+        run = run_folder(request.run_id)
+        report.run_id, report.done = request.run_id, True
+        report.schema_id = request.schema_id
+        report.report_path = f"{run}/training_report.json"
+        content = json_format.MessageToDict(
+            report, preserving_proto_field_name=True)
+        if report.model_path:
+            content["card"] = json.loads(self._folder.read(
+                f"{report.model_path}/{artefact.CARD_FILE}"))
+        self._folder.write(report.report_path, _json(content))
+        self._folder.write(f"{run}/DONE", b"")
+        return report
+
+
+def _recordings(folder: Folder, arrived: list[FeatureTable]) -> Iterator[
+        tuple[dict[str, Any], Example]]:
+    """What identifies each annotated recording, and its rows."""
+    for request in arrived:
+        table = tables.read(folder.read(request.table_path), _COLUMNS)
+        hop_s = float(table.metadata.get("hop_s", "nan"))
+        columns = table.values
+        numbers = columns["recording"]
+        batch = manifest.read(folder, request.manifest_path)
+        for number, recording in batch.recordings:
+            if not recording.annotated:
+                continue
+            rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+            if len(columns["time_s"][rows]) == 0:
+                continue
+            head = {"sha256": recording.sha256, "patient": recording.patient,
+                    "events": [[e.onset_s, e.duration_s, e.label]
+                               for e in recording.events]}
+            yield head, Example(
+                patient=recording.patient, time_s=columns["time_s"][rows],
+                values=np.column_stack(
+                    [columns[name][rows] for name in MODEL_FEATURES]),
+                rise=columns["hr_rise"][rows].astype(np.float64),
+                from_peak=columns["hr_from_peak"][rows].astype(np.float64),
+                heart_rate=columns["mean_hr"][rows].astype(np.float64),
+                scorable=columns["scorable"][rows], events=recording.events,
+                duration_s=recording.duration_s, hop_s=_checked(hop_s))
+
+
+def _checked(hop_s: float) -> float:
+    if not 0 < hop_s < math.inf:
+        raise CorruptDataError(
+            "table.hop", "a feature table does not say its hop",
+            "run the feature-builder again")
+    return hop_s
+
+
+def _fingerprint(heads: list[dict[str, Any]]) -> str:
+    """Digest of recordings and annotations, whatever their order."""
+    lines = sorted(json.dumps(head, sort_keys=True) for head in heads)
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode(
+        "ascii")

@@ -1,0 +1,110 @@
+"""
+From annotated examples to a model that knows what it is worth.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from aura import features, forest, threshold, validation
+from aura.artefact import Model
+from aura.errors import PreconditionError
+from aura.events import AlarmRule
+from aura.forest import MODEL_FEATURES, Example
+
+MIN_PATIENTS = 2
+RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
+
+
+def train(examples: Sequence[Example], *, hop_s: float, target_far: float,
+          seed: int, fingerprint: str) -> Model:
+    """
+    Train a model and validate it patient by patient.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        Annotated recordings, in a stable order.
+    hop_s : float
+        Seconds from one row to the next.
+    target_far : float
+        False alarms per 24 h at which the alarm threshold is set.
+    seed : int
+        Everything random follows from it.
+    fingerprint : str
+        Digest of the data, for the card.
+
+    Returns
+    -------
+    Model
+        Its card holds the validation.
+
+    Raises
+    ------
+    PreconditionError
+        ``train.no_labels``, ``train.one_class`` or ``train.few_patients``,
+        with counts, where there is nothing to learn or to validate on.
+    """
+    check_enough(examples)
+    validated = validation.cross_validate(examples, RULE, target_far, seed)
+    rule = threshold.choose(
+        validation.out_of_fold(examples, RULE, seed), RULE, target_far)
+    rows = forest.training_rows(examples)
+    units = {feature.name: feature.unit for feature in features.SCHEMA}
+    return Model(
+        forest=forest.fit(examples, seed),
+        schema_id=features.SCHEMA_ID,
+        features=MODEL_FEATURES,
+        units=tuple(units[name] for name in MODEL_FEATURES),
+        hop_s=hop_s,
+        windows_s=(features.SHORT_S, features.MEDIUM_S, features.LARGE_S),
+        alarm=asdict(rule),
+        settings={"seed": seed, "target_false_alarms_per_24h": target_far},
+        card={
+            "data": {
+                "fingerprint": fingerprint,
+                "recordings": len(examples),
+                "patients": len({e.patient for e in examples}),
+                "patients_with_seizures": len(
+                    {e.patient for e in examples if e.seizures}),
+                "seizures": sum(len(e.seizures) for e in examples),
+                "hours": math.fsum(e.duration_s for e in examples) / 3600,
+                "rows": sum(len(e.time_s) for e in examples),
+                "rows_learnt_from": len(rows.seizure),
+                "rows_of_seizures": int(rows.seizure.sum())},
+            "validation": validation.metrics(validated, target_far)})
+
+
+def check_enough(examples: Sequence[Example]) -> None:
+    """
+    Refuse to train where a model could not be validated.
+
+    Raises
+    ------
+    PreconditionError
+        As `train` says.
+    """
+    if not examples:
+        raise PreconditionError(
+            "train.no_labels", "none of the recordings is annotated",
+            "put annotations beside them, for instance a .tse_bi")
+    seizures = sum(len(example.seizures) for example in examples)
+    found = (f"{len(examples)} annotated recordings of "
+             f"{len({e.patient for e in examples})} patients hold {seizures} "
+             "seizures")
+    rows = forest.training_rows(examples)
+    if not rows.seizure.any() or rows.seizure.all():
+        raise PreconditionError(
+            "train.one_class", f"{found}; scorable rows are all of one kind "
+            f"({int(rows.seizure.sum())} of seizures, "
+            f"{int((~rows.seizure).sum())} without)",
+            "both are needed to learn from")
+    # Whose only seizures cannot be scored teaches nothing.
+    patients = sorted({
+        e.patient for e in examples
+        if e.seizures and forest.training_rows([e]).seizure.any()})
+    if len(patients) < MIN_PATIENTS:
+        raise PreconditionError(
+            "train.few_patients", f"{found}, of {len(patients)} patients; "
+            f"validation needs {MIN_PATIENTS} with a seizure at least",
+            "add recordings of other patients")
