@@ -102,6 +102,6 @@ def _ectopic(rr_s: Floats) -> NDArray[np.bool_]:
     before = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
     usual = np.median(before[:-1], axis=1)
     previous = padded[NEIGHBOURS - 1:-1]
-    far = np.abs(rr_s - usual) > MALIK * usual
+    far: NDArray[np.bool_] = np.abs(rr_s - usual) > MALIK * usual
     jumps = np.abs(rr_s - previous) > MALIK * previous
-    return np.logical_and(far, jumps)
+    return far & jumps

@@ -101,9 +101,13 @@ def _read_config(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InvalidInputError(
-            "settings.file", f"{CONFIG_FILE} cannot be read: {error}",
+            "settings.file", f"{CONFIG_FILE} cannot be read: "
+            f"{error.strerror}", "mend it or remove it") from None
+    except ValueError as error:
+        raise InvalidInputError(
+            "settings.file", f"{CONFIG_FILE} is no TOML: {error}",
             "mend it or remove it") from None
     types = {entry.name: type(entry.default) for entry in fields(Settings)}
     for key, value in content.items():

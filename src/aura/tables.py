@@ -2,10 +2,11 @@
 Parquet tables of numeric columns, with units and a schema id inside.
 
 Any Parquet reader opens them: the unit of a column stands in its field
-metadata, what holds for the whole table in the file's key-value metadata.
+metadata, what holds for the whole table as JSON under the key ``aura``.
 """
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from arro3.io import read_parquet, write_parquet
 
 from aura.errors import CorruptDataError
 
+METADATA = "aura"
 COMPRESSION = "zstd(1)"
 ROWS_AT_ONCE = 65_536
 
@@ -57,12 +59,14 @@ def write(stream: BinaryIO, table: Columns) -> None:
     fields = [array.field.with_name(name).with_metadata(
         {"unit": table.units.get(name, "")})
         for name, array in zip(table.values, arrays, strict=True)]
+    # One key only: arro3 writes several in an order that changes.
+    metadata = {METADATA: json.dumps(dict(table.metadata), sort_keys=True)}
     content = Table.from_arrays(
-        arrays, schema=Schema(fields, metadata=dict(table.metadata)))
+        arrays, schema=Schema(fields, metadata=metadata))
     # arro3 closes what it writes to; the caller still has to sync the file.
     buffer = io.BytesIO()
     write_parquet(content, buffer, compression=COMPRESSION,
-                  key_value_metadata=dict(table.metadata))
+                  key_value_metadata=metadata)
     stream.write(buffer.getbuffer())
 
 
@@ -104,7 +108,8 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
     values = {name: _column(batches, schema, name) for name in chosen}
     units = {name: _text(schema.field(name).metadata).get("unit", "")
              for name in chosen}
-    return Columns(values, units, _text(schema.metadata))
+    return Columns(values, units, json.loads(
+        _text(schema.metadata).get(METADATA, "{}")))
 
 
 def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
