@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from aura.settings import Settings
 from aura.stages import manifest
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.manifest import Entry
+from aura.stages.manifest import Outcome
 from aura.stages.predictor import PredictionStage
 from aura.stages.trainer import TrainingStage
 from aura.stages.workspace import Input, Workspace
@@ -29,39 +29,6 @@ HIDDEN = ".aura"
 
 T = TypeVar("T")
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    What became of all files of a local run.
-
-    Parameters
-    ----------
-    entries : tuple of (str, Entry)
-        Input that was given, and the file's entry in its last manifest.
-    """
-
-    entries: tuple[tuple[str, Entry], ...]
-
-    @property
-    def done(self) -> int:
-        """Number of recordings that were used."""
-        return sum(not entry.refused for _, entry in self.entries)
-
-    @property
-    def refused(self) -> int:
-        """Number of files that were refused."""
-        return sum(
-            entry.refused and any(p.level == "error" for p in entry.problems)
-            for _, entry in self.entries)
-
-    @property
-    def exit_code(self) -> int:
-        """0 all well, 2 some files refused, 1 nothing could be done."""
-        if not self.done:
-            return 1
-        return 2 if self.refused else 0
 
 
 def given(path: Path) -> Input:

@@ -53,7 +53,7 @@ class RRSeries:
     @property
     def normal(self) -> NDArray[np.bool_]:
         """Which intervals lie between two normal beats."""
-        return self.kind == Kind.NORMAL
+        return np.equal(self.kind, Kind.NORMAL)
 
 
 def rr_series(beats: Beats) -> RRSeries:
@@ -100,8 +100,8 @@ def _ectopic(rr_s: Floats) -> NDArray[np.bool_]:
         return np.zeros(0, dtype=bool)
     padded: Floats = np.concatenate([np.full(NEIGHBOURS, rr_s[0]), rr_s])
     before = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
-    usual = np.median(before[:-1], axis=1)
+    usual: Floats = np.median(before[:-1], axis=1)
     previous = padded[NEIGHBOURS - 1:-1]
     far: NDArray[np.bool_] = np.abs(rr_s - usual) > MALIK * usual
-    jumps = np.abs(rr_s - previous) > MALIK * previous
+    jumps: NDArray[np.bool_] = np.abs(rr_s - previous) > MALIK * previous
     return far & jumps

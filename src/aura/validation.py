@@ -73,7 +73,7 @@ class Validation:
         mine, other = self.pooled.events, self.pooled_rule.events
         wins = mine.tp >= other.tp and mine.fp <= other.fp
         return (
-            f"{'No worse than' if wins else 'WORSE THAN'} the one-line rule "
+            f"{'No worse than' if wins else 'DOES NOT MATCH'} the one-line rule "
             f"(heart rate over its 5-min median > {RATIO_RULE.threshold:g} "
             f"for {RATIO_RULE.hold_s:g} s): {mine.tp}/{mine.ref_true} "
             f"seizures and {mine.fp} false alarms in {mine.hours:.1f} h, "

@@ -94,14 +94,16 @@ def run_solution(name: str, shared: Path, in_process: bool = False) -> int:
 
 
 def _observe(rpc: Any, answer: Any) -> None:
+    if getattr(answer, "done", False):
+        return
     count = getattr(answer, "batch_count", 0)
     place = f" {answer.batch_index + 1}/{count}" if count else ""
     print(f"{rpc}{place}: {answer.status_text}", file=sys.stderr)
 
 
 def _ended(shared: Path, run_id: str) -> int:
-    from aura.local import Outcome
     from aura.stages import manifest
+    from aura.stages.manifest import Outcome
     from aura.stages.workspace import run_folder
     from aura.workspace import Folder
     folder = Folder(shared)

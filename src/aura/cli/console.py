@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from aura.catalogue import printable
 from aura.errors import Problem
-from aura.local import Outcome
 from aura.rpc.aura_pb2 import EcgBatch
+from aura.stages.manifest import Outcome
 
 NOT_A_DEVICE = "Research software, not a medical device."
 

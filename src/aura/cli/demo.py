@@ -10,7 +10,7 @@ from aura.cli import console
 from aura.recording import Event
 from aura.stages.manifest import Entry
 
-PATIENTS, HOURS = 5, 0.75
+PATIENTS, HOURS = 8, 1.0
 SEED_TRAINING, SEED_PREDICTION = 1, 2
 LOUD = """\
 *** SYNTHETIC ECG: beats and seizures are invented. What follows shows ***

@@ -107,6 +107,39 @@ class Manifest:
         return replace(self, entries=tuple(entries))
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What became of all files of a run.
+
+    Parameters
+    ----------
+    entries : tuple of (str, Entry)
+        Input that was given, and the file's entry in its last manifest.
+    """
+
+    entries: tuple[tuple[str, Entry], ...]
+
+    @property
+    def done(self) -> int:
+        """Number of recordings that were used."""
+        return sum(not entry.refused for _, entry in self.entries)
+
+    @property
+    def refused(self) -> int:
+        """Number of files that were refused."""
+        return sum(
+            entry.refused and any(p.level == "error" for p in entry.problems)
+            for _, entry in self.entries)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 2 some files refused, 1 nothing could be done."""
+        if not self.done:
+            return 1
+        return 2 if self.refused else 0
+
+
 def write(folder: Folder, path: str, manifest: Manifest) -> None:
     """Write a manifest; errors are those of `Folder.write`."""
     content = {
