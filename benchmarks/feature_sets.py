@@ -1,0 +1,84 @@
+"""
+Which features the forest should see: nested validation of each set.
+
+    python -m benchmarks.feature_sets RECORDINGS...
+
+Everything is as in ``aura train`` but the columns. With few seizures the
+differences are small counts: read the intervals, not the order.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aura import features, local, tables, validation
+from aura.forest import MODEL_FEATURES, Example
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.feature_builder import FeatureStage
+from aura.stages.workspace import Workspace
+from aura.training import RULE
+from aura.workspace import Folder
+
+SETS = {
+    "the two of the shipped model": MODEL_FEATURES,
+    "all relative to the baseline": features.NAMES[27:],
+    "AURA's 27": features.AURA_NAMES,
+    "all 36": features.NAMES,
+}
+
+
+def examples(paths: list[Path]) -> Iterator[Example]:
+    """Each annotated recording with all of its features."""
+    settings = Settings.load()
+    inputs = {str(n): local.given(path) for n, path in enumerate(paths)}
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Folder(Path(folder)), inputs)
+        stage = FeatureStage(workspace, settings)
+        for batch in local.batches(workspace, settings):
+            built = stage.build(batch)
+            table = tables.read(
+                workspace.folder.read(built.table_path)).values
+            for number, recording in manifest.read(
+                    workspace.folder, built.manifest_path).recordings:
+                if not recording.annotated:
+                    continue
+                rows = table["recording"] == number
+                values = np.column_stack(
+                    [table[name][rows] for name in features.NAMES])
+                yield Example(
+                    recording.patient, table["time_s"][rows],
+                    values, table["hr_rise"][rows],
+                    table["hr_from_peak"][rows], table["mean_hr"][rows],
+                    table["scorable"][rows], recording.events,
+                    recording.duration_s, settings.hop_s)
+
+
+def main() -> None:
+    """Print a line for each set of features, and for the one-line rule."""
+    settings = Settings.load()
+    listed = list(examples([Path(path) for path in sys.argv[1:]]))
+    rule = None
+    for name, columns in SETS.items():
+        places = [features.NAMES.index(column) for column in columns]
+        chosen = [replace(example, values=example.values[:, places])
+                  for example in listed]
+        found = validation.cross_validate(
+            chosen, RULE, settings.target_far, settings.seed)
+        rule = found.pooled_rule.events
+        events = found.pooled.events
+        print(f"{name:30} {events.tp}/{events.ref_true} seizures, "
+              f"{events.fp} false alarms in {events.hours:.1f} h, "
+              f"median latency {events.median_latency_s:.0f} s", flush=True)
+    if rule is not None:
+        print(f"{'one-line rule':30} {rule.tp}/{rule.ref_true} seizures, "
+              f"{rule.fp} false alarms in {rule.hours:.1f} h, "
+              f"median latency {rule.median_latency_s:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
