@@ -64,8 +64,8 @@ def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
     """
     width = max(round(rule.smoothing_s / hop_s), 1)
     known = np.isfinite(probability)
-    total = _trailing_sum(np.where(known, probability, 0.0), width)
-    count = _trailing_sum(known.astype(float), width)
+    total = _trailing(np.where(known, probability, 0.0), width).sum(axis=1)
+    count = _trailing(known.astype(float), width).sum(axis=1)
     mean: Floats = np.divide(
         total, count, out=np.full(len(probability), np.nan), where=known)
     return mean
@@ -147,6 +147,8 @@ def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:
         confidence=float(np.nanmax(smoothed[start:max(stop, start + 1)])))
 
 
-def _trailing_sum(values: Floats, width: int) -> Floats:
-    total = np.concatenate([np.zeros(width), np.cumsum(values)])
-    return np.asarray(total[width:] - total[:-width], dtype=float)
+def _trailing(values: Floats, width: int) -> Floats:
+    # Not a difference of running sums, whose rounding could exceed 1.
+    padded = np.concatenate([np.zeros(width - 1), values])
+    rows: Floats = np.lib.stride_tricks.sliding_window_view(padded, width)
+    return rows[:len(values)]

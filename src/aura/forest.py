@@ -88,6 +88,11 @@ class Rows:
     weight: Floats
 
 
+def teaches(example: Example) -> bool:
+    """Whether at least one row of a seizure can be learnt from."""
+    return any(len(_peak_of(example, event)) for event in example.seizures)
+
+
 def training_rows(examples: Sequence[Example]) -> Rows:
     """
     Choose and weigh the rows that a forest learns from.
@@ -162,7 +167,7 @@ def _peak_of(example: Example, event: Event) -> np.ndarray:
 
 def _balanced(rows: Rows) -> Rows:
     weight = rows.weight.copy()
-    seizures = weight[rows.seizure].sum()
-    if seizures > 0:
-        weight[rows.seizure] *= weight[~rows.seizure].sum() / seizures
+    seizures, others = weight[rows.seizure].sum(), weight[~rows.seizure].sum()
+    if seizures > 0 and others > 0:
+        weight[rows.seizure] *= others / seizures
     return Rows(rows.values, rows.seizure, weight / weight.mean())

@@ -4,6 +4,7 @@ The stages on a laptop, in one process, on recordings wherever they lie.
 
 import json
 import os
+import posixpath
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -76,6 +77,8 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
         Nothing is written where the report has no ``model_path``.
     """
     inputs = {str(number): given(path) for number, path in enumerate(paths)}
+    # Better known now than after hours of work.
+    Folder(out).try_writing()
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:
         workspace = Workspace(Folder(Path(folder)), inputs)
         features = FeatureStage(workspace, settings)
@@ -120,7 +123,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     """
     inputs = {str(number): given(path) for number, path in enumerate(paths)}
     _check_names(inputs, paths)
-    settings = replace(settings, model=str(model.resolve()))
+    settings = replace(settings, model=os.path.abspath(model))
     hidden = out / HIDDEN
     workspace = Workspace(Folder(hidden), inputs, events=Folder(out))
     predictor = PredictionStage(workspace, settings)
@@ -159,7 +162,7 @@ def _check_names(inputs: dict[str, Input], paths: Sequence[Path]) -> None:
     taken: dict[str, Path] = {}
     for source, path in zip(inputs.values(), paths, strict=True):
         for found in catalogue.find(source.folder, source.subfolder):
-            stem = found.name.rpartition(".")[0]
+            stem = posixpath.splitext(found.name)[0]
             if found.problem is None and taken.setdefault(stem, path) != path:
                 raise InvalidInputError(
                     "predict.same_name", f"{taken[stem]} and {path} both hold "

@@ -12,20 +12,33 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aura.errors import InvalidInputError
+from aura.errors import AuraError, InvalidInputError, MissingError
+from aura.workspace import Folder
 
 SHARED_FOLDER_DEFAULT = "/data/shared"
 CONFIG_FILE = "config.toml"
 
 
-def setting(env: str, default: Any, text: str) -> Any:
-    """Declare one setting: its environment variable, default and text."""
-    return field(default=default, metadata={"env": env, "text": text})
+_KINDS = {int: "whole number", float: "number"}
+
+
+def setting(env: str, default: Any, text: str,
+            allowed: tuple[float, float] | None = None) -> Any:
+    """Declare a setting: environment variable, default, text and range."""
+    return field(default=default, metadata={
+        "env": env, "text": text, "allowed": allowed})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of all blocks; the key in ``config.toml`` is the field name."""
+    """
+    Settings of all blocks; the key in ``config.toml`` is the field name.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is out of its range.
+    """
 
     training: str = setting(
         "AURA_TRAINING", "training",
@@ -34,7 +47,7 @@ class Settings:
         "AURA_RECORDINGS", "recordings",
         "folder of recordings to predict, relative to the shared folder")
     batch_size: int = setting(
-        "AURA_BATCH_SIZE", 16, "recordings in one batch")
+        "AURA_BATCH_SIZE", 16, "recordings in one batch", (1, 10_000))
     ecg_channel: str = setting(
         "AURA_ECG_CHANNEL", "",
         "label of the ECG channel, where the rule would choose another")
@@ -45,16 +58,31 @@ class Settings:
         "AURA_EDF_TIMEZONE", "UTC",
         "time zone of the recordings' clocks, which EDF does not say")
     hop_s: float = setting(
-        "AURA_HOP_S", 1.0, "seconds from one analysis window to the next")
+        "AURA_HOP_S", 1.0, "seconds from one analysis window to the next",
+        (0.1, 10))
     target_far: float = setting(
         "AURA_TARGET_FAR", 1.0,
-        "false alarms per 24 h at which the alarm threshold is set")
+        "false alarms per 24 h at which the alarm threshold is set",
+        (0, 1000))
     seed: int = setting(
-        "AURA_SEED", 1, "seed of everything random in a training")
+        "AURA_SEED", 1, "seed of everything random in a training",
+        (0, 2 ** 32 - 1))
     model: str = setting(
         "AURA_MODEL", "", "folder of the model; else the latest trained one")
     workers: int = setting(
-        "AURA_WORKERS", 0, "processes or threads; 0 takes all processors")
+        "AURA_WORKERS", 0, "processes or threads; 0 takes all processors",
+        (0, 1024))
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value, allowed = (
+                getattr(self, entry.name), entry.metadata["allowed"])
+            # Written so that NaN is out of every range.
+            if allowed and not allowed[0] <= value <= allowed[1]:
+                raise InvalidInputError(
+                    "settings.value", f"{entry.metadata['env']} "
+                    f"({entry.name}) is {value:g}",
+                    f"{allowed[0]:.15g} to {allowed[1]:.15g} are allowed")
 
     @classmethod
     def load(cls, shared: Path | None = None,
@@ -98,13 +126,14 @@ def shared_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = tomllib.loads(
+            Folder(path.parent).read(path.name).decode("utf-8"))
+    except MissingError:
         return {}
-    except OSError as error:
+    except AuraError as error:
         raise InvalidInputError(
-            "settings.file", f"{CONFIG_FILE} cannot be read: "
-            f"{error.strerror}", "mend it or remove it") from None
+            "settings.file", f"{CONFIG_FILE} cannot be read: {error.text}",
+            "mend it or remove it") from None
     except ValueError as error:
         raise InvalidInputError(
             "settings.file", f"{CONFIG_FILE} is no TOML: {error}",
@@ -124,5 +153,5 @@ def _parse(name: str, text: str, kind: type) -> Any:
         return kind(text)
     except ValueError:
         raise InvalidInputError(
-            "settings.value",
-            f"{name} is {text!r}, which is no {kind.__name__}") from None
+            "settings.value", f"{name} is {text[:60]!r}, which is no "
+            f"{_KINDS[kind]}") from None

@@ -115,7 +115,8 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
 def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
     parts = [batch[name].to_numpy() for batch in batches]
     if not parts:
-        return np.empty(0, dtype=np.float64)
+        empty: np.ndarray = Array([], type=schema.field(name).type).to_numpy()
+        return empty
     return np.concatenate(parts)
 
 

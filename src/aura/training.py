@@ -16,8 +16,8 @@ MIN_PATIENTS = 2
 RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 
 
-def train(examples: Sequence[Example], *, hop_s: float, target_far: float,
-          seed: int, fingerprint: str) -> Model:
+def train(examples: Sequence[Example], *, target_far: float, seed: int,
+          fingerprint: str) -> Model:
     """
     Train a model and validate it patient by patient.
 
@@ -25,8 +25,6 @@ def train(examples: Sequence[Example], *, hop_s: float, target_far: float,
     ----------
     examples : sequence of Example
         Annotated recordings, in a stable order.
-    hop_s : float
-        Seconds from one row to the next.
     target_far : float
         False alarms per 24 h at which the alarm threshold is set.
     seed : int
@@ -42,8 +40,9 @@ def train(examples: Sequence[Example], *, hop_s: float, target_far: float,
     Raises
     ------
     PreconditionError
-        ``train.no_labels``, ``train.one_class`` or ``train.few_patients``,
-        with counts, where there is nothing to learn or to validate on.
+        ``train.no_labels``, ``train.hop``, ``train.one_class`` or
+        ``train.few_patients``, with counts, where there is nothing to learn
+        or to validate on.
     """
     check_enough(examples)
     validated = validation.cross_validate(examples, RULE, target_far, seed)
@@ -56,7 +55,7 @@ def train(examples: Sequence[Example], *, hop_s: float, target_far: float,
         schema_id=features.SCHEMA_ID,
         features=MODEL_FEATURES,
         units=tuple(units[name] for name in MODEL_FEATURES),
-        hop_s=hop_s,
+        hop_s=examples[0].hop_s,
         windows_s=(features.SHORT_S, features.MEDIUM_S, features.LARGE_S),
         alarm=asdict(rule),
         settings={"seed": seed, "target_false_alarms_per_24h": target_far},
@@ -88,6 +87,12 @@ def check_enough(examples: Sequence[Example]) -> None:
         raise PreconditionError(
             "train.no_labels", "none of the recordings is annotated",
             "put annotations beside them, for instance a .tse_bi")
+    hops_s = sorted({example.hop_s for example in examples})
+    if len(hops_s) > 1:
+        raise PreconditionError(
+            "train.hop", f"some recordings have a row every {hops_s[0]:g} s, "
+            f"others one every {hops_s[-1]:g} s",
+            "build their features with one AURA_HOP_S")
     seizures = sum(len(example.seizures) for example in examples)
     found = (f"{len(examples)} annotated recordings of "
              f"{len({e.patient for e in examples})} patients hold {seizures} "
@@ -100,9 +105,7 @@ def check_enough(examples: Sequence[Example]) -> None:
             f"{int((~rows.seizure).sum())} without)",
             "both are needed to learn from")
     # Whose only seizures cannot be scored teaches nothing.
-    patients = sorted({
-        e.patient for e in examples
-        if e.seizures and forest.training_rows([e]).seizure.any()})
+    patients = {e.patient for e in examples if forest.teaches(e)}
     if len(patients) < MIN_PATIENTS:
         raise PreconditionError(
             "train.few_patients", f"{found}, of {len(patients)} patients; "

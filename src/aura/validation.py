@@ -21,7 +21,7 @@ from aura import forest, threshold
 from aura.baseline import HeartRate, ratio_to_recent_median
 from aura.errors import PreconditionError
 from aura.events import AlarmRule, smooth
-from aura.forest import Example
+from aura.forest import Example, teaches
 from aura.intervals import Estimate, resolvable_rate
 from aura.labels import seizure_fraction
 from aura.recording import Floats
@@ -73,8 +73,9 @@ class Validation:
         mine, other = self.pooled.events, self.pooled_rule.events
         wins = mine.tp >= other.tp and mine.fp <= other.fp
         return (
-            f"{'No worse than' if wins else 'DOES NOT MATCH'} the one-line rule "
-            f"(heart rate over its 5-min median > {RATIO_RULE.threshold:g} "
+            f"{'No worse than' if wins else 'DOES NOT MATCH'} the one-line "
+            "rule (heart rate over its 5-min median > "
+            f"{RATIO_RULE.threshold:g} "
             f"for {RATIO_RULE.hold_s:g} s): {mine.tp}/{mine.ref_true} "
             f"seizures and {mine.fp} false alarms in {mine.hours:.1f} h, "
             f"against {other.tp}/{other.ref_true} and {other.fp}")
@@ -92,9 +93,11 @@ def folds(examples: Sequence[Example]) -> list[tuple[str, ...]]:
     -------
     list of tuple of str
         Under 20 patients with a seizure each is held out alone, else they
-        are dealt into five folds; the seizure-free are dealt out evenly.
+        are dealt into five folds; all others are dealt out evenly. A
+        patient whose seizures cannot be scored is one of the others, so
+        that there is something to learn from on every side.
     """
-    with_seizure = sorted({e.patient for e in examples if e.seizures})
+    with_seizure = sorted({e.patient for e in examples if teaches(e)})
     others = sorted({e.patient for e in examples} - set(with_seizure))
     count = len(with_seizure)
     if count >= LEAVE_ONE_OUT_BELOW:
@@ -222,8 +225,10 @@ def row_probability(model: RandomForestClassifier,
     """Probability of each row; NaN where it cannot be scored."""
     probability = np.full(len(example.time_s), np.nan)
     if example.scorable.any():
+        # Whose training rows are all of seizures knows one class only.
         probability[example.scorable] = model.predict_proba(
-            example.values[example.scorable])[:, 1]
+            example.values[example.scorable])[:, model.classes_ == 1].sum(
+                axis=1)
     return probability
 
 

@@ -139,6 +139,11 @@ class Folder:
             with contextlib.suppress(OSError):
                 partial.unlink()
 
+    def try_writing(self) -> None:
+        """Make the folder if need be; errors as for `replace`."""
+        name = f"{PARTIAL}{secrets.token_hex(8)}"
+        self.write(name, b"").unlink()
+
     def sweep(self) -> None:
         """Remove what killed writers left more than an hour ago."""
         limit = time.time() - PARTIAL_MAX_AGE_S

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import aura
 from aura.cli import blocks, demo, learning, reading
@@ -21,9 +22,17 @@ Research software, not a medical device.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """One for which a line that makes no sense is 'nothing could be done'."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}; {self.prog} --help has more\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="aura", epilog=EPILOG,
         description="Seizure detection on ECG: EDF recordings in, a forest "
         "trained and honestly validated, seizures predicted and scored.",
@@ -63,5 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the output has seen enough.
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        # Most have a rule of their own; a disk can fail anywhere.
+        print(f"aura {given.verb}: {error.filename or 'a file'}: "
+              f"{error.strerror or error}", file=sys.stderr)
         return 1
     return code

@@ -72,9 +72,11 @@ def run_solution(name: str, shared: Path, in_process: bool = False) -> int:
     if not shared.is_dir():
         raise MissingError("run.no_folder", f"there is no folder {shared}",
                            "make it, with recordings in it")
+    # The blocks read them too, but would say it in five logs.
+    settings = Settings.load(shared)
     text = resources.files("solutions").joinpath(f"{name}.json").read_text()
     plan = blueprint.parse(text)
-    transport = (runner.InProcess(plan, shared, Settings.load(shared))
+    transport = (runner.InProcess(plan, shared, settings)
                  if in_process else LocalProcesses(plan, shared))
     with transport as nodes:
         outcome = runner.run(plan, nodes, _observe)

@@ -1,16 +1,22 @@
 """``aura demo``: the whole promise on synthetic ECG, or on a folder."""
 
 import argparse
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aura.catalogue import printable
 from aura.cli import console
+from aura.errors import InvalidInputError, MissingError, PreconditionError
 from aura.recording import Event
 from aura.stages.manifest import Entry
+from aura.workspace import Folder
 
 PATIENTS, HOURS = 8, 1.0
+MARK = ".made-by-aura-demo"
 SEED_TRAINING, SEED_PREDICTION = 1, 2
 LOUD = """\
 *** SYNTHETIC ECG: beats and seizures are invented. What follows shows ***
@@ -63,12 +69,18 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _prepare(shared: Path, data: Path | None) -> None:
-    if shared.exists():
+    if data is not None:
+        _check_data(shared, data)
+    if (shared / MARK).exists():
         shutil.rmtree(shared)
-    shared.mkdir(parents=True)
+    elif os.path.lexists(shared):
+        raise PreconditionError(
+            "demo.not_ours", f"{shared} was not made by a demo, and would be "
+            "made anew", "give another --out")
+    Folder(shared).write(MARK, b"")
     if data is not None:
         for name in ("training", "recordings"):
-            shutil.copytree(data, shared / name)
+            _copy(data, shared / name)
         return
     from aura.cohort import write_cohort
     print(LOUD, flush=True)
@@ -76,6 +88,26 @@ def _prepare(shared: Path, data: Path | None) -> None:
             ("training", PATIENTS, SEED_TRAINING),
             ("recordings", 2, SEED_PREDICTION)):
         write_cohort(shared / name, patients, HOURS, seed)
+
+
+def _copy(data: Path, target: Path) -> None:
+    try:
+        # Links stay links, so that none leads out of the folder.
+        shutil.copytree(data, target, symlinks=True)
+    except shutil.Error as error:
+        for source, _, why in error.args[0]:
+            print(f"refused {printable(str(source))}: path.read: it cannot be "
+                  f"copied: {why}", file=sys.stderr)
+
+
+def _check_data(shared: Path, data: Path) -> None:
+    if not data.is_dir():
+        raise MissingError("path.missing", f"there is no folder {data}",
+                           "check the name")
+    if shared.resolve().is_relative_to(data.resolve()):
+        raise InvalidInputError(
+            "demo.inside", f"{shared} would be inside of {data}",
+            "give another --out")
 
 
 def _row(entry: Entry) -> tuple[str, str, str]:

@@ -1,5 +1,6 @@
 """Pictures of a finished run, one per recording."""
 
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> Iterator[Entry]:
         rows = slice(*np.searchsorted(numbers, [number, number + 1]))
         spans = entry.signals.unscorable if entry.signals else ()
         pictures.draw(
-            out / (recording.path.rpartition(".")[0] + ".png"),
+            out / (posixpath.splitext(recording.path)[0] + ".png"),
             title=recording.path,
             time_s=features.values["time_s"][rows],
             heart_rate_bpm=features.values["mean_hr"][rows],

@@ -77,12 +77,13 @@ class EcgSource:
 
     def _begin(self) -> None:
         self._workspace.folder.sweep()
-        size = max(self._settings.batch_size, 1)
-        self._batches = []
+        size = self._settings.batch_size
+        batches = []
         for port in self._ports:
             found = self._found(port)
-            self._batches += [(port, found[at:at + size])
-                              for at in range(0, len(found), size)]
+            batches += [(port, found[at:at + size])
+                        for at in range(0, len(found), size)]
+        self._batches = batches
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         self._next = 0
 

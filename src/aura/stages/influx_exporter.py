@@ -37,11 +37,17 @@ class ExportStage:
     ----------
     workspace : Workspace
     settings : Settings
+
+    Raises
+    ------
+    InvalidInputError
+        If the time zone is not known.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._settings = settings
+        _zone(settings)
 
     def ready(self) -> bool:
         """Whether the workspace is there and can be written."""
@@ -145,9 +151,13 @@ class _Batch:
                     self.written += text.count(b"\n")
                     yield text
             except AuraError as error:
-                self.left_out.append({
-                    "path": entry.path, "rule": error.rule,
-                    "text": error.text})
+                self._leave_out(entry, error.rule, error.text)
+            except OSError as error:
+                self._leave_out(entry, "path.read",
+                                f"reading failed: {error.strerror}")
+
+    def _leave_out(self, entry: Entry, rule: str, text: str) -> None:
+        self.left_out.append({"path": entry.path, "rule": rule, "text": text})
 
     def _recording(self, number: int, entry: Entry,
                    recording: Recording) -> Iterator[bytes]:
@@ -188,7 +198,8 @@ def _zone(settings: Settings) -> ZoneInfo:
     except (OSError, ValueError):
         raise InvalidInputError(
             "settings.timezone", f"{settings.timezone[:60]!r} is no time "
-            "zone", "give one like Europe/Paris") from None
+            "zone", "set AURA_EDF_TIMEZONE to one like Europe/Paris"
+        ) from None
 
 
 def _json(content: dict[str, object]) -> bytes:

@@ -164,7 +164,8 @@ def read(folder: Folder, path: str) -> Manifest:
             raise ValueError(content["format"])
         return Manifest(content["input"], tuple(
             _read_entry(entry) for entry in content["recordings"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError):
         raise CorruptDataError(
             "manifest.damaged", "the manifest is not one of this version",
             "run the stage that writes it again") from None

@@ -17,7 +17,12 @@ from google.protobuf import json_format
 
 from aura import artefact, features, tables, training
 from aura.artefact import Model
-from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    InvalidInputError,
+    PreconditionError,
+)
 from aura.forest import MODEL_FEATURES, Example
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
@@ -77,8 +82,7 @@ class TrainingStage:
         examples = [example for _, example in recordings]
         try:
             model = training.train(
-                examples, hop_s=self._settings.hop_s,
-                target_far=self._settings.target_far,
+                examples, target_far=self._settings.target_far,
                 seed=self._settings.seed,
                 fingerprint=_fingerprint([head for head, _ in recordings]))
         except PreconditionError as error:
@@ -99,13 +103,17 @@ class TrainingStage:
             json_format.MessageToJson(request).encode("ascii"))
         names = sorted(
             path.name for path in self._folder.path(place).glob("*.json"))
-        return [json_format.Parse(
+        noted = [json_format.Parse(
             self._folder.read(f"{place}/{name}"), FeatureTable())
             for name in names]
+        # What belongs to another count is no part of this run.
+        return [one for one in noted
+                if one.batch_count == request.batch_count]
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
-        artefact.save(self._folder.path(path), model)
+        if not self._has(path, model):
+            artefact.save(self._folder.path(path), model)
         self._folder.write(LATEST, _json({"model_id": model.model_id}))
         validated = model.card["validation"]
         pooled = validated["pooled"]
@@ -120,6 +128,15 @@ class TrainingStage:
             "rate that these hours resolve is "
             f"{validated['smallest_resolvable_false_alarms_per_24h']:.2f} "
             "per 24 h.")
+
+    def _has(self, path: str, model: Model) -> bool:
+        """Whether this very model is there; it may be in use just now."""
+        try:
+            there = artefact.load(self._folder.path(path))
+        except AuraError:
+            return False
+        return (there.model_id == model.model_id
+                and there.card == json.loads(json.dumps(model.card)))
 
     def _finish(self, request: FeatureTable,
                 report: TrainingReport) -> TrainingReport:

@@ -9,6 +9,7 @@ Where the files of a run are, on the shared folder and on a laptop alike.
     models/<model_id>/{model.skops, card.json}      models/latest.json
 """
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Workspace:
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:
         """Write the event file of a recording, the input's tree mirrored."""
-        name = recording.rpartition(".")[0] + ".tsv"
+        name = posixpath.splitext(recording)[0] + ".tsv"
         if self.events is not None:
             self.events.write(name, content)
         else:
