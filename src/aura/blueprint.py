@@ -35,8 +35,9 @@ class Rpc:
         Names of the message that goes in and the one that comes out.
     targets : tuple of (str, str)
         Keys of the rpcs that get each answer.
-    streams : bool
-        Whether either message is a stream.
+    stream_in, stream_out : bool
+        Whether the message that goes in, or the one that comes out, is a
+        stream.
     """
 
     node: str
@@ -44,7 +45,8 @@ class Rpc:
     given: str
     answer: str
     targets: tuple[Key, ...] = ()
-    streams: bool = False
+    stream_in: bool = False
+    stream_out: bool = False
 
     @property
     def key(self) -> Key:
@@ -72,6 +74,7 @@ class Node:
     name: str
     image: str
     rpcs: tuple[Rpc, ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,18 +109,31 @@ def parse(text: str) -> Blueprint:
     InvalidInputError
         If it is no blueprint, or with the first finding of `check`.
     """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InvalidInputError(
-            "blueprint.json", f"this is no JSON: {error}") from None
-    blueprint = Blueprint(
-        _get(content, "name", str, "the blueprint"),
-        tuple(_node(entry, number) for number, entry in enumerate(
-            _get(content, "nodes", list, "the blueprint"), 1)))
+    blueprint = read(text)
     for problem in check(blueprint):
         raise InvalidInputError(problem.rule, problem.text)
     return blueprint
+
+
+def read(text: str) -> Blueprint:
+    """
+    Read a blueprint, whether it can run or not.
+
+    Raises
+    ------
+    InvalidInputError
+        ``blueprint.json`` or ``blueprint.field``: it is no blueprint.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            "blueprint.json", f"this is no JSON: {error}",
+            "download the solution again") from None
+    return Blueprint(
+        _get(content, "name", str, "the blueprint"),
+        tuple(_node(entry, number) for number, entry in enumerate(
+            _get(content, "nodes", list, "the blueprint"), 1)))
 
 
 def check(blueprint: Blueprint) -> list[Problem]:
@@ -142,7 +158,8 @@ def _node(entry: Any, number: int) -> Node:
     where = f"node {name!r}"
     calls = _get(entry, "operation_signature_list", list, where)
     return Node(name, _get(entry, "image", str, where, ""),
-                tuple(_rpc(name, call, where) for call in calls))
+                tuple(_rpc(name, call, where) for call in calls),
+                _get(entry, "node_type", str, where, ""))
 
 
 def _rpc(node: str, call: Any, where: str) -> Rpc:
@@ -157,8 +174,8 @@ def _rpc(node: str, call: Any, where: str) -> Rpc:
         node, _get(signature, "operation_name", str, where),
         _get(signature, "input_message_name", str, where),
         _get(signature, "output_message_name", str, where), targets,
-        _get(signature, "input_message_stream", bool, where, False)
-        or _get(signature, "output_message_stream", bool, where, False))
+        _get(signature, "input_message_stream", bool, where, False),
+        _get(signature, "output_message_stream", bool, where, False))
 
 
 def _get(content: Any, key: str, kind: type, where: str,
@@ -191,7 +208,7 @@ def _names(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
 def _links(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     known = {rpc.key: rpc for rpc in blueprint.rpcs}
     for rpc in blueprint.rpcs:
-        if rpc.streams:
+        if rpc.stream_in or rpc.stream_out:
             yield "stream", f"{rpc} streams; only single messages are run"
         for key in rpc.targets:
             target = known.get(key)

@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 from aura import blocks
 from aura.blocks import Block
-from aura.blueprint import Blueprint, Rpc
+from aura.blueprint import Blueprint, Node, Rpc
 from aura.errors import UnavailableError
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
 from aura.rpc.status import CallFailed
@@ -74,7 +74,7 @@ class LocalProcesses:
             "AURA_ENDS_WITH_INPUT": "1"}
         self._command = command
         self._timeout_s = timeout_s
-        self._processes: dict[str, _Process] = {}
+        self._processes: dict[str, Process] = {}
         self._nodes: Nodes | None = None
 
     def __enter__(self) -> "LocalProcesses":
@@ -108,15 +108,22 @@ class LocalProcesses:
     def _start(self) -> None:
         deadline = time.monotonic() + self._timeout_s
         for node in self._blueprint.nodes:
-            block = blocks.offering(node.rpcs[0].name)
-            self._processes[node.name] = _Process(
-                node.name, self._command(block), self._environ)
+            self._processes[node.name] = self._begin(node)
         addresses = {
-            name: f"127.0.0.1:{process.wait_for_port(deadline)}"
-            for name, process in self._processes.items()}
+            node.name: self._address(
+                node, self._processes[node.name], deadline)
+            for node in self._blueprint.nodes}
         self._nodes = Nodes(self._blueprint, addresses)
         self._nodes.wait_ready(
             deadline - time.monotonic(), self._check_alive)
+
+    def _begin(self, node: Node) -> "Process":
+        block = blocks.offering(node.rpcs[0].name)
+        return Process(node.name, self._command(block), self._environ)
+
+    def _address(self, node: Node, process: "Process",
+                 deadline: float) -> str:
+        return f"127.0.0.1:{process.wait_for_port(deadline)}"
 
     def _check_alive(self) -> None:
         for process in self._processes.values():
@@ -137,8 +144,19 @@ class LocalProcesses:
                 process.reap()
 
 
-class _Process:
-    """One server process, with what it wrote last."""
+class Process:
+    """
+    One server process, with what it wrote last.
+
+    Parameters
+    ----------
+    node : str
+        Whom errors name.
+    command : sequence of str
+        What is run.
+    environ : mapping
+        Its whole environment.
+    """
 
     def __init__(self, node: str, command: Sequence[str],
                  environ: Mapping[str, str]) -> None:

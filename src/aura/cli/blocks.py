@@ -1,8 +1,10 @@
 """``aura run`` and ``aura serve``."""
 
 import argparse
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,20 @@ def register(verbs: Any) -> None:
         "Inputs and results are in the shared folder.",
         epilog="example: aura run training --shared folder  "
         "(recordings in folder/training)")
-    run.add_argument("solution", choices=SOLUTIONS)
+    run.add_argument("solution", metavar="training|prediction|BUNDLE_DIR",
+                     help="one of the project's solutions, or a folder with "
+                     "a blueprint.json, such as a download")
     run.add_argument("--shared", required=True, type=Path, metavar="DIR",
                      help="the shared folder, with training/ or recordings/")
-    run.add_argument("--in-process", action="store_true",
+    how = run.add_mutually_exclusive_group()
+    how.add_argument("--in-process", action="store_true",
                      help="the same stages without gRPC; the same digits")
+    how.add_argument("--connect", type=Path, metavar="DOCKERINFO",
+                     help="call blocks that run already, at the addresses of "
+                     "this dockerinfo.json")
+    how.add_argument("--containers", action="store_true",
+                     help="start the images of the blueprint, by podman or "
+                     "docker, on loopback; they are removed at the end")
     run.set_defaults(run=_run)
     serve = verbs.add_parser(
         "serve", help="serve one block",
@@ -45,21 +56,50 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    return run_solution(given.solution, given.shared, given.in_process)
+    return run_solution(given.solution, given.shared, given.in_process,
+                        given.connect, given.containers)
 
 
-def run_solution(name: str, shared: Path, in_process: bool = False) -> int:
+def blueprint_text(solution: str) -> str:
+    """
+    The blueprint of one of the project's solutions or of a bundle.
+
+    Raises
+    ------
+    MissingError
+        If it is neither.
+    """
+    from aura.errors import MissingError
+    if solution in SOLUTIONS:
+        return resources.files("solutions").joinpath(
+            f"{solution}.json").read_text("utf-8")
+    path = Path(solution, "blueprint.json")
+    if not path.is_file():
+        raise MissingError(
+            "run.no_solution", f"{solution!r} is neither "
+            f"{' nor '.join(SOLUTIONS)} nor a folder with a blueprint.json",
+            "write one with 'aura solution bundle', or unzip a download")
+    return path.read_text("utf-8", errors="replace")
+
+
+def run_solution(name: str, shared: Path, in_process: bool = False,
+                 connect: Path | None = None,
+                 containers: bool = False) -> int:
     """
     Run a solution and say how it ended.
 
     Parameters
     ----------
     name : str
-        ``training`` or ``prediction``.
+        ``training``, ``prediction`` or a bundle's folder.
     shared : Path
         The shared folder.
     in_process : bool
         Without gRPC.
+    connect : Path, optional
+        A ``dockerinfo.json`` with the addresses of blocks that run already.
+    containers : bool
+        Start the blueprint's images.
 
     Returns
     -------
@@ -68,16 +108,23 @@ def run_solution(name: str, shared: Path, in_process: bool = False) -> int:
     """
     from aura import blueprint, runner
     from aura.errors import MissingError
-    from aura.processes import LocalProcesses
     if not shared.is_dir():
         raise MissingError("run.no_folder", f"there is no folder {shared}",
                            "make it, with recordings in it")
     # The blocks read them too, but would say it in five logs.
     settings = Settings.load(shared)
-    text = resources.files("solutions").joinpath(f"{name}.json").read_text()
-    plan = blueprint.parse(text)
-    transport = (runner.InProcess(plan, shared, settings)
-                 if in_process else LocalProcesses(plan, shared))
+    plan = blueprint.parse(blueprint_text(name))
+    transport: contextlib.AbstractContextManager[runner.Transport]
+    if in_process:
+        transport = runner.InProcess(plan, shared, settings)
+    elif connect is not None:
+        transport = _connected(plan, connect)
+    elif containers:
+        from aura.containers import LocalContainers
+        transport = LocalContainers(plan, shared)
+    else:
+        from aura.processes import LocalProcesses
+        transport = LocalProcesses(plan, shared)
     with transport as nodes:
         outcome = runner.run(plan, nodes, _observe)
     for failure in outcome.failures:
@@ -93,6 +140,21 @@ def run_solution(name: str, shared: Path, in_process: bool = False) -> int:
         print("aura run: no recordings were found", file=sys.stderr)
         return 1
     return _ended(shared, answers[-1].run_id)
+
+
+@contextlib.contextmanager
+def _connected(plan: Any, dockerinfo: Path) -> Iterator[Any]:
+    from aura import solution
+    from aura.errors import MissingError
+    from aura.rpc.client import Nodes
+    if not dockerinfo.is_file():
+        raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
+                           "name the dockerinfo.json of the running solution")
+    addresses = solution.addresses(
+        dockerinfo.read_text("utf-8", errors="replace"), plan)
+    with Nodes(plan, addresses) as nodes:
+        nodes.wait_ready()
+        yield nodes
 
 
 def _observe(rpc: Any, answer: Any) -> None:

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from aura.cli.blocks import SOLUTIONS
+from aura.cli import console
+from aura.cli.blocks import SOLUTIONS, blueprint_text
 
 BIGGEST_FILE = 4 * 2 ** 20
 
@@ -67,14 +67,7 @@ def _add_images(parser: argparse.ArgumentParser, what: str) -> None:
                         "there is replaced")
 
 
-def content_of(name: str) -> dict[str, Any]:
-    """Content of one of the project's blueprints."""
-    text = resources.files("solutions").joinpath(f"{name}.json").read_text()
-    content: dict[str, Any] = json.loads(text)
-    return content
-
-
-def block_file(folder: str, name: str) -> str:
+def _block_file(folder: str, name: str) -> str:
     """A file of a block, such as its ``model.proto``."""
     return resources.files("blocks").joinpath(folder, name).read_text("utf-8")
 
@@ -82,10 +75,11 @@ def block_file(folder: str, name: str) -> str:
 def _bundle(given: argparse.Namespace) -> int:
     from aura import blocks, blueprint, solution
     content = solution.with_images(
-        content_of(given.solution), given.registry, given.tag)
+        json.loads(blueprint_text(given.solution)), given.registry,
+        given.tag)
     nodes = blueprint.parse(json.dumps(content)).nodes
     files = solution.bundle(content, {
-        node.name: block_file(
+        node.name: _block_file(
             blocks.offering(node.rpcs[0].name).folder, "model.proto")
         for node in nodes})
     _write(given.out, files, solution.BLUEPRINT_FILE)
@@ -106,19 +100,29 @@ def _check(given: argparse.Namespace) -> int:
 
 def _onboard(given: argparse.Namespace) -> int:
     from aura import onboarding
-    files = onboarding.context(
+    image, files = onboarding.context(
         given.model, given.registry, given.tag, given.name,
-        {name: block_file("predictor", name)
+        {name: _block_file("predictor", name)
          for name in ("model.proto", "license.json")})
     _write(given.out, files, onboarding.REQUEST_FILE)
-    (given.out / onboarding.REQUEST_FILE).chmod(0o755)
-    print(onboarding.next_steps(given.out, files))
+    request = given.out / onboarding.REQUEST_FILE
+    request.chmod(0o755)
+    print(f"build context in {given.out}; next:\n"
+          f"  docker build -t {image} {given.out}\n"
+          f"  docker push {image}\n"
+          f"  ACUMOS_TOKEN=user:token {request} HOST")
+    print(console.NOT_A_DEVICE)
     return 0
 
 
 def _read(folder: Path) -> dict[str, bytes]:
     from aura.errors import MissingError
-    from aura.solution import DEPLOYMENTS, PROTOS
+    from aura.solution import (
+        BLUEPRINT_FILE,
+        DEPLOYMENTS,
+        DOCKERINFO_FILE,
+        PROTOS,
+    )
     from aura.workspace import Folder
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
@@ -126,8 +130,8 @@ def _read(folder: Path) -> dict[str, bytes]:
                            "bundle'")
     inside = Folder(folder)
     found = {}
-    for pattern in ("*.json", f"{PROTOS}/*.proto", f"{DEPLOYMENTS}/*.yaml",
-                    f"{DEPLOYMENTS}/*.yml"):
+    for pattern in (BLUEPRINT_FILE, DOCKERINFO_FILE, f"{PROTOS}/*.proto",
+                    f"{DEPLOYMENTS}/*.yaml", f"{DEPLOYMENTS}/*.yml"):
         for path in sorted(inside.root.glob(pattern)):
             name = path.relative_to(inside.root).as_posix()
             with inside.open(name) as stream:
@@ -144,34 +148,10 @@ def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
             raise PreconditionError(
                 "out.taken", f"{out} holds something else",
                 "name a new or empty folder")
-        for name in {Path(name).parent for name in files} - {Path(".")}:
-            for path in (out / name).glob("*"):
+        for below in {Path(name).parent for name in files} - {Path(".")}:
+            for path in (out / below).glob("*"):
                 if path.is_file():
                     path.unlink()
     folder = Folder(out)
     for name, content in files.items():
         folder.write(name, content).chmod(0o644)
-
-
-def read_bundle(folder: Path) -> str:
-    """
-    The blueprint of a bundle.
-
-    Raises
-    ------
-    MissingError
-        If there is none.
-    """
-    from aura.errors import MissingError
-    from aura.solution import BLUEPRINT_FILE
-    path = folder / BLUEPRINT_FILE
-    if not path.is_file():
-        raise MissingError(
-            "run.no_solution", f"{folder} is neither "
-            f"{' nor '.join(SOLUTIONS)} nor a folder with a {BLUEPRINT_FILE}",
-            "write one with 'aura solution bundle', or unzip a download")
-    return path.read_text("utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit("run 'aura solution' or 'aura onboard'")
