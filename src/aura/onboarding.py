@@ -1,0 +1,277 @@
+"""
+A trained model as a block of its own: an image that carries it, and the
+request that makes the platform know the image.
+
+The image is the predictor's with one folder more, so that the block keeps
+its proto, its ports and its digits. The model is verified before anything
+is written.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aura import artefact, model_card, solution
+from aura.artefact import CARD_FILE, MODEL_FILE
+from aura.blocks import offering
+from aura.errors import InvalidInputError
+from aura.rpc.contract import BLOCK_NAME
+from aura.solution_rules import LONGEST_NODE
+
+REQUEST_FILE = "onboard.sh"
+PREDICTOR = offering("predict").name
+# The canvas adds a digit to the name of each node.
+LONGEST_NAME = LONGEST_NODE - 1
+
+_DOCKERFILE = """\
+# {use}
+FROM {base}
+
+COPY model.proto license.json /
+COPY model /model
+
+{labels}
+"""
+
+_README = """\
+# {name}
+
+A trained seizure predictor for ECG as a block: the image carries its model.
+
+**{use}**
+
+{verdict}
+
+| | |
+|---|---|
+{facts}
+
+{scores}
+## Use it
+
+The block offers `predict(FeatureTable)` on port 8061, as `{predictor}` does,
+and takes that block's place on the canvas. It reads feature tables of the
+schema above from the shared folder; a `feature-builder` of the same version
+writes them.
+
+    docker build -t {image} .
+    docker push {image}
+    ACUMOS_TOKEN=user:token ./onboard.sh aiexp.example.org
+
+The last command tells the platform of the image and prints the id of the new
+model. The token stands under "API token" in the settings of your profile.
+"""
+
+_REQUEST = """\
+#!/bin/sh
+# Onboards the image of this folder as a model of the platform.
+#
+#   ACUMOS_TOKEN=user:token ./onboard.sh HOST[:PORT]
+#
+# Prints the solutionId. The image has to be pushed before.
+set -eu
+
+name='{name}'
+image='{image}'
+
+fail() {{
+    echo "onboard.sh: $1" >&2
+    exit 1
+}}
+
+[ $# -eq 1 ] || fail "usage: ACUMOS_TOKEN=user:token $0 HOST[:PORT]"
+[ -n "${{ACUMOS_TOKEN:-}}" ] ||
+    fail "ACUMOS_TOKEN is not set; it is user:token, see your profile"
+command -v curl >/dev/null || fail "curl is not installed"
+
+case $1 in
+https://*) site=$1 ;;
+http://localhost | http://localhost:* | http://127.0.0.1 | \\
+    http://127.0.0.1:*) site=$1 ;;
+*://*) fail "the token would travel in clear to $1; use https" ;;
+*:*) site=https://$1 ;;
+*) site=https://$1:443 ;;
+esac
+url=${{site%/}}/onboarding-app/v2/advancedModel
+
+cd "$(dirname "$0")"
+for file in license.json model.proto; do
+    [ -f "$file" ] || fail "there is no $file beside the script"
+done
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
+
+# The token goes through a pipe: arguments can be read by everybody.
+status=$(printf 'Authorization: %s\\n' "$ACUMOS_TOKEN" |
+    curl --silent --show-error --request POST --output "$answer" \\
+        --write-out '%{{http_code}}' --connect-timeout 30 --max-time 600 \\
+        --header @- --header 'Accept: application/json' \\
+        --header "modelname: $name" --header "dockerFileURL: $image" \\
+        --header 'isCreateMicroservice: false' \\
+        --form 'license=@license.json;type=application/json' \\
+        --form 'protobuf=@model.proto;type=text/plain' \\
+        "$url") || fail "no answer from $url"
+
+if [ "$status" != 201 ]; then
+    head -c 500 "$answer" >&2
+    echo >&2
+    fail "$url answered $status instead of 201; nothing was onboarded"
+fi
+id=$(tr -d '\\n' <"$answer" |
+    sed -n 's/.*"solutionId"[[:space:]]*:[[:space:]]*"\\([^"]*\\)".*/\\1/p')
+[ -n "$id" ] || fail "$url answered 201, but no solutionId"
+echo "$id"
+"""
+
+
+def context(model: Path, registry: str, tag: str, name: str | None,
+            block_files: Mapping[str, str]
+            ) -> tuple[str, dict[str, bytes]]:
+    """
+    Files of the build context of a predictor that carries its model.
+
+    Parameters
+    ----------
+    model : Path
+        Folder with ``model.skops`` and ``card.json``.
+    registry, tag : str
+        Where the predictor's image is and the new one goes.
+    name : str or None
+        Name of the block; by default of the model's id.
+    block_files : mapping of str to str
+        The predictor's ``model.proto`` and ``license.json``.
+
+    Returns
+    -------
+    str, dict of str to bytes
+        Full name of the new image, and the content of each file by its path
+        in the context; equal for equal models.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name cannot be one of a block, or as for `solution.image`.
+    MissingError, CorruptDataError, ForbiddenError, PreconditionError, \
+ResourceError
+        If the model is not sound; see `aura.artefact.load`.
+    """
+    model_id = artefact.load(model).model_id
+    files = {f"model/{part}": (model / part).read_bytes()
+             for part in (CARD_FILE, MODEL_FILE)}
+    card = model_card.read(files[f"model/{CARD_FILE}"])
+    name = name or f"{PREDICTOR}-{model_id[:8]}"
+    _check_name(name)
+    image = solution.image(registry, name, tag)
+    texts = {
+        **block_files,
+        "Dockerfile": _DOCKERFILE.format(
+            use=model_card.USE, labels=_labels(name, tag, card),
+            base=solution.image(registry, PREDICTOR, tag)),
+        "README.md": _readme(name, image, card),
+        REQUEST_FILE: _REQUEST.format(name=name, image=image)}
+    return image, {
+        **files,
+        **{path: text.encode("utf-8") for path, text in texts.items()}}
+
+
+def _check_name(name: str) -> None:
+    if not BLOCK_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise InvalidInputError(
+            "onboard.name", f"{name!r} cannot be the name of a block",
+            "it becomes a Kubernetes name: lower-case letters, digits and "
+            f"'-', beginning with a letter, at most {LONGEST_NAME}")
+
+
+def _labels(name: str, tag: str, card: Mapping[str, Any]) -> str:
+    labels = {
+        "org.opencontainers.image.title": name,
+        "org.opencontainers.image.version": tag,
+        "org.opencontainers.image.description":
+            f"Seizure predictor with its model. {model_card.USE}",
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        "org.opencontainers.image.created": str(card["created"]),
+        **{f"aura.{key}": value for key, value in _facts(card)}}
+    return "LABEL " + " \\\n      ".join(
+        f'{key}="{_escaped(value)}"' for key, value in labels.items())
+
+
+def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the card says in few words, by the name of the label."""
+    yield "use", model_card.USE
+    for key in ("model_id", "sha256", "schema_id", "created"):
+        yield key, str(card[key])
+    yield "features", str(len(card["features"]))
+    yield "windows_s", " ".join(f"{value:g}" for value in card["windows_s"])
+    yield "hop_s", f"{card['hop_s']:g}"
+    for key, value in sorted(card["alarm"].items()):
+        yield f"alarm.{key}", f"{value:.6g}"
+    for key, value in sorted(card["versions"].items()):
+        yield f"version.{key}", value
+    data = card.get("data")
+    for key, value in sorted(data.items() if isinstance(data, dict) else ()):
+        if isinstance(value, (int, float, str)):
+            yield f"data.{key}", (
+                f"{value:.6g}" if isinstance(value, float) else str(value))
+
+
+def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
+    found = card.get("validation")
+    found = found if isinstance(found, dict) else {}
+    verdict = found.get("verdict")
+    return _README.format(
+        name=name, image=image, use=model_card.USE, predictor=PREDICTOR,
+        verdict=f"{_plain(verdict)}." if verdict else
+        "The card holds no validation.",
+        facts="\n".join(f"| {_plain(key)} | {_plain(value)} |"
+                        for key, value in _facts(card)),
+        scores=_scores(found))
+
+
+def _scores(found: Mapping[str, Any]) -> str:
+    rows = [f"| {title} | {_score(found[key])} |" for key, title in (
+        ("pooled", "this model"), ("one_line_rule", "one-line rule"))
+        if isinstance(found.get(key), dict)]
+    if not rows:
+        return ""
+    return "\n".join([
+        "Validated on patients of whom nothing was trained or tuned "
+        f"({_plain(found.get('method', ''))}):", "",
+        "| | seizures found | sensitivity (95 % interval) "
+        "| false alarms | per 24 h (95 % interval) |",
+        "|---|---|---|---|---|", *rows, "", ""])
+
+
+def _score(score: Mapping[str, Any]) -> str:
+    return " | ".join([
+        f"{_number(score.get('found'))}/{_number(score.get('seizures'))}",
+        _estimate(score.get("sensitivity")),
+        f"{_number(score.get('false_alarms'))} in "
+        f"{_number(score.get('hours'))} h",
+        _estimate(score.get("false_alarms_per_24h"))])
+
+
+def _estimate(estimate: Any) -> str:
+    if not isinstance(estimate, dict):
+        return "-"
+    return (f"{_number(estimate.get('value'))} "
+            f"({_number(estimate.get('low'))} to "
+            f"{_number(estimate.get('high'))})")
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
+
+
+def _plain(text: object) -> str:
+    """Text that can be nothing but text in a table of Markdown."""
+    line = re.sub(r"[^ -~]+", " ", str(text))
+    return re.sub(r"([\\`*_\[\]<>|#!])", r"\\\1", line)
+
+
+def _escaped(text: str) -> str:
+    """Text that can be nothing but a value in a Dockerfile."""
+    line = re.sub(r"[^ -~]+", " ", text)
+    return re.sub(r'(["\\$])', r"\\\1", line)
