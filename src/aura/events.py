@@ -64,8 +64,9 @@ def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
     """
     width = max(round(rule.smoothing_s / hop_s), 1)
     known = np.isfinite(probability)
-    total = _trailing(np.where(known, probability, 0.0), width).sum(axis=1)
-    count = _trailing(known.astype(float), width).sum(axis=1)
+    # Not a difference of running sums, whose rounding could exceed 1.
+    total = _trailing(np.where(known, probability, 0.0), width, 0.0).sum(1)
+    count = _trailing(known.astype(float), width, 0.0).sum(axis=1)
     mean: Floats = np.divide(
         total, count, out=np.full(len(probability), np.nan), where=known)
     return mean
@@ -133,9 +134,7 @@ def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
         where one of the rows cannot be scored, or is before the start.
     """
     hold = max(round(rule.hold_s / hop_s), 1)
-    padded = np.concatenate([np.full(hold - 1, np.nan), smoothed])
-    rows = np.lib.stride_tricks.sliding_window_view(padded, hold)
-    lowest: Floats = rows.min(axis=1) if len(smoothed) else smoothed
+    lowest: Floats = _trailing(smoothed, hold, np.nan).min(axis=1)
     return lowest
 
 
@@ -147,8 +146,8 @@ def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:
         confidence=float(np.nanmax(smoothed[start:max(stop, start + 1)])))
 
 
-def _trailing(values: Floats, width: int) -> Floats:
-    # Not a difference of running sums, whose rounding could exceed 1.
-    padded = np.concatenate([np.zeros(width - 1), values])
+def _trailing(values: Floats, width: int, before: float) -> Floats:
+    """The last `width` values up to each one, as rows."""
+    padded = np.concatenate([np.full(width, before), values])
     rows: Floats = np.lib.stride_tricks.sliding_window_view(padded, width)
-    return rows[:len(values)]
+    return rows[1:]

@@ -167,6 +167,8 @@ def _peak_of(example: Example, event: Event) -> np.ndarray:
 
 def _balanced(rows: Rows) -> Rows:
     weight = rows.weight.copy()
+    if not len(weight):
+        return rows
     seizures, others = weight[rows.seizure].sum(), weight[~rows.seizure].sum()
     if seizures > 0 and others > 0:
         weight[rows.seizure] *= others / seizures

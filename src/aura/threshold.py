@@ -70,7 +70,7 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     best = replace(rule, threshold=_above(peaks))
     most = 0
     for threshold in _candidates(peaks, allowed):
-        trial = replace(rule, threshold=threshold)
+        trial = replace(rule, threshold=float(threshold))
         found = _score(recordings, peaks, trial)
         if found.events.fp > allowed:
             break

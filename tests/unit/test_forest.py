@@ -1,0 +1,119 @@
+"""Which rows a forest learns from, what they weigh, and that it repeats."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aura import forest
+from aura.forest import fit, teaches, training_rows
+from aura.recording import Event
+from tests.learning_examples import cohort, example
+
+
+def numbered(one):
+    """The same recording, whose values are the numbers of its rows."""
+    rows = np.arange(len(one.time_s), dtype=np.float32)
+    return replace(one, values=np.column_stack([rows, rows]))
+
+
+def chosen(*examples):
+    """Row numbers learnt from, of seizures and of all other time."""
+    rows = training_rows([numbered(one) for one in examples])
+    return (rows.values[rows.seizure, 0].tolist(),
+            rows.values[~rows.seizure, 0].tolist())
+
+
+def test_of_a_seizure_the_peak_is_learnt_also_after_its_end():
+    one = example("p", (300, 20))
+    rise = np.zeros(600)
+    rise[299] = 99                                   # ends at the onset
+    rise[[300, 310, 319, 330, 349]] = 50, 39, 40, 40.1, 41
+    rise[350] = 99                                   # 31 s after the end
+    seizure, _ = chosen(replace(one, rise=rise))
+    assert seizure == [300, 319, 330, 349]
+
+
+def test_without_a_rise_the_whole_seizure_is_learnt():
+    one = example("p", (300, 20))
+    for rise in (np.full(600, np.nan), np.full(600, -1.0)):
+        assert chosen(replace(one, rise=rise))[0] == list(range(300, 350))
+
+
+def test_of_other_time_only_the_last_minutes_highest_rate_is_learnt():
+    one = example("p", (300, 20))
+    from_peak = np.full(600, -0.9)
+    from_peak[[0, 100]] = -1.0, np.nan
+    _, other = chosen(replace(one, from_peak=from_peak))
+    before = [row for row in range(1, 270) if row != 100]
+    assert other == before + list(range(410, 600))
+
+
+def test_nothing_unscorable_is_learnt():
+    scorable = np.ones(600, dtype=bool)
+    scorable[:305] = scorable[500:] = False
+    one = example("p", (300, 20), scorable=scorable,
+                  rise=np.ones(600), from_peak=np.zeros(600))
+    seizure, other = chosen(one)
+    assert seizure == list(range(305, 350))
+    assert other == list(range(410, 500))
+
+
+def test_events_that_are_no_seizures_are_other_time():
+    one = replace(example("p"), events=(Event(300, 20, "bckg"),),
+                  from_peak=np.zeros(600))
+    assert chosen(one) == ([], list(range(600)))
+
+
+def test_each_seizure_weighs_the_same_and_all_as_much_as_the_rest():
+    one = example("p", (100, 4), (300, 100),
+                  rise=np.ones(600), from_peak=np.zeros(600))
+    rows = training_rows([one, example("q", from_peak=np.zeros(600))])
+    weights = rows.weight[rows.seizure]
+    assert len(weights) == 34 + 130
+    assert sum(weights[:34]) == pytest.approx(sum(weights[34:]))
+    assert sum(weights) == pytest.approx(sum(rows.weight[~rows.seizure]))
+    assert rows.weight.mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("examples", [
+    [example("p")],
+    [example("p", (0, 600), from_peak=np.full(600, -9.0))],
+    [example("p", scorable=np.zeros(600, dtype=bool))],
+])
+def test_weights_are_finite_whatever_is_missing(examples):
+    assert np.isfinite(training_rows(examples).weight).all()
+
+
+def test_who_has_a_seizure_that_can_be_scored_teaches():
+    hidden = np.ones(600, dtype=bool)
+    hidden[300:350] = False
+    assert teaches(example("p", (300, 20)))
+    assert not teaches(example("p"))
+    assert not teaches(example("p", (300, 20), scorable=hidden))
+    assert teaches(example("p", (10, 9), (300, 20), scorable=hidden))
+
+
+def trees(model):
+    return [(tree.tree_.feature.tobytes(), tree.tree_.threshold.tobytes(),
+             tree.tree_.value.tobytes()) for tree in model.estimators_]
+
+
+def test_the_same_seed_gives_the_same_trees_with_any_number_of_jobs():
+    examples = cohort()
+    one, two = fit(examples, 7, jobs=1), fit(examples, 7, jobs=2)
+    assert trees(one) == trees(two)
+    assert trees(one) != trees(fit(examples, 8, jobs=1))
+    assert len(one.estimators_) == forest.TREES
+    assert list(one.classes_) == [0, 1]
+
+
+def test_a_forest_tells_a_seizure_from_calm_with_missing_values():
+    examples = cohort()
+    for one in examples:
+        one.values[:200, 1] = np.nan
+    model = fit(examples, 1)
+    calm, risen = model.predict_proba(
+        np.float32([[0, -5], [40, 35]]))[:, 1]
+    assert calm < 0.1 and risen > 0.9
+    assert model.predict_proba(np.float32([[40, np.nan]])).shape == (1, 2)

@@ -1,0 +1,239 @@
+"""What a training says of itself is about people it has never seen."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from aura import forest, threshold, validation
+from aura.errors import PreconditionError
+from aura.events import alarms, smooth
+from aura.recording import Event
+from aura.training import RULE
+from aura.validation import (
+    check_disjoint,
+    cross_validate,
+    folds,
+    metrics,
+    one_line_rule,
+    out_of_fold,
+    row_probability,
+)
+from tests.learning_examples import cohort, example
+
+
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch):
+    """Ten trees vote as a hundred do, in a tenth of the time."""
+    monkeypatch.setattr(forest, "TREES", 10)
+
+
+def unscorable(patient):
+    """Seizures, but nothing of them can be scored."""
+    return example(patient, (300, 20), scorable=np.zeros(600, dtype=bool))
+
+
+def validated(examples, target_far=1000.0):
+    return cross_validate(examples, RULE, target_far, seed=1)
+
+
+def test_a_patient_on_both_sides_is_a_hard_error():
+    one, other = example("p"), example("q")
+    check_disjoint([one], [other])
+    with pytest.raises(PreconditionError, match="train.leak") as caught:
+        check_disjoint([one, other], [replace(other, duration_s=1.0)])
+    assert "patient q" in str(caught.value)
+
+
+def test_under_twenty_patients_each_is_held_out_alone():
+    examples = [*cohort(3), example("a"), example("z"), example("p1")]
+    assert folds(examples) == [("p0", "a"), ("p1", "z"), ("p2",)]
+
+
+def test_twenty_patients_are_dealt_into_five_folds():
+    examples = [example(f"p{n:02d}", (30, 20), seconds=100)
+                for n in range(20)] + [example("x", seconds=100)]
+    dealt = folds(examples)
+    assert [len(fold) for fold in dealt] == [5, 4, 4, 4, 4]
+    assert sorted(name for fold in dealt for name in fold) == sorted(
+        {one.patient for one in examples})
+
+
+def test_seizures_that_cannot_be_scored_make_no_fold():
+    assert folds([*cohort(2), unscorable("a")]) == [("p0", "a"), ("p1",)]
+    found = validated([*cohort(2), unscorable("a"), unscorable("b")])
+    assert found.folds == 2
+    assert found.patients["a"].events.ref_true == 1
+    assert found.patients["a"].events.tp == 0
+
+
+def test_a_patient_who_is_all_seizure_is_no_hindrance():
+    whole = example("p9", (0, 600))
+    assert len(validated([cohort(1)[0], whole]).patients) == 2
+
+
+@pytest.mark.parametrize("examples", [cohort(3), cohort(2)])
+def test_the_held_out_patient_cannot_change_its_own_model_or_threshold(
+        examples):
+    """Other seizures and values of one patient change no other's score."""
+    def seen(examples):
+        chosen = []
+        choose = validation.threshold.choose
+
+        def watch(*given):
+            chosen.append(choose(*given))
+            return chosen[-1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(validation.threshold, "choose", watch)
+            fits = []
+            fit = forest.fit
+            patch.setattr(validation.forest, "fit", lambda *given: fits.append(
+                fit(*given)) or fits[-1])
+            cross_validate(examples, RULE, 1.0, seed=1)
+        return chosen, fits
+
+    def spoilt(one):
+        return replace(
+            one, values=-one.values, rise=-one.rise,
+            events=(Event(100, 30),))
+
+    before, models = seen(examples)
+    after, others = seen([spoilt(examples[0]), *examples[1:]])
+    # The first fold holds out the first patient; its outer fit comes first.
+    assert before[0] == after[0]
+    per_fold = len(models) // len(examples)
+    for one, two in zip(models[:per_fold], others[:per_fold], strict=True):
+        assert [tree.tree_.threshold.tolist() for tree in one.estimators_] \
+            == [tree.tree_.threshold.tolist() for tree in two.estimators_]
+    # It is no accident: the folds that do train on it change.
+    assert any(
+        one.estimators_[0].tree_.threshold.tolist()
+        != two.estimators_[0].tree_.threshold.tolist()
+        for one, two in zip(models[per_fold:], others[per_fold:],
+                            strict=True))
+
+
+def test_no_recording_is_scored_by_a_model_of_its_patient(monkeypatch):
+    trained = {}
+    fit = forest.fit
+
+    def watch(examples, seed):
+        model = fit(examples, seed)
+        trained[id(model)] = model, {one.patient for one in examples}
+        return model
+
+    asked = []
+    monkeypatch.setattr(validation.forest, "fit", watch)
+    monkeypatch.setattr(
+        validation, "row_probability", lambda model, one: asked.append(
+            one.patient in trained[id(model)][1])
+        or row_probability(model, one))
+    validated(cohort(4))
+    assert asked == [False] * (4 + 4 * 3)
+    asked.clear()
+    out_of_fold(cohort(3), RULE, 1)
+    assert asked == [False] * 3
+
+
+def test_clear_seizures_are_found_in_patients_never_seen():
+    found = validated([*cohort(4), example("calm", seed=9)])
+    assert found.pooled.events.tp == 4
+    assert found.pooled.events.fp == 0
+    assert found.roc_auc > .95
+    assert found.patients["calm"].events.ref_true == 0
+
+
+def test_shuffled_labels_give_chance():
+    def shuffled(one, seed):
+        onset_s = float(np.random.default_rng(seed).integers(50, 550))
+        return replace(one, events=(Event(onset_s, 40.0),))
+
+    aucs = [validated([shuffled(one, 10 * run + place) for place, one
+                       in enumerate(cohort(4, surge=0.0))]).roc_auc
+            for run in range(3)]
+    assert np.mean(aucs) == pytest.approx(.5, abs=.12)
+
+
+def near(alarm, event):
+    """Whether they meet, with what SzCORE tolerates before and after."""
+    return (alarm.onset_s < event.end_s + 60
+            and alarm.end_s > event.onset_s - 30)
+
+
+def test_the_numbers_are_those_of_a_validation_by_hand():
+    examples = cohort(3, surge=12.0)
+    found = validated(examples, target_far=50.0)
+    probabilities, labels = [], []
+    for one in examples:
+        others = [other for other in examples if other is not one]
+        rule = threshold.choose(out_of_fold(others, RULE, 1), RULE, 50.0)
+        probability = forest.fit(others, 1).predict_proba(one.values)[:, 1]
+        raised = alarms(smooth(probability, 1.0, rule), 1.0, rule)
+        score = found.patients[one.patient].events
+        assert score.ref_true == len(one.events) == 1
+        assert score.tp == any(near(a, one.events[0]) for a in raised)
+        assert score.fp == sum(not near(a, one.events[0]) for a in raised)
+        assert score.hours == pytest.approx(600 / 3600)
+        probabilities.append(probability)
+        labels.append((one.time_s > one.events[0].onset_s)
+                      & (one.time_s <= one.events[0].end_s))
+    assert found.roc_auc == pytest.approx(roc_auc_score(
+        np.concatenate(labels), np.concatenate(probabilities)))
+    assert found.folds == 3
+
+
+def test_the_card_holds_the_sums_and_what_the_hours_resolve():
+    found = validated([*cohort(3), example("calm")])
+    told = metrics(found, 2.5)
+    pooled = told["pooled"]
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    for key in ("seizures", "found", "false_alarms"):
+        assert pooled[key] == sum(
+            score[key] for score in told["patients"].values())
+    assert told["hours"] == pooled["hours"] == pytest.approx(4 * 600 / 3600)
+    assert told["smallest_resolvable_false_alarms_per_24h"] == (
+        pytest.approx(24 / told["hours"]))
+    assert told["target_false_alarms_per_24h"] == 2.5
+    assert pooled["sensitivity"]["value"] == (
+        pooled["found"] / pooled["seizures"])
+    assert pooled["sensitivity"]["low"] <= pooled["sensitivity"]["value"]
+    calm = told["patients"]["calm"]
+    assert calm["sensitivity"]["value"] is None
+    assert told["verdict"].startswith(("No worse than", "DOES NOT MATCH"))
+    assert f"{pooled['found']}/{pooled['seizures']} seizures" \
+        in told["verdict"]
+
+
+def test_the_verdict_compares_both_counts():
+    found = validated(cohort(2))
+    rule = found.pooled_rule.events
+    for tp, fp, good in ((0, 0, True), (1, 0, False), (0, -1, False)):
+        other = replace(found, rule={"p": replace(
+            found.pooled, events=replace(
+                found.pooled.events, tp=found.pooled.events.tp + tp,
+                fp=found.pooled.events.fp + fp))})
+        assert other.verdict.startswith("No worse than") == good
+    assert rule.ref_true == 2
+
+
+def test_the_one_line_rule_is_one_line():
+    rate = np.full(1200, 70.0)
+    rate[600:610] = 106
+    rate[900:904] = 106                        # not held for 5 s
+    one = example("p", (590, 30), seconds=1200, heart_rate=rate)
+    (score,) = one_line_rule([one]).values()
+    assert (score.events.tp, score.events.fp) == (1, 0)
+    rate[600:610] = 104                        # not over 1.5
+    (score,) = one_line_rule([replace(one, heart_rate=rate)]).values()
+    assert score.events.tp == 0
+
+
+def test_one_kind_of_rows_has_no_auc():
+    found = validated([unscorable("a"), *cohort(2)])
+    assert math.isfinite(found.roc_auc)
+    assert math.isnan(validation._auc(
+        [np.array([.1, .2])], [np.array([False, False])]))
