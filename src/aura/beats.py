@@ -5,7 +5,8 @@ The detector is sleepecg's, behind guards for what it cannot take: missing
 samples, flat signals, low rates, inverted leads. Pieces overlap and are cut
 in the middle of an RR interval, so that no beat at an edge is lost or
 counted twice. What differs from sleepecg: the lead's polarity is judged
-first, and a parabola through the peak gives times finer than a sample.
+first, a stretch where it heard nothing is searched anew, and a parabola
+through the peak gives times finer than a sample.
 """
 
 import math
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal as sps  # type: ignore[import-untyped]
 from sleepecg import (  # type: ignore[attr-defined]
     detect_heartbeats,
@@ -29,6 +31,11 @@ OVERLAP_S = 20.0
 MIN_PIECE_S = 3.0
 RESOLUTION_S = 1e-6
 CLEAR_SKEW = 0.5
+# No heart pauses for so long; a second at either end keeps clear of the
+# beats around the stretch and of their T waves.
+SILENT_S = 10.0
+SILENT_MARGIN_S = 1.0
+SILENT_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -121,11 +128,15 @@ def _band_pass(samples: Floats, fs_hz: float) -> Floats:
 
 
 def _polarity(band: Floats, before: float) -> float:
-    """1 where R waves point up, -1 where down; held unless clearly wrong."""
+    """
+    1 where R waves point up, -1 where down; held unless clearly wrong.
+
+    A flat piece says nothing: 0 until there is a signal.
+    """
     square = band * band
     power = float(np.mean(square))
     if power == 0:
-        return before or 1.0
+        return before
     skew = float(np.dot(square, band)) / len(band) / power ** 1.5
     if before and skew * before > -CLEAR_SKEW:
         return before
@@ -134,10 +145,7 @@ def _polarity(band: Floats, before: float) -> float:
 
 def _detect(piece: _Piece, band: Floats, polarity: float) -> Floats:
     """Times of the R peaks in seconds from the start of the piece."""
-    samples = piece.samples
-    if np.ptp(samples) == 0 or not np.any(band):
-        return np.empty(0)
-    index = detect_heartbeats(polarity * samples, piece.fs_hz)
+    index = _search(polarity * piece.samples, piece.fs_hz)
     index = index[(index > 0) & (index < len(band) - 1)]
     before, peak, after = band[index - 1], band[index], band[index + 1]
     curvature = before - 2 * peak + after
@@ -146,6 +154,36 @@ def _detect(piece: _Piece, band: Floats, polarity: float) -> Floats:
     shift = np.where(np.abs(shift) <= 0.5, shift, 0.0)
     times: Floats = (index + shift) / piece.fs_hz
     return times
+
+
+def _search(samples: Floats, fs_hz: float) -> NDArray[np.int64]:
+    """
+    Indices of the R peaks; stretches without any are searched anew.
+
+    The detector's thresholds follow the signal. After a burst of noise
+    twenty times as high as the heart they are out of reach for minutes.
+    """
+    index = _heartbeats(samples, fs_hz)
+    margin = round(SILENT_MARGIN_S * fs_hz)
+    for _ in range(SILENT_ROUNDS):
+        edges = np.concatenate([[0], index, [len(samples)]])
+        silent = np.flatnonzero(np.diff(edges) > SILENT_S * fs_hz)
+        more = [start + _heartbeats(samples[start:stop], fs_hz)
+                for start, stop in zip(edges[silent] + margin,
+                                       edges[silent + 1] - margin,
+                                       strict=True)]
+        if not any(len(found) for found in more):
+            break
+        index = np.sort(np.concatenate([index, *more]))
+    return index
+
+
+def _heartbeats(samples: Floats, fs_hz: float) -> NDArray[np.int64]:
+    # sleepecg refuses a flat signal.
+    if np.ptp(samples) == 0:
+        return np.empty(0, dtype=np.int64)
+    index: NDArray[np.int64] = detect_heartbeats(samples, fs_hz)
+    return index
 
 
 def _append(beats: Floats, found: Floats, cut_s: float) -> Floats:

@@ -122,11 +122,18 @@ def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
     scorable = (short.full
                 & (short.stop - short.start >= MIN_INTERVALS)
                 & (lost_s <= MAX_LOST_SHARE * SHORT_S))
-    columns = hrv.time_domain(intervals, short)
-    columns |= hrv.spectral(intervals, end_s, LARGE_S)
-    columns |= hrv.poincare(
-        intervals, hrv.windows(intervals, end_s, MEDIUM_S))
-    columns |= relative_to_baseline(HeartRate(
-        end_s, np.where(scorable, columns["mean_hr"], np.nan), hop_s))
-    values = np.column_stack([columns[name] for name in NAMES])
-    return FeatureRows(end_s, values.astype(np.float32), scorable)
+    # Columns are what is read later, so they lie together in memory.
+    values = np.empty((len(end_s), len(NAMES)), np.float32, order="F")
+
+    def keep(columns: dict[str, Floats]) -> None:
+        for name, column in columns.items():
+            values[:, NAMES.index(name)] = column
+
+    now = hrv.time_domain(intervals, short)
+    keep(now)
+    keep(relative_to_baseline(HeartRate(
+        end_s, np.where(scorable, now["mean_hr"], np.nan), hop_s)))
+    del now
+    keep(hrv.poincare(intervals, hrv.windows(intervals, end_s, MEDIUM_S)))
+    keep(hrv.spectral(intervals, end_s, LARGE_S))
+    return FeatureRows(end_s, values, scorable)

@@ -8,6 +8,7 @@ that memory does not depend on the length of the recording.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ SEGMENT_STEP = SEGMENT // 2
 WELCH_NFFT = 4096
 BANDS_HZ = {"vlf": (0.003, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40)}
 MAX_GAP_S = 3.0
+# Beats are known to a microsecond: what varies less does not vary.
+LEAST_MS = 1e-3
 
 Indices = NDArray[np.int64]
 
@@ -54,8 +57,8 @@ class Windows:
     """
     Ranges ``start`` to ``stop`` (exclusive) of the normal intervals.
 
-    `full` is False where a window reaches back before the recording's
-    first beat: its features are missing, not computed from less.
+    `full` is False where a window reaches back before the start of the
+    recording: its features are missing, not computed from less.
     """
 
     start: Indices
@@ -70,8 +73,8 @@ class Windows:
                 self.start[rows], self.stop[rows], self.full[rows])
 
 
-def windows(series: NormalIntervals, end_s: Floats, length_s: float,
-            first_s: float = 0.0) -> Windows:
+def windows(series: NormalIntervals, end_s: Floats,
+            length_s: float) -> Windows:
     """
     Causal windows: intervals whose ending beat lies in (end - length, end].
 
@@ -82,8 +85,6 @@ def windows(series: NormalIntervals, end_s: Floats, length_s: float,
         Ends of the windows in seconds, increasing.
     length_s : float
         Length of every window in seconds.
-    first_s : float
-        Start of the recording on its own clock.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def windows(series: NormalIntervals, end_s: Floats, length_s: float,
     return Windows(
         np.searchsorted(series.time_s, end_s - length_s, side="right"),
         np.searchsorted(series.time_s, end_s, side="right"),
-        end_s - length_s >= first_s)
+        end_s - length_s >= 0)
 
 
 def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
@@ -172,8 +173,9 @@ def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
         sd1 = np.sqrt(sd1_squared)
         sd2 = np.sqrt(np.maximum(sd2_squared, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(sd1 > 0, sd2 / sd1, np.nan)
-            product = np.where(sd1 * sd2 > 0, 16 * sd1 * sd2, np.nan)
+            ratio = np.where(sd1 > LEAST_MS, sd2 / sd1, np.nan)
+            product = np.where(
+                np.minimum(sd1, sd2) > LEAST_MS, 16 * sd1 * sd2, np.nan)
             _store(result, rows, enough, {
                 "csi": ratio, "cvi": np.log10(product),
                 "Modified_csi": 4 * sd2 * ratio, "sd1": sd1, "sd2": sd2,
@@ -205,7 +207,15 @@ def spectral(series: NormalIntervals, end_s: Floats,
     -------
     dict of ndarray, shape (n_windows,)
         ``lf, hf, vlf`` in ms², ``lf_hf_ratio``; NaN where the window is not
-        full, or holds a gap between normal intervals longer than 3 s.
+        full, or where its segments hold a gap between normal intervals
+        longer than 3 s.
+
+    Notes
+    -----
+    Segments are laid from the start of the window, as Welch's method has
+    it; what is left at its end, 22 s of 150, does not count. A point
+    between two beats follows from both: as long as more than 3 s are left,
+    nothing looks ahead.
 
     References
     ----------
@@ -220,17 +230,20 @@ def spectral(series: NormalIntervals, end_s: Floats,
     values = np.interp(grid_s, series.time_s, series.nn_ms)
     gaps = np.concatenate([[0], np.cumsum(_in_gap(grid_s, series.time_s))])
     points = round(length_s * RESAMPLING_HZ)
-    first = np.round((end_s - length_s) * RESAMPLING_HZ).astype(np.int64)
-    usable = (first >= 0) & (first + points <= len(values))
-    usable[usable] = (gaps[first[usable] + points]
-                      == gaps[first[usable]])
     offsets = np.arange(0, points - SEGMENT + 1, SEGMENT_STEP)
+    reach = offsets[-1] + SEGMENT
+    first = np.round((end_s - length_s) * RESAMPLING_HZ).astype(np.int64)
+    usable = (first >= 0) & (first + reach <= len(values))
+    usable[usable] = (gaps[first[usable] + reach]
+                      == gaps[first[usable]])
+    if not usable.any():
+        return result
     power = _band_power(values, first[usable], offsets)
     for name, band in power.items():
         result[name][usable] = band
     with np.errstate(divide="ignore", invalid="ignore"):
         result["lf_hf_ratio"] = np.where(
-            result["hf"] > 0, result["lf"] / result["hf"], np.nan)
+            result["hf"] > LEAST_MS ** 2, result["lf"] / result["hf"], np.nan)
     return result
 
 
@@ -320,15 +333,16 @@ def _sample_entropy(nn: Floats, n: Indices) -> Floats:
     values = np.ascontiguousarray(nn.T, dtype=np.float32)
     limit = (SAMPEN_R * np.sqrt(_variance(nn, n, 0))).astype(np.float32)
     exists = np.isfinite(values)
+    narrow = np.min_scalar_type(len(values))
     of_two = np.zeros(len(nn), dtype=np.int64)
     of_three = np.zeros(len(nn), dtype=np.int64)
     for lag in range(1, len(values) - SAMPEN_M):
         near = np.abs(values[lag:] - values[:-lag]) < limit
         # Both counts run over the n - m templates that have a third element.
         two = near[:-2] & near[1:-1] & exists[lag + SAMPEN_M:]
-        of_two += np.add.reduce(two, axis=0, dtype=np.uint8)
+        of_two += np.add.reduce(two, axis=0, dtype=narrow)
         two &= near[2:]
-        of_three += np.add.reduce(two, axis=0, dtype=np.uint8)
+        of_three += np.add.reduce(two, axis=0, dtype=narrow)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy: Floats = np.where(
             of_three > 0, -np.log(of_three / of_two), np.nan)
@@ -336,13 +350,18 @@ def _sample_entropy(nn: Floats, n: Indices) -> Floats:
 
 
 def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
-    """Grid points between two normal intervals more than 3 s apart."""
+    """
+    Grid points between two normal intervals more than 3 s apart.
+
+    So is a point behind the last one: the next would decide.
+    """
     after = np.searchsorted(time_s, grid_s)
     inside = (after > 0) & (after < len(time_s))
     wide = np.diff(time_s) > MAX_GAP_S
     gap = np.zeros(len(grid_s), dtype=bool)
     gap[inside] = wide[after[inside] - 1]
     gap |= grid_s < time_s[0] - MAX_GAP_S
+    gap |= grid_s > time_s[-1]
     return gap
 
 
@@ -363,6 +382,7 @@ def _band_power(values: Floats, first: Indices,
     return power
 
 
+@cache
 def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
     """
     Matrix B with ``|x B|²`` = power of a 256-point segment x in the band.

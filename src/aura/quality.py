@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from aura.recording import Bools, Floats
-from aura.spans import union
+from aura.spans import merge
 
 CELL_S = 10.0
+# Cells that touch are one span, however their edges were rounded.
+TOUCHING_S = 1e-6
 QRS_HALF_S = 0.06
 QRS_GUARD_S = 0.1
 FLAT_RANGE = 0.1
@@ -70,8 +72,9 @@ def assess(samples: Floats, band: Floats, fs_hz: float, beats_s: Floats,
     typical = float(np.median(amplitude)) if amplitude.size else np.inf
     bad = np.concatenate([
         _spans(_flat(samples, fs_hz, typical)
-               | _railed(samples, fs_hz, rails), 1.0),
-        _spans(_noisy(band, index, fs_hz, amplitude, likeness), CELL_S)])
+               | _railed(samples, fs_hz, rails), round(fs_hz) / fs_hz),
+        _spans(_noisy(band, index, fs_hz, amplitude, likeness),
+               round(CELL_S * fs_hz) / fs_hz)])
     return PieceQuality(start_s, bad + offset_s)
 
 
@@ -91,7 +94,7 @@ def join(pieces: list[PieceQuality], beats_s: Floats,
         spans = np.clip(piece.spans, piece.start_s, end_s)
         parts.append(spans[spans[:, 1] > spans[:, 0]])
     spans = np.concatenate(parts)
-    return union(spans[np.argsort(spans[:, 0], kind="stable")])
+    return merge(spans[np.argsort(spans[:, 0], kind="stable")], TOUCHING_S)
 
 
 def _gaps(beats_s: Floats, duration_s: float) -> Floats:

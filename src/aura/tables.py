@@ -88,14 +88,17 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
     Raises
     ------
     CorruptDataError
-        If it is not Parquet, or lacks one of the columns.
+        If it is not Parquet, lacks one of the columns, or has one that
+        is not plain numbers.
     """
     try:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema
         batches = list(reader)
-    # arro3 raises a plain Exception for a damaged file.
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # arro3 panics at a damaged file: that is a BaseException of no name.
+    except BaseException:
         raise CorruptDataError(
             "table.damaged", "a table is no Parquet file, or is damaged",
             "run the stage that writes it again") from None
@@ -113,11 +116,17 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
 
 
 def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
-    parts = [batch[name].to_numpy() for batch in batches]
-    if not parts:
-        empty: np.ndarray = Array([], type=schema.field(name).type).to_numpy()
-        return empty
-    return np.concatenate(parts)
+    parts = batches or [{name: Array([], type=schema.field(name).type)}]
+    try:
+        column = np.concatenate([part[name].to_numpy() for part in parts])
+    # arro3 makes no numbers of text, dates, lists and missing values.
+    except (ValueError, NotImplementedError):
+        column = np.empty(0, dtype=object)
+    if column.dtype.kind not in "biuf":
+        raise CorruptDataError(
+            "table.column", f"the column {name} of a table is not plain "
+            "numbers", "run the stage that writes it again")
+    return column
 
 
 def _text(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
