@@ -10,9 +10,12 @@ interpolates over it, and its time is reported.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aura.recording import Bools, Floats
 from aura.spans import merge
+
+Indices = NDArray[np.int64]
 
 CELL_S = 10.0
 # Cells that touch are one span, however their edges were rounded.
@@ -68,13 +71,21 @@ def assess(samples: Floats, band: Floats, fs_hz: float, beats_s: Floats,
         Spans on the recording's clock, in seconds.
     """
     index = np.round(beats_s * fs_hz).astype(np.int64)
-    amplitude, likeness = _shape(band, index, fs_hz)
-    typical = float(np.median(amplitude)) if amplitude.size else np.inf
+    width = round(CELL_S * fs_hz)
+    cell, count = index // width, -(-len(band) // width)
+    shapes = _shapes(band, index, fs_hz)
+    amplitude = np.ptp(shapes, axis=1)
+    stands = _median_by_cell(amplitude, cell, count)
+    # The median of cells, as noise has more beats in a cell than a heart.
+    typical = float(np.nanmedian(stands)) if index.size else np.inf
+    usual = (amplitude > typical / 2) & (amplitude < typical * 2)
+    alike = _median_by_cell(_likeness(shapes, usual), cell, count)
+    few = np.bincount(cell, minlength=count) < MIN_CELL_BEATS
+    noisy = _noisy(alike, stands, _rest(band, index, fs_hz, width)) & ~few
     bad = np.concatenate([
         _spans(_flat(samples, fs_hz, typical)
                | _railed(samples, fs_hz, rails), round(fs_hz) / fs_hz),
-        _spans(_noisy(band, index, fs_hz, amplitude, likeness),
-               round(CELL_S * fs_hz) / fs_hz)])
+        _spans(noisy, width / fs_hz)])
     return PieceQuality(start_s, bad + offset_s)
 
 
@@ -143,47 +154,48 @@ def _railed(samples: Floats, fs_hz: float,
     return railed
 
 
-def _shape(band: Floats, index: np.ndarray,
-           fs_hz: float) -> tuple[Floats, Floats]:
-    """Peak-to-peak size of each QRS, and its correlation with the median."""
+def _shapes(band: Floats, index: Indices, fs_hz: float) -> Floats:
+    """The signal around each beat, one row each."""
     half = round(QRS_HALF_S * fs_hz)
     centre = np.clip(index, half, max(len(band) - half - 1, half))
-    if len(band) <= 2 * half or index.size == 0:
-        return np.empty(0), np.empty(0)
-    shapes = band[centre[:, None] + np.arange(-half, half + 1)]
-    template = np.median(shapes, axis=0)
+    shapes: Floats = band[centre[:, None] + np.arange(-half, half + 1)]
+    return shapes
+
+
+def _likeness(shapes: Floats, usual: Bools) -> Floats:
+    """Correlation of each shape with the median of the usual ones."""
+    if not usual.any():
+        return np.zeros(len(shapes))
+    template = np.median(shapes[usual], axis=0)
     template = template - template.mean()
     centred = shapes - shapes.mean(axis=1, keepdims=True)
     norm = np.sqrt((centred ** 2).sum(axis=1) * (template ** 2).sum())
-    likeness = np.divide(centred @ template, norm,
-                         out=np.zeros(len(norm)), where=norm > 0)
-    return np.ptp(shapes, axis=1), likeness
+    likeness: Floats = np.divide(centred @ template, norm,
+                                 out=np.zeros(len(norm)), where=norm > 0)
+    return likeness
 
 
-def _noisy(band: Floats, index: np.ndarray, fs_hz: float,
-           amplitude: Floats, likeness: Floats) -> Bools:
-    """10-s cells whose beats neither look alike nor stand out."""
-    width = round(CELL_S * fs_hz)
+def _rest(band: Floats, index: Indices, fs_hz: float, width: int) -> Floats:
+    """Root mean square of each cell, QRS complexes left out."""
     outside = np.ones(len(band), dtype=bool)
     guard = round(QRS_GUARD_S * fs_hz)
     for shift in range(-guard, guard + 1):
         outside[np.clip(index + shift, 0, len(band) - 1)] = False
     power = _cells(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
     share = _cells(outside.astype(float), width).sum(axis=1)
-    rest = np.sqrt(power / np.maximum(share, 1.0))
-    cell = index // width
-    stands = _median_by_cell(amplitude, cell, len(rest))
-    alike = _median_by_cell(likeness, cell, len(rest))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = stands / rest
-    few = np.bincount(cell, minlength=len(rest)) < MIN_CELL_BEATS
-    noisy = np.zeros(len(rest), dtype=bool)
+    rest: Floats = np.sqrt(power / np.maximum(share, 1.0))
+    return rest
+
+
+def _noisy(alike: Floats, stands: Floats, rest: Floats) -> Bools:
+    """10-s cells whose beats neither look alike nor stand out."""
+    noisy = np.zeros(len(alike), dtype=bool)
     for min_alike, min_ratio in NOISY:
-        noisy |= (alike < min_alike) & (ratio < min_ratio)
-    return noisy & ~few
+        noisy |= (alike < min_alike) & (stands < min_ratio * rest)
+    return noisy
 
 
-def _median_by_cell(values: Floats, cell: np.ndarray, count: int) -> Floats:
+def _median_by_cell(values: Floats, cell: Indices, count: int) -> Floats:
     """Median of the values of each cell; NaN for a cell without any."""
     order = np.lexsort((values, cell))
     ordered = values[order]

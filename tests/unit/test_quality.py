@@ -1,0 +1,101 @@
+"""What cannot be trusted is said to be so, and nothing else."""
+
+import numpy as np
+import pytest
+
+from aura.beats import find_beats
+from aura.quality import PieceQuality, assess, join
+from aura.recording import ArraySignal, Event
+from aura.rhythm import Heart
+from aura.synthetic import FLAT, NOISE, SATURATED, Sensor, ecg
+
+NOTHING = np.empty((0, 2))
+NO_RAILS = (-np.inf, np.inf)
+
+
+def spans(*pairs):
+    return np.array(pairs, dtype=float).reshape(-1, 2)
+
+
+def overlap_s(found, start_s, end_s):
+    return float(np.clip(np.minimum(found[:, 1], end_s)
+                         - np.maximum(found[:, 0], start_s), 0, None).sum())
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("sensor", [
+    Sensor(), Sensor(gain=-.4), Sensor(snr_db=10), Sensor(wander_mv=1.5),
+    Sensor(mains_mv=.1), Sensor(fs_hz=64, mains_mv=0)])
+def test_a_signal_as_it_should_be_is_scorable(seed, sensor):
+    found = find_beats(ecg(300.0, seed=seed, sensor=sensor))
+    assert not len(found.unscorable)
+
+
+def test_one_beat_in_eight_ectopic_is_still_scorable():
+    found = find_beats(ecg(300.0, heart=Heart(ectopic_fraction=.12)))
+    assert not len(found.unscorable)
+
+
+@pytest.mark.parametrize("fault", [FLAT, SATURATED, NOISE])
+@pytest.mark.parametrize("start_s, length_s", [(0, 40), (100, 20),
+                                               (247, 53)])
+def test_a_fault_is_unscorable_and_what_is_around_it_is_not(
+        fault, start_s, length_s):
+    found = find_beats(ecg(
+        300.0, seed=5, faults=(Event(start_s, length_s, fault),))).unscorable
+    inside = overlap_s(found, start_s, start_s + length_s)
+    assert inside >= .85 * length_s
+    # Noise is judged in cells of 10 s.
+    reach = 10 if fault == NOISE else 1.5
+    near = overlap_s(found, start_s - reach, start_s + length_s + reach)
+    assert overlap_s(found, 0, 300) == pytest.approx(near)
+
+
+def test_a_lead_that_falls_off_for_good_is_unscorable_from_there_on():
+    samples = ecg(200.0, seed=5).samples
+    samples[100 * 256:] = .001 * np.random.default_rng(1).standard_normal(
+        100 * 256)
+    found = find_beats(ArraySignal(samples, 256.0)).unscorable
+    assert overlap_s(found, 102, 200) > 95
+    assert overlap_s(found, 0, 99) == 0
+
+
+def test_clipping_is_told_by_the_rails_of_the_device():
+    samples = ecg(60.0, seed=5).samples
+    limit = float(np.quantile(np.abs(samples), .9))
+    clipped = np.clip(samples, -limit, limit)
+    free = find_beats(ArraySignal(clipped, 256.0))
+    railed = find_beats(ArraySignal(clipped, 256.0, (-limit, limit)))
+    assert not len(free.unscorable)
+    assert overlap_s(railed.unscorable, 0, 60) > 50
+
+
+@pytest.mark.parametrize("fs_hz", [100.0, 128.4, 199.6])
+def test_a_span_is_where_it_is_at_any_rate(fs_hz):
+    count = int(900 * fs_hz)
+    samples = np.sin(np.arange(count) / fs_hz * 2 * np.pi * 8)
+    begin, end = int(850 * fs_hz), int(870 * fs_hz)
+    samples[begin:end] = samples[begin]
+    times = np.arange(1, 899.0)
+    found = assess(samples, samples, fs_hz, times, 3600.0, 0, NO_RAILS)
+    assert found.spans[:, 0].min() == pytest.approx(4450, abs=2.1)
+    assert found.spans[:, 1].max() == pytest.approx(4470, abs=2.1)
+
+
+@pytest.mark.parametrize("pause_s, lost", [(2.9, []), (3.1, [[10, 13.1]])])
+def test_more_than_3_s_without_a_beat_are_unscorable(pause_s, lost):
+    times = np.concatenate([np.arange(1, 11.0), 10 + pause_s + np.arange(9)])
+    found = join([PieceQuality(0, NOTHING)], times, times[-1] + 1)
+    assert found == pytest.approx(spans(*lost))
+
+
+def test_no_beat_at_all_is_unscorable_throughout():
+    found = join([PieceQuality(0, NOTHING)], np.empty(0), 50.0)
+    assert found.tolist() == [[0, 50]]
+
+
+def test_each_piece_judges_its_own_part_and_touching_cells_are_one():
+    pieces = [PieceQuality(0, spans((80, 90), (90, 100), (110, 120))),
+              PieceQuality(100, spans((95, 105), (105, 115), (140, 150)))]
+    found = join(pieces, np.arange(0, 147.0), 147.0)
+    assert found.tolist() == [[80, 115], [140, 147]]
