@@ -195,7 +195,7 @@ def _rows(table: tables.Columns, number: int) -> dict[str, np.ndarray]:
 def _zone(settings: Settings) -> ZoneInfo:
     try:
         return ZoneInfo(settings.timezone)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise InvalidInputError(
             "settings.timezone", f"{settings.timezone[:60]!r} is no time "
             "zone", "set AURA_EDF_TIMEZONE to one like Europe/Paris"
