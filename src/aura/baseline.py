@@ -19,7 +19,6 @@ MIN_BASELINE_S = 60.0
 RECENT_S = 300.0
 LONG_S = 1800.0
 LONG_STEP_S = 10.0
-MIN_LONG_S = 300.0
 MAD_FLOOR_BPM = 1.0
 CHUNK = 4096
 
@@ -68,8 +67,9 @@ def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
     Returns
     -------
     dict of ndarray, shape (n,)
-        The features of `BASELINE`; NaN until 60 s of baseline (or 5 min
-        for the 30-min percentile) have been heard.
+        The features of `BASELINE`; NaN until 60 s of the baseline have
+        been heard, which is after two minutes. The 30-min percentile takes
+        what there is by then: a seizure in the first half hour counts too.
 
     References
     ----------
@@ -79,19 +79,19 @@ def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
     bpm, hop_s = rate.bpm, rate.hop_s
     near, far = _hops(NEAR_S, hop_s), _hops(FAR_S, hop_s)
     base, spread = _median_and_mad(
-        _shift(bpm, near), far - near, _hops(MIN_BASELINE_S, hop_s))
+        _shift(bpm, near), max(far - near, 1), _hops(MIN_BASELINE_S, hop_s))
     rise = bpm - base
-    minute = _history(bpm, near)
+    mean, highest = _mean_and_highest(bpm, near)
     return {
         "hr_base": base,
         "hr_rise": rise,
         "hr_ratio": bpm / base,
         "hr_z": rise / np.maximum(spread, MAD_FLOOR_BPM),
-        "hr_rise_60": _mean(minute) - base,
+        "hr_rise_60": mean - base,
         "hr_over_p95": bpm - _long_percentile(rate),
         "hr_slope_10": bpm - _shift(bpm, _hops(10.0, hop_s)),
         "hr_slope_30": bpm - _shift(bpm, _hops(30.0, hop_s)),
-        "hr_from_peak": bpm - np.fmax.reduce(minute, axis=1),
+        "hr_from_peak": bpm - highest,
     }
 
 
@@ -126,17 +126,23 @@ def _shift(values: Floats, hops: int) -> Floats:
 
 def _history(values: Floats, hops: int) -> Floats:
     """The last `hops` values up to each one, as rows."""
-    padded = np.concatenate([np.full(hops - 1, np.nan), values])
+    padded = np.concatenate([np.full(hops, np.nan), values])
     rows: Floats = np.lib.stride_tricks.sliding_window_view(padded, hops)
-    return rows
+    return rows[1:]
 
 
-def _mean(rows: Floats) -> Floats:
-    count = np.isfinite(rows).sum(axis=1)
-    total = np.nansum(rows, axis=1)
-    mean: Floats = np.divide(
-        total, count, out=np.full(len(rows), np.nan), where=count > 0)
-    return mean
+def _mean_and_highest(values: Floats, hops: int) -> tuple[Floats, Floats]:
+    """Mean and greatest of the last `hops` values that are there."""
+    rows = _history(values, hops)
+    mean = np.full(len(values), np.nan)
+    highest = np.full(len(values), np.nan)
+    for at in range(0, len(values), CHUNK):
+        part = slice(at, at + CHUNK)
+        count = np.isfinite(rows[part]).sum(axis=1)
+        np.divide(np.nansum(rows[part], axis=1), count, out=mean[part],
+                  where=count > 0)
+        highest[part] = np.fmax.reduce(rows[part], axis=1)
+    return mean, highest
 
 
 def _median_and_mad(values: Floats, hops: int,
@@ -173,7 +179,7 @@ def _long_percentile(rate: HeartRate) -> Floats:
     step = _hops(LONG_STEP_S, rate.hop_s)
     coarse = _shift(rate.bpm, _hops(NEAR_S, rate.hop_s))[::step]
     rows = _history(coarse, _hops(LONG_S, rate.hop_s * step))
-    least = _hops(MIN_LONG_S, rate.hop_s * step)
+    least = _hops(MIN_BASELINE_S, rate.hop_s * step)
     each = np.concatenate([
         _quantile(rows[at:at + CHUNK], 0.95, least)
         for at in range(0, len(rows), CHUNK)] or [np.empty(0)])

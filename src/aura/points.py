@@ -152,11 +152,14 @@ def events(series: Series, layer: str, listed: Sequence[Event],
     model_id : str, optional
         Of a predicted layer.
     """
-    confidence = [np.nan if event.confidence is None else event.confidence
-                  for event in listed]
+    # All are written as floats: a store refuses a field of two types.
+    onset_s, duration_s, confidence = np.array([
+        (event.onset_s, event.duration_s,
+         np.nan if event.confidence is None else event.confidence)
+        for event in listed], dtype=np.float64).reshape(-1, 3).T
     return encode(
         "event", series.tags(layer=layer, model=model_id[:12]),
-        series.time_ns(np.array([event.onset_s for event in listed])),
-        {"duration_s": np.array([event.duration_s for event in listed]),
+        series.time_ns(onset_s),
+        {"duration_s": duration_s,
          "label": np.array([event.label for event in listed], dtype=object),
-         "confidence": np.array(confidence)})
+         "confidence": confidence})
