@@ -77,7 +77,12 @@ class LocalContainers(LocalProcesses):
             name: value
             for name, value in {**os.environ, **(environ or {})}.items()
             if name.startswith(_PASSED_ON) and name not in _SETTLED}
-        self._model = (environ or os.environ).get(MODEL_ENV)
+        self._settings |= {
+            "AURA_GRACE_S": str(GRACE_S), "AURA_ENDS_WITH_INPUT": "1",
+            SHARED_FOLDER_ENV: SHARED_FOLDER}
+        self._model = {**os.environ, **(environ or {})}.get(MODEL_ENV)
+        if self._model:
+            self._settings[MODEL_ENV] = MODEL_FOLDER
         self._token = secrets.token_hex(4)
 
     def _start(self) -> None:
@@ -87,7 +92,8 @@ class LocalContainers(LocalProcesses):
         super()._start()
 
     def _begin(self, node: Node) -> Process:
-        return Process(node.name, self._command_of(node), os.environ)
+        return Process(node.name, self._command_of(node),
+                       {**os.environ, **self._settings})
 
     def _address(self, node: Node, process: Process, deadline: float) -> str:
         process.wait_for_port(deadline)
@@ -133,13 +139,6 @@ class LocalContainers(LocalProcesses):
 
     def _command_of(self, node: Node) -> Sequence[str]:
         owner = self._shared.stat()
-        environ = {
-            **self._settings, "AURA_GRACE_S": str(GRACE_S),
-            "AURA_ENDS_WITH_INPUT": "1", SHARED_FOLDER_ENV: SHARED_FOLDER}
-        mounts = [f"{self._shared}:/{SHARED_FOLDER}"]
-        if self._model:
-            environ[MODEL_ENV] = MODEL_FOLDER
-            mounts.append(f"{Path(self._model).resolve()}:{MODEL_FOLDER}:ro")
         command = [
             self._engine, "run", "--rm", "--interactive",
             "--name", self._name(node.name),
@@ -148,11 +147,14 @@ class LocalContainers(LocalProcesses):
             "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges",
             # Where SELinux rules, the user's folder keeps its label.
-            "--security-opt", "label=disable"]
+            "--security-opt", "label=disable",
+            "--volume", f"{self._shared}:/{SHARED_FOLDER}"]
+        if self._model:
+            command += [
+                "--volume", f"{Path(self._model).resolve()}:{MODEL_FOLDER}:ro"]
         if Path(self._engine).name == "podman" and os.geteuid() != 0:
             command += ["--userns", "keep-id"]
-        for mount in mounts:
-            command += ["--volume", mount]
-        for name, value in sorted(environ.items()):
-            command += ["--env", f"{name}={value}"]
+        # By name alone: everybody may read the arguments of a process.
+        for name in sorted(self._settings):
+            command += ["--env", name]
         return [*command, node.image]
