@@ -101,6 +101,10 @@ class LocalProcesses:
                     failure.code, process.obituary, again=False) from None
             raise
 
+    def calls_at_once(self, rpc: Rpc) -> int:
+        """One, as on the platform."""
+        return 1
+
     def log(self, node: str) -> str:
         """The last lines that a node wrote."""
         return "\n".join(self._processes[node].lines)

@@ -5,9 +5,12 @@ Each connected rpc has a thread and a queue and is called strictly one call
 at a time, in order. One that takes Empty is called again and again until it
 says NOT_FOUND; any other error ends its rpc for the whole run. Unlike the
 platform, a run ends by itself when the sources have ended and all queues are
-empty, errors are reported, and a call that found its block away is repeated.
+empty, errors are reported, a call that found its block away is repeated, and
+a node with several servers gets several calls, whose answers are handed on
+in the order of their requests.
 """
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +45,9 @@ class Transport(Protocol):
         CallFailed
             If it ended with a status other than OK.
         """
+
+    def calls_at_once(self, rpc: Rpc) -> int:
+        """How many calls of an rpc may be made at a time."""
 
     def log(self, node: str) -> str:
         """The last lines that a node wrote, where they can be had."""
@@ -179,31 +185,41 @@ class _Run:
             for rpc in blueprint.rpcs}
 
     def work(self, rpc: Rpc) -> None:
+        line = _InOrder(lambda answer: self._hand_on(rpc, answer))
+        others = [
+            threading.Thread(target=self._serve, args=(rpc, line),
+                             daemon=True)
+            for _ in range(1, self._transport.calls_at_once(rpc))
+            if not rpc.is_source]
+        for thread in others:
+            thread.start()
+        self._serve(rpc, line)
+        for thread in others:
+            thread.join()
         try:
-            for answer in self._answers(rpc):
-                self._hand_on(rpc, answer)
-        except CallFailed as failure:
-            self._report(rpc, failure)
-        except BaseException as error:
-            self.error = error
-            self.stopped.set()
+            if line.failures:
+                self._report(rpc, line.failures[min(line.failures)])
         finally:
             for key in rpc.targets:
                 self._inputs[key].end()
 
-    def _answers(self, rpc: Rpc) -> Iterator[Message]:
-        if not rpc.is_source:
-            for request in self._inputs[rpc.key]:
-                if self.stopped.is_set():
+    def _serve(self, rpc: Rpc, line: "_InOrder") -> None:
+        call = (self._transport.call if rpc.is_source
+                else self._call_patiently)
+        number = 0
+        try:
+            for number, request in (
+                    _calls_for_ever() if rpc.is_source
+                    else self._inputs[rpc.key]):
+                if self.stopped.is_set() or line.failures:
                     return
-                yield self._call_patiently(rpc, request)
-        while rpc.is_source and not self.stopped.is_set():
-            try:
-                yield self._transport.call(rpc, aura_pb2.Empty())
-            except CallFailed as failure:
-                if failure.code in END_OF_DATA:
-                    return
-                raise
+                line.put(number, call(rpc, request))
+        except CallFailed as failure:
+            if not (rpc.is_source and failure.code in END_OF_DATA):
+                line.failures[number] = failure
+        except BaseException as error:
+            self.error = error
+            self.stopped.set()
 
     def _call_patiently(self, rpc: Rpc, request: Message) -> Message:
         for pause in self._retry.pauses():
@@ -226,20 +242,41 @@ class _Run:
 
     def _report(self, rpc: Rpc, failure: CallFailed) -> None:
         # Go on taking messages, as the platform does, only to count them.
-        undone = sum(1 for _ in self._inputs[rpc.key])
-        report = Failure(
-            rpc, failure.code, failure.details,
-            undone + (not rpc.is_source),
-            self._transport.log(rpc.node))
+        for _ in self._inputs[rpc.key]:
+            pass
+        undone = (0 if rpc.is_source else self._inputs[rpc.key].taken
+                  - self.outcome.counts[str(rpc)])
+        report = Failure(rpc, failure.code, failure.details, undone,
+                         self._transport.log(rpc.node))
         with self._lock:
             self.outcome.failures.append(report)
+
+
+class _InOrder:
+    """Hands answers on in the order of their requests."""
+
+    def __init__(self, hand_on: Callable[[Message], None]) -> None:
+        self.failures: dict[int, CallFailed] = {}
+        self._hand_on = hand_on
+        self._lock = threading.Lock()
+        self._held: dict[int, Message] = {}
+        self._next = 0
+
+    def put(self, number: int, answer: Message) -> None:
+        with self._lock:
+            self._held[number] = answer
+            while self._next in self._held:
+                self._hand_on(self._held.pop(self._next))
+                self._next += 1
 
 
 class _Input:
     """The queue of one rpc, which ends when all that feed it have ended."""
 
     def __init__(self, producers: int) -> None:
+        self.taken = 0
         self._producers = producers
+        self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
 
     def put(self, message: Message) -> None:
@@ -248,13 +285,24 @@ class _Input:
     def end(self) -> None:
         self._queue.put(None)
 
-    def __iter__(self) -> Iterator[Message]:
-        while self._producers:
-            message = self._queue.get()
-            if message is None:
+    def __iter__(self) -> Iterator[tuple[int, Message]]:
+        while (message := self._take()) is not None:
+            yield message
+
+    def _take(self) -> tuple[int, Message] | None:
+        # Of several that wait one waits for a message, the others for it.
+        with self._lock:
+            while self._producers:
+                message = self._queue.get()
+                if message is not None:
+                    self.taken += 1
+                    return self.taken - 1, message
                 self._producers -= 1
-            else:
-                yield message
+            return None
+
+
+def _calls_for_ever() -> Iterator[tuple[int, Message]]:
+    return ((number, aura_pb2.Empty()) for number in itertools.count())
 
 
 class InProcess:
@@ -298,6 +346,10 @@ class InProcess:
         except BaseException as error:
             raise CallFailed(*status_of(error, block)) from error
         return answer
+
+    def calls_at_once(self, rpc: Rpc) -> int:
+        """One, as on the platform."""
+        return 1
 
     def log(self, node: str) -> str:
         """Nothing: what is logged in this process is seen already."""

@@ -157,6 +157,24 @@ def addresses(text: str, solution: Blueprint) -> dict[str, str]:
     return {node.name: listed[node.name] for node in solution.nodes}
 
 
+def replicated(text: str) -> set[str]:
+    """
+    Nodes whose host is a name for several servers: ``"replicas": true``.
+
+    Such a name is a headless Service's, which has the address of every pod.
+    The platform knows no such entry and does not look at it.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `entries`.
+    """
+    entries(text)
+    return {entry["container_name"]
+            for entry in json.loads(text)["docker_info_list"]
+            if entry.get("replicas") is True}
+
+
 def entries(text: str) -> list[tuple[str, str, int]]:
     """
     Name, host and port of each entry of a ``dockerinfo.json``.

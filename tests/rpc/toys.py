@@ -71,6 +71,11 @@ class Builder:
     def do_sleep(self, argument, request):
         time.sleep(float(argument))
 
+    def do_sleep_at(self, argument, request):
+        index, seconds = argument.split(",")
+        if request.batch_index == int(index):
+            time.sleep(float(seconds))
+
     def do_touch(self, argument, request):
         name, seconds = argument.split(",")
         Path(name + ".begun").touch()

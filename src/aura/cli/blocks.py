@@ -38,6 +38,9 @@ def register(verbs: Any) -> None:
     how.add_argument("--containers", action="store_true",
                      help="start the images of the blueprint, by podman or "
                      "docker, on loopback; they are removed at the end")
+    run.add_argument("--wait", type=float, metavar="SECONDS", default=60,
+                     help="how long blocks that run already may take to be "
+                     "ready, for --connect (60)")
     run.set_defaults(run=_run)
     serve = verbs.add_parser(
         "serve", help="serve one block",
@@ -57,7 +60,7 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     return run_solution(given.solution, given.shared, given.in_process,
-                        given.connect, given.containers)
+                        given.connect, given.containers, given.wait)
 
 
 def blueprint_text(solution: str) -> str:
@@ -84,7 +87,7 @@ def blueprint_text(solution: str) -> str:
 
 def run_solution(name: str, shared: Path, in_process: bool = False,
                  connect: Path | None = None,
-                 containers: bool = False) -> int:
+                 containers: bool = False, wait_s: float = 60) -> int:
     """
     Run a solution and say how it ended.
 
@@ -100,6 +103,8 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
         A ``dockerinfo.json`` with the addresses of blocks that run already.
     containers : bool
         Start the blueprint's images.
+    wait_s : float
+        Seconds in which blocks that run already have to be ready.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
     if in_process:
         transport = runner.InProcess(plan, shared, settings)
     elif connect is not None:
-        transport = _connected(plan, connect)
+        transport = _connected(plan, connect, wait_s)
     elif containers:
         from aura.containers import LocalContainers
         transport = LocalContainers(plan, shared)
@@ -143,17 +148,18 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
 
 
 @contextlib.contextmanager
-def _connected(plan: Any, dockerinfo: Path) -> Iterator[Any]:
+def _connected(plan: Any, dockerinfo: Path,
+               wait_s: float) -> Iterator[Any]:
     from aura import solution
     from aura.errors import MissingError
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():
         raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
                            "name the dockerinfo.json of the running solution")
-    addresses = solution.addresses(
-        dockerinfo.read_text("utf-8", errors="replace"), plan)
-    with Nodes(plan, addresses) as nodes:
-        nodes.wait_ready()
+    text = dockerinfo.read_text("utf-8", errors="replace")
+    with Nodes(plan, solution.addresses(text, plan),
+               solution.replicated(text)) as nodes:
+        nodes.wait_ready(wait_s)
         yield nodes
 
 

@@ -6,29 +6,23 @@ a block that was restarted is found again soon.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
-import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from aura import blocks
 from aura.blueprint import Blueprint, Rpc
 from aura.errors import UnavailableError
-from aura.rpc import aura_pb2_grpc
-from aura.rpc.status import CallFailed
+from aura.rpc.replicas import Replicas, Resolve, Server, addresses_of
 
 READY_TIMEOUT_S = 60.0
 # A block that has started and still says no is waiting for its user.
 NOT_READY_PATIENCE_S = 3.0
 PERIOD_S = 0.05
+# More replicas than these are not kept busy.
+MOST_AT_ONCE = 16
 
-_OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _STARTING = health_pb2.HealthCheckResponse.UNKNOWN
 
@@ -43,19 +37,22 @@ class Nodes:
         Whose nodes are called.
     addresses : mapping of str to str
         ``host:port`` of each node.
+    replicated : collection of str
+        Nodes whose address is a name for several servers, over which calls
+        are spread. All others are called strictly one call at a time.
+    resolve : callable, optional
+        Lists the addresses behind such a name.
     """
 
-    def __init__(self, blueprint: Blueprint,
-                 addresses: Mapping[str, str]) -> None:
+    def __init__(self, blueprint: Blueprint, addresses: Mapping[str, str],
+                 replicated: Collection[str] = (),
+                 resolve: Resolve = addresses_of) -> None:
         self._blocks = {
             node.name: blocks.offering(node.rpcs[0].name)
             for node in blueprint.nodes}
-        self._channels = {
-            name: grpc.insecure_channel(addresses[name], _OPTIONS)
-            for name in self._blocks}
-        self._stubs: dict[str, Any] = {
-            name: getattr(aura_pb2_grpc, f"{block.service}Stub")(
-                self._channels[name])
+        self._nodes: dict[str, Server | Replicas] = {
+            name: Replicas(block, addresses[name], resolve)
+            if name in replicated else Server(block, addresses[name])
             for name, block in self._blocks.items()}
 
     def __enter__(self) -> "Nodes":
@@ -66,20 +63,17 @@ class Nodes:
 
     def close(self) -> None:
         """Give up calls in progress and close all connections."""
-        for channel in self._channels.values():
-            channel.close()
+        for node in self._nodes.values():
+            node.close()
 
     def call(self, rpc: Rpc, request: Message) -> Message:
         """Call an rpc without a deadline: a training may take hours."""
-        try:
-            answer: Message = getattr(self._stubs[rpc.node], rpc.name)(
-                request)
-        except grpc.RpcError as error:
-            raise CallFailed(error.code(), error.details() or "") from None
-        # What grpcio says of a channel that was closed meanwhile.
-        except ValueError as error:
-            raise CallFailed(grpc.StatusCode.CANCELLED, str(error)) from None
-        return answer
+        return self._nodes[rpc.node].call(rpc.name, request)
+
+    def calls_at_once(self, rpc: Rpc) -> int:
+        """How many calls of an rpc are worth making at a time."""
+        return (MOST_AT_ONCE if isinstance(self._nodes[rpc.node], Replicas)
+                else 1)
 
     def log(self, node: str) -> str:
         """Nothing: what a node logs stays where it runs."""
@@ -103,13 +97,13 @@ class Nodes:
             If a node is not there, or not ready, in time.
         """
         deadline = time.monotonic() + timeout_s
-        for name in self._channels:
+        for name in self._nodes:
             self._wait_for(name, deadline, check)
 
     def _wait_for(self, name: str, deadline: float,
                   check: Callable[[], None]) -> None:
         block, patience = self._blocks[name], NOT_READY_PATIENCE_S
-        while (status := self._health(name)) != _SERVING:
+        while (status := self._nodes[name].health()) != _SERVING:
             check()
             if status not in (None, _STARTING):
                 patience -= PERIOD_S
@@ -122,13 +116,3 @@ class Nodes:
                     "run.not_there", f"{name} does not answer",
                     "look whether it runs and listens at its address")
             time.sleep(PERIOD_S)
-
-    def _health(self, name: str) -> int | None:
-        stub = health_pb2_grpc.HealthStub(self._channels[name])
-        request = health_pb2.HealthCheckRequest(
-            service=self._blocks[name].service)
-        try:
-            status: int = stub.Check(request, timeout=2).status
-        except grpc.RpcError:
-            return None
-        return status

@@ -1,0 +1,222 @@
+"""Several servers of one block: who gets what, and what becomes of it."""
+
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+import toys
+from conftest import served_toys
+from grpc_health.v1 import health_pb2
+
+from aura.blocks import named
+from aura.blueprint import Blueprint, parse
+from aura.errors import UnavailableError
+from aura.rpc.aura_pb2 import EcgBatch
+from aura.rpc.client import Nodes
+from aura.rpc.replicas import Replicas, addresses_of
+from aura.rpc.status import CallFailed
+from aura.runner import InProcess, Retry, run
+from aura.settings import Settings
+
+TRAINING = parse((Path(__file__).parents[2] / "solutions/training.json")
+                 .read_text("utf-8"))
+BUILDER, TRAINER = (str(rpc) for rpc in TRAINING.rpcs[1:])
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NAME = "feature-builder1"
+
+
+class Cluster:
+    """Builders behind a name; loader and trainer are in this process."""
+
+    def __init__(self, builders, count, task=""):
+        self.builders = builders
+        self.listed = [self.address(served) for served in builders]
+        self.before = [len(builder.lines) for builder in builders]
+        self.others = InProcess(
+            TRAINING, Path("/"), Settings(), toys.make_toy)
+        loader = self.others._nodes["ecg-loader1"][1]
+        loader.count, loader.task = count, task
+        self.nodes = Nodes(
+            TRAINING, {node.name: "builders:8061" for node in TRAINING.nodes},
+            {NAME}, self.resolve)
+
+    @staticmethod
+    def address(served):
+        return f"127.0.0.1:{served.port}"
+
+    def resolve(self, target):
+        """As a headless Service's name is looked up."""
+        assert target == "builders:8061"
+        if not self.listed:
+            raise OSError
+        return tuple(self.listed)
+
+    def call(self, rpc, request):
+        return self.way(rpc).call(rpc, request)
+
+    def calls_at_once(self, rpc):
+        return self.way(rpc).calls_at_once(rpc)
+
+    def log(self, node):
+        return ""
+
+    def way(self, rpc):
+        return self.nodes if rpc.node == NAME else self.others
+
+    def run(self, at=-1, happens=None, retry=Retry()):
+        """Run; when the answer of a batch comes something happens."""
+        def observe(rpc, message):
+            if str(rpc) == BUILDER and message.batch_index == at:
+                happens()
+
+        with self.nodes:
+            # Else the first to be found may have done all by then.
+            time.sleep(0.3)
+            return run(TRAINING, self, observe, retry)
+
+    def served(self):
+        """How many calls each builder has answered."""
+        return ["".join(builder.lines[before:]).count("build_features OK")
+                for builder, before in zip(
+                    self.builders, self.before, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two builders that no test may end."""
+    with served_toys() as start:
+        yield [start("feature-builder").connect() for _ in range(2)]
+
+
+@pytest.fixture
+def mortals(start):
+    """Two builders that a test may end."""
+    return [start("feature-builder").connect() for _ in range(2)]
+
+
+def check_complete(outcome, count):
+    assert outcome.failures == []
+    # The toy's report tells in which order the trainer was called.
+    assert outcome.results[TRAINER][-1].status_text == "in order"
+    assert outcome.results[TRAINER][-1].train_rows == count
+    assert [report.done for report in outcome.results[TRAINER]] == (
+        [False] * (count - 1) + [True])
+
+
+def test_replicas_share_the_batches_and_order_is_kept(pair):
+    cluster = Cluster(pair, 40, "sleep:0.02")
+    check_complete(cluster.run(), 40)
+    assert sum(cluster.served()) == 40
+    assert min(cluster.served()) >= 10
+
+
+def test_the_first_batch_may_be_the_last_that_is_done(pair):
+    cluster = Cluster(pair, 12, "sleep_at:0,1")
+    check_complete(cluster.run(), 12)
+    # The slow one held up nobody but those who wait for its answer.
+    assert sorted(cluster.served()) == [1, 11]
+
+
+def test_a_replica_is_called_one_call_at_a_time(pair):
+    cluster = Cluster(pair[:1], 6, "sleep:0.1")
+    begin = time.monotonic()
+    check_complete(cluster.run(), 6)
+    assert time.monotonic() - begin >= 0.6
+
+
+def test_a_replica_that_is_killed_costs_a_retry_not_a_result(mortals):
+    cluster = Cluster(mortals, 40, "sleep:0.05")
+    check_complete(cluster.run(2, mortals[0].process.kill), 40)
+    killed, other = cluster.served()
+    assert killed < 20
+    # What the killed one had answered may have been lost on the way.
+    assert killed + other in (39, 40, 41)
+
+
+def test_a_replica_that_is_added_gets_batches_too(pair):
+    cluster = Cluster(pair, 60, "sleep:0.05")
+    added = cluster.listed.pop()
+    check_complete(cluster.run(2, lambda: cluster.listed.append(added)), 60)
+    assert sum(cluster.served()) == 60
+    assert min(cluster.served()) > 0
+
+
+def test_a_replica_that_goes_in_good_order_loses_no_batch(mortals):
+    cluster = Cluster(mortals, 40, "sleep:0.05")
+    check_complete(cluster.run(2, mortals[0].process.terminate), 40)
+    assert mortals[0].ended() == 0
+    assert cluster.served()[0] < 20
+
+
+def test_a_run_whose_replicas_are_all_gone_is_given_up(mortals):
+    cluster = Cluster(mortals, 20, "die_at:3")
+    failure, = cluster.run(retry=Retry(0.1, 0.1, 0.1)).failures
+    assert failure.code is grpc.StatusCode.UNAVAILABLE
+    assert failure.undone == 17
+
+
+def test_what_was_answered_before_a_failure_is_handed_on(pair):
+    outcome = Cluster(pair, 20, "fail_at:4").run()
+    failure, = outcome.failures
+    assert failure.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert failure.undone == 16
+    assert outcome.counts[BUILDER] == outcome.counts[TRAINER] == 4
+
+
+def test_one_replica_is_enough(pair):
+    cluster = Cluster(pair[:1], 3)
+    cluster.listed.append("127.0.0.1:1")
+    check_complete(cluster.run(), 3)
+
+
+def test_nodes_are_ready_with_their_first_replica(pair):
+    cluster = Cluster(pair, 0)
+    replicas = Replicas(named("feature-builder"), "builders:8061",
+                        cluster.resolve)
+    deadline = time.monotonic() + 10
+    while replicas.health() != SERVING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    replicas.close()
+    cluster.nodes.close()
+
+
+def test_a_name_with_nobody_behind_it_is_said():
+    plan = Blueprint("builder", TRAINING.nodes[1:2])
+    with Nodes(plan, {NAME: "nobody.invalid:8061"}, {NAME}) as nodes:
+        with pytest.raises(UnavailableError, match=f"{NAME} does not answer"):
+            nodes.wait_ready(0.3)
+
+
+def test_a_call_that_waits_for_a_server_ends_with_the_connection():
+    replicas = Replicas(named("feature-builder"), "nowhere:1", lambda _: ())
+    caught = []
+
+    def call():
+        try:
+            replicas.call("build_features", EcgBatch())
+        except CallFailed as failure:
+            caught.append(failure.code)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    replicas.close()
+    caller.join(10)
+    assert caught == [grpc.StatusCode.CANCELLED]
+
+
+def test_only_a_node_that_is_said_to_have_replicas_gets_calls_at_once():
+    addresses = {node.name: "127.0.0.1:1" for node in TRAINING.nodes}
+    with Nodes(TRAINING, addresses, {NAME}) as nodes:
+        assert [nodes.calls_at_once(rpc) > 1 for rpc in TRAINING.rpcs] == [
+            False, True, False]
+
+
+def test_a_host_with_two_kinds_of_addresses_is_one_server():
+    assert len(addresses_of("localhost:8061")) == 1
+    assert addresses_of("127.0.0.1:8061") == ["127.0.0.1:8061"]
+    assert addresses_of("[::1]:8061") == ["[::1]:8061"]
+    with pytest.raises(OSError):
+        addresses_of("nobody.invalid:8061")
