@@ -81,18 +81,21 @@ class Validation:
             f"against {other.tp}/{other.ref_true} and {other.fp}")
 
 
-def folds(examples: Sequence[Example]) -> list[tuple[str, ...]]:
+def folds(examples: Sequence[Example],
+          alone_below: int = LEAVE_ONE_OUT_BELOW) -> list[tuple[str, ...]]:
     """
     Patients of each fold.
 
     Parameters
     ----------
     examples : sequence of Example
+    alone_below : int
+        Under so many patients with a seizure each is held out alone.
 
     Returns
     -------
     list of tuple of str
-        Under 20 patients with a seizure each is held out alone, else they
+        Patients with a seizure are held out one by one, or, if many, they
         are dealt into five folds; all others are dealt out evenly. A
         patient whose seizures cannot be scored is one of the others, so
         that there is something to learn from on every side.
@@ -100,7 +103,7 @@ def folds(examples: Sequence[Example]) -> list[tuple[str, ...]]:
     with_seizure = sorted({e.patient for e in examples if teaches(e)})
     others = sorted({e.patient for e in examples} - set(with_seizure))
     count = len(with_seizure)
-    if count >= LEAVE_ONE_OUT_BELOW:
+    if count >= alone_below:
         count = FOLDS
     dealt: list[list[str]] = [[] for _ in range(count)]
     for number, patient in enumerate(with_seizure + others):
@@ -165,7 +168,8 @@ def out_of_fold(examples: Sequence[Example], rule: AlarmRule,
         the model's own training recordings are scored instead; the
         threshold is then too high rather than too low for false alarms.
     """
-    dealt = folds(examples)
+    # Inside a fold five are enough, or the cost would grow as its square.
+    dealt = folds(examples, FOLDS + 1)
     if len(dealt) < 2:
         splits = iter([(list(examples), list(examples))])
     else:
