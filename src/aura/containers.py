@@ -20,28 +20,32 @@ from aura.processes import GRACE_S, LocalProcesses, Process
 from aura.rpc.client import READY_TIMEOUT_S
 from aura.solution import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
 
-ENGINES = ("podman", "docker")
+ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
 MODEL_ENV, MODEL_FOLDER = "AURA_MODEL", "/given-model"
 # What a user sets for a run; where a block listens is settled here.
 _PASSED_ON = ("AURA_", "INFLUXDB_V2_")
-_SETTLED = {"AURA_HOST", "AURA_PORT", MODEL_ENV}
+_SETTLED = {"AURA_HOST", "AURA_PORT", ENGINE_ENV, MODEL_ENV}
 
 
 def engine() -> str:
     """
-    Podman, or else docker.
+    The container engine: ``AURA_ENGINE``, else podman or docker.
 
     Raises
     ------
-    MissingError
-        If neither is on the path.
+    PreconditionError
+        If there is none, or it does not answer.
     """
-    for name in ENGINES:
-        if found := shutil.which(name):
-            return found
-    raise MissingError(
-        "run.no_engine", "neither podman nor docker is on the path",
-        "install one, or run without --containers")
+    given = os.environ.get(ENGINE_ENV)
+    for name in (given,) if given else ENGINES:
+        # A docker command without its daemon is no engine.
+        if shutil.which(name) and not subprocess.run(
+                [name, "info"], capture_output=True).returncode:
+            return name
+    raise PreconditionError(
+        "run.no_engine", f"there is no working {given or 'podman'}"
+        f"{'' if given else ' or docker'}",
+        f"install one, or name another by {ENGINE_ENV}")
 
 
 class LocalContainers(LocalProcesses):

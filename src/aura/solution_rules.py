@@ -112,6 +112,11 @@ def _wiring(found: Download) -> Iterator[Problem]:
                 f"Service {name}webui would be refused; onboard the block "
                 "under a shorter name"))
     for rpc in found.blueprint.rpcs:
+        for key, count in Counter(rpc.targets).items():
+            if count > 1:
+                yield _problem("solution.link", (
+                    f"{rpc} is linked to {'.'.join(key)} {count} times, which "
+                    "the orchestrator refuses; remove all links but one"))
         if rpc.stream_in:
             yield _problem("solution.stream", (
                 f"{rpc} takes a stream, which the orchestrator never ends "
