@@ -6,8 +6,6 @@ stands in the blocks' Dockerfiles; all are built from the repository's root.
 """
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,30 +13,10 @@ from pathlib import Path
 
 import aura
 from aura.blocks import BLOCKS, Block
+from aura.containers import engine
 from aura.errors import AuraError, PreconditionError
 
 ROOT = Path(__file__).parents[1]
-
-
-def engine() -> str:
-    """
-    The container engine: ``AURA_ENGINE``, else podman or docker.
-
-    Raises
-    ------
-    PreconditionError
-        If there is none, or it does not answer.
-    """
-    given = os.environ.get("AURA_ENGINE")
-    for name in (given,) if given else ("podman", "docker"):
-        # A docker command without its daemon is no engine.
-        if shutil.which(name) and not subprocess.run(
-                [name, "info"], capture_output=True).returncode:
-            return name
-    raise PreconditionError(
-        "images.no_engine", f"there is no working {given or 'podman'}"
-        f"{'' if given else ' or docker'}",
-        "install one, or name another by AURA_ENGINE")
 
 
 def image(block: Block, registry: str, tag: str) -> str:

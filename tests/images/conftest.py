@@ -1,0 +1,186 @@
+"""The five images, built once, and containers of them."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from aura import containers
+from aura.blocks import BLOCKS
+from aura.errors import AuraError
+from aura.rpc import aura_pb2_grpc
+from blocks import images
+
+# With --import-mode=importlib a test cannot import what lies beside it.
+sys.path.insert(0, str(Path(__file__).parent))
+
+TAG = "test"
+BASE = "python:3.11-slim-bookworm"
+SOAK = os.environ.get("AURA_SOAK") == "1"
+# As a platform may give it: no slash, no rights, no place to write but two.
+SHARED = "sharedfolder1"
+CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
+            "--security-opt", "no-new-privileges")
+
+
+class Engine:
+    """The container engine of this machine."""
+
+    def __init__(self, name):
+        self.name = name
+        # Podman makes more of a container writable than Kubernetes does.
+        self.confined = CONFINED + (
+            ("--read-only-tmpfs=false",) if self.is_podman else ())
+
+    @property
+    def is_podman(self):
+        return self.name.endswith("podman")
+
+    def __call__(self, *arguments, check=True):
+        """Standard output of an engine's command."""
+        done = subprocess.run([self.name, *arguments], text=True,
+                              capture_output=True)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def code(self, *arguments):
+        """Exit code of an engine's command."""
+        return subprocess.run([self.name, *arguments],
+                              capture_output=True).returncode
+
+    def inspect(self, name):
+        return json.loads(self("inspect", name))[0]
+
+    def python(self, image, script):
+        """What a script prints in a container without any network."""
+        return self("run", "--rm", "--network", "none", *self.confined,
+                    "--entrypoint", "python", image, "-c", script)
+
+
+class Container:
+    """A running container of a block, with stubs to call it."""
+
+    def __init__(self, engine, block, image, options):
+        self.engine, self.block = engine, block
+        self.id = engine("create", *engine.confined, *options, image)
+        self.channel = None
+
+    def start(self):
+        self.engine("start", self.id)
+        return self
+
+    def connect(self):
+        networks = self.engine.inspect(self.id)["NetworkSettings"]["Networks"]
+        address, = (entry["IPAddress"] for entry in networks.values())
+        self.address = f"{address}:8061"
+        # A container may be asked before it has opened its port.
+        self.channel = grpc.insecure_channel(self.address, (
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.initial_reconnect_backoff_ms", 20),
+            ("grpc.max_reconnect_backoff_ms", 20)))
+        self.health = health_pb2_grpc.HealthStub(self.channel)
+        self.stub = getattr(
+            aura_pb2_grpc, f"{self.block.service}Stub")(self.channel)
+        return self
+
+    def wait_for(self, service="", seconds=10.0):
+        """Wait until a service, or the server, is SERVING."""
+        self.health.Check(
+            health_pb2.HealthCheckRequest(service=service),
+            wait_for_ready=True, timeout=seconds)
+        deadline = time.monotonic() + seconds
+        while self.health.Check(health_pb2.HealthCheckRequest(
+                service=service), timeout=seconds).status != 1:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    @property
+    def age_s(self):
+        """Seconds since the engine started the container's process."""
+        text = json.loads(self.engine(
+            "inspect", "-f", "{{json .State.StartedAt}}", self.id))
+        return (datetime.now(UTC)
+                - datetime.fromisoformat(text)).total_seconds()
+
+    @property
+    def log(self):
+        return subprocess.run([self.engine.name, "logs", self.id], text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT).stdout
+
+    def run(self, *command):
+        """Exit code of a command in the container."""
+        return self.engine.code("exec", self.id, *command)
+
+    def terminate(self):
+        self.engine("kill", "--signal", "TERM", self.id)
+
+    def ended(self):
+        """Exit code of the container."""
+        return int(self.engine("wait", self.id))
+
+    def close(self):
+        if self.channel is not None:
+            self.channel.close()
+        self.engine("rm", "-f", self.id, check=False)
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The engine, where this machine has one."""
+    try:
+        return Engine(containers.engine())
+    except AuraError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def built(engine):
+    """Name of the image of each block, all built by now."""
+    names = {}
+    for block in BLOCKS:
+        names[block.name] = images.image(block, "aura", TAG)
+        images.build(block, names[block.name])
+    return names
+
+
+@pytest.fixture(scope="session")
+def network(engine):
+    """A network from which nothing outside can be reached."""
+    name = f"aura-test-{os.getpid()}"
+    engine("network", "create", "--internal", name)
+    yield name
+    engine("network", "rm", "-f", name)
+
+
+@pytest.fixture
+def run_block(engine, built, network):
+    """Run a block on a shared folder: ``run_block(block, shared)``."""
+    with contextlib.ExitStack() as running:
+        def run(block, shared, *options):
+            container = Container(engine, block, built[block.name], (
+                "--network", network, "-e", f"SHARED_FOLDER_PATH={SHARED}",
+                "-v", f"{shared}:/{SHARED}", *options))
+            running.callback(container.close)
+            return container.start().connect()
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory):
+    """A shared folder with synthetic patients to learn from and to judge."""
+    from aura.cohort import write_cohort
+    shared = tmp_path_factory.mktemp("cohort") / "shared"
+    shared.mkdir()
+    write_cohort(shared / "training", patients=3, hours=0.25, seed=1)
+    write_cohort(shared / "recordings", patients=2, hours=0.25, seed=2)
+    return shared

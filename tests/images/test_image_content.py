@@ -1,0 +1,127 @@
+"""What is in the images, and what is not."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker, default_environment
+from packaging.utils import canonicalize_name
+
+from aura.blocks import BLOCKS
+
+pytestmark = pytest.mark.images
+
+ROOT = Path(__file__).parents[2]
+BASE = "python:3.11-slim-bookworm"
+# Own layers over the base, uncompressed.
+MOST_MB = {"ecg-loader": 150, "feature-builder": 300, "seizure-trainer": 340,
+           "seizure-predictor": 340, "influx-exporter": 160}
+LISTED = """
+import json, platform
+from importlib.metadata import distributions
+print(json.dumps([platform.python_version(), sorted(
+    [found.metadata["Name"], found.version] for found in distributions())]))
+"""
+COMPILED = """
+import importlib.util, pathlib, sys
+for root in ("/opt/venv/lib", "/opt/aura"):
+    for source in pathlib.Path(root).rglob("*.py"):
+        made = pathlib.Path(importlib.util.cache_from_source(source))
+        # PEP 552: 1 is a hash, and that is not compared with the source.
+        if made.read_bytes()[4:8] != bytes((1, 0, 0, 0)):
+            print(source)
+"""
+WRITABLE = """
+import os
+for path, folders, files in os.walk("/"):
+    if path in ("/proc", "/sys", "/dev"):
+        folders.clear()
+    else:
+        for name in (path, *(f"{path}/{file}" for file in files)):
+            if os.access(name, os.W_OK) and not os.path.islink(name):
+                print(name)
+"""
+
+for_each_block = pytest.mark.parametrize(
+    "block", BLOCKS, ids=lambda block: block.name)
+
+
+@for_each_block
+def test_own_layers_are_small(engine, built, block, record_property):
+    own = (engine.inspect(built[block.name])["Size"]
+           - engine.inspect(BASE)["Size"]) / 1e6
+    record_property("own_layers_mb", own)
+    print(f"{block.name}: {own:.0f} MB over the base")
+    assert 20 < own <= MOST_MB[block.name]
+
+
+@for_each_block
+def test_the_libraries_are_those_of_the_lock(engine, built, block):
+    python, listed = json.loads(engine.python(built[block.name], LISTED))
+    environment = {**default_environment(), "python_full_version": python}
+    locked = set()
+    for name, version, marker in re.findall(
+            r"^(\S+)==(\S+)(?: ; (.*?))? \\$",
+            (ROOT / f"requirements/{block.folder}.txt").read_text(), re.M):
+        if not marker or Marker(marker).evaluate(environment):
+            locked.add((name, version))
+    assert {(canonicalize_name(name), version)
+            for name, version in listed} == locked
+
+
+@for_each_block
+def test_the_platforms_files_are_at_the_root(engine, built, block):
+    for name in ("model.proto", "license.json"):
+        told = engine("run", "--rm", "--network", "none", "--entrypoint",
+                      "cat", built[block.name], f"/{name}")
+        assert told == (ROOT / "blocks" / block.folder / name).read_text(
+            "utf-8").strip()
+
+
+@for_each_block
+def test_the_code_is_this_blocks_and_nothing_else(engine, built, block):
+    found = engine("run", "--rm", "--network", "none", "--entrypoint",
+                   "find", built[block.name], "/opt/aura", "-maxdepth", "2",
+                   "-not", "-name", "__pycache__").split()
+    assert {path for path in found if path.startswith("/opt/aura/blocks/")
+            } == {"/opt/aura/blocks/__init__.py",
+                  f"/opt/aura/blocks/{block.folder}"}
+    assert {path.split("/")[3] for path in found[1:]} <= {
+        "aura", "blocks", "solutions"}
+
+
+@for_each_block
+def test_all_is_compiled_and_never_compared_with_its_source(
+        engine, built, block):
+    assert engine.python(built[block.name], COMPILED) == ""
+
+
+@for_each_block
+def test_the_user_is_a_number_and_owns_nothing(engine, built, block):
+    config = engine.inspect(built[block.name])["Config"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", config["User"])
+    writable = engine(
+        "run", "--rm", "--network", "none", "--entrypoint", "python",
+        built[block.name], "-c", WRITABLE).splitlines()
+    assert set(writable) <= {"/tmp", "/var/tmp", "/run/lock", "/var/lock"}
+
+
+@for_each_block
+def test_the_platform_and_operators_find_what_they_look_for(
+        engine, built, block):
+    image = engine.inspect(built[block.name])
+    config = image["Config"]
+    assert set(config["ExposedPorts"]) == {"8061/tcp"}
+    assert config["Entrypoint"] == [
+        "python", "-m", "aura", "serve", block.name]
+    # Podman shows it in another place than docker.
+    check = image.get("Healthcheck") or config["Healthcheck"]
+    assert check["Test"] == ["CMD", "python", "-m", "aura.rpc.health"]
+    labels = {name.removeprefix("org.opencontainers.image."): text
+              for name, text in config["Labels"].items()}
+    assert labels["title"] == block.name
+    assert labels["licenses"] == "Apache-2.0"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", labels["version"])
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", labels["revision"])
+    assert labels["description"]

@@ -1,0 +1,228 @@
+"""The images as they run: health, confinement, draining, digits."""
+
+import json
+import shutil
+import threading
+import time
+from importlib import resources
+from pathlib import Path
+
+import grpc
+import pytest
+
+from aura import blueprint, runner
+from aura.blocks import BLOCKS, named, offering
+from aura.rpc.aura_pb2 import Empty
+from aura.rpc.client import Nodes
+from aura.settings import Settings
+from blocks import images
+from conftest import BASE, SOAK
+
+pytestmark = pytest.mark.images
+
+ROOT = Path(__file__).parents[2]
+TRIES = 50 if SOAK else 2
+FINE = (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)
+
+for_each_block = pytest.mark.parametrize(
+    "block", BLOCKS, ids=lambda block: block.name)
+
+
+def plan_of(solution):
+    text = resources.files("solutions").joinpath(f"{solution}.json")
+    return blueprint.parse(text.read_text())
+
+
+def opened(source, folder):
+    """A copy of a shared folder that any user may write to."""
+    shutil.copytree(source, folder)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777)
+    return folder
+
+
+def files_of(shared):
+    """What both solutions wrote, by name, with the ids of the runs hidden."""
+    files = {}
+    for run in shared.glob("runs/*"):
+        port = run.name.split("-")[0]
+        for path in run.rglob("*"):
+            if path.is_file():
+                files[f"{port}/{path.relative_to(run)}"] = (
+                    path.read_bytes().replace(run.name.encode(), b"RUN"))
+    return files
+
+
+def timeless(report):
+    """A training report without what differs from one Python to another."""
+    content = json.loads(report)
+    assert content.pop("created")
+    assert content["versions"].pop("python")
+    return content
+
+
+@pytest.fixture(scope="module")
+def digits(cohort, tmp_path_factory):
+    """A shared folder on which both solutions ran in this process."""
+    shared = opened(cohort, tmp_path_factory.mktemp("here") / "shared")
+    for solution in ("training", "prediction"):
+        plan = plan_of(solution)
+        with runner.InProcess(plan, shared, Settings()) as nodes:
+            outcome = runner.run(plan, nodes)
+        assert not outcome.failures
+    return shared
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """An empty shared folder that any user may write to."""
+    tmp_path.chmod(0o777)
+    return tmp_path
+
+
+@for_each_block
+def test_health_is_there_in_three_seconds(
+        engine, run_block, block, empty):
+    container = run_block(block, empty)
+    container.wait_for()
+    assert container.age_s < 3
+    if engine.is_podman:
+        engine("healthcheck", "run", container.id)
+
+
+@for_each_block
+def test_a_block_needs_no_network(engine, built, block, empty):
+    name = engine("run", "-d", "--network", "none", *engine.confined,
+                  "-v", f"{empty}:/data/shared", built[block.name])
+    try:
+        time.sleep(2)
+        assert engine.code(
+            "exec", name, "python", "-m", "aura.rpc.health") == 0
+    finally:
+        engine("rm", "-f", name)
+
+
+def test_the_health_check_tells_a_block_that_is_not_ready(
+        run_block, empty):
+    container = run_block(named("seizure-predictor"), empty)
+    container.wait_for()
+    check = "python", "-m", "aura.rpc.health"
+    assert container.run(*check) == 0
+    assert container.run(*check, "SeizurePredictor") == 1
+    assert container.run("env", "AURA_PORT=1", *check) == 1
+
+
+def test_the_images_give_the_same_digits_as_this_process(
+        run_block, cohort, digits, tmp_path):
+    shared = opened(cohort, tmp_path / "shared")
+    for solution in ("training", "prediction"):
+        plan = plan_of(solution)
+        addresses = {
+            node.name: run_block(
+                offering(node.rpcs[0].name), shared).address
+            for node in plan.nodes}
+        with Nodes(plan, addresses) as nodes:
+            nodes.wait_ready()
+            outcome = runner.run(plan, nodes)
+        assert not outcome.failures
+    there, here = files_of(shared), files_of(digits)
+    assert there.keys() == here.keys()
+    assert any(name.endswith(".tsv") for name in here)
+    assert any(name.endswith(".lp.gz") for name in here)
+    differing = {name for name in here if there[name] != here[name]}
+    report = "training/training_report.json"
+    assert differing <= {report}
+    assert timeless(there[report]) == timeless(here[report])
+
+
+class Callers:
+    """Threads that call a block again and again until it is gone."""
+
+    def __init__(self, container, request, count=4):
+        self.calls = []
+        method = container.block.rpcs[0]
+        self._call = getattr(container.stub, method)
+        self._request = request
+        self._threads = [threading.Thread(target=self.work)
+                         for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def work(self):
+        code = grpc.StatusCode.OK
+        while code in FINE:
+            begun = time.monotonic()
+            try:
+                self._call(self._request, timeout=60)
+                code = grpc.StatusCode.OK
+            except grpc.RpcError as error:
+                code = error.code()
+            self.calls.append((begun, time.monotonic(), code))
+
+    def wait(self):
+        for thread in self._threads:
+            thread.join()
+
+
+def request_for(block, shared):
+    """The request that a block of the solutions got last."""
+    if block.name == "ecg-loader":
+        return Empty()
+    solution = ("training" if block.name == "seizure-trainer"
+                else "prediction")
+    asked = {}
+    plan = plan_of(solution)
+
+    class Recorded(runner.InProcess):
+        def call(self, rpc, request):
+            asked[rpc.name] = request
+            return super().call(rpc, request)
+
+    with Recorded(plan, shared, Settings()) as nodes:
+        assert not runner.run(plan, nodes).failures
+    return asked[block.rpcs[0]]
+
+
+@for_each_block
+def test_a_stop_under_load_fails_no_call(
+        run_block, block, digits, tmp_path):
+    request = request_for(block, digits)
+    shared = opened(digits, tmp_path / "shared")
+    pending = 0
+    for number in range(TRIES):
+        container = run_block(block, shared)
+        container.wait_for(block.service)
+        callers = Callers(container, request)
+        time.sleep(1 + 0.037 * number)
+        asked = time.monotonic()
+        container.terminate()
+        callers.wait()
+        assert container.ended() == 0, container.log
+        # What was sent before the signal was on its way or at work.
+        at_work = [(end, code) for begun, end, code in callers.calls
+                   if begun < asked]
+        assert {code for _, code in at_work} <= set(FINE), container.log
+        pending += sum(end > asked for end, _ in at_work)
+        container.close()
+    assert pending >= TRIES
+
+
+def test_code_that_changed_is_built_without_a_network(
+        engine, built, tmp_path):
+    copy = tmp_path / "repository"
+    copy.mkdir()
+    for name in (".dockerignore", "LICENSE", "requirements", "src",
+                 "blocks", "solutions"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(
+            source, copy / name)
+    (copy / "src/aura/changed.py").write_text("print('it is new')\n")
+    (copy / "src/aura/forgotten.txt.tmp").write_text("")
+    block = named("ecg-loader")
+    images.build(block, "aura/changed:test", copy, (
+        "--network", "none", "--build-arg", f"BASE={BASE}"))
+    try:
+        assert engine.python(
+            "aura/changed:test", "import aura.changed") == "it is new"
+    finally:
+        engine("rmi", "-f", "aura/changed:test")
