@@ -151,8 +151,12 @@ def fit(examples: Sequence[Example], seed: int,
     forest = RandomForestClassifier(
         n_estimators=TREES, min_samples_leaf=MIN_LEAF, max_depth=MAX_DEPTH,
         random_state=seed, n_jobs=jobs)
-    return forest.fit(rows.values, rows.seizure.astype(np.int64),
-                      sample_weight=rows.weight)
+    forest.fit(rows.values, rows.seizure.astype(np.int64),
+               sample_weight=rows.weight)
+    # Threads would add up the votes in the order in which they end, and the
+    # last digit of a probability, so of the threshold, with it.
+    forest.n_jobs = 1
+    return forest
 
 
 def _peak_of(example: Example, event: Event) -> np.ndarray:

@@ -108,6 +108,11 @@ def test_the_same_seed_gives_the_same_trees_with_any_number_of_jobs():
     assert list(one.classes_) == [0, 1]
 
 
+def test_votes_are_added_by_one_thread_whatever_number_has_fitted():
+    # Of several, the order in which they end would change the last digit.
+    assert fit(cohort(), 1, 8).n_jobs == 1
+
+
 def test_a_forest_tells_a_seizure_from_calm_with_missing_values():
     examples = cohort()
     for one in examples:
