@@ -131,7 +131,9 @@ class _Batch:
         self._beats = table("beats.parquet")
         self._features = table(
             "features.parquet", "recording", "time_s", "mean_hr", "hr_base")
-        self._predictions = tables.read(folder.read(request.table_path))
+        self._predictions = tables.read(
+            folder.read(request.table_path),
+            ("recording", "time_s", "smoothed"))
 
     @property
     def status_text(self) -> str:
