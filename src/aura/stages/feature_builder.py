@@ -142,7 +142,8 @@ def _doubts(built: _Built, scorable_s: float) -> Iterator[Problem]:
                 f"{MIN_RATE_HZ:g}" if slow else
                 f"it lasts {duration_s:g} s only" if duration_s < 20 else
                 "no beats can be trusted in it"))
-    elif scorable_s < POOR_SHARE * duration_s:
+    # The very first window has to fill, which is no fault of the signal.
+    elif scorable_s < POOR_SHARE * (duration_s - features.SHORT_S):
         yield Problem(
             "signal.poor", "warning", f"only {scorable_s:.0f} of "
             f"{duration_s:.0f} s can be scored; the rest is flat, railed or "
