@@ -126,3 +126,10 @@ def builder():
         served = begin("feature-builder").connect()
         served.wait_for("SERVING")
         yield served
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """Two toy feature-builders that all tests of the session may call."""
+    with served_toys() as begin:
+        yield [begin("feature-builder").connect() for _ in range(2)]
