@@ -75,7 +75,7 @@ def find_beats(signal: Signal) -> Beats:
     duration_s = signal.sample_count / signal.fs_hz
     if signal.fs_hz < MIN_RATE_HZ or duration_s < MIN_PIECE_S:
         return Beats(np.empty(0), duration_s, np.array([[0.0, duration_s]]))
-    beats = np.empty(0)
+    parts = [np.empty(0)]
     qualities: list[PieceQuality] = []
     polarity = 0.0
     for core_s, piece in _pieces(signal):
@@ -85,8 +85,8 @@ def find_beats(signal: Signal) -> Beats:
         qualities.append(assess(
             piece.samples, band, piece.fs_hz, found, piece.offset_s,
             core_s, signal.rails))
-        beats = _append(beats, found + piece.offset_s, core_s)
-    beats = np.round(beats / RESOLUTION_S) * RESOLUTION_S
+        parts[-1:] = _cut(parts[-1], found + piece.offset_s, core_s)
+    beats = np.round(np.concatenate(parts) / RESOLUTION_S) * RESOLUTION_S
     return Beats(beats, duration_s, join(qualities, beats, duration_s))
 
 
@@ -186,11 +186,12 @@ def _heartbeats(samples: Floats, fs_hz: float) -> NDArray[np.int64]:
     return index
 
 
-def _append(beats: Floats, found: Floats, cut_s: float) -> Floats:
-    """Join two overlapping series in the middle of an RR interval."""
-    if beats.size == 0 or found.size == 0:
-        return np.concatenate([beats, found])
-    index = int(np.searchsorted(beats, cut_s))
-    if 0 < index < len(beats):
-        cut_s = (beats[index - 1] + beats[index]) / 2
-    return np.concatenate([beats[beats < cut_s], found[found >= cut_s]])
+def _cut(before: Floats, after: Floats, cut_s: float) -> tuple[
+        Floats, Floats]:
+    """Part two overlapping series in the middle of an RR interval."""
+    index = int(np.searchsorted(before, cut_s))
+    if after.size and 0 < index < len(before):
+        cut_s = (before[index - 1] + before[index]) / 2
+    elif not after.size:
+        cut_s = np.inf
+    return before[before < cut_s], after[after >= cut_s]

@@ -29,9 +29,10 @@ CLIPPED_SHARE = 0.2
 MAX_RR_S = 3.0
 MIN_CELL_BEATS = 3
 
-# Measured on mitdb and szdb with added white, muscle-like and motion-like
-# noise: flags 81 % of the 10-s cells whose beats are wrong (F1 < .6) and
-# .04 % of the clean ones. See docs/features.md.
+# Of 10-s cells of mitdb and szdb with added white, muscle-like and
+# motion-like noise these flag, with all else here, 92 % of those whose beats
+# are wrong (F1 < .6) and 2.6 % of those whose beats are right (F1 > .85);
+# without noise 3 of 2,324. By `python -m benchmarks quality`.
 NOISY = ((0.90, 7.0), (0.75, 12.0))
 
 

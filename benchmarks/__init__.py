@@ -1,0 +1,1 @@
+"""Measurements: CPU seconds beside those of peers, in one run."""

@@ -1,0 +1,67 @@
+"""Synthetic recordings and a model, made once, under the system's temp."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyedflib
+
+from aura import local
+from aura.cohort import write_cohort, write_edf
+from aura.settings import Settings
+from aura.synthetic import ecg
+
+FOLDER = Path(tempfile.gettempdir()) / f"aura-benchmarks-{os.getuid()}"
+FS_HZ = 256
+SAMPLES_PER_HOUR = 3600 * FS_HZ
+
+
+def single(hours: int) -> Path:
+    """An EDF+ file with one ECG channel of 256 Hz."""
+    path = FOLDER / f"ecg-{hours}h.edf"
+    if not path.exists():
+        FOLDER.mkdir(exist_ok=True)
+        made = FOLDER / f"making-{hours}h.edf"
+        write_edf(made, ecg(3600.0 * hours, seed=3))
+        made.rename(path)
+    return path
+
+
+def among_others(channels: int = 21, hours: int = 4) -> Path:
+    """An EDF file whose last channel is the ECG, as in a clinical EEG."""
+    path = FOLDER / f"eeg-{channels}x{hours}h.edf"
+    if path.exists():
+        return path
+    FOLDER.mkdir(exist_ok=True)
+    made = FOLDER / "making-eeg.edf"
+    heart = ecg(3600.0 * hours, seed=3)
+    noise = np.random.default_rng(1).normal(0, 900, FS_HZ).astype(np.int16)
+    writer = pyedflib.EdfWriter(str(made), channels,
+                                file_type=pyedflib.FILETYPE_EDF)
+    for index in range(channels):
+        last = index == channels - 1
+        writer.setSignalHeader(index, {
+            "label": "ECG" if last else f"EEG {index}", "dimension": "mV",
+            "sample_frequency": FS_HZ, "physical_min": -5.0,
+            "physical_max": 5.0, "digital_min": -32768,
+            "digital_max": 32767, "transducer": "", "prefilter": ""})
+    for piece in heart.pieces(1.0):
+        for index in range(channels - 1):
+            writer.writeDigitalShortSamples(np.roll(noise, index))
+        writer.writeDigitalShortSamples(
+            np.round(piece * 6553.5).astype(np.int16))
+    writer.close()
+    made.rename(path)
+    return path
+
+
+def model() -> Path:
+    """A model that knows nothing but synthetic hearts."""
+    path = FOLDER / "model"
+    if not (path / "card.json").exists():
+        write_cohort(FOLDER / "cohort", patients=6, hours=1.0, seed=1)
+        report, _ = local.train([FOLDER / "cohort"], path, Settings())
+        if not report.model_path:
+            raise SystemExit(report.status_text)
+    return path
