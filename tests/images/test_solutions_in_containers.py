@@ -1,0 +1,107 @@
+"""Bundles whose images are started here, and an onboarded model's image."""
+
+import json
+import shutil
+
+import pytest
+
+from aura import cli
+from conftest import TAG
+
+pytestmark = pytest.mark.images
+
+
+def run(bundle, shared, *how):
+    """Run a bundle; what it wrote of each recording."""
+    known = set(shared.glob("runs/*"))
+    assert cli.main(["run", str(bundle), "--shared", str(shared), *how]) == 0
+    new, = set(shared.glob("runs/*")) - known
+    return {path.relative_to(new).as_posix(): path.read_bytes()
+            for pattern in ("events/**/*.tsv", "batches/*/*.parquet")
+            for path in new.glob(pattern)}
+
+
+def names_of(engine):
+    """All containers that a run has started."""
+    return [name for name in engine(
+        "ps", "--all", "--format", "{{.Names}}").splitlines()
+        if name.endswith(("-ecg-loader1", "-feature-builder1"))]
+
+
+@pytest.fixture(scope="module")
+def bundles(built, tmp_path_factory):
+    """Both solutions with the images that were built."""
+    folder = tmp_path_factory.mktemp("bundles")
+    for name in ("training", "prediction"):
+        assert cli.main(["solution", "bundle", name, "--registry", "aura",
+                         "--tag", TAG, "--out", str(folder / name)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(cohort, bundles, tmp_path_factory):
+    """A shared folder, trained in containers, and its predictions there."""
+    shared = tmp_path_factory.mktemp("containers") / "shared"
+    shutil.copytree(cohort, shared)
+    run(bundles / "training", shared, "--containers")
+    return shared, run(bundles / "prediction", shared, "--containers")
+
+
+def test_containers_give_the_same_bytes_as_this_process(
+        trained, bundles, cohort, engine):
+    shared, found = trained
+    assert any(path.endswith(".tsv") for path in found)
+    assert run(bundles / "prediction", shared, "--in-process") == found
+    assert not names_of(engine)
+
+
+def test_an_onboarded_model_predicts_the_same_digits(
+        trained, bundles, cohort, engine, tmp_path):
+    shared, found = trained
+    model, = shared.glob("models/*/")
+    out = tmp_path / "context"
+    assert cli.main(["onboard", str(model), "--registry", "aura", "--tag",
+                     TAG, "--name", "clinic-model", "--out", str(out)]) == 0
+    image = f"aura/clinic-model:{TAG}"
+    engine("build", "-q", "-t", image, str(out))
+    try:
+        told = engine.inspect(image)
+        labels = told.get("Labels") or told["Config"]["Labels"]
+        assert labels["aura.model_id"] == model.name
+        for name in ("model.proto", "license.json"):
+            assert engine.python(
+                image, f"print(open('/{name}').read(), end='')") == (
+                    out / name).read_text().strip()
+        bundle = tmp_path / "bundle"
+        shutil.copytree(bundles / "prediction", bundle)
+        content = (bundle / "blueprint.json").read_text()
+        (bundle / "blueprint.json").write_text(content.replace(
+            f"aura/seizure-predictor:{TAG}", image))
+        elsewhere = tmp_path / "shared"
+        shutil.copytree(cohort / "recordings", elsewhere / "recordings")
+        assert run(bundle, elsewhere, "--containers") == found
+    finally:
+        engine("rmi", "--force", image)
+
+
+def test_what_cannot_start_is_said_and_nothing_is_left(
+        bundles, built, engine, tmp_path, capfd):
+    # Without a model the predictor comes up, and is not ready.
+    (tmp_path / "recordings").mkdir()
+    assert cli.main(["run", str(bundles / "prediction"), "--shared",
+                     str(tmp_path), "--containers"]) == 1
+    assert "seizure-predictor1 is up but not ready" in capfd.readouterr().err
+    assert not names_of(engine)
+
+
+def test_an_image_that_is_not_there_is_said(
+        bundles, engine, tmp_path, capfd):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundles / "training", bundle)
+    content = json.loads((bundle / "blueprint.json").read_text())
+    content["nodes"][0]["image"] = "localhost/aura/nothing:none"
+    (bundle / "blueprint.json").write_text(json.dumps(content))
+    assert cli.main(["run", str(bundle), "--shared", str(tmp_path),
+                     "--containers"]) == 1
+    assert "there is no image localhost/aura/nothing:none" in (
+        capfd.readouterr().err)
