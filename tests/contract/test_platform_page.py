@@ -1,0 +1,40 @@
+"""docs/platform.md: its commands are there, and its words are the code's."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from aura import blueprint, cli
+from aura.blocks import BLOCKS
+from aura.onboarding import LONGEST_NAME
+from aura.solution import SHARED_FOLDER, SHARED_FOLDER_ENV
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/platform.md").read_text("utf-8")
+COMMANDS = re.findall(r"^aura .*$", PAGE, re.M)
+
+
+def test_the_page_has_commands():
+    assert {line.split()[1] for line in COMMANDS} == {
+        "solution", "run", "onboard"}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_is_understood(line):
+    cli.parser().parse_args(shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("name", ["training", "prediction"])
+def test_the_links_are_those_of_the_blueprints(name):
+    plan = blueprint.parse((ROOT / f"solutions/{name}.json").read_text())
+    links = " → ".join(f"`{rpc.node.removesuffix('1')}.{rpc.name}`"
+                       for rpc in plan.rpcs)
+    assert f"| {name} | {links} |" in PAGE
+
+
+def test_names_and_limits_are_those_of_the_code():
+    assert all(block.name in PAGE for block in BLOCKS)
+    assert f"at most {LONGEST_NAME} of them" in PAGE
+    assert f"{SHARED_FOLDER_ENV}={SHARED_FOLDER}" in PAGE
