@@ -54,6 +54,11 @@ def tell_outcome(outcome: Outcome) -> None:
          for problem in entry.problems)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as ``1 seizure``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """Seconds as ``1:29:59``."""
     whole = int(seconds)

@@ -72,9 +72,11 @@ def _told(card: dict[str, Any], out: Path) -> str:
     data, found = card["data"], card["validation"]
     lines = [
         f"{found['verdict']}.", "",
-        f"model {card['model_id'][:12]} in {out}: {data['recordings']} "
-        f"recordings, {data['patients']} patients, {data['seizures']} "
-        f"seizures, {data['hours']:.1f} h",
+        f"model {card['model_id'][:12]} in {out}: "
+        f"{console.counted(data['recordings'], 'recording')}, "
+        f"{console.counted(data['patients'], 'patient')}, "
+        f"{console.counted(data['seizures'], 'seizure')}, "
+        f"{data['hours']:.1f} h",
         f"alarm threshold {card['alarm']['threshold']:.3f}, set at "
         f"{found['target_false_alarms_per_24h']:g} false alarms per 24 h; "
         "the smallest rate that these hours resolve is "
@@ -119,7 +121,8 @@ def _predict(given: argparse.Namespace) -> int:
     hours = sum(e.recording.duration_s for e in used if e.recording) / 3600
     scorable = sum(e.signals.scorable_s for e in used if e.signals) / 3600
     events = sum(len(entry.predicted or ()) for entry in used)
-    print(f"{len(used)} recordings, {hours:.1f} h of which {scorable:.1f} h "
-          f"could be scored: {events} seizures predicted, in {given.out}")
+    print(f"{console.counted(len(used), 'recording')}, {hours:.1f} h of which "
+          f"{scorable:.1f} h could be scored: "
+          f"{console.counted(events, 'seizure')} predicted, in {given.out}")
     print(console.NOT_A_DEVICE)
     return outcome.exit_code

@@ -93,7 +93,8 @@ def _told(report: dict[str, Any]) -> str:
     lines = [f"{report['status']:8}{report['path']}"]
     if report["status"] == "ok":
         notes = report["annotations"]
-        where = (f"{len(notes['seizures'])} seizures in {notes['source']}"
+        seizures = console.counted(len(notes["seizures"]), "seizure")
+        where = (f"{seizures} in {notes['source']}"
                  if notes["source"] else "not annotated")
         lines[0] += (f"  {report['chosen']} {report['fs_hz']:g} Hz  "
                      f"{console.clock(report['duration_s'])}  {where}")
