@@ -103,6 +103,14 @@ def test_a_cut_at_any_place_of_a_beat_loses_none(monkeypatch, shift):
     assert matched(truth, found.time_s).tolist() == [len(truth), 0, 0]
 
 
+@pytest.mark.parametrize("before, after", [
+    ([9.0, 9.99999, 11.0], [9.0, 10.00001, 11.0]),
+    ([9.0, 10.00001, 11.0], [9.0, 9.99999, 11.0])])
+def test_a_beat_on_the_very_cut_counts_once(before, after):
+    kept, added = beats._cut(np.array(before), np.array(after), 10.0)
+    assert [*kept, *added] == pytest.approx([9, 10, 11], abs=1e-4)
+
+
 def test_only_a_bounded_part_is_read_at_a_time():
     class Counted(ArraySignal):
         longest = 0

@@ -101,6 +101,17 @@ def test_a_regular_rhythm_has_no_entropy():
     assert features([800, 900] * 40)["sampen"] == 0
 
 
+def test_the_entropy_of_a_long_window_counts_every_match():
+    rng = np.random.default_rng(2)
+    nn = np.tile([800.0, 900.0, 1000.0], 400)
+    nn[rng.choice(1200, 60, replace=False)] = 1200
+    near = np.abs(nn[:, None] - nn) < .2 * nn.std()
+    two = np.tril(near[:-2, :-2] & near[1:-1, 1:-1], -1)
+    three = two & near[2:, 2:]
+    assert features(nn)["sampen"] == pytest.approx(
+        -np.log(three.sum() / two.sum()))
+
+
 def test_a_rhythm_without_variability_has_no_ratios():
     time_s = .3 + .8 * np.arange(600)
     intervals = series(np.diff(time_s) * 1000, time_s[1:])
@@ -159,6 +170,15 @@ def test_a_window_with_a_gap_of_more_than_3_s_has_no_spectrum(
     intervals = series(np.full(299, 1000.) + np.arange(299) % 7, time_s)
     found = hrv.spectral(intervals, np.array([99., 160., 290.]), 90.0)
     assert np.isnan(found["lf"]).tolist() == [False, missing, False]
+
+
+@pytest.mark.parametrize("next_s", [[], [200.9], [230.0]])
+def test_a_spectrum_does_not_reach_beyond_the_last_beat_it_knows(next_s):
+    # The segments of the row at 222.5 s end at 200.25 s.
+    time_s = np.concatenate([np.arange(1.1, 200.2), next_s])
+    intervals = series(1000 + np.arange(len(time_s)) % 7, time_s)
+    found = hrv.spectral(intervals, np.array([222.0, 222.5]), 150.0)
+    assert np.isfinite(found["lf"]).tolist() == [True, next_s == [200.9]]
 
 
 def test_windows_reach_back_from_their_end_and_include_it():

@@ -78,8 +78,9 @@ def test_a_span_is_where_it_is_at_any_rate(fs_hz):
     samples[begin:end] = samples[begin]
     times = np.arange(1, 899.0)
     found = assess(samples, samples, fs_hz, times, 3600.0, 0, NO_RAILS)
-    assert found.spans[:, 0].min() == pytest.approx(4450, abs=2.1)
-    assert found.spans[:, 1].max() == pytest.approx(4470, abs=2.1)
+    flat = found.spans[np.diff(found.spans)[:, 0] < 2]
+    assert flat[:, 0].min() == pytest.approx(4450, abs=2.1)
+    assert flat[:, 1].max() == pytest.approx(4470, abs=2.1)
 
 
 @pytest.mark.parametrize("pause_s, lost", [(2.9, []), (3.1, [[10, 13.1]])])
