@@ -1,8 +1,11 @@
 """How a block's server begins, says that it is ready, and ends."""
 
+import ctypes
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -123,6 +126,18 @@ def test_a_stop_lets_calls_in_progress_end(start, tmp_path, number):
     assert all(c.code() is grpc.StatusCode.OK for c in [call, *queued])
     assert served.ended() == 0
     assert (tmp_path / "call.ended").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has Linux's threads")
+def test_a_signal_that_another_thread_gets_ends_the_server(start):
+    served = start("feature-builder").connect()
+    served.wait_for("SERVING")
+    main = served.process.pid
+    other = max(int(task.name) for task in
+                Path(f"/proc/{main}/task").iterdir())
+    assert other != main
+    assert ctypes.CDLL(None).tgkill(main, other, signal.SIGTERM) == 0
+    assert served.ended() == 0
 
 
 def test_an_idle_server_stops_at_once(start):

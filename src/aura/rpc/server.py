@@ -9,7 +9,6 @@ process ends with 0.
 
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
@@ -266,16 +265,13 @@ def serve(block: Block, make: Callable[[], Servicer],
         stream=sys.stderr, level=logging.INFO, force=True,
         format="%(asctime)s %(levelname)s %(message)s")
     endpoint = endpoint or Endpoint.load()
-    # Of all ways to wake a thread this one is safe in a signal handler.
-    ends: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ends.put(0))
+    end = _End()
     server = BlockServer(block, endpoint)
     server.start()
-    for work in (lambda: _prepare(server, make, ends),
-                 lambda: _follow_input(endpoint, ends)):
+    for work in (lambda: _prepare(server, make, end),
+                 lambda: _follow_input(endpoint, end)):
         threading.Thread(target=work, daemon=True).start()
-    code = ends.get()
+    code = end.wait()
     # A second Ctrl-C does not wait.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LOG.info("%s is stopping", block.name)
@@ -313,25 +309,51 @@ def serve_block(name: str) -> int:
     return serve(block, make)
 
 
+class _End:
+    """
+    Makes the main thread wait until a signal or another thread ends it.
+
+    A waiting lock is not enough: the kernel may give a signal to any thread
+    of the process, and then nothing would wake the one that waits. The
+    interpreter writes to this pipe wherever the signal arrives.
+    """
+
+    _FAILED = b"\xff"
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+
+    def tell(self, code: int) -> None:
+        """End it from any thread."""
+        os.write(self._write, self._FAILED if code else b"\0")
+
+    def wait(self) -> int:
+        """Exit code, once there is a reason to end."""
+        return int(os.read(self._read, 1) == self._FAILED)
+
+
 def _prepare(server: BlockServer, make: Callable[[], Servicer],
-             ends: "queue.SimpleQueue[int]") -> None:
+             end: "_End") -> None:
     try:
         server.prepare(make)
     except (AuraError, ImportError) as error:
         _LOG.error("cannot start: %s", error)
-        ends.put(1)
+        end.tell(1)
     except BaseException as error:
         _LOG.error("cannot start\n%s", frames_of(error))
-        ends.put(1)
+        end.tell(1)
 
 
-def _follow_input(endpoint: Endpoint,
-                  ends: "queue.SimpleQueue[int]") -> None:
+def _follow_input(endpoint: Endpoint, end: "_End") -> None:
     if endpoint.ends_with_input:
         # Not sys.stdin, whose lock would be held when the process ends.
         while os.read(0, 1024):
             pass
-        ends.put(0)
+        end.tell(0)
 
 
 def _leave(code: int) -> NoReturn:
