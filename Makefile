@@ -7,16 +7,23 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := requirements/dev.txt
 
-.PHONY: demo test test-all soak bench lint protos lock clean
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
+COMPILE := uv pip compile pyproject.toml --universal --no-header -q \
+    --python-version 3.11 --generate-hashes --upgrade \
+    --no-emit-package aura-blocks
+REGISTRY ?= aura
+TAG ?= dev
+
+.PHONY: demo test test-all soak bench lint protos images test-images \
+    test-k8s lock clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 	$(BIN)/aura demo $(if $(DATA),--data $(DATA))
 
 test: $(READY)  ## the tests that need nothing but Python
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
-test-all: $(READY)  ## every test; what cannot run here says why
-	$(BIN)/python -m pytest -q -m "" -rs
+test-all: test test-images test-k8s  ## what cannot run here says why
 
 soak: $(READY)  ## full counts of fuzzing and fault loops; hours
 	AURA_SOAK=1 AURA_FUZZ=1000000 $(BIN)/python -m pytest -q -m "" tests
@@ -42,10 +49,20 @@ $(READY): $(LOCK) pyproject.toml
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
+images: $(READY)  ## all five, with podman or docker; REGISTRY, TAG
+	$(BIN)/python -m blocks.images --registry $(REGISTRY) --tag $(TAG)
+
+test-images: $(READY)  ## build the images and run them
+	$(BIN)/python -m pytest -q -m images -rs tests/images
+
+test-k8s: $(READY)  ## both solutions on a local cluster; kubectl >= 1.21
+	$(BIN)/python -m pytest -q -m k8s -rs tests/k8s
+
 lock:  ## renew the hashed locks (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --no-header -q \
-	    --python-version 3.11 --generate-hashes --upgrade \
-	    --no-emit-package aura-blocks -o $(LOCK)
+	$(COMPILE) --extra dev -o $(LOCK)
+	for block in ecg-loader feature-builder trainer predictor \
+	    influx-exporter; do $(COMPILE) --extra $$block \
+	    -o requirements/$$(echo $$block | tr - _).txt || exit; done
 
 clean:
 	rm -rf $(VENV) build dist demo-output .pytest_cache .mypy_cache

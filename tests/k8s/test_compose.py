@@ -13,7 +13,7 @@ from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")
 SERVICES = read(ROOT / "compose.yaml")["services"]
-BLOCK_NAMES = {block.name for block in BLOCKS}
+BLOCK_NAMES = tuple(block.name for block in BLOCKS)
 
 
 @pytest.mark.parametrize("name", SERVICES)
