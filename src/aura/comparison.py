@@ -104,7 +104,7 @@ class Comparison:
         Recordings that nobody annotated; they are not scored.
     problems : tuple of (str, Problem)
         Path, in the tree it is found in, and what is wrong there. An error
-        means that the recording is not scored.
+        means that the file could not be used.
     """
 
     recordings: tuple[RecordingScore, ...]
@@ -137,7 +137,7 @@ class Comparison:
 
     @property
     def refused(self) -> int:
-        """Files that are not scored because something is wrong."""
+        """Files that could not be used because something is wrong."""
         return len({path for path, problem in self.problems
                     if problem.level == "error"})
 
@@ -169,8 +169,8 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
     Returns
     -------
     Comparison
-        Bad files are problems in it. A recording without detections is
-        scored as missed, one whose detections cannot be read is not scored.
+        Bad files are problems in it. A recording whose detections are not
+        there, or cannot be read, is scored as missed.
 
     Raises
     ------
@@ -202,9 +202,9 @@ def _compare(truth: References, folder: Folder) -> Comparison:
             scored, doubts = (_missed(reference) if path is None
                               else _score(reference, folder, path))
         except AuraError as error:
-            problems.append((printable(path or reference.path),
-                             error.problem))
-            continue
+            # A file that was emptied must not cost less than a missing one.
+            scored, doubts = _missed(reference)[0], [
+                (printable(path or reference.path), error.problem)]
         scores.append(scored)
         problems += doubts
     problems += _unpaired(truth, set(paths) - set(pairs.values()))

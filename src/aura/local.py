@@ -2,28 +2,34 @@
 The stages on a laptop, in one process, on recordings wherever they lie.
 """
 
+import hashlib
 import json
 import os
 import posixpath
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from aura import artefact, catalogue
-from aura.errors import EndOfData, InvalidInputError, MissingError
+from aura.errors import (
+    AuraError,
+    EndOfData,
+    InvalidInputError,
+    MissingError,
+)
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.manifest import Outcome
+from aura.stages.manifest import Entry, Outcome
 from aura.stages.predictor import PredictionStage
 from aura.stages.trainer import TrainingStage
 from aura.stages.workspace import Input, Workspace
-from aura.workspace import Folder
+from aura.workspace import PARTIAL, Folder
 
 RUN_ID = "local"
 HIDDEN = ".aura"
@@ -36,8 +42,8 @@ def given(path: Path) -> Input:
     """
     An input as a user names it: a tree or a single file.
 
-    The folder above a single file's is opened too, so that a BIDS session's
-    annotations are found beside it.
+    The folder above a single file's, or above an ``ecg`` folder, is opened
+    too, so that a BIDS session's annotations are found beside it.
 
     Raises
     ------
@@ -48,12 +54,54 @@ def given(path: Path) -> Input:
     if not os.path.lexists(absolute):
         raise MissingError(
             "path.missing", f"there is no {path}", "check the name")
-    if absolute.is_dir():
-        return Input(Folder(absolute))
     parent = Path(os.path.realpath(absolute.parent))
+    if absolute.is_dir():
+        if absolute.name == "ecg":
+            return Input(Folder(parent), absolute.name)
+        return Input(Folder(absolute))
     return Input(Folder(parent.parent),
                  f"{parent.name}/{absolute.name}" if parent.name
                  else absolute.name)
+
+
+def no_recordings() -> MissingError:
+    """The error for a folder without recordings."""
+    return MissingError(
+        "path.no_recordings", "there is no recording in this folder",
+        "recordings are known by their ending, .edf or .bdf")
+
+
+def _opened(paths: Sequence[Path], apart: bool = False) -> tuple[
+        dict[str, Input], list[tuple[str, Entry]]]:
+    """
+    Inputs by number, and an entry for each that is refused as a whole.
+
+    With `apart` no two of them may hold recordings of one name.
+    """
+    inputs: dict[str, Input] = {}
+    refused: list[tuple[str, Entry]] = []
+    taken: dict[str, Path] = {}
+    for number, path in enumerate(paths):
+        try:
+            source = given(path)
+            found = catalogue.find(source.folder, source.subfolder)
+            if not found:
+                raise no_recordings()
+            stems = {posixpath.splitext(one.name)[0]: path for one in found
+                     if one.problem is None}
+            both = sorted(stems.keys() & taken.keys())
+            if apart and both:
+                raise InvalidInputError(
+                    "predict.same_name", f"{taken[both[0]]} and {path} both "
+                    f"hold {catalogue.printable(both[0])}",
+                    "predict them into folders of their own")
+        except AuraError as error:
+            name = catalogue.printable(str(path))
+            refused.append((name, Entry(name, None, (error.problem,))))
+            continue
+        inputs[str(number)] = source
+        taken |= stems
+    return inputs, refused
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
@@ -76,7 +124,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
     TrainingReport, Outcome
         Nothing is written where the report has no ``model_path``.
     """
-    inputs = {str(number): given(path) for number, path in enumerate(paths)}
+    inputs, refused = _opened(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:
@@ -93,7 +141,8 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
             for name in (artefact.MODEL_FILE, artefact.CARD_FILE):
                 Folder(out).write(name, (made / name).read_bytes())
         return report, _outcome(
-            workspace, paths, [table.manifest_path for table in tables])
+            workspace, paths, [table.manifest_path for table in tables],
+            refused)
 
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
@@ -109,35 +158,69 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
         Folder of the model.
     out : Path
         Folder for the event files; ``.aura`` in it takes what scoring and
-        review need, and is made anew.
+        review need. An earlier one stays until this run is complete; then
+        its event files that no longer belong to an input go with it,
+        unless somebody has changed them.
     settings : Settings
     track : callable, optional
         Wraps the batches, for a progress bar.
 
+    Returns
+    -------
+    Outcome
+        An input that is missing, empty, or holds recordings of the same
+        names as one before it is refused; the others go on.
+
     Raises
     ------
-    InvalidInputError
-        If two recordings would be written under one name.
     AuraError
         If the model cannot be used; nothing is written then.
     """
-    inputs = {str(number): given(path) for number, path in enumerate(paths)}
-    _check_names(inputs, paths)
+    inputs, refused = _opened(paths, apart=True)
     settings = replace(settings, model=os.path.abspath(model))
-    hidden = out / HIDDEN
-    workspace = Workspace(Folder(hidden), inputs, events=Folder(out))
+    unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"
+    workspace = Workspace(Folder(unfinished), inputs, events=Folder(out))
     predictor = PredictionStage(workspace, settings)
     predictor.model()
     card = (model / artefact.CARD_FILE).read_bytes()
+    if not inputs:
+        return Outcome(tuple(refused))
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        workspace.folder.write("model.json", card)
+        workspace.folder.write("inputs.json", _locations(paths))
+        features = FeatureStage(workspace, settings)
+        tables: list[PredictionTable] = []
+        for batch in track(batches(workspace, settings)):
+            tables.append(predictor.predict(features.build(batch)))
+        outcome = _outcome(
+            workspace, paths, [table.manifest_path for table in tables],
+            refused)
+        _replace_hidden(out, unfinished, outcome)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return outcome
+
+
+def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
+    """Put a finished ``.aura`` in place of an earlier one."""
+    folder, hidden = Folder(out), out / HIDDEN
+    names = (posixpath.splitext(entry.path)[0] + ".tsv"
+             for _, entry in outcome.entries if entry.predicted is not None)
+    outputs = {name: hashlib.sha256(folder.read(name)).hexdigest()
+               for name in names}
+    Folder(unfinished).write("outputs.json", _json(outputs))
+    try:
+        before = json.loads(Folder(hidden).read("outputs.json"))
+    except (MissingError, ValueError):
+        before = {}
+    for name, digest in before.items():
+        path = folder.path(name)
+        if name not in outputs and path.is_file() and hashlib.sha256(
+                folder.read(name)).hexdigest() == digest:
+            path.unlink()
     shutil.rmtree(hidden, ignore_errors=True)
-    workspace.folder.write("model.json", card)
-    workspace.folder.write("inputs.json", _locations(paths))
-    features = FeatureStage(workspace, settings)
-    tables: list[PredictionTable] = []
-    for batch in track(batches(workspace, settings)):
-        tables.append(predictor.predict(features.build(batch)))
-    return _outcome(
-        workspace, paths, [table.manifest_path for table in tables])
+    unfinished.rename(hidden)
 
 
 def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
@@ -151,28 +234,21 @@ def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
 
 
 def _outcome(workspace: Workspace, paths: Sequence[Path],
-             manifests: Sequence[str]) -> Outcome:
+             manifests: Sequence[str],
+             refused: Sequence[tuple[str, Entry]]) -> Outcome:
     read = [manifest.read(workspace.folder, path) for path in manifests]
-    return Outcome(tuple(
+    return Outcome((*refused, *(
         (str(paths[int(batch.input)]), entry)
-        for batch in read for entry in batch.entries))
-
-
-def _check_names(inputs: dict[str, Input], paths: Sequence[Path]) -> None:
-    taken: dict[str, Path] = {}
-    for source, path in zip(inputs.values(), paths, strict=True):
-        for found in catalogue.find(source.folder, source.subfolder):
-            stem = posixpath.splitext(found.name)[0]
-            if found.problem is None and taken.setdefault(stem, path) != path:
-                raise InvalidInputError(
-                    "predict.same_name", f"{taken[stem]} and {path} both hold "
-                    f"{catalogue.printable(found.name)}",
-                    "predict them into folders of their own")
+        for batch in read for entry in batch.entries)))
 
 
 def _locations(paths: Sequence[Path]) -> bytes:
-    return (json.dumps({str(number): os.path.abspath(path) for number, path
-                        in enumerate(paths)}, indent=2) + "\n").encode()
+    return _json({str(number): os.path.abspath(path)
+                  for number, path in enumerate(paths)})
+
+
+def _json(content: Mapping[str, str]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode("ascii")
 
 
 def _nothing_found() -> str:

@@ -31,6 +31,7 @@ from aura.rpc.status import CallFailed
 GRACE_S = 3.0
 LOG_LINES = 40
 LOG_LINES_SAID = 5
+QUIET_S, QUIET_ROUNDS = 0.05, 20
 _LISTENING = re.compile(r" listening on \S+:(\d+)$")
 
 
@@ -107,7 +108,7 @@ class LocalProcesses:
 
     def log(self, node: str) -> str:
         """The last lines that a node wrote."""
-        return "\n".join(self._processes[node].lines)
+        return "\n".join(self._processes[node].said())
 
     def _start(self) -> None:
         deadline = time.monotonic() + self._timeout_s
@@ -181,6 +182,15 @@ class Process:
             self.lines.append(line.rstrip())
             if found := _LISTENING.search(self.lines[-1]):
                 self._port = int(found[1])
+
+    def said(self) -> list[str]:
+        """Its last lines; what is still on its way is waited for."""
+        for _ in range(QUIET_ROUNDS):
+            before = list(self.lines)
+            time.sleep(QUIET_S)
+            if list(self.lines) == before:
+                break
+        return list(self.lines)
 
     @property
     def obituary(self) -> str:

@@ -157,8 +157,59 @@ def test_two_recordings_of_one_name_are_not_written_over(
     code, _, err = run(
         "predict", tmp_path / "one", tmp_path / "two", "--model",
         model / "model", "--out", tmp_path / "p")
-    assert code == 1 and "predict.same_name" in err
-    assert not (tmp_path / "p").exists()
+    assert code == 2 and "predict.same_name" in err
+    assert [path for path in content(tmp_path / "p")
+            if path.endswith(".tsv")] == ["x.tsv"]
+    inputs = json.loads((tmp_path / "p/.aura/inputs.json").read_bytes())
+    assert inputs["0"] == str(tmp_path / "one")
+
+
+def test_inputs_that_are_missing_or_empty_do_not_stop_the_others(
+        model, run, tmp_path):
+    record(tmp_path / "in/x.edf", 60, seizure=None)
+    (tmp_path / "empty").mkdir()
+    code, _, err = run(
+        "predict", tmp_path / "no", tmp_path / "empty", tmp_path / "in",
+        "--model", model / "model", "--out", tmp_path / "p")
+    assert code == 2 and (tmp_path / "p/x.tsv").exists()
+    assert "path.missing" in err and "path.no_recordings" in err
+    code, _, err = run(
+        "predict", tmp_path / "empty", "--model", model / "model", "--out",
+        tmp_path / "q")
+    assert code == 1 and "path.no_recordings" in err
+    assert not (tmp_path / "q").exists()
+
+
+def test_a_second_prediction_takes_what_it_replaces_with_it(
+        model, run, tmp_path):
+    for name in ("gone", "kept", "edited"):
+        record(tmp_path / f"in/{name}.edf", 60, seizure=None)
+    again = ("predict", tmp_path / "in", "--model", model / "model", "--out",
+             tmp_path / "p")
+    assert run(*again)[0] == 0
+    with open(tmp_path / "p/edited.tsv", "ab") as stream:
+        stream.write(b"10.00\t5.00\tsz\tn/a\tECG\tn/a\t60.00\n")
+    for name in ("gone", "edited"):
+        (tmp_path / f"in/{name}.edf").unlink()
+    assert run(*again)[0] == 0
+    assert [path for path in content(tmp_path / "p")
+            if path.endswith(".tsv")] == ["edited.tsv", "kept.tsv"]
+
+
+def test_an_interrupted_prediction_leaves_the_earlier_one(
+        model, run, tmp_path, monkeypatch):
+    record(tmp_path / "in/x.edf", 60, seizure=None)
+    again = ("predict", tmp_path / "in", "--model", model / "model", "--out",
+             tmp_path / "p")
+    assert run(*again)[0] == 0
+    before = content(tmp_path / "p")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(
+        "aura.stages.feature_builder.FeatureStage.build", interrupted)
+    assert run(*again)[0] == 130
+    assert content(tmp_path / "p") == before
 
 
 def test_pictures_stand_beside_event_files(model, run, tmp_path):

@@ -241,15 +241,15 @@ def test_other_duration_is_refused_beyond_a_second(trees, said_s, refused):
     put_tse(reference, "one.tse_bi", (600, 660))
     put_tsv(hypothesis, "one.tsv", (6, 7), duration_s=said_s)
     comparison = compare(*trees)
-    assert len(comparison.recordings) == (not refused)
-    assert comparison.refused == refused
+    scored, = comparison.recordings
+    assert (scored.hypothesis is None) == refused == comparison.refused
     if refused:
         (path, problem), = comparison.problems
         assert path == "one.tsv" and problem.rule == "score.duration"
         assert f"{said_s:.2f} s" in problem.text
         assert "3600.00 s" in problem.text
         assert comparison.exit_code == 1
-        assert "Nothing could be scored." in table(comparison)
+        assert counts(comparison) == (0, 0, 1)
 
 
 def test_refused_beside_scored_gives_2(trees):
@@ -260,7 +260,7 @@ def test_refused_beside_scored_gives_2(trees):
     put_tsv(hypothesis, "two.tsv", (6, 7), duration_s=30.0)
     comparison = compare(*trees)
     assert comparison.exit_code == 2
-    assert counts(comparison) == (1, 0, 1)
+    assert counts(comparison) == (1, 0, 2)
     assert "Refused: 1" in table(comparison)
 
 
@@ -272,10 +272,14 @@ def test_tsv_without_rows_is_an_error_that_names_the_file(
         put_tsv(folder, "a/one.tsv", (600, 660))
     put(trees[tree], "a/one.tsv", content)
     comparison = compare(*trees)
-    assert comparison.recordings == ()
     (path, problem), = comparison.problems
     assert (path, problem.rule) == ("a/one.tsv", "annotations.empty")
     assert problem.level == "error" and "bckg" in problem.text
+    if tree == 0:
+        assert comparison.recordings == ()
+    else:
+        # It must not cost less than a missing one.
+        assert counts(comparison) == (0, 0, 1)
 
 
 def test_broken_row_is_named_by_line(trees):

@@ -66,9 +66,7 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
         yield _nothing(path, error)
         return
     if not found:
-        yield _nothing(path, AuraError(
-            "path.no_recordings", "there is no recording in this folder",
-            "recordings are known by their ending, .edf or .bdf"))
+        yield _nothing(path, local.no_recordings())
     whole = os.path.isdir(path)
     for candidate in found:
         report = intake.report(source.folder, candidate,
