@@ -15,6 +15,8 @@ from tests.edf_builder import Channel, File, heart, noise, plus, tal
 BDF = b"\xffBIOSEMI"
 WIDE = ("-8388608", "8388607")
 TSE = b"version = tse_v1.0.0\n\n"
+DATED = b"onset\tduration\teventType\tdateTime\trecordingDuration\n" \
+    b"1\t2\tsz\t"
 TSV = b"onset\tduration\teventType\n"
 
 
@@ -289,8 +291,8 @@ def events() -> Iterator[Case]:
             ("overlapping", "overlap", [tal(5, 9, "sz"), tal(8, 9, "sz")]),
             ("twice", "overlap", [tal(5, 9, "sz"), tal(5, 9, "sz")]),
             ("out of order", "order", [tal(9, 2, "sz"), tal(5, 2, "sz")]),
-            ("of no length", "length", [tal(9, 0, "sz")]),
-            ("without a length", "length", [tal(9, None, "sz")]),
+            ("of no length", "no_length", [tal(9, 0, "sz")]),
+            ("without a length", "no_length", [tal(9, None, "sz")]),
             ("of another word", "other", [tal(9, 1, "lights off")])):
         yield Case(f"events {name}", plus(texts=texts).bytes(),
                    f"annotations.{rule}", False)
@@ -305,7 +307,12 @@ def events() -> Iterator[Case]:
              "annotations.syntax", True),
             ("tse empty", ".tse_bi", b"", "annotations.syntax", True),
             ("tse running back", ".tse_bi", TSE + b"9 5 seiz 1\n",
-             "annotations.length", False),
+             "annotations.syntax", True),
+            ("tse of another version", ".tse_bi",
+             b"version = csv_v1.0.0\n1 2 seiz 1\n",
+             "annotations.syntax", True),
+            ("tse of no length", ".tse_bi", TSE + b"5 5 seiz 1\n",
+             "annotations.no_length", False),
             ("tse outside", ".tse_bi", TSE + b"90 99 seiz 1\n",
              "annotations.outside", False),
             ("tse with other labels", ".tse_bi", TSE + b"1 2 artf 1\n",
@@ -315,6 +322,24 @@ def events() -> Iterator[Case]:
              "annotations.syntax", True),
             ("tsv with a word", "_events.tsv", TSV + b"soon\t2\tsz\n",
              "annotations.syntax", True),
+            ("tsv running back", "_events.tsv", TSV + b"9\t-2\tsz\n",
+             "annotations.syntax", True),
+            ("tsv without a length", "_events.tsv", TSV + b"9\tn/a\tsz\n",
+             "annotations.no_length", False),
+            ("tsv of 30 February", "_events.tsv", DATED
+             + b"2021-02-30 10:20:30\t60\n", "annotations.syntax", True),
+            ("tsv of 25 o'clock", "_events.tsv", DATED
+             + b"2021-03-02 25:20:30\t60\n", "annotations.syntax", True),
+            ("tsv of another year", "_events.tsv", DATED
+             + b"2020-03-02 10:20:30\t60\n", "annotations.other_date",
+             False),
+            ("tsv of another length", "_events.tsv", DATED
+             + b"2021-03-02 10:20:30\t62\n", "annotations.other_length",
+             False),
+            ("tsv of the next day", "_events.tsv", DATED
+             + b"2021-03-03 10:20:30\t60.9\n", "", False),
+            ("tsv of a day written otherwise", "_events.tsv", DATED
+             + b"2 March\tn/a\n", "", False),
             ("tsv with impd", "_events.tsv", TSV + b"1\t2\timpd\n", "",
              False)):
         yield Case(name, File().bytes(), rule, refused,

@@ -14,7 +14,8 @@ References
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
 from aura.errors import InvalidInputError, Problem, ResourceError
 from aura.recording import BACKGROUND, SEIZURE, Event
@@ -28,8 +29,12 @@ _NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?", re.ASCII)
 _SUBTYPE = re.compile(r"sz(?:_[a-z0-9]+)*", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?",
                   re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MISSING = "n/a"
+
+# Findings of `settle` after which nobody knows when all seizures were.
+UNPLACED = ("annotations.no_length", "annotations.outside")
 
 # The words for a seizure in use, and the codes of the TUH corpus.
 _WORDS = {
@@ -39,6 +44,25 @@ _WORDS = {
     "cnsz": "sz_gen_m", "tcsz": "sz_gen_m", "atsz": "sz_gen_m",
     "mysz": "sz_gen_m", "bckg": BACKGROUND, "background": BACKGROUND,
     "impd": "impd"}
+
+
+class EventTable(NamedTuple):
+    """
+    What a BIDS ``*_events.tsv`` says.
+
+    Parameters
+    ----------
+    events : list of Event
+        As they stand in the file, seizures and all others; see `settle`.
+    recording_duration_s : float or None
+        Length of the recording, where the file says it.
+    recorded_on : date or None
+        Day of the first ``dateTime``, where there is one.
+    """
+
+    events: list[Event]
+    recording_duration_s: float | None
+    recorded_on: date | None
 
 
 def label_of(text: str) -> str:
@@ -85,7 +109,7 @@ def read_tse(content: bytes, start: datetime | None = None) -> list[Event]:
         if not words or line.startswith("#"):
             continue
         if "=" in line and not events:
-            version = version or words[0] == "version"
+            version = _is_version(line, number) or version
             continue
         if len(words) == 6:
             words = [" ".join(words[:2]), " ".join(words[2:4]), *words[4:]]
@@ -94,6 +118,8 @@ def read_tse(content: bytes, start: datetime | None = None) -> list[Event]:
                           " stop, label and probability")
         onset = _time(words[0], number, "start", start)
         stop = _time(words[1], number, "stop", start)
+        if stop < onset:
+            raise _syntax(number, "stop", "is before the start")
         events.append(Event(onset, stop - onset, label_of(words[2]),
                             _confidence(words[3], number, "probability")))
     if not version:
@@ -103,21 +129,37 @@ def read_tse(content: bytes, start: datetime | None = None) -> list[Event]:
 
 def read_events_tsv(content: bytes) -> tuple[list[Event], float | None]:
     """
+    Events of a BIDS ``*_events.tsv``, and how long the recording is.
+
+    Parameters
+    ----------
+    content : bytes
+        As for `read_event_table`, with the same errors.
+
+    Returns
+    -------
+    events, recording_duration_s
+        As in an `EventTable`.
+    """
+    return read_event_table(content)[:2]
+
+
+def read_event_table(content: bytes) -> EventTable:
+    """
     Read a BIDS ``*_events.tsv``, ours or another's.
 
     Parameters
     ----------
     content : bytes
         Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
-        BIDS's own ``trial_type``), in any order; ``confidence`` and
-        ``recordingDuration`` are read, others passed over.
+        BIDS's own ``trial_type``), in any order; ``confidence``,
+        ``dateTime`` and ``recordingDuration`` are read, others passed over.
+        A duration that is ``n/a`` is 0.
 
     Returns
     -------
-    events : list of Event
-        As they stand in the file, seizures and all others; see `settle`.
-    recording_duration_s : float or None
-        Length of the recording, where the file says it.
+    EventTable
+        All of the file.
 
     Raises
     ------
@@ -134,6 +176,7 @@ def read_events_tsv(content: bytes) -> tuple[list[Event], float | None]:
             raise _syntax(1, name, "is not the name of exactly one column")
     events: list[Event] = []
     length: float | None = None
+    recorded_on: date | None = None
     for number, cells in rows:
         if len(cells) != len(names):
             raise _syntax(number, "row", f"has {len(cells)} fields under "
@@ -141,12 +184,14 @@ def read_events_tsv(content: bytes) -> tuple[list[Event], float | None]:
         row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
         events.append(Event(
             _number(row["onset"], number, "onset"),
-            _or_missing(row["duration"], number, "duration") or 0.0,
+            _not_negative(row["duration"], number, "duration") or 0.0,
             label_of(row[kind]),
             _confidence(row.get("confidence", _MISSING), number,
                         "confidence")))
         length = _same_length(length, row, number)
-    return events, length
+        day = _day(row.get("dateTime", _MISSING), number)
+        recorded_on = recorded_on or day
+    return EventTable(events, length, recorded_on)
 
 
 def write_events_tsv(events: Iterable[Event], start: datetime,
@@ -216,7 +261,7 @@ def settle(events: Sequence[Event], duration_s: float) -> tuple[
     for event in sorted(seizures, key=_position):
         onset, end = max(event.onset_s, 0.0), min(event.end_s, duration_s)
         if event.duration_s <= 0:
-            counts["length"] += 1
+            counts["no_length"] += 1
         elif end <= onset:
             counts["outside"] += 1
         else:
@@ -238,8 +283,9 @@ _FINDINGS = {
     "other": "annotations that are not in the closed list of seizure words, "
              "left out",
     "order": "annotated seizures that start before the one above, sorted",
-    "length": "annotated seizures that last no time or less, left out",
-    "outside": "annotated seizures outside the recording, left out",
+    "no_length": "annotated seizures of no length or an unknown one, not "
+                 "used",
+    "outside": "annotated seizures outside the recording, not used",
     "clipped": "annotated seizures that reach beyond the recording, cut",
     "overlap": "annotated seizures that overlap or touch another, joined",
 }
@@ -299,6 +345,34 @@ def _or_missing(word: str, line: int, name: str) -> float | None:
     return None if word == _MISSING else _number(word, line, name)
 
 
+def _not_negative(word: str, line: int, name: str) -> float | None:
+    value = _or_missing(word, line, name)
+    if value is not None and value < 0:
+        raise _syntax(line, name, "is negative")
+    return value
+
+
+def _is_version(row: str, line: int) -> bool:
+    name, _, value = row.partition("=")
+    if name.strip() != "version":
+        return False
+    if not value.strip().startswith("tse_v"):
+        raise _syntax(line, "version", "is not that of a tse file: 'version "
+                      "= tse_v1.0.0'")
+    return True
+
+
+def _day(word: str, line: int) -> date | None:
+    """Day of a ``dateTime``; how the time is written is left open."""
+    if _DAY.match(word) is None:
+        return None
+    try:
+        return (datetime.fromisoformat(word).date() if _ISO.fullmatch(word)
+                else date.fromisoformat(word[:10]))
+    except ValueError:
+        raise _syntax(line, "dateTime", "is no real date and time") from None
+
+
 def _confidence(word: str, line: int, name: str) -> float | None:
     value = _or_missing(word, line, name)
     if value is not None and not 0 <= value <= 1:
@@ -308,9 +382,7 @@ def _confidence(word: str, line: int, name: str) -> float | None:
 
 def _same_length(length: float | None, row: dict[str, str],
                  line: int) -> float | None:
-    given = _or_missing(row.get(COLUMNS[-1], _MISSING), line, COLUMNS[-1])
-    if given is not None and given < 0:
-        raise _syntax(line, COLUMNS[-1], "is negative")
+    given = _not_negative(row.get(COLUMNS[-1], _MISSING), line, COLUMNS[-1])
     if length is not None and given is not None and given != length:
         raise _syntax(line, COLUMNS[-1], "differs from the row above")
     return length if given is None else given

@@ -13,8 +13,8 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from aura import annotations, channels
@@ -40,6 +40,10 @@ RATE_HZ_MIN = 1.0
 SIDECAR_BYTES_MAX = 64 * 2**20
 EDF_PLUS = "EDF+"
 DISAGREE_S = 1.0
+DISAGREE_DAYS = 1
+
+_Problems = tuple[Problem, ...]
+_Annotated = tuple[tuple[Event, ...], str | None, _Problems]
 
 
 @dataclass(frozen=True)
@@ -281,8 +285,7 @@ def _figures(labels: list[str], indices: tuple[int, ...],
 
 
 def _annotations(folder: Folder, candidate: Candidate, header: Header,
-                 timeline: Timeline) -> tuple[
-                     tuple[Event, ...], str | None, tuple[Problem, ...]]:
+                 timeline: Timeline) -> _Annotated:
     duration_s = float(header.duration_s)
     noted = [Event(note.onset_s, note.duration_s,
                    annotations.label_of(note.text))
@@ -291,32 +294,62 @@ def _annotations(folder: Folder, candidate: Candidate, header: Header,
                  for event in noted)
     inside, problems = annotations.settle(noted, duration_s)
     if candidate.annotations is None:
-        return inside, EDF_PLUS if looked else None, problems
-    beside, found = annotations.settle(
-        _sidecar(folder, candidate.annotations, header, timeline),
-        duration_s)
-    if looked and not _same(beside, inside):
+        return _trusted(inside, EDF_PLUS if looked else None, problems)
+    rows, doubts = _sidecar(
+        folder, candidate.annotations, duration_s,
+        header.start + timedelta(seconds=timeline.first_onset_s))
+    beside, found = annotations.settle(rows, duration_s)
+    source = candidate.annotations.removeprefix(
+        candidate.path.removesuffix(candidate.name))
+    beside, used, found = _trusted(beside, source, found)
+    if used and looked and not _same(beside, inside):
         found += (Problem(
             "annotations.disagree", "warning", f"the annotations beside the "
             f"file have {len(beside)} seizures and those inside {len(inside)}"
             ", or other times; those beside it are used"),)
-    source = candidate.annotations.removeprefix(
-        candidate.path.removesuffix(candidate.name))
-    return beside, source, found
+    return beside, used, doubts + found
 
 
-def _sidecar(folder: Folder, path: str, header: Header,
-             timeline: Timeline) -> list[Event]:
+def _trusted(events: tuple[Event, ...], source: str | None,
+             problems: _Problems) -> _Annotated:
+    """Nothing at all, where a seizure is known of and its place is not."""
+    unplaced = [problem.rule in annotations.UNPLACED for problem in problems]
+    if not any(unplaced):
+        return events, source, problems
+    return (), None, tuple(
+        replace(problem, text=f"{problem.text}; the recording counts as not "
+                "annotated: mend or remove the annotation")
+        if bad else problem
+        for problem, bad in zip(problems, unplaced, strict=True))
+
+
+def _sidecar(folder: Folder, path: str, duration_s: float,
+             start: datetime) -> tuple[list[Event], _Problems]:
     with folder.open(path) as stream:
         content = stream.read(SIDECAR_BYTES_MAX + 1)
     if len(content) > SIDECAR_BYTES_MAX:
         raise ResourceError(
             "annotations.size", "the annotations beside the file have more "
             f"than {SIDECAR_BYTES_MAX} bytes", "keep those of seizures")
-    if path.lower().endswith(".tsv"):
-        return annotations.read_events_tsv(content)[0]
-    start = header.start + timedelta(seconds=timeline.first_onset_s)
-    return annotations.read_tse(content, start)
+    if not path.lower().endswith(".tsv"):
+        return annotations.read_tse(content, start), ()
+    table = annotations.read_event_table(content)
+    return table.events, tuple(_doubts(table, duration_s, start))
+
+
+def _doubts(table: annotations.EventTable, duration_s: float,
+            start: datetime) -> Iterator[Problem]:
+    length, day = table.recording_duration_s, table.recorded_on
+    if length is not None and abs(length - duration_s) > DISAGREE_S:
+        yield Problem(
+            "annotations.other_length", "warning", "the annotations beside "
+            f"the file are of a recording of {length:g} s and this one has "
+            f"{duration_s:g} s; are they those of this recording?")
+    if day and abs((day - start.date()).days) > DISAGREE_DAYS:
+        yield Problem(
+            "annotations.other_date", "warning", "the annotations beside the "
+            "file have another date than the recording; if none of the two "
+            "was changed for privacy, are they those of this recording?")
 
 
 def _same(one: tuple[Event, ...], other: tuple[Event, ...]) -> bool:

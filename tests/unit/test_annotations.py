@@ -1,6 +1,6 @@
 """Text dialects of annotations, and what is made of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aura.annotations import (
     label_of,
+    read_event_table,
     read_events_tsv,
     read_tse,
     settle,
@@ -57,6 +58,9 @@ def test_windows_line_ends_and_byte_order_mark_are_read():
     (3, "stop", TSE + b"1.0 inf seiz 1.0\n"),
     (3, "stop", TSE + b"1.0 2_0 seiz 1.0\n"),
     (3, "stop", TSE + b"1.0 2021-02-30T10:00:00 seiz 1.0\n"),
+    (3, "stop", TSE + b"9 5 seiz 1\n"),
+    (3, "stop", TSE + b"2021-03-02T10:21:00 2021-03-02T10:20:59 bckg 1\n"),
+    (2, "version", b"annotator=x\nversion = csv_v1.0.0\n1 2 seiz 1\n"),
     (3, "probability", TSE + b"1.0 2.0 seiz 1.5\n"),
     (3, "probability", TSE + b"1.0 2.0 seiz high\n"),
     (4, "row", TSE + b"1.0 2.0 seiz 1.0\n\xff 3.0 seiz 1.0\n"),
@@ -101,6 +105,10 @@ def test_plain_bids_columns_are_read():
     (2, "onset", HEADER + b"n/a\t2\tsz\tn/a\tn/a\tn/a\t9\n"),
     (2, "onset", HEADER + b"1.2.3\t2\tsz\tn/a\tn/a\tn/a\t9\n"),
     (2, "duration", HEADER + b"1\tlong\tsz\tn/a\tn/a\tn/a\t9\n"),
+    (2, "duration", HEADER + b"1\t-2\tsz\tn/a\tn/a\tn/a\t9\n"),
+    (2, "dateTime", HEADER + b"1\t2\tsz\t1\tn/a\t2021-02-30\t9\n"),
+    (3, "dateTime", HEADER + b"1\t2\tsz\t1\tn/a\tn/a\t9\n"
+        b"1\t2\tsz\t1\tn/a\t2021-03-02 10:60:00\t9\n"),
     (2, "confidence", HEADER + b"1\t2\tsz\t2\tn/a\tn/a\t9\n"),
     (2, "recordingDuration", HEADER + b"1\t2\tsz\t1\tn/a\tn/a\t-9\n"),
     (3, "recordingDuration", HEADER + b"1\t2\tsz\t1\tn/a\tn/a\t9\n"
@@ -110,6 +118,15 @@ def test_malformed_tsv_names_line_and_field(line, field, content):
     with pytest.raises(
             AuraError, match=f"syntax: line {line}: the field '{field}'"):
         read_events_tsv(content)
+
+
+@pytest.mark.parametrize("text, day", [
+    (b"2021-03-02 10:20:30", date(2021, 3, 2)),
+    (b"2021-03-02T10:20Z", date(2021, 3, 2)), (b"n/a", None),
+    (b"2021-03-022", None), (b"02/03/2021", None)])
+def test_the_day_of_a_recording_is_read_however_its_time_is(text, day):
+    row = b"1\t2\tsz\t1\tn/a\t" + text + b"\t9\n"
+    assert read_event_table(HEADER + row).recorded_on == day
 
 
 def test_too_many_lines_are_refused(monkeypatch):
@@ -202,7 +219,7 @@ def test_each_change_is_counted():
     assert settled == (Event(0, 5), Event(50, 15), Event(95, 5))
     assert rules(problems) == [
         ("annotations.other", "1"), ("annotations.order", "2"),
-        ("annotations.length", "2"), ("annotations.outside", "2"),
+        ("annotations.no_length", "2"), ("annotations.outside", "2"),
         ("annotations.clipped", "2"), ("annotations.overlap", "1")]
 
 

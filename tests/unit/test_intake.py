@@ -68,6 +68,42 @@ def test_background_alone_says_that_somebody_looked(examined):
     assert recording.events == ()
 
 
+@pytest.mark.parametrize("row, rule", [
+    (tal(45, None, "sz"), "annotations.no_length"),
+    (tal(45, 0, "sz"), "annotations.no_length"),
+    (tal(61, 5, "sz"), "annotations.outside")])
+def test_a_seizure_of_unknown_place_leaves_no_truth(examined, row, rule):
+    recording = examined(plus(texts=[tal(30, 9, "sz"), row]))
+    assert (recording.annotation_source, recording.events) == (None, ())
+    assert rules(recording) == [rule]
+    assert recording.problems[0].text.endswith(
+        ": 1; the recording counts as not annotated: mend or remove the "
+        "annotation")
+
+
+def test_a_sidecar_of_unknown_length_is_no_truth_and_no_disagreement(
+        examined):
+    recording = examined(plus(texts=[tal(30, 9, "sz")]), {
+        "r_events.tsv": b"onset\tduration\teventType\n3\tn/a\tsz\n"})
+    assert (recording.annotation_source, recording.events) == (None, ())
+    assert rules(recording) == ["annotations.no_length"]
+
+
+def test_a_seizure_that_is_cut_is_still_truth(examined):
+    recording = examined(plus(texts=[tal(58, 9, "sz")]))
+    assert recording.events == (Event(58, 2),)
+    assert rules(recording) == ["annotations.clipped"]
+
+
+def test_annotations_of_another_recording_are_doubted_and_used(examined):
+    recording = examined(File(), {"r_events.tsv": (
+        b"onset\tduration\teventType\tdateTime\trecordingDuration\n"
+        b"3\t9\tsz\t1999-01-01 00:00:00\t3600\n")})
+    assert recording.events == (Event(3, 9, "sz"),)
+    assert rules(recording) == ["annotations.other_length",
+                                "annotations.other_date"]
+
+
 def test_a_sidecar_wins_and_a_disagreement_is_said(examined):
     file = plus(texts=[tal(30, 9, "sz")])
     recording = examined(file, {"r.tse_bi": TSE + b"1 9 seiz 1\n"})
