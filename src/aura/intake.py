@@ -226,20 +226,28 @@ def _ecg(stream: BinaryIO, header: Header, wanted: str) -> tuple[
         int, dict[str, dict[str, float]], tuple[Problem, ...]]:
     """Choose the ECG channel; figures of all that might be it."""
     labels = [signal.label for signal in header.signals]
-    indices, found = channels.candidates(labels, wanted)
-    signals = [_candidate(stream, header, index) for index in indices]
+    named, found = channels.candidates(labels, wanted)
+    outcomes = {index: _candidate(stream, header, index) for index in named}
+    faults = {index: outcome for index, outcome in outcomes.items()
+              if isinstance(outcome, AuraError)}
+    signals = [outcome for outcome in outcomes.values()
+               if not isinstance(outcome, AuraError)]
+    if not signals:
+        raise faults[named[0]]
+    indices = tuple(index for index in named if index not in faults)
     qualities = [channels.assess(signal) for signal in signals]
     index, choice = channels.choose(labels, indices, qualities)
     chosen = indices.index(index)
     signal = signals[chosen]
     return index, _figures(labels, indices, qualities), (
-        *_faults(header, indices), *found, *choice,
+        *_faults(header, named), *_passed_over(faults), *found, *choice,
         *_unit(header.signals[index].unit, signal.unit),
         *channels.warnings(signal, qualities[chosen], signal.unit))
 
 
-def _candidate(stream: BinaryIO, header: Header, index: int) -> EcgSignal:
-    label = header.signals[index].label
+def _candidate(stream: BinaryIO, header: Header,
+               index: int) -> EcgSignal | AuraError:
+    label = header.signals[index].label or "(no label)"
     fault = header.signals[index].fault
     if fault is None:
         signal = EcgSignal(stream, header, index)
@@ -248,8 +256,19 @@ def _candidate(stream: BinaryIO, header: Header, index: int) -> EcgSignal:
         fault = InvalidInputError(
             "edf.sampling_rate", f"the sampling rate is {signal.fs_hz:g} Hz; "
             f"an ECG needs {RATE_HZ_MIN:g} at the very least")
-    raise type(fault)(fault.rule, f"channel {label}: {fault.text}",
-                      "or name another channel in AURA_ECG_CHANNEL")
+    return type(fault)(fault.rule, f"channel {label}: {fault.text}",
+                       "or name another channel in AURA_ECG_CHANNEL")
+
+
+def _passed_over(faults: dict[int, AuraError]) -> Iterator[Problem]:
+    by_rule: dict[str, list[AuraError]] = {}
+    for fault in faults.values():
+        by_rule.setdefault(fault.rule, []).append(fault)
+    for rule, found in by_rule.items():
+        yield Problem(
+            rule, "warning", f"{len(found)} channels that may be the ECG "
+            "cannot be read and another was chosen: "
+            + "; ".join(str(fault.args[1]) for fault in found[:3]))
 
 
 def _faults(header: Header, indices: tuple[int, ...]) -> Iterator[Problem]:

@@ -163,12 +163,31 @@ def test_the_setting_takes_another(examined):
     assert rules(recording) == []
 
 
-def test_a_faulty_ecg_is_named_and_can_be_passed_over(examined):
-    file = File((Channel("ECG1", range=("5", "5")), Channel("ECG2")))
-    outcome = examined(file)
-    assert isinstance(outcome, Refused)
-    assert outcome.problems[0].text.startswith("channel ECG1: ")
+def test_a_faulty_ecg_is_named_and_passed_over(examined):
+    file = File((Channel("ECG1", range=("5", "5")), Channel("ECG2"),
+                 Channel("ECG3", digital=noise(60, 256))))
+    recording = examined(file)
+    assert recording.channel == "ECG2"
+    assert rules(recording) == ["edf.digital_range", "ecg.several"]
+    assert "channel ECG1: " in recording.problems[0].text
+    assert "ECG1" not in recording.problems[1].text
     assert rules(examined(file, ecg_channel="ECG2")) == ["edf.digital_range"]
+
+
+def test_a_faulty_ecg_that_was_asked_for_refuses(examined):
+    file = File((Channel("ECG1"), Channel("ECG2", range=("5", "5"))))
+    outcome = examined(file, ecg_channel="ecg2")
+    assert isinstance(outcome, Refused)
+    assert outcome.problems[0].text.startswith("channel ECG2: ")
+
+
+def test_faulty_ecgs_alone_refuse_by_the_first(examined):
+    outcome = examined(File((
+        Channel("ECG1", physical=("5", "5")),
+        Channel("ECG2", range=("5", "5")))))
+    assert isinstance(outcome, Refused)
+    assert rules(outcome) == ["edf.physical_range"]
+    assert outcome.problems[0].text.startswith("channel ECG1: ")
 
 
 def test_header_text_of_a_patient_is_nowhere(examined):
