@@ -131,15 +131,7 @@ def read_events_tsv(content: bytes) -> tuple[list[Event], float | None]:
     """
     Events of a BIDS ``*_events.tsv``, and how long the recording is.
 
-    Parameters
-    ----------
-    content : bytes
-        As for `read_event_table`, with the same errors.
-
-    Returns
-    -------
-    events, recording_duration_s
-        As in an `EventTable`.
+    Parameters, errors and the two values are those of `read_event_table`.
     """
     return read_event_table(content)[:2]
 

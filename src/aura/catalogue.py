@@ -16,6 +16,8 @@ from aura.errors import AuraError, Problem
 from aura.workspace import Folder, not_regular, outside
 
 SUFFIXES = (".edf", ".bdf")
+# Annotations of the TUH corpus since its version 2.
+UNREAD = (".csv_bi", ".csv")
 # Beside an ecg/ folder a BIDS session's other modalities are passed over.
 OTHER_MODALITIES = ("eeg", "emg", "mov")
 
@@ -37,12 +39,16 @@ class Candidate:
     problem : Problem or None
         Why it cannot be read. An error is an input that is refused; a
         warning says that nothing is lost, such as a second way to a folder.
+    unread : str or None
+        Path of a file that by its name has annotations of a kind that is
+        not read, where there are no others.
     """
 
     path: str
     name: str
     annotations: str | None = None
     problem: Problem | None = None
+    unread: str | None = None
 
 
 def find(folder: Folder, subfolder: str = "") -> list[Candidate]:
@@ -92,7 +98,7 @@ def _single(folder: Folder, path: str) -> Candidate:
             pass
     except AuraError as error:
         return Candidate(path, name, None, error.problem)
-    return Candidate(path, name, _Listing(folder, parent).annotations_of(name))
+    return _Listing(folder, parent).candidate(path, name)
 
 
 class _Listing:
@@ -127,13 +133,27 @@ class _Listing:
             if entry.name == "ecg" and entry.is_dir(follow_symlinks=False)
             for name in _Listing(self.folder, self.join("ecg")).names)
 
-    def annotations_of(self, name: str) -> str | None:
-        """Path of the annotations that belong to a recording here."""
+    def candidate(self, path: str, name: str) -> Candidate:
+        """A recording here, with what belongs to it."""
+        entry = posixpath.basename(path)
+        sidecar = self.annotations_of(entry)
+        return Candidate(path, name, sidecar, unread=(
+            self._beside(entry, UNREAD) if sidecar is None else None))
+
+    def _beside(self, name: str, suffixes: tuple[str, ...]) -> str | None:
         stem = posixpath.splitext(name)[0]
-        for suffix in (".tse_bi", ".tse"):
+        for suffix in suffixes:
             sidecar = self.names.get((stem + suffix).lower())
             if sidecar is not None:
                 return self.join(sidecar)
+        return None
+
+    def annotations_of(self, name: str) -> str | None:
+        """Path of the annotations that belong to a recording here."""
+        sidecar = self._beside(name, (".tse_bi", ".tse"))
+        if sidecar is not None:
+            return sidecar
+        stem = posixpath.splitext(name)[0]
         run, _, modality = stem.rpartition("_")
         events = f"{run if modality in ('ecg', 'eeg') else stem}_events.tsv"
         if events.lower() in self.names:
@@ -141,7 +161,8 @@ class _Listing:
         session, here = posixpath.split(self.path)
         if here == "ecg":
             beside = posixpath.join(session, "eeg", events)
-            if (self.folder.root / beside).is_file():
+            # Also what cannot be read: it is refused, not passed over.
+            if os.path.lexists(self.folder.root / beside):
                 return beside
         return None
 
@@ -216,9 +237,7 @@ class _Search:
                 "same output; rename one"))
         else:
             stems.add(stem)
-            self.found.append(Candidate(
-                path, self._relative(path), listing.annotations_of(
-                    entry.name)))
+            self.found.append(listing.candidate(path, self._relative(path)))
 
     def _unreadable(self, path: str) -> None:
         try:

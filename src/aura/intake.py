@@ -17,15 +17,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from aura import annotations, channels
-from aura.catalogue import Candidate
-from aura.channels import Quality
+from aura import annotations
+from aura.catalogue import Candidate, printable
+from aura.ecg import choose
 from aura.edf import Header, read_header
 from aura.edf_samples import EcgSignal
 from aura.errors import (
     AuraError,
     CorruptDataError,
-    InvalidInputError,
     Problem,
     ResourceError,
 )
@@ -35,8 +34,6 @@ from aura.tal import Timeline, read_timeline
 from aura.workspace import Folder
 
 SHORT_S = 60.0
-# A signal slower than this would make more seconds than its file has bytes.
-RATE_HZ_MIN = 1.0
 SIDECAR_BYTES_MAX = 64 * 2**20
 EDF_PLUS = "EDF+"
 DISAGREE_S = 1.0
@@ -190,7 +187,7 @@ def _read(folder: Folder, candidate: Candidate, stream: BinaryIO,
     timeline = read_timeline(stream, header)
     events, source, problems = _annotations(
         folder, candidate, header, timeline)
-    index, qualities, found = _ecg(stream, header, ecg_channel)
+    index, qualities, found = choose(stream, header, ecg_channel)
     signal = EcgSignal(stream, header, index)
     duration_s = float(header.duration_s)
     if duration_s < SHORT_S:
@@ -222,87 +219,6 @@ def _identity(folder: Folder, candidate: Candidate, header: Header) -> str:
     return patient_identity(path, header.patient)
 
 
-def _ecg(stream: BinaryIO, header: Header, wanted: str) -> tuple[
-        int, dict[str, dict[str, float]], tuple[Problem, ...]]:
-    """Choose the ECG channel; figures of all that might be it."""
-    labels = [signal.label for signal in header.signals]
-    named, found = channels.candidates(labels, wanted)
-    outcomes = {index: _candidate(stream, header, index) for index in named}
-    faults = {index: outcome for index, outcome in outcomes.items()
-              if isinstance(outcome, AuraError)}
-    signals = [outcome for outcome in outcomes.values()
-               if not isinstance(outcome, AuraError)]
-    if not signals:
-        raise faults[named[0]]
-    indices = tuple(index for index in named if index not in faults)
-    qualities = [channels.assess(signal) for signal in signals]
-    index, choice = channels.choose(labels, indices, qualities)
-    chosen = indices.index(index)
-    signal = signals[chosen]
-    return index, _figures(labels, indices, qualities), (
-        *_faults(header, named), *_passed_over(faults), *found, *choice,
-        *_unit(header.signals[index].unit, signal.unit),
-        *channels.warnings(signal, qualities[chosen], signal.unit))
-
-
-def _candidate(stream: BinaryIO, header: Header,
-               index: int) -> EcgSignal | AuraError:
-    label = header.signals[index].label or "(no label)"
-    fault = header.signals[index].fault
-    if fault is None:
-        signal = EcgSignal(stream, header, index)
-        if signal.fs_hz >= RATE_HZ_MIN:
-            return signal
-        fault = InvalidInputError(
-            "edf.sampling_rate", f"the sampling rate is {signal.fs_hz:g} Hz; "
-            f"an ECG needs {RATE_HZ_MIN:g} at the very least")
-    return type(fault)(fault.rule, f"channel {label}: {fault.text}",
-                       "or name another channel in AURA_ECG_CHANNEL")
-
-
-def _passed_over(faults: dict[int, AuraError]) -> Iterator[Problem]:
-    by_rule: dict[str, list[AuraError]] = {}
-    for fault in faults.values():
-        by_rule.setdefault(fault.rule, []).append(fault)
-    for rule, found in by_rule.items():
-        yield Problem(
-            rule, "warning", f"{len(found)} channels that may be the ECG "
-            "cannot be read and another was chosen: "
-            + "; ".join(str(fault.args[1]) for fault in found[:3]))
-
-
-def _faults(header: Header, indices: tuple[int, ...]) -> Iterator[Problem]:
-    by_rule: dict[str, list[str]] = {}
-    for index, signal in enumerate(header.signals):
-        if signal.fault is not None and index not in indices:
-            by_rule.setdefault(signal.fault.rule, []).append(
-                signal.label or "(no label)")
-    for rule, labels in by_rule.items():
-        yield Problem(
-            rule, "warning", f"{len(labels)} other channels cannot be read "
-            f"and are not needed: {', '.join(labels[:6])}")
-
-
-def _unit(given: str, used: str) -> tuple[Problem, ...]:
-    if used:
-        return ()
-    if not given:
-        return (Problem(
-            "ecg.unit_missing", "warning", "the ECG channel has no unit; its "
-            "values are taken as they are"),)
-    return (Problem(
-        "ecg.unit_unknown", "warning", "the unit of the ECG channel is none "
-        "of nV, uV, mV and V; its values are taken as they are"),)
-
-
-def _figures(labels: list[str], indices: tuple[int, ...],
-             qualities: list[Quality]) -> dict[str, dict[str, float]]:
-    names = [labels[index] if labels.count(labels[index]) == 1
-             else f"{labels[index]} ({index + 1})" for index in indices]
-    return {name: quality.figures()
-            for name, quality in zip(names, qualities, strict=True)}
-
-
 def _annotations(folder: Folder, candidate: Candidate, header: Header,
                  timeline: Timeline) -> _Annotated:
     duration_s = float(header.duration_s)
@@ -313,7 +229,8 @@ def _annotations(folder: Folder, candidate: Candidate, header: Header,
                  for event in noted)
     inside, problems = annotations.settle(noted, duration_s)
     if candidate.annotations is None:
-        return _trusted(inside, EDF_PLUS if looked else None, problems)
+        return _trusted(inside, EDF_PLUS if looked else None, (
+            *problems, *(() if looked else _unread(candidate))))
     rows, doubts = _sidecar(
         folder, candidate.annotations, duration_s,
         header.start + timedelta(seconds=timeline.first_onset_s))
@@ -327,6 +244,13 @@ def _annotations(folder: Folder, candidate: Candidate, header: Header,
             f"file have {len(beside)} seizures and those inside {len(inside)}"
             ", or other times; those beside it are used"),)
     return beside, used, doubts + found
+
+
+def _unread(candidate: Candidate) -> Iterator[Problem]:
+    if candidate.unread is not None:
+        yield Problem(
+            "annotations.unread", "warning", "TUSZ v2 csv annotations are not"
+            f" read yet: {_shown(candidate.unread)}; convert to .tse_bi")
 
 
 def _trusted(events: tuple[Event, ...], source: str | None,
@@ -344,12 +268,31 @@ def _trusted(events: tuple[Event, ...], source: str | None,
 
 def _sidecar(folder: Folder, path: str, duration_s: float,
              start: datetime) -> tuple[list[Event], _Problems]:
+    try:
+        return _read_sidecar(folder, path, duration_s, start)
+    except AuraError as error:
+        text = str(error.args[1])
+        raise type(error)(error.rule, f"annotations {_shown(path)}: {text}",
+                          "mend or remove it") from None
+    except OSError as error:
+        raise ResourceError(
+            "path.read", f"annotations {_shown(path)}: reading failed: "
+            f"{error.strerror}", "mend or remove it") from None
+
+
+def _shown(path: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd"
+                   for c in printable(posixpath.basename(path)))
+
+
+def _read_sidecar(folder: Folder, path: str, duration_s: float,
+                  start: datetime) -> tuple[list[Event], _Problems]:
     with folder.open(path) as stream:
         content = stream.read(SIDECAR_BYTES_MAX + 1)
     if len(content) > SIDECAR_BYTES_MAX:
         raise ResourceError(
-            "annotations.size", "the annotations beside the file have more "
-            f"than {SIDECAR_BYTES_MAX} bytes", "keep those of seizures")
+            "annotations.size",
+            f"there are more than {SIDECAR_BYTES_MAX} bytes")
     if not path.lower().endswith(".tsv"):
         return annotations.read_tse(content, start), ()
     table = annotations.read_event_table(content)

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from aura import catalogue, intake
+from aura import catalogue, channels, intake
 from aura.errors import AuraError
 from aura.identity import alias
 from aura.intake import Refused
@@ -24,14 +24,14 @@ TSE = b"version = tse_v1.0.0\n\n"
 @pytest.fixture
 def examined(tmp_path):
     """Store a recording and what lies beside it, and examine it."""
-    def examine(file, beside=None, name="r.edf", **settings):
+    def examine(file, beside=None, name="r.edf", only="", **settings):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file if isinstance(file, bytes) else file.bytes())
         for other, content in (beside or {}).items():
             (path.parent / other).write_bytes(content)
         folder = Folder(tmp_path)
-        (candidate,) = catalogue.find(folder)
+        (candidate,) = catalogue.find(folder, only)
         return intake.examine(folder, candidate, **settings)
     return examine
 
@@ -142,6 +142,66 @@ def test_a_sidecar_that_leaves_the_folder_refuses(examined, tmp_path):
     assert rules(intake.examine(folder, candidate)) == ["path.outside"]
 
 
+@pytest.mark.parametrize("place, name", [
+    (".", "r.tse_bi"), (".", "r_events.tsv"), ("../eeg", "r_events.tsv")])
+@pytest.mark.parametrize("make, rule", [
+    (lambda path: path.symlink_to("gone"), "path.missing"),
+    (lambda path: path.symlink_to(path.name), "path.loop"),
+    (lambda path: path.mkdir(), "path.not_regular"),
+    (os.mkfifo, "path.not_regular"),
+    (lambda path: path.symlink_to("/dev/null"), "path.not_regular"),
+    (lambda path: path.symlink_to("/etc/passwd"), "path.outside"),
+    (lambda path: path.write_bytes(b"a\0"), "annotations.syntax")])
+def test_a_fault_of_a_sidecar_names_it(tmp_path, place, name, make, rule):
+    for folder in ("ecg", "eeg"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "ecg/r_ecg.edf").write_bytes(File().bytes())
+    if name.endswith(".tse_bi"):
+        name = "r_ecg.tse_bi"
+    make(tmp_path / "ecg" / place / name)
+    folder = Folder(tmp_path)
+    (candidate,) = catalogue.find(folder)
+    outcome = intake.examine(folder, candidate)
+    assert isinstance(outcome, Refused)
+    assert rules(outcome) == [rule]
+    assert outcome.problems[0].text.startswith(f"annotations {name}: ")
+    assert outcome.problems[0].text.endswith("; mend or remove it")
+
+
+def test_a_sidecar_that_cannot_be_read_names_it(examined, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("aura.intake._read_sidecar", broken)
+    outcome = examined(File(), {"r.tse_bi": TSE})
+    assert outcome.problems[0].text == (
+        "annotations r.tse_bi: reading failed: Input/output error; mend or "
+        "remove it")
+
+
+def test_the_name_of_a_faulty_sidecar_is_printable(examined):
+    outcome = examined(File(), {"r\u202e.tse_bi": TSE + b"1\n"},
+                       name="r\u202e.edf")
+    assert rules(outcome) == ["annotations.syntax"]
+    assert outcome.problems[0].text.isprintable()
+
+
+@pytest.mark.parametrize("suffix", [".csv_bi", ".csv", ".CSV_BI"])
+def test_annotations_that_are_not_read_are_said(examined, suffix):
+    recording = examined(File(), {f"r{suffix}": b"# version = csv_v1.0.0\n"})
+    assert not recording.annotated
+    assert rules(recording) == ["annotations.unread"]
+    assert f"r{suffix}" in recording.problems[0].text
+
+
+def test_annotations_that_are_not_read_do_not_matter_beside_others(examined):
+    beside = {"r.csv_bi": b"", "r.tse_bi": TSE + b"1 9 seiz 1\n"}
+    assert rules(examined(File(), beside)) == []
+    inside = plus(texts=[tal(5, 7, "seizure")])
+    assert rules(examined(inside, {"q.csv_bi": b""}, name="q.edf",
+                          only="q.edf")) == []
+
+
 def test_a_sidecar_without_end_refuses(examined, monkeypatch):
     monkeypatch.setattr(intake, "SIDECAR_BYTES_MAX", 20)
     outcome = examined(File(), {"r.tse_bi": TSE + b"1 2 seiz 1\n"})
@@ -211,14 +271,14 @@ def test_a_file_that_cannot_be_read_is_refused(examined, monkeypatch):
 
 
 def test_a_file_that_grows_meanwhile_is_refused(examined, monkeypatch):
-    assess = intake.channels.assess
+    assess = channels.assess
 
     def meanwhile(signal):
         with open(f"/proc/self/fd/{signal._stream.fileno()}", "ab") as file:
             file.write(b"more")
         return assess(signal)
 
-    monkeypatch.setattr(intake.channels, "assess", meanwhile)
+    monkeypatch.setattr(channels, "assess", meanwhile)
     assert rules(examined(File())) == ["recording.changed"]
 
 
