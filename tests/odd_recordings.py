@@ -162,6 +162,25 @@ def fields() -> Iterator[Case]:
             text = b"a" + bytes([code]) + b"b"
             yield Case(f"control character {code} in the {where} field",
                        File(**{where: text}).bytes(), "edf.header.control")
+        for text in (b"P01\0\0", b"P01\0 \0 ", b"P01  ".ljust(20, b"\0")):
+            yield Case(f"{text!r} in the {where} field",
+                       File(**{where: text}).bytes(),
+                       "edf.header.nul_padding", False)
+        yield Case(f"text after NUL in the {where} field", File(
+            **{where: b"\0P01"}).bytes(), "edf.header.control")
+    for where in ("label", "unit", "transducer", "prefilter", "reserved"):
+        yield Case(f"NUL behind {where}", File().with_channel(
+            **{where: b"ECG\0\0"}).bytes(), "edf.header.nul_padding", False)
+        yield Case(f"NUL in {where}", File().with_channel(
+            **{where: b"EC\0G"}).bytes(), "edf.header.control")
+    for where in ("date", "time", "header_bytes", "records", "duration",
+                  "count"):
+        yield Case(f"NUL behind {where}", File(
+            **{where: b"1\0"}).bytes(), "edf.header.control")
+    for name, bad in (("physical", (b"-5\0", "5")), ("samples", b"256\0"),
+                      ("range", ("-1", b"1\0"))):
+        yield Case(f"NUL behind {name}", File().with_channel(
+            **{name: bad}).bytes(), "edf.header.control")
     for where in ("label", "unit", "transducer", "prefilter", "reserved"):
         yield Case(f"control character in {where}", File().with_channel(
             **{where: b"E\x1bCG"}).bytes(), "edf.header.control")

@@ -39,6 +39,7 @@ RECORD_BYTES_MAX = 16 * 2**20
 RATE_HZ_MAX = 20_000
 
 _MAIN = 256
+_MAIN_TEXTS = ((8, 88), (88, 168), (192, 236))
 _COLUMNS = {
     "label": 16, "transducer": 80, "unit": 8, "physical minimum": 8,
     "physical maximum": 8, "digital minimum": 8, "digital maximum": 8,
@@ -155,15 +156,15 @@ def read_header(stream: BinaryIO) -> Header:
         If the number of records is unknown (``edf.record_count_unknown``).
     """
     descriptor = stream.fileno()
-    main = os.pread(descriptor, _MAIN, 0)
-    kind, sample_bytes = _kind(main)
+    raw = os.pread(descriptor, _MAIN, 0)
+    kind, sample_bytes = _kind(raw)
     plus = kind[3:4] == "+"
-    fields.refuse_control_characters(main[8:])
+    main = fields.printable(raw, _MAIN_TEXTS, 0)
     count = _signal_count(main)
-    table = os.pread(descriptor, _MAIN * count, _MAIN)
-    if len(table) < _MAIN * count:
-        raise _cut_header(_MAIN + len(table))
-    fields.refuse_control_characters(table)
+    raw += os.pread(descriptor, _MAIN * count, _MAIN)
+    if len(raw) < _MAIN * (count + 1):
+        raise _cut_header(len(raw))
+    table = fields.printable(raw[_MAIN:], _table_texts(count), _MAIN)
     duration = _record_duration(main)
     columns = _columns(table, count)
     signals = _signals(columns, duration, sample_bytes)
@@ -186,7 +187,9 @@ def read_header(stream: BinaryIO) -> Header:
         fields.start(main[168:176], main[176:184], main[88:168], plus),
         _MAIN * (count + 1), record_bytes, records, duration,
         tuple(channels), tuple(notes) if plus else (),
-        fields.text(main[8:88]), tuple(_warnings(main, columns, plus, notes)))
+        fields.text(main[8:88]), (
+            *_padding(raw, main + table),
+            *_warnings(main, columns, plus, notes)))
 
 
 def _kind(main: bytes) -> tuple[str, int]:
@@ -285,6 +288,17 @@ def _columns(table: bytes, count: int) -> dict[str, list[bytes]]:
     return columns
 
 
+def _table_texts(count: int) -> list[tuple[int, int]]:
+    """Where the free texts of the signals are in their table."""
+    spans, at = [], 0
+    for name, width in _COLUMNS.items():
+        if name in _FREE_TEXT:
+            spans += [(at + i * width, at + (i + 1) * width)
+                      for i in range(count)]
+        at += count * width
+    return spans
+
+
 def _signals(columns: dict[str, list[bytes]], duration: Fraction,
              sample_bytes: int) -> list[SignalHeader]:
     signals, offset = [], 0
@@ -360,6 +374,14 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
             "annotations of a file that does not call itself EDF+ or BDF+ "
             "are not read"))
     return found
+
+
+def _padding(raw: bytes, padded: bytes) -> list[Problem]:
+    if raw == padded:
+        return []
+    return [Problem(
+        "edf.header.nul_padding", "warning", "texts of the header are padded "
+        "with NUL, where EDF pads with spaces; read as if it did")]
 
 
 def _cut_header(length: int) -> CorruptDataError:

@@ -13,6 +13,7 @@ References
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
 
@@ -75,22 +76,43 @@ def text(field: bytes) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in decoded)
 
 
-def refuse_control_characters(header: bytes) -> None:
+def printable(part: bytes, texts: Sequence[tuple[int, int]],
+              offset: int) -> bytes:
     """
-    Check that a header holds text.
+    Part of a header that holds printable text and nothing else.
+
+    Parameters
+    ----------
+    part : bytes
+        As in the file.
+    texts : sequence of (int, int)
+        Where the fields of free text are in it. What stands for spaces at
+        their end may be NUL, since devices in use write it so.
+    offset : int
+        Where in the file the part begins.
+
+    Returns
+    -------
+    bytes
+        The part, padded with spaces.
 
     Raises
     ------
     InvalidInputError
         ``edf.header.control`` at the first byte below 32, or 127.
     """
-    match = _CONTROL.search(header)
+    padded = bytearray(part)
+    for begin, end in texts:
+        padded[begin:end] = part[begin:end].rstrip(b" \0").ljust(end - begin)
+    match = _CONTROL.search(padded)
     if match is not None:
         raise InvalidInputError(
             "edf.header.control",
-            f"byte {match.start()} of the header is the control character "
-            f"{match[0][0]}, where only printable text is allowed",
+            f"byte {offset + match.start()} of the file (the first is 0) is "
+            f"the control character {match[0][0]}, where only printable text "
+            "is allowed",
             "write the file again with a tool that pads with spaces")
+    return bytes(padded)
 
 
 def start(date_field: bytes, time_field: bytes, recording: bytes,

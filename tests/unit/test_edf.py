@@ -68,6 +68,29 @@ def test_edf_plus_has_the_year_elsewhere_when_yy(stored):
     assert header.start.year == 2091
 
 
+@pytest.mark.parametrize("at", [9, 167, 171, 235, 239, 256, 400, 767])
+def test_a_control_character_is_told_where_it_is_in_the_file(stored, at):
+    content = bytearray(File((Channel(), Channel("EEG"))).bytes())
+    content[at] = 27
+    with pytest.raises(AuraError, match=rf"control: byte {at} of the file "
+                       r"\(the first is 0\) is the control character 27,"):
+        read_header(stored(bytes(content)))
+
+
+def test_texts_padded_with_nul_are_those_padded_with_spaces(stored):
+    file = plus(patient="P01")
+    content = bytearray(file.bytes())
+    # Patient, recording, kind, two labels, transducers, units, the rest.
+    for begin, end in ((8, 88), (88, 168), (192, 236), (256, 272), (272, 288),
+                       (288, 368), (368, 448), (448, 456), (456, 464),
+                       (528, 608), (608, 688), (704, 736), (736, 768)):
+        content[begin:end] = bytes(content[begin:end]).rstrip().ljust(
+            end - begin, b"\0")
+    header = read_header(stored(bytes(content), "nul.edf"))
+    assert [p.rule for p in header.problems] == ["edf.header.nul_padding"]
+    assert replace(header, problems=()) == read_header(stored(file))
+
+
 def test_startdate_x_leaves_the_main_header_alone(stored):
     header = read_header(stored(plus(recording="Startdate X X X X")))
     assert header.start.year == 2021
