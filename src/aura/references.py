@@ -131,7 +131,8 @@ def read_references(folder: Folder, ecg_channel: str = "",
     found = _annotation_files(folder, alias_key)
     listed = tuple((candidate.name, candidate.problem)
                    for candidate in candidates if candidate.problem)
-    return References(found.annotated, (), listed + found.problems)
+    return References(
+        found.annotated, found.unannotated, listed + found.problems)
 
 
 def list_files(folder: Folder, endings: tuple[str, ...]) -> tuple[
@@ -228,7 +229,7 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
 
 def _annotation_files(folder: Folder, alias_key: str) -> References:
     paths, problems = list_files(folder, (*TSE, ".tsv"))
-    annotated = []
+    annotated, unannotated = [], []
     for path in sorted(_one_per_run(paths)):
         try:
             events, duration_s = _read_alone(folder, path)
@@ -237,10 +238,15 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             continue
         settled, found = annotations.settle(events, duration_s)
         problems += [(printable(path), problem) for problem in found]
+        # A seizure that nobody can place must not count as background.
+        if any(problem.rule in annotations.UNPLACED for problem in found):
+            unannotated.append(path)
+            continue
         identity = patient_identity(printable(path), "")
         patient = alias("p", identity, alias_key)
         annotated.append(Reference(path, patient, duration_s, settled))
-    return References(tuple(annotated), (), tuple(problems))
+    return References(
+        tuple(annotated), tuple(unannotated), tuple(problems))
 
 
 def _one_per_run(paths: Sequence[str]) -> Iterator[str]:

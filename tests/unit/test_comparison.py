@@ -449,3 +449,15 @@ def test_nothing_scored_is_still_a_sheet():
     sheet = json.loads(json.dumps(as_dict(empty), allow_nan=False))
     assert sheet["resolvable_false_alarms_per_24h"] is None
     assert "Nothing could be scored." in table(empty)
+
+
+def test_a_seizure_that_nobody_can_place_is_no_background(trees):
+    reference, hypothesis = trees
+    put(reference, "one.tsv", HEADER
+        + "0\t0\tbckg\tn/a\tn/a\tn/a\t3600\n"
+        + "5000\t60\tsz\tn/a\tn/a\tn/a\t3600\n")
+    put_tsv(hypothesis, "one.tsv", (600, 660))
+    comparison = compare(*trees)
+    assert comparison.recordings == ()
+    assert comparison.unannotated == ("one.tsv",)
+    assert ("one.tsv", "annotations.outside") in rules(comparison)
