@@ -52,6 +52,11 @@ class Served:
 
     @property
     def log(self):
+        """All that it has written; lines on their way are waited for."""
+        before = -1
+        while before != len(self.lines):
+            before = len(self.lines)
+            time.sleep(0.1)
         return "".join(self.lines)
 
     def status(self, service=""):
