@@ -61,7 +61,7 @@ test-k8s: $(READY)  ## both solutions on a local cluster; kubectl >= 1.21
 lock:  ## renew the hashed locks (needs uv)
 	$(COMPILE) --extra dev -o $(LOCK)
 	for block in ecg-loader feature-builder trainer predictor \
-	    influx-exporter; do $(COMPILE) --extra $$block \
+	    influx-exporter; do $(COMPILE) -c $(LOCK) --extra $$block \
 	    -o requirements/$$(echo $$block | tr - _).txt || exit; done
 
 clean:
