@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from aura import artefact, catalogue
 from aura.errors import (
@@ -34,7 +33,6 @@ from aura.workspace import PARTIAL, Folder
 RUN_ID = "local"
 HIDDEN = ".aura"
 
-T = TypeVar("T")
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 

@@ -4,8 +4,6 @@ Fewer samples for the eye: the smallest and largest of each stretch.
 R peaks survive in a maximum; a mean would flatten them.
 """
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 
 from aura.errors import InvalidInputError
@@ -42,21 +40,3 @@ def minmax(samples: Floats, factor: int) -> tuple[Floats, Floats]:
     starts = np.arange(0, len(samples), factor)
     return (np.fmin.reduceat(samples, starts),
             np.fmax.reduceat(samples, starts))
-
-
-def minmax_pieces(pieces: Iterable[Floats],
-                  factor: int) -> Iterator[tuple[Floats, Floats]]:
-    """
-    Roll up a signal that comes in pieces of any length.
-
-    Joined, what is yielded equals `minmax` of the joined pieces.
-    """
-    rest = np.empty(0)
-    for piece in pieces:
-        joined = np.concatenate([rest, piece])
-        whole = len(joined) - len(joined) % max(factor, 1)
-        rest = joined[whole:]
-        if whole:
-            yield minmax(joined[:whole], factor)
-    if len(rest):
-        yield minmax(rest, factor)

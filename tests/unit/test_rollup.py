@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.errors import InvalidInputError
-from aura.rollup import minmax, minmax_pieces
+from aura.rollup import minmax
 
 SAMPLES = st.lists(st.floats(-9, 9) | st.just(np.nan), max_size=40)
 
@@ -27,16 +27,6 @@ def test_each_stretch_has_its_smallest_and_largest(samples, factor):
     assert np.array_equal(found, slow(samples, factor), equal_nan=True)
 
 
-@given(st.lists(SAMPLES, max_size=6), st.integers(1, 12))
-def test_pieces_of_any_length_give_the_whole(pieces, factor):
-    parts = list(minmax_pieces(
-        [np.array(piece, float) for piece in pieces], factor))
-    joined = np.array([x for piece in pieces for x in piece], float)
-    for side, expected in enumerate(minmax(joined, factor)):
-        found = np.concatenate([np.empty(0), *(part[side] for part in parts)])
-        assert np.array_equal(found, expected, equal_nan=True)
-
-
 def test_a_narrow_peak_survives():
     samples = np.zeros(10_000)
     samples[4321] = 1.0
@@ -47,5 +37,3 @@ def test_a_narrow_peak_survives():
 def test_an_impossible_factor_is_refused(factor):
     with pytest.raises(InvalidInputError, match="rollup.factor"):
         minmax(np.ones(3), factor)
-    with pytest.raises(InvalidInputError, match="rollup.factor"):
-        list(minmax_pieces([np.ones(3)], factor))
