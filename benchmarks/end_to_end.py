@@ -52,7 +52,8 @@ def main() -> None:
 
 def measure(warm: Path, path: Path, model: Path) -> dict[str, float]:
     """CPU seconds (medians) and peak memory of predicting one file."""
-    from aura import artefact, local
+    from aura import artefact
+    from aura.runners import local
     from aura.settings import Settings
     settings = Settings(workers=1)
 

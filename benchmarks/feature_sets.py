@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import features, local, tables, validation
+from aura import features, tables, validation
+from aura.runners import local
 from aura.forest import MODEL_FEATURES, Example
 from aura.settings import Settings
 from aura.stages import manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyedflib
 
-from aura import local
+from aura.runners import local
 from aura.cohort import write_cohort, write_edf
 from aura.settings import Settings
 from aura.synthetic import ecg

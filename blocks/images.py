@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import aura
-from aura.blocks import BLOCKS, Block
-from aura.containers import engine
+from aura.platform.blocks import BLOCKS, Block
+from aura.runners.containers import engine
 from aura.errors import AuraError, PreconditionError
 
 ROOT = Path(__file__).parents[1]

@@ -23,7 +23,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from aura.blocks import BLOCKS
+from aura.platform.blocks import BLOCKS
 from aura.rpc.contract import check_all
 
 ROOT = Path(__file__).resolve().parents[1]

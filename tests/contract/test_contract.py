@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aura.blocks import BLOCKS
+from aura.platform.blocks import BLOCKS
 from aura.rpc.contract import check, check_all
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aura import blueprint, cli
-from aura.blocks import BLOCKS
-from aura.onboarding import LONGEST_NAME
-from aura.solution import SHARED_FOLDER, SHARED_FOLDER_ENV
+from aura import cli
+from aura.platform import blueprint
+from aura.platform.blocks import BLOCKS
+from aura.platform.onboarding import LONGEST_NAME
+from aura.platform.solution import SHARED_FOLDER, SHARED_FOLDER_ENV
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/platform.md").read_text("utf-8")

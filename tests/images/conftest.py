@@ -13,8 +13,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aura import containers
-from aura.blocks import BLOCKS
+from aura.runners import containers
+from aura.platform.blocks import BLOCKS
 from aura.errors import AuraError
 from aura.rpc import aura_pb2_grpc
 from blocks import images

@@ -10,8 +10,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from aura import blueprint, runner
-from aura.blocks import BLOCKS, named, offering
+from aura.platform import blueprint
+from aura.runners import orchestrator
+from aura.platform.blocks import BLOCKS, named, offering
 from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
 from aura.settings import Settings
@@ -67,8 +68,8 @@ def digits(cohort, tmp_path_factory):
     shared = opened(cohort, tmp_path_factory.mktemp("here") / "shared")
     for solution in ("training", "prediction"):
         plan = plan_of(solution)
-        with runner.InProcess(plan, shared, Settings()) as nodes:
-            outcome = runner.run(plan, nodes)
+        with orchestrator.InProcess(plan, shared, Settings()) as nodes:
+            outcome = orchestrator.run(plan, nodes)
         assert not outcome.failures
     return shared
 
@@ -123,7 +124,7 @@ def test_the_images_give_the_same_digits_as_this_process(
             for node in plan.nodes}
         with Nodes(plan, addresses) as nodes:
             nodes.wait_ready()
-            outcome = runner.run(plan, nodes)
+            outcome = orchestrator.run(plan, nodes)
         assert not outcome.failures
     there, here = files_of(shared), files_of(digits)
     assert there.keys() == here.keys()
@@ -173,13 +174,13 @@ def request_for(block, shared):
     asked = {}
     plan = plan_of(solution)
 
-    class Recorded(runner.InProcess):
+    class Recorded(orchestrator.InProcess):
         def call(self, rpc, request):
             asked[rpc.name] = request
             return super().call(rpc, request)
 
     with Recorded(plan, shared, Settings()) as nodes:
-        assert not runner.run(plan, nodes).failures
+        assert not orchestrator.run(plan, nodes).failures
     return asked[block.rpcs[0]]
 
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from manifests import ROOT, read
 
-from aura import blueprint, solution
-from aura.blocks import BLOCKS, offering
+from aura.platform import blueprint, solution
+from aura.platform.blocks import BLOCKS, offering
 from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")

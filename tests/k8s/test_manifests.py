@@ -23,8 +23,8 @@ from manifests import (
 )
 from pod_rules import hardened, pod_of, probed, restricted
 
-from aura import blueprint, solution
-from aura.blocks import BLOCKS, offering
+from aura.platform import blueprint, solution
+from aura.platform.blocks import BLOCKS, offering
 from aura.cli import main
 from aura.rpc.server import Endpoint
 

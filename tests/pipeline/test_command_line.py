@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from aura import cli, forest, local
+from aura import cli, forest
+from aura.runners import local
 from tests.edf_builder import Channel, File, heart, noise
 from tests.odd_recordings import corpus
 from tests.patients import content, record, study

@@ -127,7 +127,8 @@ def test_a_folder_that_cannot_be_written_is_a_precondition(trained):
 WORK = """
 import sys
 from pathlib import Path
-from aura import forest, local
+from aura import forest
+from aura.runners import local
 from aura.settings import Settings
 forest.TREES = 10
 study, out, verb, model = sys.argv[1:]

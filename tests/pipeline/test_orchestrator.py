@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from aura import cli
-from aura.blocks import BLOCKS
+from aura.platform.blocks import BLOCKS
 from aura.cohort import write_cohort
 from aura.rpc import aura_pb2, aura_pb2_grpc
 from tests.pipeline.installation import Bundle, Served

@@ -8,9 +8,11 @@ import socket
 import numpy as np
 import pytest
 
-from aura import artefact, blueprint, cli, runner, tables
+from aura import artefact, cli, tables
+from aura.platform import blueprint
+from aura.runners import orchestrator
 from aura.cli import demo
-from aura.processes import LocalProcesses
+from aura.runners.processes import LocalProcesses
 from aura.rpc.status import CallFailed
 from aura.settings import Settings
 from tests.edf_builder import File, plus, tal
@@ -64,7 +66,7 @@ class Platform:
     def _run(self, plan):
         with LocalProcesses(plan, self.shared, {
                 "AURA_BATCH_SIZE": "6"}) as nodes:
-            self.outcomes.append(runner.run(
+            self.outcomes.append(orchestrator.run(
                 plan, nodes, lambda rpc, answer: self.answers.append(answer)))
             for node in plan.nodes:
                 self.logs[f"{plan.name} {node.name}"] = nodes.log(node.name)
@@ -211,7 +213,7 @@ def test_errors_of_the_blocks_tell_no_name(platform):
     plan = blueprint.parse((
         cli.blocks.resources.files("solutions") / "prediction.json"
     ).read_text())
-    nodes = runner.InProcess(plan, platform.shared, Settings())
+    nodes = orchestrator.InProcess(plan, platform.shared, Settings())
     table = platform.of("FeatureTable")[-1]
     batch = platform.of("EcgBatch")[-1]
     prediction = platform.of("PredictionTable")[-1]

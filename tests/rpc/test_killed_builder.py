@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from aura.blocks import named
-from aura.blueprint import Blueprint, parse
+from aura.platform.blocks import named
+from aura.platform.blueprint import Blueprint, parse
 from aura.cohort import write_cohort
-from aura.processes import Process, serve_command
+from aura.runners.processes import Process, serve_command
 from aura.rpc.client import Nodes
-from aura.runner import InProcess, run
+from aura.runners.orchestrator import InProcess, run
 from aura.settings import Settings
 from aura.workspace import PARTIAL
 

@@ -9,14 +9,14 @@ import pytest
 import toys
 from grpc_health.v1 import health_pb2
 
-from aura.blocks import named
-from aura.blueprint import Blueprint, parse
+from aura.platform.blocks import named
+from aura.platform.blueprint import Blueprint, parse
 from aura.errors import UnavailableError
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
 from aura.rpc.replicas import Replicas, addresses_of
 from aura.rpc.status import CallFailed
-from aura.runner import InProcess, Retry, run
+from aura.runners.orchestrator import InProcess, Retry, run
 from aura.settings import Settings
 
 TRAINING = parse((Path(__file__).parents[2] / "solutions/training.json")

@@ -14,12 +14,12 @@ import grpc
 import pytest
 import toys
 
-from aura.blueprint import parse
+from aura.platform.blueprint import parse
 from aura.errors import UnavailableError
-from aura.processes import LocalProcesses
+from aura.runners.processes import LocalProcesses
 from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
-from aura.runner import InProcess, Retry, run
+from aura.runners.orchestrator import InProcess, Retry, run
 from aura.settings import Settings
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
@@ -325,9 +325,9 @@ RUNNER = """
     from pathlib import Path
     sys.path.insert(0, {folder!r})
     import toys
-    from aura.blueprint import parse
-    from aura.processes import LocalProcesses
-    from aura.runner import run
+    from aura.platform.blueprint import parse
+    from aura.runners.processes import LocalProcesses
+    from aura.runners.orchestrator import run
     blueprint = parse(Path({solution!r}).read_text("utf-8"))
     environ = {{"TOY_TASK": "sleep:60", "AURA_GRACE_S": "0.2"}}
     with LocalProcesses(

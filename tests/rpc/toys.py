@@ -12,7 +12,8 @@ import threading
 import time
 from pathlib import Path
 
-from aura import blocks, errors
+from aura import errors
+from aura.platform import blocks
 from aura.rpc import server
 from aura.rpc.aura_pb2 import (
     EcgBatch,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aura import blocks
-from aura.blueprint import parse
+from aura.platform import blocks
+from aura.platform.blueprint import parse
 from aura.errors import InvalidInputError
 from aura.rpc import aura_pb2
 

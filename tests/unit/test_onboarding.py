@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from aura import artefact, cli, onboarding
+from aura import artefact, cli
+from aura.platform import onboarding
 from aura.artefact import Model
 from aura.errors import CorruptDataError, InvalidInputError, MissingError
 from aura.rpc import contract

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aura import blueprint, cli, solution, solution_rules
-from aura.blocks import BLOCKS
+from aura import cli
+from aura.platform import blueprint, solution, solution_rules
+from aura.platform.blocks import BLOCKS
 from aura.errors import InvalidInputError
 
 ROOT = Path(__file__).parents[2]

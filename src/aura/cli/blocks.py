@@ -111,7 +111,8 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
     int
         Exit code.
     """
-    from aura import blueprint, runner
+    from aura.platform import blueprint
+    from aura.runners import orchestrator
     from aura.errors import MissingError
     if not shared.is_dir():
         raise MissingError("run.no_folder", f"there is no folder {shared}",
@@ -119,19 +120,19 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
     # The blocks read them too, but would say it in five logs.
     settings = Settings.load(shared)
     plan = blueprint.parse(blueprint_text(name))
-    transport: contextlib.AbstractContextManager[runner.Transport]
+    transport: contextlib.AbstractContextManager[orchestrator.Transport]
     if in_process:
-        transport = runner.InProcess(plan, shared, settings)
+        transport = orchestrator.InProcess(plan, shared, settings)
     elif connect is not None:
         transport = _connected(plan, connect, wait_s)
     elif containers:
-        from aura.containers import LocalContainers
+        from aura.runners.containers import LocalContainers
         transport = LocalContainers(plan, shared)
     else:
-        from aura.processes import LocalProcesses
+        from aura.runners.processes import LocalProcesses
         transport = LocalProcesses(plan, shared)
     with transport as nodes:
-        outcome = runner.run(plan, nodes, _observe)
+        outcome = orchestrator.run(plan, nodes, _observe)
     for failure in outcome.failures:
         print(f"aura run: {failure}", file=sys.stderr)
         if failure.log:
@@ -150,7 +151,7 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
 @contextlib.contextmanager
 def _connected(plan: Any, dockerinfo: Path,
                wait_s: float) -> Iterator[Any]:
-    from aura import solution
+    from aura.platform import solution
     from aura.errors import MissingError
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():

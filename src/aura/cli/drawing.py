@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aura import pictures, tables
-from aura.local import HIDDEN, RUN_ID
+from aura.runners.local import HIDDEN, RUN_ID
 from aura.stages import manifest
 from aura.stages.manifest import Entry
 from aura.stages.workspace import run_folder

@@ -51,7 +51,7 @@ def register(verbs: Any) -> None:
 
 
 def _train(given: argparse.Namespace) -> int:
-    from aura import local
+    from aura.runners import local
     settings = Settings.load()
     if given.target_far is not None:
         settings = replace(settings, target_far=given.target_far)
@@ -110,7 +110,7 @@ def _interval(estimate: dict[str, float | None]) -> str:
 
 
 def _predict(given: argparse.Namespace) -> int:
-    from aura import local
+    from aura.runners import local
     outcome = local.predict(given.paths, given.model, given.out,
                             Settings.load(), console.track)
     console.tell_outcome(outcome)

@@ -57,7 +57,8 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    from aura import catalogue, intake, local
+    from aura import catalogue, intake
+    from aura.runners import local
     from aura.errors import AuraError
     try:
         source = local.given(Path(path))

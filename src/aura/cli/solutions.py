@@ -73,7 +73,7 @@ def _block_file(folder: str, name: str) -> str:
 
 
 def _bundle(given: argparse.Namespace) -> int:
-    from aura import blocks, blueprint, solution
+    from aura.platform import blocks, blueprint, solution
     content = solution.with_images(
         json.loads(blueprint_text(given.solution)), given.registry,
         given.tag)
@@ -89,7 +89,7 @@ def _bundle(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from aura import solution_rules
+    from aura.platform import solution_rules
     problems = solution_rules.check(_read(given.folder))
     for problem in problems:
         print(f"{problem.rule}: {problem.text}")
@@ -99,7 +99,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _onboard(given: argparse.Namespace) -> int:
-    from aura import onboarding
+    from aura.platform import onboarding
     image, files = onboarding.context(
         given.model, given.registry, given.tag, given.name,
         {name: _block_file("predictor", name)
@@ -117,7 +117,7 @@ def _onboard(given: argparse.Namespace) -> int:
 
 def _read(folder: Path) -> dict[str, bytes]:
     from aura.errors import MissingError
-    from aura.solution import (
+    from aura.platform.solution import (
         BLUEPRINT_FILE,
         DEPLOYMENTS,
         DOCKERINFO_FILE,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from aura import blocks
-from aura.blueprint import Blueprint, Rpc
+from aura.platform import blocks
+from aura.platform.blueprint import Blueprint, Rpc
 from aura.errors import UnavailableError
 from aura.rpc.replicas import Replicas, Resolve, Server, addresses_of
 

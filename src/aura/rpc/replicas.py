@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aura.blocks import Block
+from aura.platform.blocks import Block
 from aura.rpc import aura_pb2_grpc
 from aura.rpc.status import CallFailed
 

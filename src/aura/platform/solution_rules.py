@@ -10,12 +10,12 @@ all files of a bundle and lists everything that it finds.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from aura import blueprint, deployment_rules, download
-from aura.blueprint import Rpc
-from aura.download import AGAIN, Download, is_shared_folder
+from aura.platform import blueprint, deployment_rules, download
+from aura.platform.blueprint import Rpc
+from aura.platform.download import AGAIN, Download, is_shared_folder
 from aura.errors import Problem
 from aura.rpc import contract
-from aura.solution import DOCKERINFO_FILE, ORCHESTRATOR, PROTOS
+from aura.platform.solution import DOCKERINFO_FILE, ORCHESTRATOR, PROTOS
 
 # The platform's script makes a Service <node>webui for every node.
 LONGEST_NODE = 63 - len("webui")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from aura import blueprint, solution
-from aura.blueprint import Blueprint, Node
+from aura.platform import blueprint, solution
+from aura.platform.blueprint import Blueprint, Node
 from aura.errors import InvalidInputError, Problem
 from aura.rpc import contract
 from aura.rpc.contract import Proto
-from aura.solution import (
+from aura.platform.solution import (
     BLUEPRINT_FILE,
     DEPLOYMENTS,
     DOCKERINFO_FILE,

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aura import artefact, model_card, solution
+from aura import artefact, model_card
+from aura.platform import solution
 from aura.artefact import CARD_FILE, MODEL_FILE
-from aura.blocks import offering
+from aura.platform.blocks import offering
 from aura.errors import InvalidInputError
 from aura.rpc.contract import BLOCK_NAME
-from aura.solution_rules import LONGEST_NODE
+from aura.platform.solution_rules import LONGEST_NODE
 
 REQUEST_FILE = "onboard.sh"
 PREDICTOR = offering("predict").name

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aura import blocks, blueprint
-from aura.blueprint import Blueprint
+from aura.platform import blocks, blueprint
+from aura.platform.blueprint import Blueprint
 from aura.errors import InvalidInputError
 
 BLUEPRINT_FILE, DOCKERINFO_FILE = "blueprint.json", "dockerinfo.json"

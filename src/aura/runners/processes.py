@@ -21,9 +21,9 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 
-from aura import blocks
-from aura.blocks import Block
-from aura.blueprint import Blueprint, Node, Rpc
+from aura.platform import blocks
+from aura.platform.blocks import Block
+from aura.platform.blueprint import Blueprint, Node, Rpc
 from aura.errors import UnavailableError
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
 from aura.rpc.status import CallFailed

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from aura import blocks
-from aura.download import AGAIN, Download
+from aura.platform import blocks
+from aura.platform.download import AGAIN, Download
 from aura.errors import Problem
-from aura.solution import (
+from aura.platform.solution import (
     CLAIM,
     DEPLOYMENTS,
     GRPC_PORT,

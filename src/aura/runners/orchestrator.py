@@ -21,9 +21,9 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from aura import blocks
-from aura.blocks import Block, Servicer
-from aura.blueprint import Blueprint, Key, Rpc
+from aura.platform import blocks
+from aura.platform.blocks import Block, Servicer
+from aura.platform.blueprint import Blueprint, Key, Rpc
 from aura.rpc import aura_pb2
 from aura.rpc.status import CallFailed, status_of
 from aura.settings import Settings

@@ -14,11 +14,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aura.blueprint import Blueprint, Node
+from aura.platform.blueprint import Blueprint, Node
 from aura.errors import MissingError, PreconditionError, UnavailableError
-from aura.processes import GRACE_S, LocalProcesses, Process
+from aura.runners.processes import GRACE_S, LocalProcesses, Process
 from aura.rpc.client import READY_TIMEOUT_S
-from aura.solution import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
+from aura.platform.solution import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
 MODEL_ENV, MODEL_FOLDER = "AURA_MODEL", "/given-model"

@@ -1,0 +1,1 @@
+"""The blocks on the platform: what it composes, deploys and onboards."""

@@ -1,0 +1,1 @@
+"""What runs a solution: the same stages, the same digits, anywhere."""
