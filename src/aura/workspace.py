@@ -144,12 +144,23 @@ class Folder:
         name = f"{PARTIAL}{secrets.token_hex(8)}"
         self.write(name, b"").unlink()
 
-    def sweep(self) -> None:
-        """Remove what killed writers left more than an hour ago."""
-        limit = time.time() - PARTIAL_MAX_AGE_S
-        for path in self.root.rglob(f"{PARTIAL}*"):
+    def sweep(self, below: str = ".",
+              older_s: float = PARTIAL_MAX_AGE_S) -> None:
+        """
+        Remove what killed writers left.
+
+        Parameters
+        ----------
+        below : str
+            The part of the folder to search.
+        older_s : float
+            Age from which a writer counts as dead; 0 where nobody writes
+            any more.
+        """
+        limit = time.time() - older_s
+        for path in self.path(below).rglob(f"{PARTIAL}*"):
             with contextlib.suppress(OSError):
-                if path.lstat().st_mtime < limit:
+                if path.lstat().st_mtime <= limit:
                     path.unlink()
 
 

@@ -206,3 +206,15 @@ def test_what_a_killed_writer_left_is_swept_after_an_hour(chain):
     os.utime(old, (1, 1))
     chain.source().next()
     assert partials(chain.shared) == [new]
+
+
+def test_a_finished_run_holds_nothing_of_a_killed_writer(trained):
+    for run, finish in (("train", trained.train), ("run", trained.predict)):
+        left = trained.shared / f"runs/{run}/batches/0001/{PARTIAL}1"
+        other = trained.shared / f"runs/other/batches/0000/{PARTIAL}1"
+        for path in (left, other):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"half")
+        finish()
+        assert (trained.shared / f"runs/{run}/DONE").exists()
+        assert partials(trained.shared) == [other]

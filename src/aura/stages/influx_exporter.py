@@ -23,7 +23,12 @@ from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
 from aura.stages import manifest
 from aura.stages.manifest import Entry, Manifest
-from aura.stages.workspace import Workspace, batch_file, run_folder
+from aura.stages.workspace import (
+    Workspace,
+    batch_file,
+    mark_done,
+    run_folder,
+)
 
 TARGET = "line protocol"
 COMPRESSION = 6
@@ -106,7 +111,7 @@ class ExportStage:
             "points_rejected": 0,
             "left_out": [item for part in parts
                          for item in part["left_out"]]}))
-        folder.write(f"{run}/DONE", b"")
+        mark_done(folder, request.run_id)
 
 
 class _Batch:

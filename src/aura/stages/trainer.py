@@ -27,7 +27,13 @@ from aura.forest import MODEL_FEATURES, Example
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest
-from aura.stages.workspace import LATEST, MODELS, Workspace, run_folder
+from aura.stages.workspace import (
+    LATEST,
+    MODELS,
+    Workspace,
+    mark_done,
+    run_folder,
+)
 from aura.workspace import Folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
@@ -150,7 +156,7 @@ class TrainingStage:
             content["card"] = json.loads(self._folder.read(
                 f"{report.model_path}/{artefact.CARD_FILE}"))
         self._folder.write(report.report_path, _json(content))
-        self._folder.write(f"{run}/DONE", b"")
+        mark_done(self._folder, request.run_id)
         return report
 
 
