@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 LOCK := requirements/dev.txt
 
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
-COMPILE := uv pip compile pyproject.toml --universal --no-header -q \
+COMPILE := uv pip compile pyproject.toml --universal --no-header --no-annotate -q \
     --python-version 3.11 --generate-hashes --upgrade \
     --no-emit-package aura-blocks
 REGISTRY ?= aura
