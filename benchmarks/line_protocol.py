@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aura.lineprotocol import encode
+from aura.influx.lineprotocol import encode
 
 START_NS = 1_577_836_800 * 10 ** 9
 TAGS = {"patient": "p-0123456789", "recording": "r-0123456789"}

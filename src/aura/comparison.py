@@ -16,6 +16,7 @@ from pathlib import Path
 from aura.annotations import OTHER
 from aura.catalogue import printable
 from aura.errors import AuraError, InvalidInputError, MissingError, Problem
+from aura.meeting import seizure_spans
 from aura.recording import Event
 from aura.references import (
     EVENTS,
@@ -28,7 +29,7 @@ from aura.references import (
     read_tsv,
     run_of,
 )
-from aura.scoring import Score, pool, score, score_missed, seizure_spans
+from aura.scoring import Score, pool, score, score_missed
 from aura.workspace import Folder
 
 DURATION_TOLERANCE_S = 1.0

@@ -11,7 +11,8 @@ from typing import Any
 from aura.catalogue import printable
 from aura.comparison import Comparison, PatientScore
 from aura.intervals import Estimate, resolvable_rate
-from aura.scoring import SZCORE, Score, mean_over_patients
+from aura.meeting import SZCORE
+from aura.scoring import Score, mean_over_patients
 
 DISCLAIMER = "Research software, not a medical device."
 INTERVALS = (

@@ -21,50 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aura.errors import InvalidInputError
 from aura.intervals import Estimate, f1, proportion, rate_per_24h
+from aura.meeting import SZCORE, EventRules, meet, seizure_spans
 from aura.recording import Event, Floats
-from aura.spans import covered, cut, merge, union
+from aura.spans import covered, union
 
-EVENT_GRID_HZ = 10
 SAMPLE_GRID_HZ = 1
-# The reference implementation asks for this much more than `min_overlap`.
-OVERLAP_MARGIN = 1e-6
-
-
-@dataclass(frozen=True)
-class EventRules:
-    """
-    When a detected event meets an annotated one; SzCORE's by default.
-
-    Parameters
-    ----------
-    tolerance_before_s, tolerance_after_s : float
-        A detection may lie this far before the start and after the end.
-    min_overlap : float
-        Smallest part of a seizure with its tolerances that detections must
-        cover, exclusive; 0 means that any overlap is a hit.
-    merge_gap_s : float
-        Events closer than this are one, in annotation and detection alike.
-    max_duration_s : float
-        Events longer than this are cut into pieces of it.
-    """
-
-    tolerance_before_s: float = 30.0
-    tolerance_after_s: float = 60.0
-    min_overlap: float = 0.0
-    merge_gap_s: float = 90.0
-    max_duration_s: float = 300.0
-
-    def __post_init__(self) -> None:
-        if not self.max_duration_s >= 1 / EVENT_GRID_HZ:
-            raise InvalidInputError(
-                "scoring.rules",
-                f"events of at most {self.max_duration_s!r} s are too short",
-                f"the shortest is one step of {1 / EVENT_GRID_HZ} s")
-
-
-SZCORE = EventRules()
 
 
 @dataclass(frozen=True)
@@ -270,67 +232,15 @@ def mean_over_patients(values: Sequence[float]) -> PatientMean:
         float(defined.mean()), float(defined.std()), len(defined))
 
 
-def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
-    """
-    Seizures among the events, inside the recording, in order.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        Events of any label, in any order.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    ndarray, shape (n_seizures, 2)
-        Start and end in seconds, sorted; may overlap. An event outside the
-        recording is left out, one across its border is cut there.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `score`.
-    """
-    if not 0 < duration_s < math.inf:
-        raise InvalidInputError(
-            "scoring.duration", f"the recording lasts {duration_s!r} s",
-            "a duration is finite and above 0")
-    spans = np.array(
-        sorted((e.onset_s, e.end_s) for e in events if e.is_seizure),
-        dtype=np.float64).reshape(-1, 2)
-    wrong = ~np.isfinite(spans).all(axis=1) | (spans[:, 1] < spans[:, 0])
-    if wrong.any():
-        start, end = spans[wrong][0].tolist()
-        raise InvalidInputError(
-            "scoring.event", f"an event goes from {start} s to {end} s",
-            "onset and duration are finite, the duration is not negative")
-    starts, ends = spans.T
-    inside = (starts < duration_s) & ((ends > 0) | (starts == 0))
-    clipped: Floats = np.clip(spans[inside], 0.0, duration_s)
-    return clipped
-
-
 def _event_score(truth: Floats, alarms: Floats, duration_s: float,
                  rules: EventRules) -> EventScore:
-    steps = max(1, round(duration_s * EVENT_GRID_HZ))
-    merged_truth = merge(truth, rules.merge_gap_s)
-    reference = cut(merged_truth, rules.max_duration_s)
-    hypothesis = _on_grid(
-        cut(merge(alarms, rules.merge_gap_s), rules.max_duration_s), steps)
-    extended = _extend(reference, steps, rules)
-    windows = _on_grid(extended, steps)
-    length = np.maximum(np.diff(extended)[:, 0], 1 / EVENT_GRID_HZ)
-    overlap = covered(union(hypothesis), windows) / EVENT_GRID_HZ / length
-    hit = overlap > rules.min_overlap + OVERLAP_MARGIN
-    false = covered(union(windows[hit]), hypothesis) == 0
-    whole = _on_grid(_extend(merged_truth, steps, rules), steps)
-    given = _on_grid(alarms, steps)
+    met = meet(truth, alarms, duration_s, rules)
+    latencies_s = met.latencies_s
     return EventScore(
-        tp=int(hit.sum()), fp=int(false.sum()), ref_true=len(reference),
-        hours=duration_s / 3600.0,
-        strict_fp=int((covered(union(whole), given) == 0).sum()),
-        latencies_s=_latencies(merged_truth, whole, alarms, given))
+        tp=int(met.hit.sum()), fp=int(met.false.sum()),
+        ref_true=len(met.reference), hours=duration_s / 3600.0,
+        strict_fp=int((covered(union(met.whole), met.given) == 0).sum()),
+        latencies_s=tuple(latencies_s[np.isfinite(latencies_s)].tolist()))
 
 
 def _sample_score(truth: Floats, alarms: Floats) -> SampleScore:
@@ -339,31 +249,3 @@ def _sample_score(truth: Floats, alarms: Floats) -> SampleScore:
     tp = int(covered(reference, hypothesis).sum())
     return SampleScore(tp, int(np.diff(hypothesis).sum()) - tp,
                        int(np.diff(reference).sum()) - tp)
-
-
-def _latencies(truth: Floats, windows: Floats, alarms: Floats,
-               given: Floats) -> tuple[float, ...]:
-    # The first alarm whose end lies behind the start of a window is the
-    # first that can meet it; it does if it starts before the window's end.
-    reach = np.maximum.accumulate(given[:, 1])
-    first = np.searchsorted(reach, windows[:, 0], side="right")
-    return tuple(
-        float(alarms[i, 0] - onset)
-        for i, onset, end in zip(first, truth[:, 0], windows[:, 1])
-        if i < len(alarms) and given[i, 0] < end)
-
-
-def _extend(spans: Floats, steps: int, rules: EventRules) -> Floats:
-    """Add the tolerances, inside the recording."""
-    return np.column_stack((
-        np.maximum(0.0, spans[:, 0] - rules.tolerance_before_s),
-        np.minimum(steps / EVENT_GRID_HZ,
-                   spans[:, 1] + rules.tolerance_after_s)))
-
-
-def _on_grid(spans: Floats, steps: int) -> Floats:
-    """Steps of the event grid that spans take: at least one, all inside."""
-    starts, stops = np.rint(spans * EVENT_GRID_HZ).T
-    starts = np.minimum(starts, steps - 1)
-    return np.column_stack((
-        starts, np.clip(stops, starts + 1, steps)))

@@ -57,6 +57,14 @@ class Settings:
     timezone: str = setting(
         "AURA_EDF_TIMEZONE", "UTC",
         "time zone of the recordings' clocks, which EDF does not say")
+    export_raw: str = setting(
+        "AURA_EXPORT_RAW", "events",
+        "samples exported besides the rollups: events (a minute around "
+        "each), all, none")
+    export_features: str = setting(
+        "AURA_EXPORT_FEATURES",
+        "hr_rise,hr_over_p95,hr_z,sdnn,rmssd,lf_hf_ratio,csi,sampen",
+        "features exported, with commas between, or all")
     hop_s: float = setting(
         "AURA_HOP_S", 1.0, "seconds from one analysis window to the next",
         (0.1, 10))
@@ -69,6 +77,25 @@ class Settings:
         (0, 2 ** 32 - 1))
     model: str = setting(
         "AURA_MODEL", "", "folder of the model; else the latest trained one")
+    run_id: str = setting(
+        "AURA_RUN_ID", "",
+        "name of the run; a run of the same name is repeated. Else each run "
+        "makes a name of its own")
+    only_new: int = setting(
+        "AURA_ONLY_NEW", 0,
+        "1 hands out only recordings that no earlier run has finished with",
+        (0, 1))
+    web_port: int = setting(
+        "AURA_WEB_PORT", 0,
+        "port of the exporter's review page, 8062 on the platform; 0 for "
+        "none", (0, 65535))
+    web_host: str = setting(
+        "AURA_WEB_HOST", "127.0.0.1",
+        "address of the review page; beyond loopback a token is needed")
+    web_names: str = setting(
+        "AURA_WEB_NAMES", "",
+        "further host names by which the review page may be called, "
+        "separated by commas")
     workers: int = setting(
         "AURA_WORKERS", 0, "processes or threads; 0 takes all processors",
         (0, 1024))

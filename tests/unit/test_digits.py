@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.digits import float_cells, integer_cells
+from aura.influx.digits import float_cells, integer_cells
 
 
 def texts(cells):

@@ -1,9 +1,4 @@
-"""
-Every line says what it was given, to a parser written from the manual.
-
-The parser follows the reference of InfluxDB 2 (line protocol: special
-characters, data types), not the encoder.
-"""
+"""Every line says what it was given, to a parser written from the manual."""
 
 import numpy as np
 import pytest
@@ -11,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.errors import InvalidInputError
-from aura.lineprotocol import LAST_BACKSLASH, encode, encode_pieces
+from aura.influx.lineprotocol import LAST_BACKSLASH, encode, encode_pieces
+from tests.lines import parse
 
 ONE = {"v": np.array([1.5])}
 NOW = np.array([1_577_836_800_000_000_000])
@@ -20,63 +16,18 @@ SPECIAL = st.text(alphabet=st.one_of(
     min_size=1, max_size=12)
 
 
-def scan(line, index, ends):
-    """Text up to one of the ends that no backslash stands before."""
-    text = ""
-    while line[index] not in ends:
-        if line[index] == "\\" and line[index + 1] in ",= ":
-            index += 1
-        text += line[index]
-        index += 1
-    return text, index
-
-
-def parse_value(line, index):
-    """A field value and where it ends; a string may hold any separator."""
-    if line[index] != '"':
-        start = index
-        while line[index] not in ", ":
-            index += 1
-        word = line[start:index]
-        if word in ("true", "false"):
-            return word == "true", index
-        return (int(word[:-1]) if word.endswith("i") else float(word)), index
-    index, text = index + 1, ""
-    while line[index] != '"':
-        if line[index] == "\\" and line[index + 1] in '"\\':
-            index += 1
-        text += line[index]
-        index += 1
-    return text, index + 1
-
-
-def parse(data):
-    """Points of a text: measurement, tags, fields, time."""
-    text, index, points = data.decode("utf-8"), 0, []
-    while index < len(text):
-        measurement, index = scan(text, index, ", ")
-        tags, fields = {}, {}
-        while text[index] == ",":
-            name, index = scan(text, index + 1, "=")
-            tags[name], index = scan(text, index + 1, ", ")
-        assert text[index] == " "
-        while True:
-            name, index = scan(text, index + 1, "=")
-            fields[name], index = parse_value(text, index + 1)
-            if text[index] != ",":
-                break
-        end = text.index("\n", index)
-        points.append((measurement, tags, fields, int(text[index + 1:end])))
-        index = end + 1
-    return points
-
-
-def readable(text):
-    """What is left of a name or tag where the format has no way for it."""
+def one_line(text):
+    """A text without what would end a line, or a C string."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     for raw, shown in (("\0", "\ufffd"), ("\n", "\\n"), ("\r", "\\r"),
                        ("\t", "\\t")):
         text = text.replace(raw, shown)
+    return text
+
+
+def readable(text):
+    """What is left of a name or tag where the format has no way for it."""
+    text = one_line(text)
     bare = text.rstrip("\\")
     return bare + LAST_BACKSLASH * (len(text) - len(bare))
 
@@ -113,9 +64,10 @@ def test_any_text_field_comes_back(values):
     count = len(values)
     data = encode("m", {}, np.arange(count), {
         "text": np.array([*values, None], object)[:-1]})
+    assert data.count(b"\n") == len(data.splitlines()) == sum(
+        value is not None for value in values)
     assert [(fields["text"], time) for _, _, fields, time in parse(data)] == [
-        (value.encode("utf-8", "backslashreplace").decode("utf-8")
-         .replace("\0", "\ufffd"), time)
+        (one_line(value), time)
         for time, value in enumerate(values) if value is not None]
 
 

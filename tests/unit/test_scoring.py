@@ -10,15 +10,14 @@ from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
 from aura.errors import InvalidInputError
+from aura.meeting import EventRules, seizure_spans
 from aura.recording import Event
 from aura.scoring import (
-    EventRules,
     EventScore,
     mean_over_patients,
     pool,
     score,
     score_missed,
-    seizure_spans,
 )
 from aura.spans import covered, cut, merge, union
 

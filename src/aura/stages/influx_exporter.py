@@ -8,27 +8,13 @@ Each batch becomes ``runs/<run_id>/export/0000.lp.gz``, which
 import gzip
 import json
 import os
-from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
-import numpy as np
 from google.protobuf import json_format
 
-from aura import intake, points, rr, tables
-from aura.errors import AuraError, InvalidInputError
-from aura.identity import alias
-from aura.points import Series
-from aura.recording import Recording
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
-from aura.stages import manifest
-from aura.stages.manifest import Entry, Manifest
-from aura.stages.workspace import (
-    Workspace,
-    batch_file,
-    mark_done,
-    run_folder,
-)
+from aura.stages.batch_points import BatchPoints, Choice
+from aura.stages.workspace import Workspace, mark_done, run_folder
 
 TARGET = "line protocol"
 COMPRESSION = 6
@@ -52,7 +38,7 @@ class ExportStage:
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._settings = settings
-        _zone(settings)
+        Choice.of(settings)
 
     def ready(self) -> bool:
         """Whether the workspace is there and can be written."""
@@ -74,12 +60,12 @@ class ExportStage:
         ExportReport
         """
         folder = self._workspace.folder
-        batch = _Batch(self._workspace, self._settings, request)
+        batch = BatchPoints(self._workspace, self._settings, request)
         run = run_folder(request.run_id)
         path = f"{run}/export/{request.batch_index:04d}.lp.gz"
         with folder.replace(path) as stream, gzip.GzipFile(
                 "", "wb", COMPRESSION, stream, mtime=0) as packed:
-            for text in batch.points():
+            for text in batch.lines():
                 packed.write(text)
         report = ExportReport(
             run_id=request.run_id, batch_index=request.batch_index,
@@ -90,7 +76,7 @@ class ExportStage:
         folder.write(report.report_path, _json({
             **json_format.MessageToDict(
                 report, preserving_proto_field_name=True),
-            "left_out": batch.left_out}))
+            "left_out": batch.left_out, "recordings": batch.names}))
         self._finish(request)
         return report
 
@@ -112,101 +98,6 @@ class ExportStage:
             "left_out": [item for part in parts
                          for item in part["left_out"]]}))
         mark_done(folder, request.run_id)
-
-
-class _Batch:
-    """The points of one batch, counted as they are handed out."""
-
-    def __init__(self, workspace: Workspace, settings: Settings,
-                 request: PredictionTable) -> None:
-        folder = workspace.folder
-        self.written = 0
-        self.left_out: list[dict[str, str]] = []
-        self._settings = settings
-        self._request = request
-        self._manifest: Manifest = manifest.read(
-            folder, request.manifest_path)
-        self._input = workspace.input_of(self._manifest.input)
-        index = request.batch_index
-
-        def table(name: str, *columns: str) -> tables.Columns:
-            return tables.read(folder.read(
-                batch_file(request.run_id, index, name)), columns)
-
-        self._beats = table("beats.parquet")
-        self._features = table(
-            "features.parquet", "recording", "time_s", "mean_hr", "hr_base")
-        self._predictions = tables.read(
-            folder.read(request.table_path),
-            ("recording", "time_s", "smoothed"))
-
-    @property
-    def status_text(self) -> str:
-        """One line for the reply."""
-        text = manifest.status_text(self._manifest.entries)
-        if self.left_out:
-            text += f", {len(self.left_out)} not exported"
-        return text
-
-    def points(self) -> Iterator[bytes]:
-        """Yield line protocol; count lines and note what is left out."""
-        for number, entry in enumerate(self._manifest.entries):
-            if entry.recording is None:
-                continue
-            try:
-                for text in self._recording(number, entry, entry.recording):
-                    self.written += text.count(b"\n")
-                    yield text
-            except AuraError as error:
-                self._leave_out(entry, error.rule, error.text)
-            except OSError as error:
-                self._leave_out(entry, "path.read",
-                                f"reading failed: {error.strerror}")
-
-    def _leave_out(self, entry: Entry, rule: str, text: str) -> None:
-        self.left_out.append({"path": entry.path, "rule": rule, "text": text})
-
-    def _recording(self, number: int, entry: Entry,
-                   recording: Recording) -> Iterator[bytes]:
-        series = Series(
-            recording.patient,
-            alias("r", recording.path, self._settings.alias_key),
-            points.start_ns(recording.start, _zone(self._settings)))
-        if recording.fs_hz is not None:
-            with intake.open_signal(self._input, recording) as signal:
-                yield from points.ecg(series, signal, recording.channel)
-        beats = _rows(self._beats, number)
-        yield points.beats(series, beats["time_s"], beats["rr_s"],
-                           beats["kind"] == rr.Kind.NORMAL)
-        rate = _rows(self._features, number)
-        yield points.heart_rate(
-            series, rate["time_s"], rate["mean_hr"], rate["hr_base"])
-        predicted = _rows(self._predictions, number)
-        model_id = self._request.model_id
-        yield points.probability(
-            series, model_id, predicted["time_s"], predicted["smoothed"],
-            self._request.threshold)
-        if entry.signals is not None:
-            yield points.unscorable(series, entry.signals.unscorable)
-        yield points.events(series, "original", recording.events)
-        yield points.events(
-            series, "predicted", entry.predicted or (), model_id)
-
-
-def _rows(table: tables.Columns, number: int) -> dict[str, np.ndarray]:
-    numbers = table.values["recording"]
-    rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-    return {name: column[rows] for name, column in table.values.items()}
-
-
-def _zone(settings: Settings) -> ZoneInfo:
-    try:
-        return ZoneInfo(settings.timezone)
-    except (OSError, ValueError, KeyError):
-        raise InvalidInputError(
-            "settings.timezone", f"{settings.timezone[:60]!r} is no time "
-            "zone", "set AURA_EDF_TIMEZONE to one like Europe/Paris"
-        ) from None
 
 
 def _json(content: dict[str, object]) -> bytes:

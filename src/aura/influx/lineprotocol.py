@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.digits import (
+from aura.influx.digits import (
     FLOAT_WIDTH,
     INTEGER_WIDTH,
     Cells,
@@ -269,8 +269,8 @@ def _key(text: str, escaped: str = ",= ") -> bytes:
 
 
 def _quoted(text: str) -> bytes:
-    """A string value in quotes; newlines may stand in it as they are."""
-    text = _utf8(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """A string value in quotes; a line stays a line, so \\n for a newline."""
+    text = _utf8(text).translate(CONTROLS)
     return b'"' + re.sub(r'(["\\])', r"\\\1", text).encode("utf-8") + b'"'
 
 

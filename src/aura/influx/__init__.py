@@ -1,0 +1,6 @@
+"""
+Recordings and predictions in InfluxDB: the schema, the points, the writer.
+
+``schema`` says what every measurement holds, ``points`` makes line protocol
+of a recording with ``lineprotocol`` and ``digits``.
+"""

@@ -1,0 +1,332 @@
+"""
+A recording, and what was made of it, as points of the schema.
+
+Everything here is line protocol of one recording; what is missing has no
+field, and a row without fields no point.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.agreement import Agreement
+from aura.errors import InvalidInputError
+from aura.influx import schema
+from aura.influx.lineprotocol import (
+    FIRST_NS,
+    LAST_NS,
+    Column,
+    encode,
+    encode_pieces,
+)
+from aura.influx.schema import Measurement
+from aura.recording import Bools, Event, Floats, Recording, Signal
+from aura.rollup import minmax
+from aura.scoring import Score
+from aura.spans import merge
+
+SECOND_NS = 10 ** 9
+PIECE_S = 900.0
+# Raw samples around an event: enough to see how it began and ended.
+AROUND_S = 60.0
+
+
+@dataclass(frozen=True)
+class Series:
+    """
+    Names and clock of the points of one recording.
+
+    Parameters
+    ----------
+    patient, recording : str
+        Aliases, never names.
+    start_ns : int
+        Start of the recording in nanoseconds since 1970, UTC.
+    model_id : str, optional
+        Of the model that predicted.
+    """
+
+    patient: str
+    recording: str
+    start_ns: int
+    model_id: str = ""
+
+    def time_ns(self, seconds: Floats) -> NDArray[np.int64]:
+        """Times on the recording's clock as nanoseconds since 1970."""
+        after = np.rint(np.asarray(seconds) * SECOND_NS).astype(np.int64)
+        return np.asarray(self.start_ns + after)
+
+    def check(self, duration_s: float) -> None:
+        """
+        Ask whether a store can hold the times of a recording.
+
+        Raises
+        ------
+        InvalidInputError
+            ``line.time``, if it is not within the years 1677 to 2262.
+        """
+        if not (FIRST_NS <= self.start_ns
+                and self.start_ns + duration_s * SECOND_NS < LAST_NS):
+            raise InvalidInputError(
+                "line.time", "the recording is not within the years 1677 to "
+                "2262, which is all that nanoseconds can tell",
+                "look at the start date of the recording")
+
+    def write(self, measurement: Measurement, seconds: Floats,
+              fields: Mapping[str, Column], **tags: str) -> bytes:
+        """Rows of one measurement as line protocol."""
+        return encode(measurement.name, self._tags(measurement, tags),
+                      self.time_ns(seconds), fields)
+
+    def pieces(self, measurement: Measurement, seconds: Floats,
+               fields: Mapping[str, Column], **tags: str) -> Iterator[bytes]:
+        """Yield the same in pieces."""
+        return encode_pieces(measurement.name, self._tags(measurement, tags),
+                             self.time_ns(seconds), fields)
+
+    def _tags(self, measurement: Measurement,
+              more: Mapping[str, str]) -> dict[str, str]:
+        found = {"patient": self.patient, "recording": self.recording,
+                 "model": self.model_id[:schema.MODEL_DIGITS], **more}
+        return {name: found[name]
+                for name in (*schema.COMMON_TAGS, *measurement.tags)}
+
+
+def start_ns(start: datetime, zone: ZoneInfo) -> int:
+    """
+    Nanoseconds since 1970 of a start that has no zone.
+
+    Parameters
+    ----------
+    start : datetime
+        As the recording's header has it. A time that a clock shows twice
+        is taken for the first, one that it skips for the one after.
+    zone : ZoneInfo
+        Where the clock hung.
+    """
+    moment = start.replace(tzinfo=zone).astimezone(UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((since.days * 86400 + since.seconds) * SECOND_NS
+            + since.microseconds * 1000)
+
+
+def recording(series: Series, known: Recording, *, beats: int,
+              scorable_s: float,
+              unscorable: Sequence[tuple[float, float]]) -> bytes:
+    """The recording as a whole."""
+    lost_s = sum(end - start for start, end in unscorable)
+    return series.write(schema.RECORDING, np.zeros(1), {
+        "end_ns": series.time_ns(np.array([known.duration_s])),
+        "duration_s": np.array([known.duration_s]),
+        "fs_hz": np.array([np.nan if known.fs_hz is None else known.fs_hz]),
+        "channel": _texts(known.channel or None),
+        "unit": _texts(known.unit or None),
+        "annotated": np.array([known.annotated]),
+        **({"seizures": np.array([sum(
+            event.is_seizure for event in known.events)])}
+           if known.annotated else {}),
+        "beats": np.array([beats]),
+        "unscorable_s": np.array([float(lost_s)]),
+        "scorable_s": np.array([float(scorable_s)])})
+
+
+def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
+    """
+    Smallest and largest value of each stretch, for each zoom level.
+
+    Parameters
+    ----------
+    series : Series
+    signal : Signal
+    channel : str
+        Label of the channel.
+
+    Yields
+    ------
+    bytes
+        Line protocol. A stretch holds a whole number of samples, so that
+        its length is the level's to half a sample.
+    """
+    factors = {name: max(round(seconds * signal.fs_hz), 1)
+               for name, seconds in schema.RESOLUTIONS.items()}
+    rest: dict[str, tuple[int, Floats]] = {
+        name: (0, np.empty(0)) for name in factors}
+    for first, samples in _read(signal, 0, signal.sample_count):
+        done = first + len(samples) >= signal.sample_count
+        for name, factor in factors.items():
+            begin, kept = rest[name]
+            kept = np.concatenate([kept, samples])
+            whole = len(kept) if done else len(kept) - len(kept) % factor
+            low, high = minmax(kept[:whole], factor)
+            rest[name] = begin + whole, kept[whole:]
+            at = begin + factor * np.arange(len(low))
+            yield series.write(
+                schema.ECG, at / signal.fs_hz, {"min": low, "max": high},
+                channel=channel, resolution=name)
+
+
+def raw(series: Series, signal: Signal, channel: str,
+        spans: Floats) -> Iterator[bytes]:
+    """
+    Every sample of some stretches.
+
+    Parameters
+    ----------
+    series : Series
+    signal : Signal
+    channel : str
+        Label of the channel.
+    spans : ndarray, shape (n, 2)
+        Start and end in seconds, sorted and disjoint.
+    """
+    ends = np.clip(np.rint(spans * signal.fs_hz), 0, signal.sample_count)
+    for start, stop in ends.astype(np.int64).tolist():
+        for first, samples in _read(signal, start, stop):
+            at = first + np.arange(len(samples))
+            yield from series.pieces(
+                schema.ECG, at / signal.fs_hz, {"value": samples},
+                channel=channel, resolution=schema.RAW)
+
+
+def around(events: Sequence[Event], duration_s: float) -> Floats:
+    """Stretches around events, joined where they meet."""
+    spans = np.array(
+        sorted((event.onset_s, event.end_s) for event in events),
+        dtype=np.float64).reshape(-1, 2)
+    return merge(np.clip(
+        spans + (-AROUND_S, AROUND_S), 0, duration_s), 0.0)
+
+
+def _read(signal: Signal, start: int,
+          stop: int) -> Iterator[tuple[int, Floats]]:
+    step = max(round(PIECE_S * signal.fs_hz), 1)
+    for first in range(start, stop, step):
+        yield first, signal.read(first, min(first + step, stop))
+
+
+def beats(series: Series, time_s: Floats, rr_s: Floats,
+          normal: Bools) -> bytes:
+    """One point per beat with the interval that it ends."""
+    return series.write(schema.BEAT, time_s,
+                        {"rr_ms": rr_s * 1000.0, "normal": normal})
+
+
+def heart_rate(series: Series, time_s: Floats, bpm: Floats,
+               baseline_bpm: Floats, over_p95_bpm: Floats) -> bytes:
+    """Mean heart rate of the last 10 s, and what is usual for this heart."""
+    return series.write(schema.HEART_RATE, time_s, {
+        "bpm": bpm, "baseline_bpm": baseline_bpm,
+        "p95_bpm": bpm - over_p95_bpm})
+
+
+def features(series: Series, time_s: Floats,
+             columns: Mapping[str, Column]) -> bytes:
+    """Features by their names."""
+    return series.write(schema.FEATURE, time_s, columns)
+
+
+def quality(series: Series, time_s: Floats, scorable: Bools) -> bytes:
+    """Whether each row can be scored."""
+    return series.write(schema.QUALITY, time_s,
+                        {"scorable": scorable.astype(np.float64)})
+
+
+def unscorable(series: Series,
+               spans: Sequence[tuple[float, float]]) -> bytes:
+    """Stretches about which nothing can be said."""
+    ends = np.array(spans, dtype=np.float64).reshape(-1, 2)
+    return series.write(
+        schema.UNSCORABLE, ends[:, 0], _span_fields(series, ends))
+
+
+def probability(series: Series, time_s: Floats, smoothed: Floats,
+                threshold: float) -> bytes:
+    """Smoothed probability, and the threshold that raises an alarm."""
+    return series.write(schema.PROBABILITY, time_s, {
+        "probability": smoothed,
+        "threshold": np.where(np.isfinite(smoothed), threshold, np.nan)})
+
+
+def events(series: Series, layer: str, listed: Sequence[Event],
+           right: Bools | None = None) -> bytes:
+    """
+    Events of one layer, at their onset.
+
+    Parameters
+    ----------
+    series : Series
+    layer : str
+        ``original`` or ``predicted``.
+    listed : sequence of Event
+        In order of time.
+    right : ndarray of bool, optional
+        Of predicted events, whether they belong to a true detection; not
+        known where nobody annotated.
+    """
+    spans = np.array([(event.onset_s, event.end_s) for event in listed],
+                     dtype=np.float64).reshape(-1, 2)
+    # All are written as floats: a store refuses a field of two types.
+    confidence = np.array([
+        np.nan if event.confidence is None else event.confidence
+        for event in listed], dtype=np.float64)
+    outcome = {} if right is None else {"outcome": _texts(*(
+        "TP" if one else "FP" for one in right))}
+    return series.write(
+        schema.EVENT, spans[:, 0], {
+            **_span_fields(series, spans),
+            "label": _texts(*(event.label for event in listed)),
+            "confidence": confidence, **outcome},
+        layer=layer, **({"model": ""} if layer == schema.ORIGINAL else {}))
+
+
+def agreement(series: Series, found: Agreement) -> bytes:
+    """Detected and missed seizures, and false alarms."""
+    lines = []
+    for layer, outcomes in ((schema.ORIGINAL, ("TP", "FN")),
+                            (schema.PREDICTED, ("FP",))):
+        listed = [one for one in found.judged if one.outcome in outcomes]
+        spans = np.array([(one.onset_s, one.end_s) for one in listed],
+                         dtype=np.float64).reshape(-1, 2)
+        lines.append(series.write(
+            schema.AGREEMENT, spans[:, 0], {
+                **_span_fields(series, spans),
+                "outcome": _texts(*(one.outcome for one in listed)),
+                "matches": _texts(*(",".join(
+                    str(number + 1) for number in one.matches) or None
+                    for one in listed)),
+                "latency_s": np.array([one.latency_s for one in listed],
+                                      dtype=np.float64)},
+            layer=layer))
+    return b"".join(lines)
+
+
+def score(series: Series, *, duration_s: float, scorable_s: float,
+          alarms: int, threshold: float, counted: Score | None) -> bytes:
+    """Counts of one recording; None where nobody annotated it."""
+    known: dict[str, Column] = {
+        "hours": np.array([duration_s / 3600]),
+        "scorable_hours": np.array([scorable_s / 3600]),
+        "alarms": np.array([alarms]), "threshold": np.array([threshold])}
+    if counted is not None:
+        by_event, by_second = counted.events, counted.samples
+        known |= {name: np.array([count]) for name, count in (
+            ("tp", by_event.tp), ("fn", by_event.ref_true - by_event.tp),
+            ("fp", by_event.fp), ("strict_fp", by_event.strict_fp),
+            ("tp_s", by_second.tp), ("fn_s", by_second.fn),
+            ("fp_s", by_second.fp),
+            ("latency_s", by_event.median_latency_s))}
+    return series.write(schema.SCORE, np.zeros(1), known)
+
+
+def _span_fields(series: Series, spans: Floats) -> dict[str, Column]:
+    return {"number": np.arange(1, len(spans) + 1),
+            "end_ns": series.time_ns(spans[:, 1]),
+            "duration_s": spans[:, 1] - spans[:, 0]}
+
+
+def _texts(*values: str | None) -> Column:
+    return np.array(values, dtype=object)

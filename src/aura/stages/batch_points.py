@@ -1,0 +1,242 @@
+"""
+The points of a batch: what all stages before have found, as line protocol.
+
+Names become aliases here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from aura import features, intake, rr, tables
+from aura.agreement import agree
+from aura.errors import AuraError, InvalidInputError
+from aura.identity import alias
+from aura.influx import points, schema
+from aura.influx.points import Series
+from aura.recording import Event, Floats, Recording
+from aura.rpc.aura_pb2 import PredictionTable
+from aura.scoring import score
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.manifest import Entry, Manifest, Signals
+from aura.stages.workspace import Workspace, batch_file
+
+Raw = Literal["events", "all", "none"]
+ALL_FEATURES = "all"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    What is exported, and by which clock.
+
+    Parameters
+    ----------
+    zone : ZoneInfo
+        Where the recordings' clocks hung.
+    raw : {"events", "all", "none"}
+        Which samples are exported besides the rollups.
+    features : tuple of str
+        Names of the exported features.
+    """
+
+    zone: ZoneInfo
+    raw: Raw
+    features: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Choice":
+        """
+        Read the settings.
+
+        Raises
+        ------
+        InvalidInputError
+            If the time zone or a feature is not known.
+        """
+        return cls(_zone(settings.timezone), _raw(settings.export_raw),
+                   _features(settings.export_features))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise InvalidInputError(
+            "settings.timezone", f"{name[:60]!r} is no time zone",
+            "set AURA_EDF_TIMEZONE to one like Europe/Paris") from None
+
+
+def _raw(text: str) -> Raw:
+    for one in get_args(Raw):
+        if text == one:
+            found: Raw = one
+            return found
+    raise InvalidInputError(
+        "settings.value", f"AURA_EXPORT_RAW (export_raw) is {text[:60]!r}",
+        "events, all and none are allowed")
+
+
+def _features(text: str) -> tuple[str, ...]:
+    if text.strip() == ALL_FEATURES:
+        return features.NAMES
+    names = tuple(filter(None, (name.strip() for name in text.split(","))))
+    unknown = [name for name in names if name not in features.NAMES]
+    if unknown:
+        raise InvalidInputError(
+            "settings.value", "AURA_EXPORT_FEATURES (export_features) names "
+            f"{unknown[0][:60]!r}", f"allowed are {ALL_FEATURES}, or names of "
+            "docs/features.md with commas between")
+    return names
+
+
+class BatchPoints:
+    """
+    The points of one batch, counted as they are handed out.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    settings : Settings
+    request : PredictionTable
+
+    Attributes
+    ----------
+    written : int
+        Points handed out so far.
+    left_out : list of dict
+        Path, rule and text of recordings that could not be exported.
+    names : list of dict
+        Path of each exported recording beside its aliases: who has the
+        folder may know what a database must not.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings,
+                 request: PredictionTable) -> None:
+        folder = workspace.folder
+        self.written = 0
+        self.left_out: list[dict[str, str]] = []
+        self.names: list[dict[str, str]] = []
+        self._choice = Choice.of(settings)
+        self._alias_key = settings.alias_key
+        self._request = request
+        self._manifest: Manifest = manifest.read(
+            folder, request.manifest_path)
+        self._input = workspace.input_of(self._manifest.input)
+
+        def table(name: str, *columns: str) -> tables.Columns:
+            return tables.read(folder.read(batch_file(
+                request.run_id, request.batch_index, name)), columns)
+
+        self._beats = table("beats.parquet")
+        self._features = table("features.parquet", *dict.fromkeys((
+            "recording", "time_s", "scorable", "mean_hr", "hr_base",
+            "hr_over_p95", *self._choice.features)))
+        self._predictions = tables.read(
+            folder.read(request.table_path),
+            ("recording", "time_s", "smoothed"))
+
+    @property
+    def status_text(self) -> str:
+        """One line for the reply."""
+        text = manifest.status_text(self._manifest.entries)
+        if self.left_out:
+            text += f", {len(self.left_out)} not exported"
+        return text
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield line protocol; count lines and note what is left out."""
+        for number, entry in enumerate(self._manifest.entries):
+            if entry.recording is None:
+                continue
+            try:
+                for text in self._recording(number, entry, entry.recording):
+                    self.written += text.count(b"\n")
+                    yield text
+            except AuraError as error:
+                self._leave_out(entry, error.rule, error.text)
+            except OSError as error:
+                self._leave_out(entry, "path.read",
+                                f"reading failed: {error.strerror}")
+
+    def _leave_out(self, entry: Entry, rule: str, text: str) -> None:
+        self.left_out.append({"path": entry.path, "rule": rule, "text": text})
+
+    def _recording(self, number: int, entry: Entry,
+                   recording: Recording) -> Iterator[bytes]:
+        series = Series(
+            recording.patient,
+            alias("r", recording.path, self._alias_key),
+            points.start_ns(recording.start, self._choice.zone),
+            self._request.model_id)
+        # Better all of a recording is left out than what comes last.
+        series.check(recording.duration_s)
+        signals = entry.signals or Signals(0, 0, (), 0.0)
+        predicted = entry.predicted or ()
+        yield points.recording(
+            series, recording, beats=signals.beats,
+            scorable_s=signals.scorable_s, unscorable=signals.unscorable)
+        yield from self._waveform(series, recording, predicted)
+        yield from self._rows(series, number)
+        yield points.unscorable(series, signals.unscorable)
+        yield points.events(series, schema.ORIGINAL, recording.events)
+        yield from self._outcome(
+            series, recording, predicted, signals.scorable_s)
+        self.names.append({
+            "path": recording.path, "patient": series.patient,
+            "recording": series.recording})
+
+    def _waveform(self, series: Series, recording: Recording,
+                  predicted: tuple[Event, ...]) -> Iterator[bytes]:
+        if recording.fs_hz is None:
+            return
+        spans: Floats = np.array([[0.0, recording.duration_s]])
+        if self._choice.raw == "events":
+            spans = points.around(
+                (*recording.events, *predicted), recording.duration_s)
+        elif self._choice.raw == "none":
+            spans = spans[:0]
+        with intake.open_signal(self._input, recording) as signal:
+            yield from points.ecg(series, signal, recording.channel)
+            yield from points.raw(series, signal, recording.channel, spans)
+
+    def _rows(self, series: Series, number: int) -> Iterator[bytes]:
+        beats = _rows_of(self._beats, number)
+        yield points.beats(series, beats["time_s"], beats["rr_s"],
+                           beats["kind"] == rr.Kind.NORMAL)
+        rows = _rows_of(self._features, number)
+        yield points.heart_rate(series, rows["time_s"], rows["mean_hr"],
+                                rows["hr_base"], rows["hr_over_p95"])
+        yield points.features(series, rows["time_s"], {
+            name: rows[name] for name in self._choice.features})
+        yield points.quality(series, rows["time_s"], rows["scorable"])
+        rows = _rows_of(self._predictions, number)
+        yield points.probability(series, rows["time_s"], rows["smoothed"],
+                                 self._request.threshold)
+
+    def _outcome(self, series: Series, recording: Recording,
+                 predicted: tuple[Event, ...],
+                 scorable_s: float) -> Iterator[bytes]:
+        """Predicted events, and how they agree with the annotated ones."""
+        right = counted = None
+        if recording.annotated:
+            found = agree(recording.events, predicted, recording.duration_s)
+            right = found.right
+            counted = score(
+                recording.events, predicted, recording.duration_s)
+            yield points.agreement(series, found)
+        yield points.events(series, schema.PREDICTED, predicted, right)
+        yield points.score(
+            series, duration_s=recording.duration_s, scorable_s=scorable_s,
+            alarms=len(predicted), threshold=self._request.threshold,
+            counted=counted)
+
+
+def _rows_of(table: tables.Columns, number: int) -> dict[str, np.ndarray]:
+    numbers = table.values["recording"]
+    rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+    return {name: column[rows] for name, column in table.values.items()}
