@@ -11,11 +11,16 @@ PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
 COMPILE := uv pip compile pyproject.toml --universal --no-header --no-annotate -q \
     --python-version 3.11 --generate-hashes --upgrade \
     --no-emit-package aura-blocks
+# Beside .venv, since Airflow pins half of what there is.
+AIRFLOW := .venv-airflow
+AIRFLOW_READY := $(AIRFLOW)/.ready
+AIRFLOW_LOCK := airflow/requirements.txt
+
 REGISTRY ?= aura
 TAG ?= dev
 
 .PHONY: demo test test-all soak bench lint protos images test-images \
-    test-k8s lock clean
+    test-k8s airflow airflow-env test-airflow lock lock-airflow clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 	$(BIN)/aura demo $(if $(DATA),--data $(DATA))
@@ -23,7 +28,7 @@ demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 test: $(READY)  ## the tests that need nothing but Python
 	$(PYTEST)
 
-test-all: test test-images test-k8s  ## what cannot run here says why
+test-all: test test-images test-k8s test-airflow  ## what cannot run here says why
 
 soak: $(READY)  ## full counts of fuzzing and fault loops; hours
 	AURA_SOAK=1 AURA_FUZZ=1000000 $(BIN)/python -m pytest -q -m "" tests
@@ -32,7 +37,7 @@ bench: $(READY)  ## speed and memory, side by side with peers
 	$(BIN)/python -m benchmarks
 
 lint: $(READY)  ## style, types, and protos in step
-	$(BIN)/python -m flake8 --exclude $(VENV),build,dist,.git .
+	$(BIN)/python -m flake8 --exclude $(VENV),$(AIRFLOW),build,dist,.git .
 	$(BIN)/python -m mypy
 	$(BIN)/python protos/project.py --check
 
@@ -58,6 +63,27 @@ test-images: $(READY)  ## build the images and run them
 test-k8s: $(READY)  ## both solutions on a local cluster; kubectl >= 1.21
 	$(BIN)/python -m pytest -q -m k8s -rs tests/k8s
 
+airflow: $(READY) airflow-env  ## Airflow with both pipelines; SHARED=dir
+	$(if $(SHARED),SHARED_FOLDER_PATH=$(abspath $(SHARED))) \
+	    $(AIRFLOW)/bin/python airflow/start.py
+
+airflow-env: $(AIRFLOW_READY)  ## only its environment
+
+$(AIRFLOW_READY): $(AIRFLOW_LOCK)
+	$(PYTHON) -m venv --clear $(AIRFLOW)
+	$(AIRFLOW)/bin/pip install -q --require-hashes --no-deps -r $<
+	@touch $@
+
+test-airflow: $(READY) airflow-env  ## both DAGs under a real Airflow
+	$(BIN)/python -m pytest -q -m airflow -rs tests/airflow
+
+# With what there was when this Airflow was released and tested, as its own
+# constraints have it.
+lock-airflow:
+	cd airflow && uv pip compile requirements.in --universal --no-header \
+	    --no-annotate -q --python-version 3.11 --generate-hashes --upgrade \
+	    --exclude-newer 2026-09-18 -o requirements.txt
+
 lock:  ## renew the hashed locks (needs uv)
 	$(COMPILE) --extra dev -o $(LOCK)
 	for block in ecg-loader feature-builder trainer predictor \
@@ -65,4 +91,4 @@ lock:  ## renew the hashed locks (needs uv)
 	    -o requirements/$$(echo $$block | tr - _).txt || exit; done
 
 clean:
-	rm -rf $(VENV) build dist demo-output .pytest_cache .mypy_cache
+	rm -rf $(VENV) $(AIRFLOW) build dist demo-output .pytest_cache .mypy_cache

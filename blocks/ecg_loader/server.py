@@ -17,7 +17,8 @@ class EcgLoader(EcgLoaderServicer):
     def __init__(self, shared: Path, settings: Settings) -> None:
         workspace = Workspace.shared(shared, settings)
         self._training = EcgSource(workspace, settings, "training")
-        self._recordings = EcgSource(workspace, settings, "recordings")
+        self._recordings = EcgSource(
+            workspace, settings, "recordings", remember=True)
 
     def load_training(self, request: Empty,
                       context: grpc.ServicerContext) -> EcgBatch:

@@ -17,7 +17,7 @@ from aura.intake import Refused
 from aura.recording import Recording
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
 from aura.stages.workspace import Workspace, batch_file
 
@@ -34,15 +34,18 @@ class EcgSource:
         Names of the workspace's inputs that are read, one after the other;
         the platform's ports have one each.
     run_id : str, optional
-        Id of every run; by default each run makes its own.
+        Id of every run; by default the setting, else each makes its own.
+    remember : bool, optional
+        Note what each run found, and obey the setting `only_new`.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings, *ports: str,
-                 run_id: str = "") -> None:
+                 run_id: str = "", remember: bool = False) -> None:
         self._workspace = workspace
         self._settings = settings
         self._ports = ports
-        self._fixed_run_id = run_id
+        self._fixed_run_id = run_id or settings.run_id
+        self._remember = remember
         self._lock = threading.Lock()
         self._batches: list[tuple[str, list[Candidate]]] | None = None
         self._run_id = ""
@@ -83,8 +86,13 @@ class EcgSource:
             found = self._found(port)
             batches += [(port, found[at:at + size])
                         for at in range(0, len(found), size)]
-        self._batches = batches
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
+        if self._remember:
+            arrivals.note(
+                self._workspace.folder, self._run_id,
+                self._workspace.input(self._ports[0]),
+                [batch for _, batch in batches])
+        self._batches = batches
         self._next = 0
 
     def _found(self, port: str) -> list[Candidate]:
@@ -93,7 +101,10 @@ class EcgSource:
             raise MissingError(
                 "loader.no_folder", f"there is no folder for {port}",
                 "make it on the shared folder and put recordings there")
-        return catalogue.find(given.folder, given.subfolder)
+        found = catalogue.find(given.folder, given.subfolder)
+        if self._remember and self._settings.only_new:
+            return arrivals.new(self._workspace.folder, given, found)
+        return found
 
     def _load(self, index: int, port: str,
               batch: list[Candidate]) -> EcgBatch:

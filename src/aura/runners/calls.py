@@ -1,0 +1,136 @@
+"""
+One rpc of one block, called in this process: JSON in, JSON out.
+
+This is how a scheduler runs a stage as a task of its own, and how one looks
+at a single stage. Nothing listens and nothing is left running.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from aura.errors import EndOfData, InvalidInputError
+from aura.platform import blocks
+from aura.rpc import aura_pb2
+from aura.settings import Settings
+
+Observer = Callable[[Message], None]
+
+
+def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
+    """
+    Read what an rpc is to be called with.
+
+    Parameters
+    ----------
+    rpc : str
+        Name of the rpc.
+    texts : iterable of str
+        JSON, each text one message or a list of messages.
+
+    Raises
+    ------
+    InvalidInputError
+        ``call.json`` or ``call.message``: it is no JSON, or not the message
+        that the rpc takes. ``block.no_such_rpc``: there is no such rpc.
+    """
+    kind = _request_type(rpc)
+    found: list[Message] = []
+    for text in texts:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInputError(
+                "call.json", f"the message is no JSON: {error}",
+                "give what the call before answered") from None
+        for one in content if isinstance(content, list) else [content]:
+            found.append(_message(kind, one))
+    return found
+
+
+def call(rpc: str, given: Sequence[Message], shared: Path,
+         settings: Settings, observe: Observer | None = None
+         ) -> list[dict[str, Any]]:
+    """
+    Call an rpc with each message, or a source until its data end.
+
+    Parameters
+    ----------
+    rpc : str
+        Name of the rpc; the block that offers it is made for this call.
+    given : sequence of Message
+        Called with one after the other; a source takes none. An answer that
+        says `done` ends the call: what follows has nothing to add.
+    shared : Path
+        The shared folder.
+    settings : Settings
+    observe : callable, optional
+        Called with each answer, for progress.
+
+    Returns
+    -------
+    list of dict
+        The answers with all their fields, as JSON has them.
+
+    Raises
+    ------
+    AuraError
+        Of the first call that fails; what was written before it stays.
+    """
+    method = getattr(
+        blocks.offering(rpc).servicer(shared, settings), rpc)
+    is_source = takes_nothing(rpc)
+    waiting = iter(given)
+    answers: list[dict[str, Any]] = []
+    while True:
+        try:
+            answer: Message = method(
+                aura_pb2.Empty() if is_source else next(waiting), None)
+        except (EndOfData, StopIteration):
+            return answers
+        if observe is not None:
+            observe(answer)
+        answers.append(json_format.MessageToDict(
+            answer, preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True))
+        if getattr(answer, "done", False):
+            return answers
+
+
+def takes_nothing(rpc: str) -> bool:
+    """
+    Whether an rpc is a source.
+
+    Raises
+    ------
+    InvalidInputError
+        If no block has this rpc.
+    """
+    return _request_type(rpc) is aura_pb2.Empty
+
+
+def _request_type(rpc: str) -> type[Message]:
+    service = aura_pb2.DESCRIPTOR.services_by_name[
+        blocks.offering(rpc).service]
+    return GetMessageClass(service.methods_by_name[rpc].input_type)
+
+
+def _message(kind: type[Message], content: Any) -> Message:
+    name = kind.DESCRIPTOR.name
+    if not isinstance(content, dict):
+        raise InvalidInputError(
+            "call.message", f"{json.dumps(content)[:60]} is no {name}",
+            "a message is a JSON object")
+    try:
+        return json_format.ParseDict(content, kind())
+    except json_format.ParseError as error:
+        raise InvalidInputError(
+            "call.message",
+            f"this is no {name}: {str(error).splitlines()[0]}",
+            f"its fields are {', '.join(kind.DESCRIPTOR.fields_by_name)}"
+        ) from None

@@ -1,0 +1,104 @@
+"""
+Which recordings are new: those that no earlier run has finished with.
+
+Each run of the recordings' port notes what it found in
+``runs/<run_id>/arrivals.json``. A batch counts as finished once its export
+has been reported. There is no other list: who removes a run's folder has its
+recordings predicted again.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+
+from aura.catalogue import Candidate
+from aura.errors import AuraError
+from aura.stages.workspace import RUNS, Input, run_folder
+from aura.workspace import Folder
+
+ARRIVALS = "arrivals.json"
+# What was changed more recently may still be on its way into the folder.
+SETTLED_S = 60.0
+
+State = tuple[int, int] | None
+
+
+def new(folder: Folder, source: Input,
+        found: Sequence[Candidate]) -> list[Candidate]:
+    """
+    Leave out what was finished with, and what has not settled yet.
+
+    Parameters
+    ----------
+    folder : Folder
+        The workspace, with the runs so far.
+    source : Input
+        Where the recordings are.
+    found : sequence of Candidate
+        Recordings of the input.
+
+    Returns
+    -------
+    list of Candidate
+        In the same order. A recording whose size or time of change is
+        another one than when it was finished with is new again.
+    """
+    finished = _finished(folder)
+    return [candidate for candidate in found
+            if (candidate.path, state := _state(source, candidate))
+            not in finished and _settled(state)]
+
+
+def note(folder: Folder, run_id: str, source: Input,
+         batches: Sequence[Sequence[Candidate]]) -> None:
+    """
+    Note which recordings the batches of a run hold, as they are now.
+
+    Parameters
+    ----------
+    folder : Folder
+        The workspace.
+    run_id : str
+        The run; without batches nothing is written.
+    source : Input
+        Where the recordings are.
+    batches : sequence of sequence of Candidate
+    """
+    if batches:
+        folder.write(f"{run_folder(run_id)}/{ARRIVALS}", (json.dumps([
+            [[candidate.path, _state(source, candidate)]
+             for candidate in batch] for batch in batches]) + "\n").encode(
+                 "ascii"))
+
+
+def _finished(folder: Folder) -> set[tuple[str, State]]:
+    """Path and state of all that runs so far have exported."""
+    finished: set[tuple[str, State]] = set()
+    for path in folder.path(RUNS).glob(f"*/{ARRIVALS}"):
+        run = f"{RUNS}/{path.parent.name}"
+        reports = {report.stem for report in folder.path(
+            f"{run}/export").glob("*.json")}
+        try:
+            batches = json.loads(folder.read(f"{run}/{ARRIVALS}"))
+            finished |= {
+                (name, None if state is None else (state[0], state[1]))
+                for index, batch in enumerate(batches)
+                if f"{index:04d}" in reports for name, state in batch}
+        except (AuraError, ValueError, TypeError, IndexError):
+            # Better predicted twice than never.
+            continue
+    return finished
+
+
+def _state(source: Input, candidate: Candidate) -> State:
+    """Size in bytes and time of change in nanoseconds."""
+    try:
+        status = source.folder.path(candidate.path).stat()
+    except (AuraError, OSError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _settled(state: State) -> bool:
+    return state is None or abs(
+        time.time() - state[1] / 1e9) >= SETTLED_S
