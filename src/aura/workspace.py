@@ -27,6 +27,8 @@ from aura.errors import (
 
 PARTIAL = ".partial-"
 PARTIAL_MAX_AGE_S = 3600.0
+# What this process is writing just now, by full path.
+_being_written: set[Path] = set()
 
 
 class Folder:
@@ -123,6 +125,7 @@ class Folder:
         """
         target = self.path(relative)
         partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
+        _being_written.add(partial)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not self.holds(target.parent):
@@ -138,6 +141,7 @@ class Folder:
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
+            _being_written.discard(partial)
 
     def try_writing(self) -> None:
         """Make the folder if need be; errors as for `replace`."""
@@ -149,18 +153,22 @@ class Folder:
         """
         Remove what killed writers left.
 
+        Other threads of this process may write meanwhile: the same call
+        can come several times at once.
+
         Parameters
         ----------
         below : str
             The part of the folder to search.
         older_s : float
-            Age from which a writer counts as dead; 0 where nobody writes
-            any more.
+            Age from which a writer counts as dead; 0 where no other
+            process writes any more.
         """
         limit = time.time() - older_s
         for path in self.path(below).rglob(f"{PARTIAL}*"):
             with contextlib.suppress(OSError):
-                if path.lstat().st_mtime <= limit:
+                if (path not in _being_written
+                        and path.lstat().st_mtime <= limit):
                     path.unlink()
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -218,3 +219,13 @@ def test_a_finished_run_holds_nothing_of_a_killed_writer(trained):
         finish()
         assert (trained.shared / f"runs/{run}/DONE").exists()
         assert partials(trained.shared) == [other]
+
+
+def test_the_same_call_several_times_at_once_sweeps_nobody(trained):
+    (first, last) = [trained.predictor.predict(table)
+                     for table in trained.tables()]
+    trained.exporter.export(first)
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(trained.exporter.export, 40 * [last]))
+    assert {report.points_rejected for report in reports} == {0}
+    assert not partials(trained.shared)
