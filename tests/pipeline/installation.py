@@ -31,7 +31,7 @@ class Served:
 
     @property
     def port(self):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             for line in self.lines:
                 if found := re.search(r" listening on \S+:(\d+)", line):
@@ -42,7 +42,7 @@ class Served:
 
     def close(self):
         self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self.reader.join(10)
         self.process.stderr.close()
         return code

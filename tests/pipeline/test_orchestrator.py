@@ -11,15 +11,19 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import subprocess
 import time
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura import cli
 from aura.platform.blocks import BLOCKS
 from aura.cohort import write_cohort
 from aura.rpc import aura_pb2, aura_pb2_grpc
+from aura.workspace import PARTIAL
 from tests.pipeline.installation import Bundle, Served
 from tests.pipeline.platform_orchestrator import (
     Orchestrator,
@@ -30,6 +34,14 @@ from tests.pipeline.platform_orchestrator import (
 BIGGEST_MESSAGE = 100_000
 # What a block may say to a message that is not meant for it.
 REFUSALS = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "DATA_LOSS"}
+
+
+def until(true, seconds=120):
+    """Wait for something, as long as a busy machine may take."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def finished(*orchestrators, seconds=120):
@@ -289,6 +301,115 @@ def test_a_read_only_shared_folder_is_said_at_the_first_call(
     assert caught.value.code().name == "FAILED_PRECONDITION"
     assert "disk.unwritable" in caught.value.details()
     assert str(tmp_path) not in caught.value.details()
+
+
+def test_a_shared_folder_that_may_not_be_entered_is_said_until_it_may(
+        shared, serve, tmp_path, unprivileged):
+    folder = tmp_path / "closed"
+    shutil.copytree(shared / "training", folder / "training")
+    folder.chmod(0)
+    loader = serve("ecg-loader", folder, prefix=unprivileged)
+    with grpc.insecure_channel(f"127.0.0.1:{loader.port}") as channel:
+        stub = aura_pb2_grpc.EcgLoaderStub(channel)
+        health = health_pb2_grpc.HealthStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.load_training(aura_pb2.Empty(), timeout=60)
+        assert caught.value.code().name == "FAILED_PRECONDITION"
+        assert caught.value.details().startswith(
+            "ecg-loader.shared.forbidden: the shared folder may not be")
+        assert health.Check(health_pb2.HealthCheckRequest(
+            service="EcgLoader")).status == (
+                health_pb2.HealthCheckResponse.NOT_SERVING)
+        folder.chmod(0o755)
+        until(lambda: health.Check(health_pb2.HealthCheckRequest(
+            service="EcgLoader")).status == (
+                health_pb2.HealthCheckResponse.SERVING))
+        assert stub.load_training(
+            aura_pb2.Empty(), timeout=60).record_count == 1
+    assert loader.close() == 0
+
+
+def without(bundle, block, port):
+    """A bundle in which another server stands in for a block."""
+    blueprint, dockerinfo, protos = bundle
+    content = json.loads(dockerinfo)
+    for entry in content["docker_info_list"]:
+        if entry["container_name"] == f"{block}1":
+            entry["port"] = port
+    return blueprint, json.dumps(content), protos
+
+
+def test_what_a_killed_run_left_does_not_touch_the_next(
+        predicted, bundles, shared, serve):
+    known = set((shared / "runs").iterdir())
+    builder = serve("feature-builder", shared)
+    bundle = without(bundles["prediction"], "feature-builder", builder.port)
+    builder.process.send_signal(signal.SIGSTOP)
+    orchestrator = Orchestrator()
+    orchestrator.initialize(*bundle)
+    orchestrator.run()
+    until(lambda: orchestrator.named("load_recordings").error)
+    stale, = set((shared / "runs").iterdir()) - known
+    builder.process.kill()
+    finished(orchestrator)
+    assert errors(orchestrator)["build_features"] == "UNAVAILABLE"
+    assert counts(orchestrator)["build_features"] == 0
+    for name in ("features.parquet", f"{PARTIAL}1", "predictions.json"):
+        (stale / f"batches/0000/{name}").write_bytes(b"half of it")
+    serve("feature-builder", shared, AURA_PORT=str(builder.port)).port
+    run_again(orchestrator, bundle)
+    assert errors(orchestrator) == {"load_recordings": "NOT_FOUND"}
+    run_id = orchestrator.named("export").answers[-1].run_id
+    assert events_of(shared, run_id) == predicted[1][0]
+    assert (shared / "runs" / run_id / "DONE").exists()
+    assert not (stale / "DONE").exists()
+
+
+@pytest.fixture
+def small_disk(shared, tmp_path):
+    """A folder whose runs/ holds 12 kB, and how its blocks get to see it."""
+    folder = tmp_path / "small"
+    shutil.copytree(shared / "training", folder / "training")
+    (folder / "runs").mkdir()
+    # Mounted for these processes alone, and gone with the last of them.
+    keeper = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=12k none '
+         '"$0" && echo mounted && exec cat', folder / "runs"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True)
+    with keeper:
+        if keeper.stdout.readline() != "mounted\n":
+            pytest.skip("this user may not mount a small disk")
+        yield folder, ["nsenter", "--mount", f"--target={keeper.pid}"]
+        keeper.stdin.close()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None,
+                    reason="there are no namespaces to mount a disk in")
+def test_a_full_disk_is_said_and_the_next_run_is_whole(
+        bundles, serve, small_disk):
+    folder, inside = small_disk
+    loader, builder = (serve(name, folder, prefix=inside)
+                       for name in ("ecg-loader", "feature-builder"))
+    bundle = without(without(
+        without(bundles["training"], "ecg-loader", loader.port),
+        "feature-builder", builder.port), "seizure-trainer", "1")
+    orchestrator = run(bundle)
+    failure, = (error for thread in orchestrator.threads
+                if (error := thread.error)
+                and error.code().name != "NOT_FOUND")
+    assert failure.code().name == "RESOURCE_EXHAUSTED"
+    assert failure.details().endswith(
+        ".disk.full: there is no space left to write to; free some space "
+        "and repeat; nothing was overwritten")
+    subprocess.run([*inside, "mount", "-o", "remount,size=64m",
+                    folder / "runs"], check=True)
+    run_again(orchestrator, bundle)
+    assert counts(orchestrator)["build_features"] == 2
+    assert errors(orchestrator)["load_training"] == "NOT_FOUND"
+    left = subprocess.run([*inside, "find", folder / "runs", "-type", "f"],
+                          check=True, capture_output=True, text=True).stdout
+    assert left.count("features.parquet") == 2 and PARTIAL not in left
 
 
 def test_a_block_that_is_not_up_is_given_up_for_the_run(bundles):

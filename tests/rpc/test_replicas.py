@@ -1,5 +1,6 @@
 """Several servers of one block: who gets what, and what becomes of it."""
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,12 @@ from aura.platform.blueprint import Blueprint, parse
 from aura.errors import UnavailableError
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
-from aura.rpc.replicas import Replicas, addresses_of
+from aura.rpc.replicas import (
+    KEEPALIVE_S,
+    Replicas,
+    Server,
+    addresses_of,
+)
 from aura.rpc.status import CallFailed
 from aura.runners.orchestrator import InProcess, Retry, run
 from aura.settings import Settings
@@ -222,3 +228,35 @@ def test_a_host_with_two_kinds_of_addresses_is_one_server():
     assert addresses_of("[::1]:8061") == ["[::1]:8061"]
     with pytest.raises(OSError):
         addresses_of("nobody.invalid:8061")
+
+
+def test_a_server_whose_machine_has_vanished_fails_its_call(start):
+    """A stopped process is a machine that answers nothing any more."""
+    served = start("feature-builder").connect()
+    served.wait_for("SERVING")
+    server = Server(named("feature-builder"), Cluster.address(served),
+                    keepalive_s=1, keepalive_timeout_s=1)
+    caught = []
+
+    def call():
+        try:
+            server.call("build_features", EcgBatch(manifest_path="sleep:600"))
+        except CallFailed as failure:
+            caught.append(failure)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    time.sleep(0.5)
+    served.process.send_signal(signal.SIGSTOP)
+    caller.join(120)
+    server.close()
+    failure, = caught
+    # Another one may do it.
+    assert failure.code is grpc.StatusCode.UNAVAILABLE
+    assert failure.again
+
+
+def test_no_server_takes_the_question_whether_it_is_there_for_an_attack():
+    # gRPC's server ends a connection that asks twice within this time:
+    # GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, five minutes.
+    assert KEEPALIVE_S > 300

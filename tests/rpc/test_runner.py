@@ -150,9 +150,16 @@ def test_a_source_that_fails_is_reported(monkeypatch):
     assert outcome.counts[TRAINER] == 2
 
 
-def test_a_block_that_is_away_for_a_moment_is_called_again(monkeypatch):
+def test_a_block_that_is_away_for_a_moment_is_called_again(
+        monkeypatch, caplog):
     transport = in_process(TRAINING, monkeypatch, TOY_TASK="away_at:1,3")
     outcome = run(TRAINING, transport, retry=BRIEF)
+    # A line for each try says who was away, and why.
+    assert [message.partition(" in ")[0] for message in caplog.messages] == [
+        f"{BUILDER}: called again"] * 3
+    assert all(message.endswith(
+        "s: UNAVAILABLE: feature-builder.some.rule: back soon")
+        for message in caplog.messages)
     assert outcome.failures == []
     assert outcome.results[TRAINER][-1].status_text == "in order"
     assert outcome.results[TRAINER][-1].train_rows == 5
@@ -252,11 +259,22 @@ def test_what_an_observer_raises_ends_the_run(monkeypatch):
 
 def test_a_node_that_cannot_start_is_said_with_its_last_lines(tmp_path):
     with pytest.raises(UnavailableError) as caught:
-        with processes(TRAINING, tmp_path, TOY_START="refuse"):
+        with processes(TRAINING, tmp_path, TOY_START="crash"):
             pass
     assert caught.value.rule == "run.ended"
     assert "exit code 1" in caught.value.text
-    assert "cannot start: toy.start: nothing works" in caught.value.text
+    assert "; its last lines: " in caught.value.text
+    assert "ValueError" in caught.value.text
+
+
+def test_a_node_that_waits_to_be_mended_says_what_is_wrong(tmp_path):
+    with pytest.raises(UnavailableError) as caught:
+        with processes(TRAINING, tmp_path, TOY_START="needs /nonexistent"):
+            pass
+    assert caught.value.rule == "run.not_ready"
+    assert caught.value.text.startswith("ecg-loader1 is up but not ready; it")
+    assert caught.value.text.endswith(
+        "ERROR ecg-loader cannot work: toy.start: nothing works")
 
 
 def test_a_node_that_is_not_ready_says_what_it_needs(tmp_path):

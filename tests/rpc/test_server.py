@@ -1,6 +1,7 @@
 """How a block's server begins, says that it is ready, and ends."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -155,6 +156,24 @@ def test_a_stop_while_the_block_is_made_does_not_wait(start):
     assert served.ended(5) == 0
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
+def test_a_stop_is_heeded_while_all_is_still_imported(tmp_path, seconds):
+    # gRPC takes its time here, as everything does on a busy machine.
+    (tmp_path / "grpc").mkdir()
+    (tmp_path / "grpc/__init__.py").write_text(
+        "print('importing', flush=True)\nimport time\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aura", "serve", "feature-builder"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(
+            [str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "importing\n"
+        time.sleep(seconds)
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def test_after_the_grace_calls_are_cut_off_and_it_is_said(start, tmp_path):
     served = start("feature-builder", AURA_GRACE_S="0.3").connect()
     call = served.stub.build_features.future(
@@ -208,10 +227,30 @@ def test_only_loopback_listens_by_default(start):
     assert "ecg-loader listening on 127.0.0.1:" in served.log
 
 
-def test_a_block_that_cannot_be_made_says_why_and_ends(start):
-    served = start("ecg-loader", TOY_START="refuse")
-    assert served.ended() == 1
-    assert "cannot start: toy.start: nothing works" in served.log
+def test_a_block_that_cannot_be_made_says_why_until_that_is_mended(
+        start, tmp_path):
+    needed = tmp_path / "needed"
+    served = start("ecg-loader", TOY_START=f"needs {needed}").connect()
+    served.wait_for("NOT_SERVING")
+    assert served.status() == "SERVING"
+    for _ in range(3):
+        with pytest.raises(grpc.RpcError) as caught:
+            served.stub.load_training(Empty(), timeout=30)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details() == (
+            "ecg-loader.toy.start: nothing works")
+    needed.touch()
+    served.wait_for("SERVING")
+    assert served.stub.load_training(Empty()).batch_index == 0
+    # Once, however often it was tried.
+    assert served.log.count("cannot work: toy.start: nothing works") == 1
+
+
+def test_a_block_that_waits_to_be_mended_stops_at_once(start, tmp_path):
+    served = start("ecg-loader", TOY_START=f"needs {tmp_path / 'x'}")
+    served.connect().wait_for("NOT_SERVING")
+    served.process.terminate()
+    assert served.ended() == 0
 
 
 def test_a_crash_at_the_start_names_the_place_but_no_patient(start):

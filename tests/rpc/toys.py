@@ -185,8 +185,11 @@ def main():
     start = os.environ.get("TOY_START", "0")
 
     def make():
-        if start == "refuse":
-            raise errors.InvalidInputError("toy.start", "nothing works")
+        needed = start.removeprefix("needs ")
+        if needed != start:
+            if not Path(needed).exists():
+                raise errors.InvalidInputError("toy.start", "nothing works")
+            return make_toy(block)
         if start == "crash":
             raise ValueError(CANARY)
         time.sleep(float(start))

@@ -145,6 +145,9 @@ def run_solution(name: str, shared: Path, in_process: bool = False,
     if not answers:
         print("aura run: no recordings were found", file=sys.stderr)
         return 1
+    # The platform's limit is 4 MiB, and it is slow from 100 kB on.
+    print(f"{sum(outcome.counts.values())} messages, the biggest of "
+          f"{outcome.biggest_bytes} bytes")
     return _ended(shared, answers[-1].run_id)
 
 

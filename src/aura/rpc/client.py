@@ -80,7 +80,8 @@ class Nodes:
         return ""
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S,
-                   check: Callable[[], None] = lambda: None) -> None:
+                   check: Callable[[], None] = lambda: None,
+                   said: Callable[[str], str] = lambda name: "") -> None:
         """
         Wait until every node's service says SERVING.
 
@@ -90,6 +91,8 @@ class Nodes:
             Seconds for all nodes together.
         check : callable, optional
             Called while waiting; raises to end it.
+        said : callable, optional
+            What a node wrote last, by its name, where that can be had.
 
         Raises
         ------
@@ -98,10 +101,11 @@ class Nodes:
         """
         deadline = time.monotonic() + timeout_s
         for name in self._nodes:
-            self._wait_for(name, deadline, check)
+            self._wait_for(name, deadline, check, said)
 
     def _wait_for(self, name: str, deadline: float,
-                  check: Callable[[], None]) -> None:
+                  check: Callable[[], None],
+                  said: Callable[[str], str]) -> None:
         block, patience = self._blocks[name], NOT_READY_PATIENCE_S
         while (status := self._nodes[name].health()) != _SERVING:
             check()
@@ -110,7 +114,7 @@ class Nodes:
             if patience < 0:
                 raise UnavailableError(
                     "run.not_ready", f"{name} is up but not ready",
-                    f"it needs {block.needs}")
+                    f"it needs {block.needs}{said(name)}")
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     "run.not_there", f"{name} does not answer",

@@ -24,6 +24,9 @@ LOOK_PERIOD_S = 1.0
 # How long nobody may be there until a call is said to have failed.
 PATIENCE_S = 2.0
 
+# A server by gRPC's defaults ends a connection that asks more often than
+# every 300 s whether it is there.
+KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 330.0, 20.0
 OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -65,15 +68,27 @@ class Server:
         What it serves.
     address : str
         Its ``host:port``.
+    keepalive_s, keepalive_timeout_s : float
+        A call in progress asks this often whether the server's machine is
+        still there, and has failed if no answer comes in this time.
     """
 
-    def __init__(self, block: Block, address: str) -> None:
+    def __init__(self, block: Block, address: str,
+                 keepalive_s: float = KEEPALIVE_S,
+                 keepalive_timeout_s: float = KEEPALIVE_TIMEOUT_S) -> None:
         self.address = address
         self._service = block.service
         self._closed = False
+        timeout_ms = round(1000 * keepalive_timeout_s)
         # A pool shared with others would share their broken connections.
-        self._channel = grpc.insecure_channel(
-            address, (*OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
+        self._channel = grpc.insecure_channel(address, (
+            *OPTIONS, ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.keepalive_time_ms", round(1000 * keepalive_s)),
+            ("grpc.keepalive_timeout_ms", timeout_ms),
+            # Where the kernel still answers, but nobody else.
+            ("grpc.http2.ping_timeout_ms", timeout_ms),
+            # An hour of work sends nothing; as many questions as it takes.
+            ("grpc.http2.max_pings_without_data", 0)))
         self._stub: Any = getattr(
             aura_pb2_grpc, f"{block.service}Stub")(self._channel)
 

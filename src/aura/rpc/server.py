@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -101,6 +101,8 @@ class Deferred:
     """
     Stands in for a servicer until that is made; calls wait for it.
 
+    While it cannot be made, calls are answered with the reason.
+
     Parameters
     ----------
     block : Block
@@ -108,13 +110,24 @@ class Deferred:
     """
 
     def __init__(self, block: Block) -> None:
-        self.made: Future[Servicer] = Future()
+        self._tried = threading.Event()
+        self._made: Servicer | BaseException | None = None
         for rpc in block.rpcs:
             setattr(self, rpc, self._waiting(rpc))
 
+    def settle(self, made: Servicer | BaseException) -> None:
+        """Let calls through to a servicer, or to why there is none."""
+        self._made = made
+        self._tried.set()
+
     def _waiting(self, rpc: str) -> Callable[..., Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            return getattr(self.made.result(), rpc)(request, context)
+            self._tried.wait()
+            made = self._made
+            if isinstance(made, BaseException):
+                # Raised again and again, it would gather all its frames.
+                raise made.with_traceback(None)
+            return getattr(made, rpc)(request, context)
         return call
 
 
@@ -180,21 +193,34 @@ class BlockServer:
 
     def prepare(self, make: Callable[[], Servicer]) -> None:
         """
-        Make the servicer, let calls through and begin to watch readiness.
+        Make the servicer, let calls through and watch readiness to the end.
+
+        What somebody can mend meanwhile, such as a shared folder that this
+        user may not enter, is answered to all calls and tried again: a
+        block that ended would be started again and again, and tell nobody.
 
         Raises
         ------
         Exception
-            Whatever `make` raises; waiting calls get it too.
+            What `make` raises besides `AuraError`; waiting calls get it.
         """
-        try:
-            servicer = make()
-        except BaseException as error:
-            self._servicer.made.set_exception(error)
-            raise
-        self._servicer.made.set_result(servicer)
-        threading.Thread(
-            target=self._watch, args=(servicer,), daemon=True).start()
+        said = ""
+        while True:
+            try:
+                servicer = make()
+                break
+            except AuraError as error:
+                self._servicer.settle(error)
+                self._health.set(self._block.service, NOT_SERVING)
+                if said != (said := str(error)):
+                    _LOG.error("%s cannot work: %s", self._block.name, error)
+            except BaseException as error:
+                self._servicer.settle(error)
+                raise
+            if self._stopping.wait(READY_PERIOD_S):
+                return
+        self._servicer.settle(servicer)
+        self._watch(servicer)
 
     def _watch(self, servicer: Servicer) -> None:
         known = None
@@ -253,7 +279,8 @@ def serve(block: Block, make: Callable[[], Servicer],
     Returns
     -------
     int
-        Exit code: 0 after draining, 1 if the servicer could not be made.
+        Exit code: 0 after draining, 1 if the servicer cannot be made,
+        whatever anybody mends.
         If calls did not end in time the process ends here, with 1.
 
     Raises
@@ -298,12 +325,20 @@ def serve_block(name: str) -> int:
     Raises
     ------
     InvalidInputError, PreconditionError
-        If there is no such block, and as for `serve`.
+        If there is no such block, if a setting in the environment cannot
+        be read, and as for `serve`.
     """
     block = blocks.named(name)
+    # What stands in the environment nobody can mend while this runs.
+    Settings.load()
 
     def make() -> Servicer:
         shared = shared_folder()
+        if shared.exists() and not os.access(shared, os.R_OK | os.X_OK):
+            raise PreconditionError(
+                "shared.forbidden", "the shared folder may not be entered",
+                f"give user {os.geteuid()} or group {os.getegid()} the "
+                "right to read, write and enter it")
         return block.servicer(shared, Settings.load(shared))
 
     return serve(block, make)
@@ -340,7 +375,7 @@ def _prepare(server: BlockServer, make: Callable[[], Servicer],
              end: "_End") -> None:
     try:
         server.prepare(make)
-    except (AuraError, ImportError) as error:
+    except ImportError as error:
         _LOG.error("cannot start: %s", error)
         end.tell(1)
     except BaseException as error:

@@ -11,6 +11,7 @@ in the order of their requests.
 """
 
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ from aura.rpc.status import CallFailed, status_of
 from aura.settings import Settings
 
 END_OF_DATA = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE)
+
+_LOG = logging.getLogger(__name__)
 
 Observer = Callable[[Rpc, Message], None]
 
@@ -121,11 +124,14 @@ class Outcome:
         All answers of the rpcs that nobody follows, in order.
     failures : list of Failure
         The rpcs that ended with an error.
+    biggest_bytes : int
+        Size of the biggest answer.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     results: dict[str, list[Message]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    biggest_bytes: int = 0
 
 
 def run(blueprint: Blueprint, transport: Transport,
@@ -226,13 +232,19 @@ class _Run:
             try:
                 return self._transport.call(rpc, request)
             except CallFailed as failure:
-                if not failure.again or self.stopped.wait(pause):
+                if not failure.again or self.stopped.is_set():
+                    raise
+                _LOG.warning("%s: called again in %.1f s: %s", rpc, pause,
+                             failure)
+                if self.stopped.wait(pause):
                     raise
         return self._transport.call(rpc, request)
 
     def _hand_on(self, rpc: Rpc, answer: Message) -> None:
         with self._lock:
             self.outcome.counts[str(rpc)] += 1
+            self.outcome.biggest_bytes = max(
+                self.outcome.biggest_bytes, answer.ByteSize())
             if rpc.is_sink:
                 self.outcome.results[str(rpc)].append(answer)
             if self._observe is not None:

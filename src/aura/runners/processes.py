@@ -120,7 +120,8 @@ class LocalProcesses:
             for node in self._blueprint.nodes}
         self._nodes = Nodes(self._blueprint, addresses)
         self._nodes.wait_ready(
-            deadline - time.monotonic(), self._check_alive)
+            deadline - time.monotonic(), self._check_alive,
+            lambda node: self._processes[node].complaint)
 
     def _begin(self, node: Node) -> "Process":
         block = blocks.offering(node.rpcs[0].name)
@@ -196,19 +197,28 @@ class Process:
     def obituary(self) -> str:
         """How the process ended, with its last lines."""
         self._reader.join(1)
-        said = list(self.lines)[-LOG_LINES_SAID:]
         return (f"{self._node} ended with exit code "
-                f"{self._process.returncode}; its last lines: "
-                + " | ".join(said))
+                f"{self._process.returncode}{self.last_words}")
+
+    @property
+    def last_words(self) -> str:
+        """Its last lines, to end a sentence with."""
+        return "; its last lines: " + " | ".join(
+            list(self.lines)[-LOG_LINES_SAID:])
+
+    @property
+    def complaint(self) -> str:
+        """Its last error, if any, to end a sentence with."""
+        errors = [line for line in self.lines if " ERROR " in line]
+        return f"; it says: {errors[-1]}" if errors else ""
 
     def wait_for_port(self, deadline: float) -> int:
         while not self._port:
             self.check_alive()
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    "run.not_there", f"{self._node} does not listen yet",
-                    "its last lines: "
-                    + " | ".join(list(self.lines)[-LOG_LINES_SAID:]))
+                    "run.not_there", f"{self._node} does not listen yet"
+                    + self.last_words)
             time.sleep(PERIOD_S)
         return self._port
 
