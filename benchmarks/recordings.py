@@ -28,6 +28,19 @@ def single(hours: int) -> Path:
     return path
 
 
+def short(count: int, seconds: float) -> Path:
+    """A tree of short recordings, a folder for each patient."""
+    folder = FOLDER / f"short-{count}x{seconds:g}s"
+    if not folder.exists():
+        FOLDER.mkdir(exist_ok=True)
+        made = FOLDER / f"making-{folder.name}"
+        for number in range(count):
+            write_edf(made / f"p{number:04d}/rec.edf",
+                      ecg(seconds, seed=number), patient=f"p{number:04d}")
+        made.rename(folder)
+    return folder
+
+
 def among_others(channels: int = 21, hours: int = 4) -> Path:
     """An EDF file whose last channel is the ECG, as in a clinical EEG."""
     path = FOLDER / f"eeg-{channels}x{hours}h.edf"
