@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 TAG = "test"
 BASE = "python:3.11-slim-bookworm"
+# As long as a busy machine may take; nothing waits for the clock alone.
+LONGEST_S = 120.0
 SOAK = os.environ.get("AURA_SOAK") == "1"
 # As a platform may give it: no slash, no rights, no place to write but two.
 SHARED = "sharedfolder1"
@@ -91,24 +93,21 @@ class Container:
             aura_pb2_grpc, f"{self.block.service}Stub")(self.channel)
         return self
 
-    def wait_for(self, service="", seconds=10.0):
-        """Wait until a service, or the server, is SERVING."""
-        self.health.Check(
-            health_pb2.HealthCheckRequest(service=service),
-            wait_for_ready=True, timeout=seconds)
-        deadline = time.monotonic() + seconds
-        while self.health.Check(health_pb2.HealthCheckRequest(
-                service=service), timeout=seconds).status != 1:
+    def wait_for(self, service=""):
+        """Wait until a service, or the server, is SERVING; when it was."""
+        deadline = time.monotonic() + LONGEST_S
+        while self.health.Check(
+                health_pb2.HealthCheckRequest(service=service),
+                wait_for_ready=True, timeout=LONGEST_S).status != 1:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
+        return datetime.now(UTC)
 
     @property
-    def age_s(self):
-        """Seconds since the engine started the container's process."""
-        text = json.loads(self.engine(
-            "inspect", "-f", "{{json .State.StartedAt}}", self.id))
-        return (datetime.now(UTC)
-                - datetime.fromisoformat(text)).total_seconds()
+    def started(self):
+        """When the engine started the container's process."""
+        return datetime.fromisoformat(json.loads(self.engine(
+            "inspect", "-f", "{{json .State.StartedAt}}", self.id)))
 
     @property
     def log(self):
@@ -119,6 +118,13 @@ class Container:
     def run(self, *command):
         """Exit code of a command in the container."""
         return self.engine.code("exec", self.id, *command)
+
+    def wait_for_success(self, *arguments):
+        """Repeat an engine's command until it ends with 0."""
+        deadline = time.monotonic() + LONGEST_S
+        while self.engine.code(*arguments):
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.1)
 
     def terminate(self):
         self.engine("kill", "--signal", "TERM", self.id)
@@ -165,12 +171,13 @@ def network(engine):
 def run_block(engine, built, network):
     """Run a block on a shared folder: ``run_block(block, shared)``."""
     with contextlib.ExitStack() as running:
-        def run(block, shared, *options):
+        def run(block, shared, *options, to=network):
             container = Container(engine, block, built[block.name], (
-                "--network", network, "-e", f"SHARED_FOLDER_PATH={SHARED}",
+                "--network", to, "-e", f"SHARED_FOLDER_PATH={SHARED}",
                 "-v", f"{shared}:/{SHARED}", *options))
             running.callback(container.close)
-            return container.start().connect()
+            container.start()
+            return container if to == "none" else container.connect()
 
         yield run
 

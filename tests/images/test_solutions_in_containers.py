@@ -22,10 +22,17 @@ def run(bundle, shared, *how):
 
 
 def names_of(engine):
-    """All containers that a run has started."""
-    return [name for name in engine(
-        "ps", "--all", "--format", "{{.Names}}").splitlines()
-        if name.endswith(("-ecg-loader1", "-feature-builder1"))]
+    """All containers of the machine, whoever has started them."""
+    return set(engine("ps", "--all", "--format", "{{.Names}}").splitlines())
+
+
+@pytest.fixture
+def nothing_is_left(engine):
+    """What a test starts it also removes; others may do what they like."""
+    before = names_of(engine)
+    yield
+    assert not {name for name in names_of(engine) - before
+                if name.endswith(("-ecg-loader1", "-feature-builder1"))}
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +55,10 @@ def trained(cohort, bundles, tmp_path_factory):
 
 
 def test_containers_give_the_same_bytes_as_this_process(
-        trained, bundles, cohort, engine):
+        trained, bundles, nothing_is_left):
     shared, found = trained
     assert any(path.endswith(".tsv") for path in found)
     assert run(bundles / "prediction", shared, "--in-process") == found
-    assert not names_of(engine)
 
 
 def test_an_onboarded_model_predicts_the_same_digits(
@@ -85,13 +91,12 @@ def test_an_onboarded_model_predicts_the_same_digits(
 
 
 def test_what_cannot_start_is_said_and_nothing_is_left(
-        bundles, built, engine, tmp_path, capfd):
+        bundles, nothing_is_left, tmp_path, capfd):
     # Without a model the predictor comes up, and is not ready.
     (tmp_path / "recordings").mkdir()
     assert cli.main(["run", str(bundles / "prediction"), "--shared",
                      str(tmp_path), "--containers"]) == 1
     assert "seizure-predictor1 is up but not ready" in capfd.readouterr().err
-    assert not names_of(engine)
 
 
 def test_an_image_that_is_not_there_is_said(
