@@ -1,0 +1,221 @@
+"""
+The questions that the dashboards ask, in Flux.
+
+Names of measurements, fields and tags are looked up in `aura.influx.schema`:
+a question about what no exporter writes is a mistake here, not an empty
+panel. Ranges and equalities come first in each, so that the store answers
+them from its index and sends no more than what is drawn.
+"""
+
+from aura.influx import schema
+from aura.influx.schema import Measurement
+
+# As JSON a value is quoted and escaped as Flux quotes and escapes it.
+PATIENT, RECORDING, MODEL = (
+    f"${{{name}:json}}" for name in ("patient", "recording", "model"))
+# Several patients, or all of them.
+PATIENTS = "/^${patient:regex}$/"
+# Each recording has its own clock: what lists recordings or events looks at
+# all times that nanoseconds can tell.
+SHOWN = "start: v.timeRangeStart, stop: v.timeRangeStop"
+EVER = "start: 1677-09-22T00:00:00Z, stop: 2262-04-11T00:00:00Z"
+ONE = {"patient": PATIENT, "recording": RECORDING}
+MINUTE_NS, MS_NS = 60 * 10 ** 9, 10 ** 6
+RAW_NS = MINUTE_NS
+# Up to which length each zoom level is drawn: 9,000, 10,800 stretches.
+LEVELS = (("100ms", 15 * MINUTE_NS), ("1s", 180 * MINUTE_NS), ("10s", None))
+MARGIN_MS = 60_000
+REGIONS = 1000
+SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)\n"
+
+
+def read(measurement: Measurement, *fields: str, when: str = SHOWN,
+         where: str = "", **tags: str) -> str:
+    """
+    Begin a question: which points.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    *fields : str
+        Of these; of all where none is named.
+    when : str
+        Arguments of ``range``.
+    where : str
+        A further condition.
+    **tags : str
+        Value of a tag as Flux, or a pattern between slashes.
+
+    Raises
+    ------
+    KeyError
+        If the schema knows no such field or tag.
+    """
+    for field in fields:
+        _known(measurement, field, measurement.fields)
+    known = (*schema.COMMON_TAGS, *measurement.tags)
+    for tag in tags:
+        _known(measurement, tag, known)
+    conditions = [f'r._measurement == "{measurement.name}"']
+    conditions += [f"r.{tag} {'=~' if value.startswith('/') else '=='} "
+                   f"{value}" for tag, value in tags.items()]
+    if fields:
+        named = " or ".join(f'r._field == "{field}"' for field in fields)
+        conditions.append(f"({named})" if len(fields) > 1 else named)
+    if where:
+        conditions.append(f"({where})")
+    return (f"from(bucket: v.defaultBucket)\n  |> range({when})\n"
+            "  |> filter(fn: (r) => " + "\n      and ".join(conditions)
+            + ")\n")
+
+
+def _known(measurement: Measurement, name: str,
+           names: object) -> None:
+    if name not in names:  # type: ignore[operator]
+        raise KeyError(f"{measurement.name} has no {name}")
+
+
+def values(measurement: Measurement, tag: str, **tags: str) -> str:
+    """Values of a tag, from the index alone: no point is read."""
+    return (read(measurement, when=EVER, **tags)
+            + f'  |> keep(columns: ["{tag}"])\n  |> group()\n'
+            f'  |> distinct(column: "{tag}")\n')
+
+
+def windows(question: str, function: str) -> str:
+    """One value for each stretch that is drawn; none in a gap."""
+    return (question + "  |> aggregateWindow(every: v.windowPeriod, "
+            f'fn: {function}, createEmpty: true, timeSrc: "_start")\n'
+            '  |> keep(columns: ["_time", "_value", "_field"])\n')
+
+
+def rows(question: str, *keys: str) -> str:
+    """One row for each point, its fields as columns."""
+    key = ", ".join(f'"{name}"' for name in ("_time", *keys))
+    return (question + f"  |> pivot(rowKey: [{key}], "
+            'columnKey: ["_field"], valueColumn: "_value")\n'
+            "  |> group()\n")
+
+
+def ecg_envelope() -> str:
+    """Smallest and largest values, by the level that fits the length."""
+    level = ""
+    for name, longest_ns in LEVELS:
+        level += (f'if span <= {longest_ns} then "{name}" else '
+                  if longest_ns else f'"{name}"')
+    return (f"{SPAN}level = {level}\n"
+            + read(schema.ECG, "min", "max", **ONE, resolution="level")
+            + '  |> keep(columns: ["_time", "_value", "_field"])\n')
+
+
+def ecg_raw() -> str:
+    """Samples, where they were exported and at most a minute is shown."""
+    return (f'{SPAN}level = if span <= {RAW_NS} then "{schema.RAW}" '
+            'else "none"\n'
+            + read(schema.ECG, "value", **ONE, resolution="level")
+            + '  |> keep(columns: ["_time", "_value", "_field"])\n')
+
+
+def regions(layer: str) -> str:
+    """Events of one layer as Grafana's annotations."""
+    who = {"model": MODEL} if layer == schema.PREDICTED else {}
+    return (rows(read(schema.EVENT, when=EVER, **ONE, layer=f'"{layer}"',
+                      **who)) + _meeting()
+            + "  |> map(fn: (r) => ({time: r._time, "
+            "timeEnd: time(v: r.end_ns),\n"
+            f'      text: "{layer} " + string(v: r.number) + ", " + r.label + '
+            '", " + string(v: r.duration_s) + " s"'
+            + (',\n      tags: if exists r.outcome then r.outcome else ""'
+               if layer == schema.PREDICTED else "") + "}))\n"
+            '  |> sort(columns: ["time"])\n'
+            f"  |> limit(n: {REGIONS})\n")
+
+
+def unscorable_regions() -> str:
+    """Stretches about which nothing can be said, as annotations."""
+    return (rows(read(schema.UNSCORABLE, when=EVER, **ONE)) + _meeting()
+            + "  |> map(fn: (r) => ({time: r._time, "
+            "timeEnd: time(v: r.end_ns),\n"
+            '      text: "unscorable, " + string(v: r.duration_s) + " s"}))\n'
+            '  |> sort(columns: ["time"])\n'
+            f"  |> limit(n: {REGIONS})\n")
+
+
+def _meeting() -> str:
+    """Only what meets the shown range, also where it begins before."""
+    return ("  |> filter(fn: (r) => r.end_ns >= int(v: v.timeRangeStart)\n"
+            "      and int(v: r._time) <= int(v: v.timeRangeStop))\n")
+
+
+def _jump(margin_ms: int) -> str:
+    """From and to of a link, as text that no unit changes."""
+    return ("  |> map(fn: (r) => ({r with\n"
+            f"      from: string(v: int(v: r._time) / {MS_NS} - {margin_ms}),"
+            f"\n      to: string(v: r.end_ns / {MS_NS} + {margin_ms})}}))\n"
+            '  |> sort(columns: ["_time", "recording"])\n')
+
+
+def recordings(**tags: str) -> str:
+    """Recordings with their whole length as a link."""
+    return rows(read(schema.RECORDING, when=EVER, **tags),
+                "patient", "recording") + _jump(0)
+
+
+def judged() -> str:
+    """Detected and missed seizures and false alarms of the recording."""
+    return rows(read(schema.AGREEMENT, when=EVER, **ONE, model=MODEL),
+                "recording", "layer") + _jump(MARGIN_MS)
+
+
+def listed() -> str:
+    """Events of both layers of the recording, as they were given."""
+    return rows(read(
+        schema.EVENT, when=EVER, **ONE, where=f'r.layer == "{schema.ORIGINAL}"'
+        f' or r.model == {MODEL}'), "recording", "layer") + _jump(MARGIN_MS)
+
+
+COUNTS = ("tp", "fn", "fp")
+
+
+def counted(by: str, **tags: str) -> str:
+    """
+    Sums of scores, and what follows from them.
+
+    Rates are of annotated recordings only: where nobody looked, an alarm is
+    neither right nor false. None of them is made from no hour or no seizure.
+    """
+    start = {"recordings": "0", "hours": "0.0", "scorable_hours": "0.0",
+             "annotated_hours": "0.0", "alarms": "0",
+             **dict.fromkeys(COUNTS, "0")}
+    terms = {"recordings": "1", "annotated_hours":
+             "(if exists r.tp then r.hours else 0.0)",
+             **{name: f"r.{name}"
+                for name in ("hours", "scorable_hours", "alarms")},
+             **{name: f"(if exists r.{name} then r.{name} else 0)"
+                for name in COUNTS}}
+    for name in start.keys() - {"recordings", "annotated_hours"}:
+        _known(schema.SCORE, name, schema.SCORE.fields)
+    return (
+        rows(read(schema.SCORE, when=EVER, **tags),
+             "patient", "recording", "model")
+        + (f'  |> group(columns: ["{by}"])\n' if by else "")
+        + "  |> reduce(identity: {"
+        + ", ".join(f"{name}: {zero}" for name, zero in start.items())
+        + "},\n      fn: (r, accumulator) => ({\n"
+        + ",\n".join(f"        {name}: accumulator.{name} + {terms[name]}"
+                     for name in start)
+        + "}))\n  |> group()\n"
+        "  |> map(fn: (r) => ({r with seizures: r.tp + r.fn,\n"
+        "      sensitivity: float(v: r.tp) / float(v: r.tp + r.fn),\n"
+        "      false_alarms_per_24h: float(v: r.fp) * 24.0 "
+        "/ r.annotated_hours,\n"
+        "      unscorable: 1.0 - r.scorable_hours / r.hours}))\n")
+
+
+def latency(by: str, **tags: str) -> str:
+    """Median over detected seizures from onset to the first alarm."""
+    return (read(schema.AGREEMENT, "latency_s", when=EVER, **tags)
+            + f'  |> group({f"""columns: ["{by}"]""" if by else ""})\n'
+            '  |> median(method: "exact_mean")\n  |> group()\n'
+            '  |> rename(columns: {_value: "latency_s"})\n'
+            '  |> drop(columns: ["_start", "_stop"])\n')

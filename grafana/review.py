@@ -1,0 +1,219 @@
+"""Recording review: prediction and annotation on one time axis."""
+
+from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+from aura.influx import schema
+from grafana import flux, panels
+from grafana.panels import cell, curve, override
+
+WHERE = {"var_patient": "${patient:percentencode}",
+         "var_model": "${model:percentencode}"}
+JUMP = {"from": cell("from"), "to": cell("to")}
+OUTCOMES = panels.words(
+    TP=("detected", panels.DETECTED), FN=("missed", panels.ORIGINAL),
+    FP=("false alarm", panels.PREDICTED))
+LAYERS = panels.words(
+    original=("original", panels.ORIGINAL),
+    predicted=("predicted", panels.PREDICTED))
+
+
+def make() -> Dashboard:
+    """The dashboard."""
+    placed = panels.arrange(
+        (2, ((panels.WIDTH, _notice()),)),
+        (6, ((panels.WIDTH, _recordings()),)),
+        (8, ((panels.WIDTH, _ecg()),)),
+        (7, ((panels.WIDTH, _heart_rate()),)),
+        (6, ((panels.WIDTH, _probability()),)),
+        (4, ((panels.WIDTH, quality := _quality()),)),
+        (9, ((12, _judged()), (12, _listed()))))
+    return Dashboard(
+        uid=panels.REVIEW_UID, title="Recording review",
+        description=f"{panels.NOTICE}. ECG, heart rate, probability and "
+        "quality of one recording, with annotated and predicted seizures.",
+        tags=["aura"], timezone="utc", editable=False, refresh=False,
+        graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
+        time=dashboard.DashboardDashboardTime("now-24h", "now"),
+        panels=placed, templating=dashboard.DashboardDashboardTemplating(
+            _variables()),
+        annotations=dashboard.AnnotationContainer(_layers(quality)),
+        links=[dashboard.DashboardLink(
+            title="Model and cohort", icon="external link",
+            tooltip="All patients of this model",
+            url=f"/d/{panels.COHORT_UID}/model-and-cohort?"
+            "${model:queryparam}")])
+
+
+def _variables() -> list[dashboard.VariableModel]:
+    of_one = flux.ONE
+    return [
+        panels.variable(
+            "patient", "Alias of the patient, never a name.",
+            flux.values(schema.RECORDING, "patient")),
+        panels.variable(
+            "recording", "Alias of the recording. The time range stays: open "
+            "it in the table Recordings to go there.",
+            flux.values(schema.RECORDING, "recording",
+                        patient=flux.PATIENT)),
+        panels.variable(
+            "model", "Models that have been run on this recording.",
+            flux.values(schema.SCORE, "model", **of_one))]
+
+
+def _layers(quality: Panel) -> list[dashboard.AnnotationQuery]:
+    def layer(name: str, shade: str, query: str,
+              only: Panel | None = None) -> dashboard.AnnotationQuery:
+        chosen = None if only is None else dashboard.AnnotationPanelFilter(
+            exclude=False, ids=[only.id_val or 0])
+        return dashboard.AnnotationQuery(
+            name=name, datasource=panels.SOURCE, icon_color=shade,
+            filter_val=chosen, target=panels.FluxTarget(query))
+
+    return [
+        layer("Original annotations", panels.ORIGINAL,
+              flux.regions(schema.ORIGINAL)),
+        layer("Predicted seizures", panels.PREDICTED,
+              flux.regions(schema.PREDICTED)),
+        layer("Unscorable", panels.UNSCORABLE, flux.unscorable_regions(),
+              quality)]
+
+
+def _notice() -> Panel:
+    return panels.notice(
+        f"**{panels.NOTICE}.** Blue regions were annotated, orange ones "
+        "predicted by `${model}`. Zoom by dragging; times are UTC. Each "
+        "recording has its own clock: open it in the table below.")
+
+
+def _recordings() -> Panel:
+    panel = panels.listing(
+        "Recordings", "Recordings of this patient. A click on the start "
+        "shows the whole recording.",
+        "No recording of this patient, or no data in the store yet: run the "
+        "prediction solution with INFLUXDB_V2_* set.",
+        {"_time": "start", "recording": "recording",
+         "duration_s": "length", "annotated": "annotated",
+         "seizures": "annotated seizures", "beats": "beats",
+         "unscorable_s": "unscorable", "channel": "channel",
+         "fs_hz": "sampling rate", "from": "", "to": ""},
+        flux.recordings(patient=flux.PATIENT))
+    return override(
+        panel,
+        ("start", {"unit": "dateTimeAsIso", "custom.width": 200, "links": [
+            panels.link("Show this recording", **WHERE, **JUMP,
+                        var_recording=cell("recording"))]}),
+        ("length", {"unit": "s"}), ("unscorable", {"unit": "s"}),
+        ("sampling rate", {"unit": "hertz"}),
+        ("annotated seizures", {"noValue": "nobody looked"}))
+
+
+def _ecg() -> Panel:
+    panel = panels.trend(
+        "ECG", "Smallest and largest value of stretches of 0.1 s, 1 s or "
+        "10 s, by the length that is shown. Up to a minute the samples are "
+        "drawn too where they were exported: AURA_EXPORT_RAW says which.",
+        flux.ecg_envelope(), flux.ecg_raw())
+    panel.interval, panel.max_data_points = None, panels.MOST_POINTS
+    panel.field_config.defaults.unit = "mvolt"
+    step = {"lineInterpolation": "stepAfter", "lineWidth": 0}
+    return override(
+        panel,
+        curve("min", "smallest", panels.PLAIN, **step),
+        curve("max", "largest", panels.PLAIN, fillBelowTo="min",
+              fillOpacity=45, **step),
+        curve("value", "samples", panels.HEART, lineWidth=1))
+
+
+def _heart_rate() -> Panel:
+    panel = panels.trend(
+        "Heart rate", "Mean of the last 10 s; the band reaches from the "
+        "median of the 5 min up to a minute ago to the 95th percentile of "
+        "the last 30 min. A seizure that shows rises out of it.",
+        flux.windows(flux.read(schema.HEART_RATE, "bpm", "baseline_bpm",
+                               "p95_bpm", **flux.ONE), "mean"))
+    panel.field_config.defaults.unit = "suffix: /min"
+    panel.field_config.defaults.decimals = 0
+    return override(
+        panel,
+        curve("bpm", "heart rate", panels.HEART, lineWidth=2),
+        curve("baseline_bpm", "baseline", panels.BASELINE),
+        curve("p95_bpm", "95th percentile", panels.BASELINE, lineWidth=0,
+              fillBelowTo="baseline_bpm", fillOpacity=20))
+
+
+def _probability() -> Panel:
+    panel = panels.trend(
+        "Probability of a seizure", "Smoothed, with the threshold above "
+        "which an alarm is raised. Of a stretch that is drawn as one point "
+        "the largest value counts.",
+        flux.windows(flux.read(
+            schema.PROBABILITY, "probability", "threshold",
+            **flux.ONE, model=flux.MODEL), "max"))
+    defaults = panel.field_config.defaults
+    defaults.min_val, defaults.max_val, defaults.decimals = 0, 1, 2
+    return override(
+        panel,
+        curve("probability", "probability", panels.PROBABILITY,
+              fillOpacity=12),
+        curve("threshold", "threshold", panels.PREDICTED,
+              lineStyle={"fill": "dash", "dash": [8, 6]}))
+
+
+def _quality() -> Panel:
+    panel = panels.trend(
+        "Quality", "Share of seconds that could be scored. Where it is 0 "
+        "nothing can be said; grey regions are unscorable as a whole.",
+        flux.windows(flux.read(schema.QUALITY, "scorable", **flux.ONE),
+                     "mean"))
+    defaults = panel.field_config.defaults
+    defaults.min_val, defaults.max_val = 0, 1
+    defaults.unit, defaults.decimals = "percentunit", 0
+    return override(panel, curve(
+        "scorable", "scorable", panels.DETECTED, fillOpacity=30,
+        lineInterpolation="stepAfter"))
+
+
+def _judged() -> Panel:
+    panel = panels.listing(
+        "Agreement", "Detected and missed seizures and false alarms as "
+        "SzCORE counts them: joined and cut, 30 s before to 60 s after "
+        "count. A click on the onset goes there, with a minute around.",
+        "Nothing to compare: nobody annotated this recording, or neither "
+        "layer has a seizure.",
+        {"_time": "onset", "outcome": "outcome", "duration_s": "length",
+         "latency_s": "latency", "matches": "predicted events",
+         "from": "", "to": ""}, flux.judged())
+    return override(panel, _onset(), *_lengths("length", "latency"),
+                    ("outcome", _coloured(OUTCOMES)))
+
+
+def _listed() -> Panel:
+    panel = panels.listing(
+        "Events", "Both layers as they were given. A click on the onset "
+        "goes there, with a minute around.",
+        "No seizure was annotated or predicted.",
+        {"_time": "onset", "layer": "layer", "number": "number",
+         "duration_s": "length", "label": "label",
+         "confidence": "confidence", "outcome": "outcome",
+         "from": "", "to": ""}, flux.listed())
+    return override(
+        panel, _onset(), *_lengths("length"),
+        ("layer", _coloured(LAYERS)), ("outcome", _coloured(OUTCOMES)),
+        ("confidence", {"decimals": 2}))
+
+
+def _onset() -> panels.Properties:
+    return "onset", {
+        "unit": "dateTimeAsIso", "custom.width": 200,
+        "links": [panels.link("Go there", **WHERE, **JUMP,
+                              var_recording="${recording:percentencode}")]}
+
+
+def _lengths(*names: str) -> list[panels.Properties]:
+    return [(name, {"unit": "s", "decimals": 0}) for name in names]
+
+
+def _coloured(mappings: list[dashboard.ValueMap]) -> dict[str, object]:
+    return {"mappings": mappings,
+            "custom.cellOptions": {"type": "color-text"}}
