@@ -255,9 +255,11 @@ def times() -> Iterator[Case]:
     """Times of records in EDF+."""
     gap = [0, 1, 2, 98, 99]
     yield Case("EDF+D with a gap of 95 s", plus(gap, kind="EDF+D").bytes(),
-               "edf.discontinuous")
+               "edf.gaps", False)
     yield Case("BDF+D with a gap", plus(gap, kind="BDF+D").bytes(),
-               "edf.discontinuous")
+               "edf.gaps", False)
+    yield Case("EDF+D with a gap of a year", plus(
+        [0, 1, 3e7], kind="EDF+D").bytes(), "edf.gap_length")
     for name, onsets in (
             ("a gap", gap), ("time running back", [0, 1, 2, 1, 2]),
             ("an overlap", [0, 1, 1.5, 2.5]), ("a late start", [5, 6, 7])):

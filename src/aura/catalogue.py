@@ -1,9 +1,10 @@
 """
 Which recordings lie in a folder, and which annotations belong to them.
 
-Nothing is opened here: names and kinds of directory entries decide, so that
-ten thousand files are listed in a moment. The order is that of the names,
-folder by folder, and the same on every machine.
+Names and kinds of directory entries decide, so that ten thousand files are
+listed in a moment; only of a CSV the header is read, since it alone says
+what the file is. The order is that of the names, folder by folder, and the
+same on every machine.
 """
 
 import os
@@ -13,11 +14,12 @@ import unicodedata
 from dataclasses import dataclass
 
 from aura.errors import AuraError, Problem
+from aura.formats import beat_series, sidecars, tuh_csv
+from aura.formats.names import is_csv, recording_stem, says_beats
 from aura.workspace import Folder, not_regular, outside
 
 SUFFIXES = (".edf", ".bdf")
-# Annotations of the TUH corpus since its version 2.
-UNREAD = (".csv_bi", ".csv")
+ECG = "ecg"
 # Beside an ecg/ folder a BIDS session's other modalities are passed over.
 OTHER_MODALITIES = ("eeg", "emg", "mov")
 
@@ -39,16 +41,24 @@ class Candidate:
     problem : Problem or None
         Why it cannot be read. An error is an input that is refused; a
         warning says that nothing is lost, such as a second way to a folder.
-    unread : str or None
-        Path of a file that by its name has annotations of a kind that is
-        not read, where there are no others.
+    form : str
+        ``ecg`` for a waveform, ``beats`` for beat times, ``rr`` for
+        intervals.
+    others : tuple of str
+        Paths of further annotations that belong to it and are not used.
     """
 
     path: str
     name: str
     annotations: str | None = None
     problem: Problem | None = None
-    unread: str | None = None
+    form: str = ECG
+    others: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """The name without what says its format."""
+        return recording_stem(self.name)
 
 
 def find(folder: Folder, subfolder: str = "") -> list[Candidate]:
@@ -68,8 +78,9 @@ def find(folder: Folder, subfolder: str = "") -> list[Candidate]:
         In stable order. Files that are no recordings and hidden entries are
         passed over, and so are the other modalities of a BIDS session that
         has a file ``ecg/*_ecg.edf``. Links to files inside the folder are
-        followed. Of two recordings whose names differ in their ending only
-        the second is refused, since both would have the same output.
+        followed. Of two recordings of one form whose names differ in their
+        ending only the second is refused, since both would have the same
+        output; for those of different forms see `aura.formats.two_forms`.
 
     A single file is taken for a recording whatever its ending. What is not
     there, or leads out of the folder, is one candidate with that problem.
@@ -133,38 +144,47 @@ class _Listing:
             if entry.name == "ecg" and entry.is_dir(follow_symlinks=False)
             for name in _Listing(self.folder, self.join("ecg")).names)
 
-    def candidate(self, path: str, name: str) -> Candidate:
+    def candidate(self, path: str, name: str,
+                  form: str | None = None) -> Candidate:
         """A recording here, with what belongs to it."""
         entry = posixpath.basename(path)
-        sidecar = self.annotations_of(entry)
-        return Candidate(path, name, sidecar, unread=(
-            self._beside(entry, UNREAD) if sidecar is None else None))
+        if form is None:
+            form = self.form_of(entry) if is_csv(entry) else ECG
+        beside = [self.join(known) for known in sidecars.beside(
+            entry, self.names) if known != entry
+            and self._annotates(known)]
+        beside += self._in_session(entry)
+        return Candidate(
+            path, name, beside[0] if beside else None,
+            form=form or beat_series.BEATS, others=tuple(beside[1:]))
 
-    def _beside(self, name: str, suffixes: tuple[str, ...]) -> str | None:
-        stem = posixpath.splitext(name)[0]
-        for suffix in suffixes:
-            sidecar = self.names.get((stem + suffix).lower())
-            if sidecar is not None:
-                return self.join(sidecar)
-        return None
+    def form_of(self, name: str) -> str | None:
+        """Whether a CSV here holds beats or intervals, by its header."""
+        form = beat_series.form_of(self._head(name))
+        # What calls itself beats is refused with a reason, not passed over.
+        return form or (beat_series.BEATS if says_beats(name) else None)
 
-    def annotations_of(self, name: str) -> str | None:
-        """Path of the annotations that belong to a recording here."""
-        sidecar = self._beside(name, (".tse_bi", ".tse"))
-        if sidecar is not None:
-            return sidecar
-        stem = posixpath.splitext(name)[0]
-        run, _, modality = stem.rpartition("_")
-        events = f"{run if modality in ('ecg', 'eeg') else stem}_events.tsv"
-        if events.lower() in self.names:
-            return self.join(self.names[events.lower()])
+    def _head(self, name: str) -> bytes:
+        try:
+            with self.folder.open(self.join(name)) as stream:
+                return stream.read(beat_series.HEAD_BYTES)
+        except (AuraError, OSError):
+            return b""
+
+    def _annotates(self, name: str) -> bool:
+        return not name.lower().endswith(".csv") or tuh_csv.is_one(
+            self._head(name))
+
+    def _in_session(self, name: str) -> list[str]:
+        """Events of a BIDS session, which lie with its EEG."""
         session, here = posixpath.split(self.path)
-        if here == "ecg":
-            beside = posixpath.join(session, "eeg", events)
-            # Also what cannot be read: it is refused, not passed over.
-            if os.path.lexists(self.folder.root / beside):
-                return beside
-        return None
+        if here != "ecg":
+            return []
+        beside = posixpath.join(
+            session, "eeg", sidecars.events_of(recording_stem(name)))
+        # Also what cannot be read: it is refused, not passed over.
+        return ([beside] if os.path.lexists(self.folder.root / beside)
+                else [])
 
 
 class _Search:
@@ -199,18 +219,19 @@ class _Search:
             if listing.problem is not None:
                 self._refuse(path, listing.problem)
             skipped = OTHER_MODALITIES if listing.has_ecg_folder() else ()
-            stems: set[str] = set()
+            stems: set[tuple[str, str]] = set()
             for entry in listing.entries:
                 if entry.name in skipped:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if not self._misnamed(listing.join(entry.name)):
                         pending.append(listing.join(entry.name))
-                elif entry.is_symlink() or _is_recording(entry.name):
+                elif (entry.is_symlink() or _is_recording(entry.name)
+                      or is_csv(entry.name)):
                     self._file(listing, entry, stems)
 
     def _file(self, listing: _Listing, entry: os.DirEntry[str],
-              stems: set[str]) -> None:
+              stems: set[tuple[str, str]]) -> None:
         path = listing.join(entry.name)
         try:
             target = os.stat(self._folder.root / path)
@@ -219,11 +240,12 @@ class _Search:
                 self._unreadable(path)
             return
         is_folder = stat.S_ISDIR(target.st_mode)
-        if not is_folder and not _is_recording(entry.name):
+        form = None if is_folder else _form(listing, entry.name)
+        if not is_folder and form is None:
             return
         if self._misnamed(path):
             return
-        stem = posixpath.splitext(entry.name)[0]
+        stem = (recording_stem(entry.name), form or "")
         if not self._folder.holds(self._folder.root / path):
             self._refuse(path, outside().problem)
         elif is_folder:
@@ -237,7 +259,8 @@ class _Search:
                 "same output; rename one"))
         else:
             stems.add(stem)
-            self.found.append(listing.candidate(path, self._relative(path)))
+            self.found.append(
+                listing.candidate(path, self._relative(path), form))
 
     def _unreadable(self, path: str) -> None:
         try:
@@ -288,4 +311,10 @@ def _name_problem(path: str) -> Problem | None:
 
 
 def _is_recording(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(SUFFIXES) or says_beats(name)
+
+
+def _form(listing: _Listing, name: str) -> str | None:
+    if name.lower().endswith(SUFFIXES):
+        return ECG
+    return listing.form_of(name) if is_csv(name) else None

@@ -176,13 +176,13 @@ def assess(signal: Signal) -> Quality:
     count = min(EXCERPTS, 1 + last // length)
     pieces = [signal.read(at, at + length) for at in
               (round(last * i / max(count - 1, 1)) for i in range(count))]
-    slopes = [_slopes(piece, signal.fs_hz) for piece in pieces]
+    each = [slopes(piece, signal.fs_hz) for piece in pieces]
     return Quality(
         flat=float(np.mean([_flat(p, signal.fs_hz) for p in pieces])),
         railed=float(np.mean([_railed(p, signal.rails) for p in pieces])),
         regularity=float(np.median([_regularity(s, signal.fs_hz)
-                                    for s in slopes])),
-        peakiness=float(np.median([_peakiness(s) for s in slopes])),
+                                    for s in each])),
+        peakiness=float(np.median([_peakiness(s) for s in each])),
         amplitude=float(np.median([np.ptp(p) for p in pieces])))
 
 
@@ -239,8 +239,22 @@ def _railed(piece: Floats, rails: tuple[float, float]) -> float:
     return float(np.mean(held)) if len(held) else 0.0
 
 
-def _slopes(piece: Floats, fs_hz: float) -> Floats:
-    """Mean absolute difference over 0.1 s, at each sample."""
+def slopes(piece: Floats, fs_hz: float) -> Floats:
+    """
+    Mean absolute difference over 0.1 s, which stands out at each beat.
+
+    Parameters
+    ----------
+    piece : ndarray, shape (n,)
+        Samples.
+    fs_hz : float
+        Their rate.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Entry i is of the 0.1 s from sample i on; a little shorter.
+    """
     width = max(1, round(0.1 * fs_hz))
     # Over 10 ms, since from sample to sample fast devices show noise only.
     step = max(1, round(0.01 * fs_hz))

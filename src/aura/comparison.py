@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aura.annotations import OTHER
 from aura.catalogue import printable
 from aura.errors import AuraError, InvalidInputError, MissingError, Problem
+from aura.formats.names import recording_stem
+from aura.formats.words import OTHER
 from aura.meeting import seizure_spans
 from aura.recording import Event
 from aura.references import (
@@ -151,7 +152,8 @@ class Comparison:
 
 
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
-            alias_key: str = "aura", track: Track = iter) -> Comparison:
+            alias_key: str = "aura", track: Track = iter,
+            prefer: str = "") -> Comparison:
     """
     Score a tree of detections against a tree of annotated recordings.
 
@@ -166,6 +168,8 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
         The settings of these names.
     track : callable, optional
         Iterates over what it is given, such as a progress bar.
+    prefer : str, optional
+        The setting of this name.
 
     Returns
     -------
@@ -184,11 +188,13 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
                 "score.folder", f"the {role} is no folder",
                 "give the folder of annotated recordings, then that of "
                 "the detections")
-    truth = read_references(Folder(reference), ecg_channel, alias_key, track)
+    truth = read_references(
+        Folder(reference), ecg_channel, alias_key, track, prefer)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "the reference holds no recordings and no "
-            "annotations", "EDF and BDF are read, .tse_bi, .tse and .tsv")
+            "annotations", "EDF, BDF and CSV of beats are read, .tse_bi, "
+            ".tse, .tsv and .csv_bi")
     return _compare(truth, Folder(hypothesis))
 
 
@@ -218,7 +224,7 @@ def _pair(references: Sequence[Reference],
     named = {posixpath.splitext(path)[0]: path for path in paths}
     pairs = {}
     for reference in references:
-        path = named.pop(posixpath.splitext(reference.path)[0], None)
+        path = named.pop(recording_stem(reference.path), None)
         if path is not None:
             pairs[reference.path] = path
     left: dict[str, list[str]] = defaultdict(list)

@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Literal
 
+from aura.formats.names import recording_stem
+
 _BIDS = re.compile(r"(sub-[^_/]+)")
 _TUSZ = re.compile(r"(.+)_s\d{3}_t\d{3}", re.ASCII)
 
@@ -29,7 +31,7 @@ def patient_identity(path: str, header_patient: str) -> str:
     3. the first word of the header's patient field, in plain EDF too,
        unless it is ``X``;
     4. the folder that the file lies in;
-    5. the file's name without its ending.
+    5. the file's name without what says its format.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def patient_identity(path: str, header_patient: str) -> str:
         To be shown to nobody: see `alias`.
     """
     *folders, name = unicodedata.normalize("NFC", path).split("/")
-    stem = name.rpartition(".")[0] or name
+    stem = recording_stem(name)
     for part in (*folders, stem):
         match = _BIDS.match(part)
         if match:

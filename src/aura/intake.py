@@ -2,10 +2,10 @@
 One recording, from its bytes to what the stages need to know of it.
 
 `examine` takes everything together: the header guard, EDF+ annotations and
-continuity, the annotations beside the file, the choice of the ECG channel
-and the patient's alias. A file that breaks its format is *refused* with the
-rule it breaks; one that is only short or poor in signal is a recording with
-warnings.
+gaps, the annotations beside the file, the choice of the ECG channel and the
+patient's alias; of a recording without a waveform its beats. A file that
+breaks its format is *refused* with the rule it breaks; one that is only
+short or poor in signal is a recording with warnings.
 """
 
 import contextlib
@@ -13,34 +13,27 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from aura import annotations
-from aura.catalogue import Candidate, printable
+from aura import quality
+from aura.catalogue import ECG, Candidate
 from aura.ecg import choose
 from aura.edf import Header, read_header
 from aura.edf_samples import EcgSignal
-from aura.errors import (
-    AuraError,
-    CorruptDataError,
-    Problem,
-    ResourceError,
-)
+from aura.errors import AuraError, CorruptDataError, Problem
+from aura.formats import annotated, beat_series, edf_gaps
+from aura.formats.annotated import Frame
+from aura.formats.edf_gaps import GappedSignal
 from aura.identity import alias, patient_identity
-from aura.recording import BACKGROUND, Event, Recording
-from aura.tal import Timeline, read_timeline
+from aura.recording import Beats, Recording
+from aura.tal import read_timeline
 from aura.workspace import Folder
 
 SHORT_S = 60.0
-SIDECAR_BYTES_MAX = 64 * 2**20
-EDF_PLUS = "EDF+"
-DISAGREE_S = 1.0
-DISAGREE_DAYS = 1
-
-_Problems = tuple[Problem, ...]
-_Annotated = tuple[tuple[Event, ...], str | None, _Problems]
+# Of recordings that do not say when they were made.
+NO_DATE = datetime(2000, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
 
 @contextlib.contextmanager
 def open_signal(folder: Folder, recording: Recording,
-                path: str = "") -> Iterator[EcgSignal]:
+                path: str = "") -> Iterator[EcgSignal | GappedSignal]:
     """
     Open the ECG of a recording that `examine` has returned.
 
@@ -142,8 +135,9 @@ def open_signal(folder: Folder, recording: Recording,
 
     Yields
     ------
-    EcgSignal
-        Any number of threads may read from it.
+    EcgSignal or GappedSignal
+        Any number of threads may read from it. Samples are on the
+        recording's clock; in the gaps of a discontinuous one they are NaN.
 
     Raises
     ------
@@ -154,13 +148,44 @@ def open_signal(folder: Folder, recording: Recording,
     with folder.open(path or recording.path) as stream:
         header = read_header(stream)
         labels = tuple(signal.label for signal in header.signals)
-        if (labels != recording.channels
-                or float(header.duration_s) != recording.duration_s):
+        if labels != recording.channels:
             raise _changed()
-        signal = EcgSignal(stream, header, recording.channel_index)
-        if signal.fs_hz != recording.fs_hz:
+        signal = _opened(stream, header, recording.channel_index)
+        duration_s = (signal.duration_s if isinstance(signal, GappedSignal)
+                      else float(header.duration_s))
+        if (signal.fs_hz, duration_s) != (
+                recording.fs_hz, recording.duration_s):
             raise _changed()
         yield signal
+
+
+def read_beats(folder: Folder, recording: Recording) -> Beats:
+    """
+    The beats of a recording without a waveform.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder that the recording lies in.
+    recording : Recording
+        What `examine` has returned, with ``fs_hz`` None.
+
+    Returns
+    -------
+    Beats
+        Intervals over 3 s are unscorable.
+
+    Raises
+    ------
+    AuraError
+        As `aura.formats.beat_series.read`, and ``recording.changed`` if
+        the file is not the one that was examined.
+    """
+    with folder.open(recording.path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if _sha256(stream, size) != recording.sha256:
+            raise _changed()
+        return beat_series.read(stream).beats()
 
 
 def _examine(folder: Folder, candidate: Candidate, ecg_channel: str,
@@ -170,6 +195,8 @@ def _examine(folder: Folder, candidate: Candidate, ecg_channel: str,
         return Refused(candidate.name, (candidate.problem,)), {}
     try:
         with folder.open(candidate.path) as stream:
+            if candidate.form != ECG:
+                return _beats(folder, candidate, stream, alias_key), {}
             return _read(folder, candidate, stream, ecg_channel, alias_key)
     except AuraError as error:
         problem = error.problem
@@ -185,140 +212,93 @@ def _read(folder: Folder, candidate: Candidate, stream: BinaryIO,
     size = os.fstat(stream.fileno()).st_size
     header = read_header(stream)
     timeline = read_timeline(stream, header)
-    events, source, problems = _annotations(
-        folder, candidate, header, timeline)
+    duration_s = edf_gaps.duration_s(header, timeline)
+    start = header.start + timedelta(seconds=timeline.first_onset_s)
+    events, source, problems = annotated.gather(folder, candidate, Frame(
+        duration_s, start, _rate_hz(header), timeline.notes))
     index, qualities, found = choose(stream, header, ecg_channel)
     signal = EcgSignal(stream, header, index)
-    duration_s = float(header.duration_s)
-    if duration_s < SHORT_S:
-        found += (Problem(
-            "recording.short", "warning", f"the recording lasts {duration_s:g}"
-            f" s; below {SHORT_S:g} s no long window is ever full"),)
     labels = tuple(signal.label for signal in header.signals)
     digest = _sha256(stream, size)
     return Recording(
         path=candidate.name,
-        patient=alias("p", _identity(folder, candidate, header), alias_key),
+        patient=alias("p", identity_of(folder, candidate, header.patient),
+                      alias_key),
         channels=labels,
         channel=labels[index],
         channel_index=index,
         unit=signal.unit,
         fs_hz=signal.fs_hz,
         duration_s=duration_s,
-        start=header.start + timedelta(seconds=timeline.first_onset_s),
+        start=start,
         events=events,
         annotation_source=source,
         sha256=digest,
-        problems=header.problems + problems + found), qualities
+        problems=(*header.problems, *edf_gaps.warnings(header, timeline),
+                  *problems, *found, *_short(duration_s))), qualities
 
 
-def _identity(folder: Folder, candidate: Candidate, header: Header) -> str:
+def _rate_hz(header: Header) -> float:
+    """Rate of the fastest signal, in which WFDB counts an EDF file."""
+    return float(max(header.rate_hz(signal) for signal in header.signals))
+
+
+def identity_of(folder: Folder, candidate: Candidate,
+                header_patient: str = "") -> str:
+    """
+    Identity of the patient of a recording, to be shown to nobody.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder that `aura.catalogue.find` searched.
+    candidate : Candidate
+        What it found.
+    header_patient : str, optional
+        The patient field of the EDF header.
+    """
     # The folder's own name counts too, so that a patient is the same whether
     # the collection, one folder of it or a single file was given.
     path = posixpath.join(folder.root.name, candidate.path)
-    return patient_identity(path, header.patient)
+    return patient_identity(path, header_patient)
 
 
-def _annotations(folder: Folder, candidate: Candidate, header: Header,
-                 timeline: Timeline) -> _Annotated:
-    duration_s = float(header.duration_s)
-    noted = [Event(note.onset_s, note.duration_s,
-                   annotations.label_of(note.text))
-             for note in timeline.notes]
-    looked = any(event.is_seizure or event.label == BACKGROUND
-                 for event in noted)
-    inside, problems = annotations.settle(noted, duration_s)
-    if candidate.annotations is None:
-        return _trusted(inside, EDF_PLUS if looked else None, (
-            *problems, *(() if looked else _unread(candidate))))
-    rows, doubts = _sidecar(
-        folder, candidate.annotations, duration_s,
-        header.start + timedelta(seconds=timeline.first_onset_s))
-    beside, found = annotations.settle(rows, duration_s)
-    source = candidate.annotations.removeprefix(
-        candidate.path.removesuffix(candidate.name))
-    beside, used, found = _trusted(beside, source, found)
-    if used and looked and not _same(beside, inside):
-        found += (Problem(
-            "annotations.disagree", "warning", f"the annotations beside the "
-            f"file have {len(beside)} seizures and those inside {len(inside)}"
-            ", or other times; those beside it are used"),)
-    return beside, used, doubts + found
+def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
+           alias_key: str) -> Recording:
+    size = os.fstat(stream.fileno()).st_size
+    series = beat_series.read(stream)
+    events, source, problems = annotated.gather(folder, candidate, Frame(
+        series.duration_s, series.start, ends_early_s=quality.MAX_RR_S))
+    start = series.start
+    if start is None:
+        start = NO_DATE
+        problems += (Problem(
+            "recording.no_date", "warning", "beats have no date; the clock "
+            f"of this recording is taken to start at {NO_DATE}"),)
+    return Recording(
+        path=candidate.name,
+        patient=alias("p", identity_of(folder, candidate), alias_key),
+        channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
+        duration_s=series.duration_s, start=start, events=events,
+        annotation_source=source, sha256=_sha256(stream, size),
+        problems=(*series.problems, *problems, *_short(series.duration_s)))
 
 
-def _unread(candidate: Candidate) -> Iterator[Problem]:
-    if candidate.unread is not None:
-        yield Problem(
-            "annotations.unread", "warning", "TUSZ v2 csv annotations are not"
-            f" read yet: {_shown(candidate.unread)}; convert to .tse_bi")
+def _short(duration_s: float) -> tuple[Problem, ...]:
+    if duration_s >= SHORT_S:
+        return ()
+    return (Problem(
+        "recording.short", "warning", f"the recording lasts {duration_s:g}"
+        f" s; below {SHORT_S:g} s no long window is ever full"),)
 
 
-def _trusted(events: tuple[Event, ...], source: str | None,
-             problems: _Problems) -> _Annotated:
-    """Nothing at all, where a seizure is known of and its place is not."""
-    unplaced = [problem.rule in annotations.UNPLACED for problem in problems]
-    if not any(unplaced):
-        return events, source, problems
-    return (), None, tuple(
-        replace(problem, text=f"{problem.text}; the recording counts as not "
-                "annotated: mend or remove the annotation")
-        if bad else problem
-        for problem, bad in zip(problems, unplaced, strict=True))
-
-
-def _sidecar(folder: Folder, path: str, duration_s: float,
-             start: datetime) -> tuple[list[Event], _Problems]:
-    try:
-        return _read_sidecar(folder, path, duration_s, start)
-    except AuraError as error:
-        text = str(error.args[1])
-        raise type(error)(error.rule, f"annotations {_shown(path)}: {text}",
-                          "mend or remove it") from None
-    except OSError as error:
-        raise ResourceError(
-            "path.read", f"annotations {_shown(path)}: reading failed: "
-            f"{error.strerror}", "mend or remove it") from None
-
-
-def _shown(path: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd"
-                   for c in printable(posixpath.basename(path)))
-
-
-def _read_sidecar(folder: Folder, path: str, duration_s: float,
-                  start: datetime) -> tuple[list[Event], _Problems]:
-    with folder.open(path) as stream:
-        content = stream.read(SIDECAR_BYTES_MAX + 1)
-    if len(content) > SIDECAR_BYTES_MAX:
-        raise ResourceError(
-            "annotations.size",
-            f"there are more than {SIDECAR_BYTES_MAX} bytes")
-    if not path.lower().endswith(".tsv"):
-        return annotations.read_tse(content, start), ()
-    table = annotations.read_event_table(content)
-    return table.events, tuple(_doubts(table, duration_s, start))
-
-
-def _doubts(table: annotations.EventTable, duration_s: float,
-            start: datetime) -> Iterator[Problem]:
-    length, day = table.recording_duration_s, table.recorded_on
-    if length is not None and abs(length - duration_s) > DISAGREE_S:
-        yield Problem(
-            "annotations.other_length", "warning", "the annotations beside "
-            f"the file are of a recording of {length:g} s and this one has "
-            f"{duration_s:g} s; are they those of this recording?")
-    if day and abs((day - start.date()).days) > DISAGREE_DAYS:
-        yield Problem(
-            "annotations.other_date", "warning", "the annotations beside the "
-            "file have another date than the recording; if none of the two "
-            "was changed for privacy, are they those of this recording?")
-
-
-def _same(one: tuple[Event, ...], other: tuple[Event, ...]) -> bool:
-    return len(one) == len(other) and all(
-        abs(a.onset_s - b.onset_s) <= DISAGREE_S
-        and abs(a.end_s - b.end_s) <= DISAGREE_S
-        for a, b in zip(one, other, strict=True))
+def _opened(stream: BinaryIO, header: Header,
+            index: int) -> EcgSignal | GappedSignal:
+    if header.kind.endswith("D"):
+        timeline = read_timeline(stream, header)
+        if len(timeline.parts) > 1:
+            return GappedSignal(stream, header, timeline, index)
+    return EcgSignal(stream, header, index)
 
 
 def _sha256(stream: BinaryIO, size: int) -> str:

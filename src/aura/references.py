@@ -2,9 +2,9 @@
 What is known to be true of a tree: recordings and their annotated seizures.
 
 Where the tree holds recordings, they and the annotations that belong to
-them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``, or a
-HED-SCORE tree of ``.tsv``), each file stands for its recording and has to
-say how long that is.
+them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``,
+``.csv_bi``, or a HED-SCORE tree of ``.tsv``), each file stands for its
+recording and has to say how long that is.
 """
 
 import os
@@ -15,14 +15,12 @@ from pathlib import PurePosixPath
 
 from aura import annotations
 from aura.catalogue import Candidate, find, printable
-from aura.errors import (
-    AuraError,
-    InvalidInputError,
-    Problem,
-    ResourceError,
-)
+from aura.errors import AuraError, InvalidInputError, Problem
+from aura.formats import annotated, bids, sidecars, two_forms
+from aura.formats.annotation import Annotations
+from aura.formats.names import recording_stem
 from aura.identity import alias, patient_identity
-from aura.intake import SIDECAR_BYTES_MAX, Refused, examine
+from aura.intake import Refused, examine
 from aura.recording import Event
 from aura.workspace import Folder
 
@@ -31,6 +29,7 @@ BIDS_FOLDERS = ("ecg", "eeg")
 EVENTS = "_events.tsv"
 # In order of preference, as beside a recording.
 TSE = (".tse_bi", ".tse")
+CSV = (".csv_bi",)
 
 Finding = tuple[str, Problem]
 Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
@@ -96,8 +95,8 @@ def run_of(path: str) -> str:
         ``sub-``, also without ``_ecg``, ``_eeg`` or ``_events`` and without
         the folder ``ecg`` or ``eeg`` that it lies in.
     """
-    pure = PurePosixPath(path)
-    parent, stem = pure.parent, pure.stem
+    pure = PurePosixPath(recording_stem(path))
+    parent, stem = pure.parent, pure.name
     if stem.startswith("sub-"):
         run, _, suffix = stem.rpartition("_")
         stem = run if suffix in BIDS_SUFFIXES else stem
@@ -106,8 +105,8 @@ def run_of(path: str) -> str:
 
 
 def read_references(folder: Folder, ecg_channel: str = "",
-                    alias_key: str = "aura",
-                    track: Track = iter) -> References:
+                    alias_key: str = "aura", track: Track = iter,
+                    prefer: str = "") -> References:
     """
     Read all annotated recordings of a tree.
 
@@ -119,13 +118,16 @@ def read_references(folder: Folder, ecg_channel: str = "",
         The settings of these names.
     track : callable, optional
         Iterates over what it is given, such as a progress bar.
+    prefer : str, optional
+        The setting of this name.
 
     Returns
     -------
     References
         Never raises for a bad file.
     """
-    candidates = find(folder)
+    candidates = two_forms.resolve(
+        [(folder, candidate) for candidate in find(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):
         return _recordings(folder, track(candidates), ecg_channel, alias_key)
     found = _annotation_files(folder, alias_key)
@@ -187,7 +189,7 @@ def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
     Returns
     -------
     tuple
-        As `aura.annotations.read_events_tsv` returns it.
+        Events, and the length of the recording where the file says it.
 
     Raises
     ------
@@ -196,20 +198,19 @@ def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
         ``annotations.empty`` if there is no row. A recording without
         seizures has a row that says so, an empty file may be a lost one.
     """
-    content = _content(folder, path)
-    events, duration_s = ([], None) if not content.strip() else (
-        annotations.read_events_tsv(content))
-    if not events:
+    content = annotated.content(folder, path)
+    table = bids.read(content) if content.strip() else Annotations(())
+    if not table.rows:
         raise InvalidInputError(
             "annotations.empty", "this file has no row of events" if content
             else "this file is empty", "where there is no seizure, one row "
             "with eventType 'bckg' over the whole recording says so")
-    return events, duration_s
+    return table.events(), table.duration_s
 
 
 def _recordings(folder: Folder, candidates: Iterable[Candidate],
                 ecg_channel: str, alias_key: str) -> References:
-    annotated, unannotated = [], []
+    found_true, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
         found = examine(folder, candidate, ecg_channel, alias_key)
@@ -220,16 +221,17 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
         problems += [(found.path, problem) for problem in found.problems
                      if problem.rule.startswith("annotations.")]
         if found.annotated:
-            annotated.append(Reference(
+            found_true.append(Reference(
                 found.path, found.patient, found.duration_s, found.events))
         else:
             unannotated.append(found.path)
-    return References(tuple(annotated), tuple(unannotated), tuple(problems))
+    return References(
+        tuple(found_true), tuple(unannotated), tuple(problems))
 
 
 def _annotation_files(folder: Folder, alias_key: str) -> References:
-    paths, problems = list_files(folder, (*TSE, ".tsv"))
-    annotated, unannotated = [], []
+    paths, problems = list_files(folder, (*TSE, ".tsv", *CSV))
+    found_true, unannotated = [], []
     for path in sorted(_one_per_run(paths)):
         try:
             events, duration_s = _read_alone(folder, path)
@@ -244,16 +246,16 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             continue
         identity = patient_identity(printable(path), "")
         patient = alias("p", identity, alias_key)
-        annotated.append(Reference(path, patient, duration_s, settled))
+        found_true.append(Reference(path, patient, duration_s, settled))
     return References(
-        tuple(annotated), tuple(unannotated), tuple(problems))
+        tuple(found_true), tuple(unannotated), tuple(problems))
 
 
 def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
     # BIDS has other tables than those of events.
-    bids = any(path.lower().endswith(EVENTS) for path in paths)
+    named = any(path.lower().endswith(EVENTS) for path in paths)
     known = set()
-    for ending in (*TSE, EVENTS if bids else ".tsv"):
+    for ending in (*TSE, EVENTS if named else ".tsv", *CSV):
         for path in paths:
             run = run_of(path)
             if path.lower().endswith(ending) and run not in known:
@@ -263,24 +265,16 @@ def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
 
 def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
     """Events of a file, and how long it says that its recording is."""
-    if path.lower().endswith(TSE):
-        events = annotations.read_tse(_content(folder, path))
-        duration_s = max((event.end_s for event in events), default=None)
-    else:
+    duration_s: float | None
+    if path.lower().endswith(".tsv"):
         events, duration_s = read_tsv(folder, path)
+    else:
+        document = sidecars.read_alone(
+            path, annotated.content(folder, path)) or Annotations(())
+        events, duration_s = document.events(), document.duration_s
     if not duration_s or duration_s < 0:
         raise InvalidInputError(
             "annotations.duration", "this file does not say how long its "
             "recording is", "fill the column recordingDuration, or put the "
             "recording beside it")
     return events, duration_s
-
-
-def _content(folder: Folder, path: str) -> bytes:
-    with folder.open(path) as stream:
-        content = stream.read(SIDECAR_BYTES_MAX + 1)
-    if len(content) > SIDECAR_BYTES_MAX:
-        raise ResourceError(
-            "annotations.size", "this file of events has more than "
-            f"{SIDECAR_BYTES_MAX} bytes", "keep the seizures")
-    return content

@@ -51,6 +51,9 @@ class Settings:
     ecg_channel: str = setting(
         "AURA_ECG_CHANNEL", "",
         "label of the ECG channel, where the rule would choose another")
+    prefer: str = setting(
+        "AURA_PREFER", "",
+        "form to use of a recording that is there in two: ecg, beats or rr")
     alias_key: str = setting(
         "AURA_ALIAS_KEY", "aura",
         "secret from which aliases of patients and recordings are made")

@@ -19,9 +19,11 @@ from typing import BinaryIO
 
 from aura.edf import Header, SignalHeader
 from aura.edf_samples import read_column, records_per_block
-from aura.errors import InvalidInputError, ResourceError, UnsupportedError
+from aura.errors import InvalidInputError, ResourceError
 
 NOTES_MAX = 1_000_000
+# Beyond this a gap is a wrong clock, and would make rows without end.
+DAYS_MAX = 31
 # Onsets are decimal text, rounded by the writer; a beat is timed in ms.
 GAP_S = 1e-3
 
@@ -63,15 +65,19 @@ class Timeline:
         Seconds from the header's start time to the first sample, below 1.
     notes : tuple of Note
         All annotations, in the order of the file.
+    parts : tuple of (int, float)
+        First record of each continuous part, and when it starts in seconds
+        after the first sample; one part where there is no gap.
     """
 
     first_onset_s: float
     notes: tuple[Note, ...]
+    parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
 
 
 def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     """
-    Read all annotations and check that the recording has no gap.
+    Read all annotations, and when each part of the recording starts.
 
     Parameters
     ----------
@@ -86,10 +92,9 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
         If a list is malformed (``edf.annotation.*``), or a record starts
         before the end of the one before it, or in a file that calls itself
         continuous after it (``edf.record_onset``).
-    UnsupportedError
-        ``edf.discontinuous`` if a discontinuous file really has a gap.
     ResourceError
-        ``edf.annotation.count`` beyond a million annotations.
+        ``edf.annotation.count`` beyond a million annotations,
+        ``edf.gap_length`` if gaps stretch a recording beyond 31 days.
     """
     if not header.annotation_signals:
         return Timeline(0.0, ())
@@ -110,7 +115,7 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     first = clock.first_s
     return Timeline(first, tuple(
         Note(note.onset_s - first, note.duration_s, note.text)
-        for note in notes))
+        for note in notes), tuple(clock.parts))
 
 
 def parse(block: bytes, record: int = 0) -> list[
@@ -177,7 +182,9 @@ class _Clock:
     def __init__(self, header: Header) -> None:
         self._continuous = header.kind.endswith("C")
         self._record_s = float(header.record_duration_s)
+        self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
         self.first_s = 0.0
+        self.parts = [(0, 0.0)]
 
     def check(self, record: int,
               lists: list[tuple[float, float, list[str]]]) -> None:
@@ -192,18 +199,29 @@ class _Clock:
                     f"{onset_s:g} s, where 0 up to 1 is allowed",
                     "correct the start time in the header")
             self.first_s = onset_s
-        late_s = onset_s - self.first_s - record * self._record_s
+        # Counted from the part's start, so that no rounding adds up.
+        first, begin_s = self.parts[-1]
+        late_s = (onset_s - self.first_s - begin_s
+                  - (record - first) * self._record_s)
         if abs(late_s) <= GAP_S:
+            return
+        if late_s > 0 and not self._continuous:
+            self._gap(record, onset_s - self.first_s, late_s)
             return
         found = (f"record {record + 1} starts {abs(late_s):g} s "
                  f"{'after' if late_s > 0 else 'before'} the end of the "
                  "records before it")
-        if late_s > 0 and not self._continuous:
-            raise UnsupportedError(
-                "edf.discontinuous", f"{found}; recordings with gaps are not "
-                "read", "split the recording at its gaps")
         raise InvalidInputError(
             "edf.record_onset", found, "split the recording there")
+
+    def _gap(self, record: int, onset_s: float, length_s: float) -> None:
+        self._left_s -= length_s
+        if self._left_s < 0:
+            raise ResourceError(
+                "edf.gap_length", f"record {record + 1} starts after a gap "
+                f"of {length_s:g} s, beyond {DAYS_MAX} days of recording",
+                "split the recording there")
+        self.parts.append((record, onset_s))
 
 
 def _blocks(stream: BinaryIO, header: Header,

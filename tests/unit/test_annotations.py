@@ -7,21 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.annotations import (
-    label_of,
-    read_event_table,
-    read_events_tsv,
-    read_tse,
-    settle,
-    write_events_tsv,
-)
+from aura.annotations import settle
 from aura.errors import AuraError
+from aura.formats import bids, tse
+from aura.formats.bids import write_events as write_events_tsv
+from aura.formats.words import label_of
 from aura.recording import Event
 
 START = datetime(2021, 3, 2, 10, 20, 30)
 TSE = b"version = tse_v1.0.0\n\n"
 HEADER = b"onset\tduration\teventType\tconfidence\tchannels\tdateTime\t" \
     b"recordingDuration\n"
+
+
+def read_tse(content, start=None):
+    return tse.read(content, start).events()
+
+
+def read_events_tsv(content):
+    table = bids.read(content)
+    return table.events(), table.duration_s
 
 
 def rules(problems):
@@ -126,11 +131,11 @@ def test_malformed_tsv_names_line_and_field(line, field, content):
     (b"2021-03-022", None), (b"02/03/2021", None)])
 def test_the_day_of_a_recording_is_read_however_its_time_is(text, day):
     row = b"1\t2\tsz\t1\tn/a\t" + text + b"\t9\n"
-    assert read_event_table(HEADER + row).recorded_on == day
+    assert bids.read(HEADER + row).recorded_on == day
 
 
 def test_too_many_lines_are_refused(monkeypatch):
-    monkeypatch.setattr("aura.annotations.EVENTS_MAX", 3)
+    monkeypatch.setattr("aura.formats.fields.LINES_MAX", 3)
     with pytest.raises(AuraError, match="annotations.count"):
         read_tse(TSE + b"1 2 seiz 1\n" * 3)
 

@@ -67,15 +67,6 @@ def test_annotations_beside_a_recording(tree, sidecar):
     assert found.annotations == sidecar
 
 
-@pytest.mark.parametrize("beside, unread", [
-    (["x.csv", "x.csv_bi"], "x.csv_bi"), (["x.CSV"], "x.CSV"),
-    (["x.csv_bi", "x.tse"], None), (["x.csv_bi", "x_events.tsv"], None),
-    (["y.csv"], None)])
-def test_annotations_of_a_kind_that_is_not_read(tree, beside, unread):
-    (found,) = find(tree("x.edf", *beside))
-    assert found.unread == unread
-
-
 def test_seizeit2_session_is_taken_from_its_ecg(tree):
     run = "sub-001_ses-01_task-szMonitoring_run-01"
     base = "sub-001/ses-01"

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pytest
 
-from aura.annotations import write_events_tsv
 from aura.catalogue import find
 from aura.cohort import tse_bi
 from aura.comparison import Comparison, compare
+from aura.formats.bids import write_events as write_events_tsv
 from aura.errors import MissingError
 from aura.intake import examine
 from aura.recording import Event

@@ -12,6 +12,7 @@ import pytest
 
 from aura import catalogue, channels, intake
 from aura.errors import AuraError
+from aura.formats import annotated
 from aura.identity import alias
 from aura.intake import Refused
 from aura.recording import Event, Recording
@@ -172,7 +173,7 @@ def test_a_sidecar_that_cannot_be_read_names_it(examined, monkeypatch):
     def broken(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("aura.intake._read_sidecar", broken)
+    monkeypatch.setattr("aura.formats.annotated.content", broken)
     outcome = examined(File(), {"r.tse_bi": TSE})
     assert outcome.problems[0].text == (
         "annotations r.tse_bi: reading failed: Input/output error; mend or "
@@ -186,24 +187,34 @@ def test_the_name_of_a_faulty_sidecar_is_printable(examined):
     assert outcome.problems[0].text.isprintable()
 
 
-@pytest.mark.parametrize("suffix", [".csv_bi", ".csv", ".CSV_BI"])
-def test_annotations_that_are_not_read_are_said(examined, suffix):
-    recording = examined(File(), {f"r{suffix}": b"# version = csv_v1.0.0\n"})
+CSV = b"""# version = csv_v1.0.0
+# bname = r
+# duration = 60.0000 secs
+#
+channel,start_time,stop_time,label,confidence
+TERM,0.0000,1.0000,bckg,1.0000
+TERM,1.0000,9.0000,%s,0.9000
+"""
+
+
+@pytest.mark.parametrize("suffix, word, label", [
+    (".csv_bi", b"seiz", "sz"), (".csv", b"cpsz", "sz_foc_ia"),
+    (".CSV_BI", b"SEIZ", "sz")])
+def test_annotations_of_tusz_v2_are_read(examined, suffix, word, label):
+    recording = examined(File(), {f"r{suffix}": CSV % word})
+    assert recording.events == (Event(1, 8, label, 0.9),)
+    assert recording.annotation_source == f"r{suffix}"
+    assert rules(recording) == []
+
+
+def test_a_csv_that_is_no_annotation_is_passed_over(examined):
+    recording = examined(File(), {"r.csv": b"mean_hr,sdnn\n70,31\n"})
     assert not recording.annotated
-    assert rules(recording) == ["annotations.unread"]
-    assert f"r{suffix}" in recording.problems[0].text
-
-
-def test_annotations_that_are_not_read_do_not_matter_beside_others(examined):
-    beside = {"r.csv_bi": b"", "r.tse_bi": TSE + b"1 9 seiz 1\n"}
-    assert rules(examined(File(), beside)) == []
-    inside = plus(texts=[tal(5, 7, "seizure")])
-    assert rules(examined(inside, {"q.csv_bi": b""}, name="q.edf",
-                          only="q.edf")) == []
+    assert rules(recording) == []
 
 
 def test_a_sidecar_without_end_refuses(examined, monkeypatch):
-    monkeypatch.setattr(intake, "SIDECAR_BYTES_MAX", 20)
+    monkeypatch.setattr(annotated, "BYTES_MAX", 20)
     outcome = examined(File(), {"r.tse_bi": TSE + b"1 2 seiz 1\n"})
     assert rules(outcome) == ["annotations.size"]
 

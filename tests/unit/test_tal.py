@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.edf import read_header
-from aura.errors import AuraError, UnsupportedError
-from aura.tal import parse, read_timeline
+from aura.errors import AuraError, ResourceError
+from aura.tal import Note, parse, read_timeline
 from tests.edf_builder import Channel, heart, plus, tal
 
 
@@ -106,10 +106,18 @@ def test_discontinuous_without_a_gap_is_read(timeline_of):
     assert timeline_of(plus(kind="EDF+D")).first_onset_s == 0
 
 
-def test_discontinuous_with_a_gap_is_unsupported(timeline_of):
-    onsets = [0, 1, 2, 98, 99]
-    with pytest.raises(UnsupportedError, match="discontinuous: record 4 .*95"):
-        timeline_of(plus(onsets, kind="EDF+D"))
+def test_parts_of_a_discontinuous_recording_start_where_they_say(
+        timeline_of):
+    onsets = [0.5, 1.5, 2.5, 98.5, 99.5, 100.51]
+    timeline = timeline_of(plus(onsets, [tal(99, 1, "in a part")],
+                                kind="EDF+D"))
+    assert timeline.parts == ((0, 0.0), (3, 98.0), (5, 100.01))
+    assert timeline.notes == (Note(98.5, 1, "in a part"),)
+
+
+def test_a_gap_longer_than_any_recording_is_refused(timeline_of):
+    with pytest.raises(ResourceError, match="gap_length: record 2 .*3e"):
+        timeline_of(plus([0, 3e7], kind="EDF+D"))
 
 
 @pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
@@ -133,8 +141,11 @@ def test_a_gap_in_a_continuous_file_is_refused(timeline_of):
 
 def test_small_steps_do_not_add_up_unseen(timeline_of):
     onsets = [i * 1.0005 for i in range(60)]
-    with pytest.raises(UnsupportedError, match="edf.discontinuous"):
-        timeline_of(plus(onsets, kind="EDF+D"))
+    parts = timeline_of(plus(onsets, kind="EDF+D")).parts
+    assert all(abs(onset - onsets[record]) < 1e-9 for record, onset in parts)
+    ends = [after for after, _ in parts[1:]] + [60]
+    assert all((end - first) * 0.0005 <= 0.0021
+               for (first, _), end in zip(parts, ends, strict=True))
 
 
 def test_rounded_onsets_are_no_gap(timeline_of):

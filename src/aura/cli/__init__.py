@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import aura
-from aura.cli import blocks, calls, demo, learning, reading, solutions
+from aura.cli import (
+    blocks,
+    calls,
+    converting,
+    demo,
+    learning,
+    reading,
+    solutions,
+)
 from aura.errors import AuraError
 
 EPILOG = """\
@@ -41,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"aura {aura.__version__}")
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, reading, blocks, calls, solutions, demo):
+    for module in (learning, reading, converting, blocks, calls, solutions,
+                   demo):
         module.register(verbs)
     return made
 

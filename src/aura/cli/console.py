@@ -1,15 +1,32 @@
 """What all verbs share: progress, and a word on every file with a fault."""
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from aura.catalogue import printable
 from aura.errors import Problem
 from aura.rpc.aura_pb2 import EcgBatch
+from aura.settings import Settings
 from aura.stages.manifest import Outcome
 
 NOT_A_DEVICE = "Research software, not a medical device."
+
+
+def add_prefer(verb: argparse.ArgumentParser) -> None:
+    """Add the option that chooses between two forms of one recording."""
+    verb.add_argument(
+        "--prefer", choices=("ecg", "beats", "rr"), default="",
+        help="form to use of a recording that is there as waveform and as "
+        "beats, which is refused else (AURA_PREFER)")
+
+
+def preferred(given: argparse.Namespace, settings: Settings) -> Settings:
+    """Settings with what the option of `add_prefer` says."""
+    return (replace(settings, prefer=given.prefer) if given.prefer
+            else settings)
 
 
 def track(batches: Iterable[EcgBatch]) -> Iterator[EcgBatch]:

@@ -1,12 +1,12 @@
 """Pictures of a finished run, one per recording."""
 
-import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from aura import pictures, tables
+from aura.formats.names import recording_stem
 from aura.runners.local import HIDDEN, RUN_ID
 from aura.stages import manifest
 from aura.stages.manifest import Entry
@@ -58,7 +58,7 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> Iterator[Entry]:
         rows = slice(*np.searchsorted(numbers, [number, number + 1]))
         spans = entry.signals.unscorable if entry.signals else ()
         pictures.draw(
-            out / (posixpath.splitext(recording.path)[0] + ".png"),
+            out / (recording_stem(recording.path) + ".png"),
             title=recording.path,
             time_s=features.values["time_s"][rows],
             heart_rate_bpm=features.values["mean_hr"][rows],

@@ -10,7 +10,8 @@ from typing import Any
 from aura.cli import console
 from aura.settings import Settings
 
-TREES = "recordings: EDF or BDF files, or folders of them (any layout)"
+TREES = ("recordings: EDF, BDF or CSV files of beats, or folders of them (any "
+         "layout)")
 
 
 def register(verbs: Any) -> None:
@@ -18,8 +19,9 @@ def register(verbs: Any) -> None:
     train = verbs.add_parser(
         "train", help="learn from annotated recordings",
         description="Train a RandomForest on annotated recordings and "
-        "validate it patient by patient. Annotations are read from .tse_bi "
-        "or BIDS *_events.tsv files beside the recordings, or from EDF+.",
+        "validate it patient by patient. Annotations are read from files "
+        "beside the recordings (.tse_bi, .csv_bi, BIDS *_events.tsv and "
+        "more, see docs/formats.md), or from EDF+.",
         epilog="example: aura train study/ --out model")
     train.add_argument("paths", nargs="+", type=Path, metavar="IN",
                        help=TREES)
@@ -30,6 +32,7 @@ def register(verbs: Any) -> None:
                        "threshold is set (AURA_TARGET_FAR, 1)")
     train.add_argument("--seed", type=int, metavar="N",
                        help="seed of everything random (AURA_SEED, 1)")
+    console.add_prefer(train)
     train.set_defaults(run=_train)
     predict = verbs.add_parser(
         "predict", help="find seizures with a trained model",
@@ -47,12 +50,13 @@ def register(verbs: Any) -> None:
     predict.add_argument("--pictures", action="store_true",
                          help="draw a picture of each recording beside its "
                          "event file")
+    console.add_prefer(predict)
     predict.set_defaults(run=_predict)
 
 
 def _train(given: argparse.Namespace) -> int:
     from aura.runners import local
-    settings = Settings.load()
+    settings = console.preferred(given, Settings.load())
     if given.target_far is not None:
         settings = replace(settings, target_far=given.target_far)
     if given.seed is not None:
@@ -112,7 +116,8 @@ def _interval(estimate: dict[str, float | None]) -> str:
 def _predict(given: argparse.Namespace) -> int:
     from aura.runners import local
     outcome = local.predict(given.paths, given.model, given.out,
-                            Settings.load(), console.track)
+                            console.preferred(given, Settings.load()),
+                            console.track)
     console.tell_outcome(outcome)
     if given.pictures:
         from aura.cli.drawing import draw_all

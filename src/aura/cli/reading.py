@@ -23,6 +23,7 @@ def register(verbs: Any) -> None:
                          help="recordings, or folders of them")
     inspect.add_argument("--json", action="store_true",
                          help="one array with an object per file")
+    console.add_prefer(inspect)
     inspect.set_defaults(run=_inspect)
     score = verbs.add_parser(
         "score", help="compare predictions with annotations",
@@ -36,11 +37,12 @@ def register(verbs: Any) -> None:
                        help="what 'aura predict' has written")
     score.add_argument("--json", action="store_true",
                        help="counts, rates and intervals as one object")
+    console.add_prefer(score)
     score.set_defaults(run=_score)
 
 
 def _inspect(given: argparse.Namespace) -> int:
-    settings = Settings.load()
+    settings = console.preferred(given, Settings.load())
     reports = [report for path in given.paths
                for report in _reports(path, settings)]
     if given.json:
@@ -58,11 +60,14 @@ def _inspect(given: argparse.Namespace) -> int:
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     from aura import catalogue, intake
-    from aura.runners import local
     from aura.errors import AuraError
+    from aura.formats import two_forms
+    from aura.runners import local
     try:
         source = local.given(Path(path))
-        found = catalogue.find(source.folder, source.subfolder)
+        found = two_forms.resolve(
+            [(source.folder, candidate) for candidate in catalogue.find(
+                source.folder, source.subfolder)], settings.prefer)
     except AuraError as error:
         yield _nothing(path, error)
         return
@@ -95,7 +100,9 @@ def _told(report: dict[str, Any]) -> str:
         seizures = console.counted(len(notes["seizures"]), "seizure")
         where = (f"{seizures} in {notes['source']}"
                  if notes["source"] else "not annotated")
-        lines[0] += (f"  {report['chosen']} {report['fs_hz']:g} Hz  "
+        source = ("beats" if report["fs_hz"] is None else
+                  f"{report['chosen']} {report['fs_hz']:g} Hz")
+        lines[0] += (f"  {source}  "
                      f"{console.clock(report['duration_s'])}  {where}")
     lines += [f"        {problem['level']} {problem['rule']}: "
               f"{problem['text']}" for problem in report["problems"]]
@@ -104,10 +111,10 @@ def _told(report: dict[str, Any]) -> str:
 
 def _score(given: argparse.Namespace) -> int:
     from aura import comparison, scoresheet
-    settings = Settings.load()
+    settings = console.preferred(given, Settings.load())
     compared = comparison.compare(
         given.reference, given.hypothesis, settings.ecg_channel,
-        settings.alias_key)
+        settings.alias_key, prefer=settings.prefer)
     if given.json:
         print(json.dumps(scoresheet.as_dict(compared), indent=2,
                          allow_nan=False))

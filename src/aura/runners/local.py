@@ -5,7 +5,6 @@ The stages on a laptop, in one process, on recordings wherever they lie.
 import hashlib
 import json
 import os
-import posixpath
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from aura.errors import (
     InvalidInputError,
     MissingError,
 )
+from aura.formats.names import recording_stem
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest
@@ -66,10 +66,11 @@ def no_recordings() -> MissingError:
     """The error for a folder without recordings."""
     return MissingError(
         "path.no_recordings", "there is no recording in this folder",
-        "recordings are known by their ending, .edf or .bdf")
+        "recordings are .edf and .bdf files, and .csv files with a column of "
+        "beats (beat_time_s, rr_ms)")
 
 
-def _opened(paths: Sequence[Path], apart: bool = False) -> tuple[
+def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
         dict[str, Input], list[tuple[str, Entry]]]:
     """
     Inputs by number, and an entry for each that is refused as a whole.
@@ -85,8 +86,7 @@ def _opened(paths: Sequence[Path], apart: bool = False) -> tuple[
             found = catalogue.find(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
-            stems = {posixpath.splitext(one.name)[0]: path for one in found
-                     if one.problem is None}
+            stems = {one.stem: path for one in found if one.problem is None}
             both = sorted(stems.keys() & taken.keys())
             if apart and both:
                 raise InvalidInputError(
@@ -122,7 +122,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
     TrainingReport, Outcome
         Nothing is written where the report has no ``model_path``.
     """
-    inputs, refused = _opened(paths)
+    inputs, refused = opened(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:
@@ -174,7 +174,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     AuraError
         If the model cannot be used; nothing is written then.
     """
-    inputs, refused = _opened(paths, apart=True)
+    inputs, refused = opened(paths, apart=True)
     settings = replace(settings, model=os.path.abspath(model))
     unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"
     workspace = Workspace(Folder(unfinished), inputs, events=Folder(out))
@@ -203,7 +203,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
 def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
     """Put a finished ``.aura`` in place of an earlier one."""
     folder, hidden = Folder(out), out / HIDDEN
-    names = (posixpath.splitext(entry.path)[0] + ".tsv"
+    names = (recording_stem(entry.path) + ".tsv"
              for _, entry in outcome.entries if entry.predicted is not None)
     outputs = {name: hashlib.sha256(folder.read(name)).hexdigest()
                for name in names}
@@ -250,5 +250,5 @@ def _json(content: Mapping[str, str]) -> bytes:
 
 
 def _nothing_found() -> str:
-    return ("train.no_recordings: no recording was found; files are "
-            "recordings by their ending, .edf or .bdf")
+    return ("train.no_recordings: no recording was found; recordings are "
+            ".edf and .bdf files, and .csv files with a column of beats")

@@ -9,10 +9,13 @@ starts anew with the tree as it is by then.
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from itertools import islice
 
 from aura import catalogue, intake
 from aura.catalogue import Candidate
 from aura.errors import EndOfData, MissingError
+from aura.formats import two_forms
 from aura.intake import Refused
 from aura.recording import Recording
 from aura.rpc.aura_pb2 import EcgBatch
@@ -82,8 +85,7 @@ class EcgSource:
         self._workspace.folder.sweep()
         size = self._settings.batch_size
         batches = []
-        for port in self._ports:
-            found = self._found(port)
+        for port, found in self._listed():
             batches += [(port, found[at:at + size])
                         for at in range(0, len(found), size)]
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
@@ -95,16 +97,29 @@ class EcgSource:
         self._batches = batches
         self._next = 0
 
+    def _listed(self) -> Iterator[tuple[str, list[Candidate]]]:
+        """Yield each port with its recordings, none of them twice."""
+        found = [(port, self._found(port)) for port in self._ports]
+        resolved = iter(two_forms.resolve(
+            [(self._workspace.input(port).folder, candidate)
+             for port, listed in found for candidate in listed],
+            self._settings.prefer))
+        for port, listed in found:
+            yield port, self._new(port, list(islice(resolved, len(listed))))
+
+    def _new(self, port: str, found: list[Candidate]) -> list[Candidate]:
+        if self._remember and self._settings.only_new:
+            return arrivals.new(
+                self._workspace.folder, self._workspace.input(port), found)
+        return found
+
     def _found(self, port: str) -> list[Candidate]:
         given = self._workspace.input(port)
         if not given.folder.root.exists():
             raise MissingError(
                 "loader.no_folder", f"there is no folder for {port}",
                 "make it on the shared folder and put recordings there")
-        found = catalogue.find(given.folder, given.subfolder)
-        if self._remember and self._settings.only_new:
-            return arrivals.new(self._workspace.folder, given, found)
-        return found
+        return catalogue.find(given.folder, given.subfolder)
 
     def _load(self, index: int, port: str,
               batch: list[Candidate]) -> EcgBatch:

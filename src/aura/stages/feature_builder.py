@@ -17,6 +17,7 @@ from aura import features, intake, rr, tables
 from aura.beats import MIN_RATE_HZ, find_beats
 from aura.errors import AuraError, Problem
 from aura.features import FeatureRows
+from aura.formats.edf_gaps import GappedSignal, joined
 from aura.labels import seizure_fraction
 from aura.recording import Beats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
@@ -110,8 +111,7 @@ class FeatureStage:
     def _build_one(self, folder: Folder, number: int,
                    recording: Recording) -> "_Built | Problem":
         try:
-            with intake.open_signal(folder, recording) as signal:
-                beats = find_beats(signal)
+            beats = beats_of(folder, recording)
         except AuraError as error:
             return error.problem
         except OSError as error:
@@ -119,6 +119,36 @@ class FeatureStage:
                            f"reading failed: {error.strerror}")
         return _Built(number, recording, beats,
                       features.build(beats, self._settings.hop_s))
+
+
+def beats_of(folder: Folder, recording: Recording) -> Beats:
+    """
+    The beats of a recording, found in its waveform or read from its file.
+
+    Parameters
+    ----------
+    folder : Folder
+        The input that the recording lies in.
+    recording : Recording
+
+    Returns
+    -------
+    Beats
+
+    Raises
+    ------
+    AuraError
+        As `aura.intake.open_signal` and `aura.intake.read_beats`.
+    """
+    if recording.fs_hz is None:
+        return intake.read_beats(folder, recording)
+    with intake.open_signal(folder, recording) as signal:
+        if not isinstance(signal, GappedSignal):
+            return find_beats(signal)
+        # No beat is looked for, and no interval made, across a gap.
+        return joined([(onset_s, find_beats(part))
+                       for onset_s, part in signal.parts()],
+                      recording.duration_s)
 
 
 def _described(entry: Entry, built: _Built, hop_s: float) -> Entry:

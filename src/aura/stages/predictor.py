@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import annotations, artefact, tables
+from aura import artefact, tables
 from aura.artefact import CARD_FILE, Model
 from aura.errors import (
     AuraError,
@@ -18,6 +18,7 @@ from aura.errors import (
     PreconditionError,
 )
 from aura.events import AlarmRule, alarms, smooth
+from aura.formats import bids
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
@@ -129,7 +130,7 @@ class PredictionStage:
         assert entry.recording is not None
         recording = entry.recording
         self._workspace.write_events(
-            run_id, recording.path, annotations.write_events_tsv(
+            run_id, recording.path, bids.write_events(
                 raised, recording.start, recording.duration_s,
                 recording.channel or "n/a"))
         return replace(entry, predicted=tuple(raised))

@@ -9,13 +9,13 @@ Where the files of a run are, on the shared folder and on a laptop alike.
     models/<model_id>/{model.skops, card.json}      models/latest.json
 """
 
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from aura.errors import InvalidInputError
+from aura.formats.names import recording_stem
 from aura.settings import Settings
 from aura.workspace import Folder
 
@@ -95,7 +95,7 @@ class Workspace:
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:
         """Write the event file of a recording, the input's tree mirrored."""
-        name = posixpath.splitext(recording)[0] + ".tsv"
+        name = recording_stem(recording) + ".tsv"
         if self.events is not None:
             self.events.write(name, content)
         else:

@@ -1,0 +1,110 @@
+"""
+Lines and fields of text formats, taken at their word.
+
+Every error names the line, counted from 1, and the field.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from aura.errors import InvalidInputError, ResourceError
+
+LINES_MAX = 1_000_000
+MISSING = "n/a"
+
+_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?",
+                  re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def lines(content: bytes) -> Iterator[tuple[int, str]]:
+    """
+    Yield number and text of each line.
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` where a line is not UTF-8 or has control
+        characters.
+    ResourceError
+        ``annotations.count`` beyond a million lines.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise syntax(line, "row", "is not UTF-8") from None
+    rows = text.replace("\r\n", "\n").split("\n")
+    if len(rows) > LINES_MAX:
+        raise ResourceError(
+            "annotations.count", f"there are more than {LINES_MAX} lines of "
+            "annotations", "keep those of seizures")
+    for number_, row in enumerate(rows, 1):
+        if _CONTROL.search(row):
+            raise syntax(number_, "row", "has a control character")
+        yield number_, row
+
+
+def number(word: str, line: int, name: str) -> float:
+    """A plain decimal number: no exponent, no comma, not infinite."""
+    if _NUMBER.fullmatch(word) is None:
+        raise syntax(line, name, "is not a plain decimal number")
+    return float(word)
+
+
+def or_missing(word: str, line: int, name: str) -> float | None:
+    """A number, or None for ``n/a``."""
+    return None if word == MISSING else number(word, line, name)
+
+
+def not_negative(word: str, line: int, name: str) -> float | None:
+    """A number from 0, or None for ``n/a``."""
+    value = or_missing(word, line, name)
+    if value is not None and value < 0:
+        raise syntax(line, name, "is negative")
+    return value
+
+
+def confidence(word: str, line: int, name: str) -> float | None:
+    """A number from 0 to 1, or None for ``n/a``."""
+    value = or_missing(word, line, name)
+    if value is not None and not 0 <= value <= 1:
+        raise syntax(line, name, "is not between 0 and 1")
+    return value
+
+
+def is_moment(word: str) -> bool:
+    """Whether a field is written as date and time, ISO 8601."""
+    return _ISO.fullmatch(word) is not None
+
+
+def moment(word: str, line: int, name: str) -> datetime:
+    """Date and time of a field that `is_moment`."""
+    try:
+        return datetime.fromisoformat(word)
+    except ValueError:
+        raise syntax(line, name, "is no real date and time") from None
+
+
+def decimal(value: float, least: int, most: int) -> str:
+    """A number with as many decimals as it needs, between two bounds."""
+    text = f"{value:.{most}f}"
+    whole, _, part = text.partition(".")
+    part = part.rstrip("0").ljust(least, "0")
+    # Minus zero is no time that anybody wrote.
+    whole = "0" if whole == "-0" and not part.strip("0") else whole
+    return f"{whole}.{part}" if part else whole
+
+
+def syntax(line: int, name: str, text: str) -> InvalidInputError:
+    """The error for a field that is not as its format has it."""
+    return InvalidInputError(
+        "annotations.syntax", f"line {line}: the field '{name}' {text}",
+        "correct the annotations")
+
+
+def has_control(text: str) -> bool:
+    """Whether a text has a character that no field may have."""
+    return _CONTROL.search(text) is not None
