@@ -23,10 +23,16 @@ _KINDS = {int: "whole number", float: "number"}
 
 
 def setting(env: str, default: Any, text: str,
-            allowed: tuple[float, float] | None = None) -> Any:
-    """Declare a setting: environment variable, default, text and range."""
-    return field(default=default, metadata={
-        "env": env, "text": text, "allowed": allowed})
+            allowed: tuple[float, float] | None = None, *,
+            secret: bool = False) -> Any:
+    """
+    Declare a setting: environment variable, default, text and range.
+
+    A secret is never shown, and never read from ``config.toml``: whoever
+    sees the shared folder would have it.
+    """
+    return field(default=default, repr=not secret, metadata={
+        "env": env, "text": text, "allowed": allowed, "secret": secret})
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,23 @@ class Settings:
     timezone: str = setting(
         "AURA_EDF_TIMEZONE", "UTC",
         "time zone of the recordings' clocks, which EDF does not say")
+    influx_url: str = setting(
+        "INFLUXDB_V2_URL", "", "InfluxDB server to write to; else files only")
+    influx_org: str = setting(
+        "INFLUXDB_V2_ORG", "", "its organisation")
+    influx_bucket: str = setting(
+        "INFLUXDB_V2_BUCKET", "", "its bucket; made if the token may")
+    influx_token: str = setting(
+        "INFLUXDB_V2_TOKEN", "", "the right to write there", secret=True)
+    influx_token_file: str = setting(
+        "INFLUXDB_V2_TOKEN_FILE", "", "file that holds the token",
+        secret=True)
+    influx_ca: str = setting(
+        "INFLUXDB_V2_SSL_CA_CERT", "",
+        "file of certificates to trust instead of the system's")
+    influx_patience_s: float = setting(
+        "AURA_INFLUX_PATIENCE_S", 60.0,
+        "seconds to wait for a server that is away or busy", (0, 86_400))
     export_raw: str = setting(
         "AURA_EXPORT_RAW", "events",
         "samples exported besides the rollups: events (a minute around "
@@ -75,6 +98,10 @@ class Settings:
         "AURA_TARGET_FAR", 1.0,
         "false alarms per 24 h at which the alarm threshold is set",
         (0, 1000))
+    annotated_only: int = setting(
+        "AURA_ANNOTATED_ONLY", 0,
+        "1 leaves out folders in which nothing is annotated; else, beside "
+        "annotated ones, they count as free of seizures", (0, 1))
     seed: int = setting(
         "AURA_SEED", 1, "seed of everything random in a training",
         (0, 2 ** 32 - 1))
@@ -168,8 +195,16 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise InvalidInputError(
             "settings.file", f"{CONFIG_FILE} is no TOML: {error}",
             "mend it or remove it") from None
-    types = {entry.name: type(entry.default) for entry in fields(Settings)}
+    secrets = {entry.name: entry.metadata["env"] for entry in fields(Settings)
+               if entry.metadata["secret"]}
+    types = {entry.name: type(entry.default) for entry in fields(Settings)
+             if entry.name not in secrets}
     for key, value in content.items():
+        if key in secrets:
+            raise InvalidInputError(
+                "settings.secret", f"{CONFIG_FILE} holds {key}, which "
+                "everybody who reads the folder would have",
+                f"remove it and set {secrets[key]}; make the token anew")
         if key not in types:
             raise InvalidInputError(
                 "settings.unknown", f"{CONFIG_FILE} has the key {key!r}",

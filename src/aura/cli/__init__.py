@@ -11,6 +11,7 @@ from aura.cli import (
     calls,
     converting,
     demo,
+    exporting,
     learning,
     reading,
     solutions,
@@ -49,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"aura {aura.__version__}")
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, reading, converting, blocks, calls, solutions,
-                   demo):
+    for module in (learning, reading, exporting, converting, blocks, calls,
+                   solutions, demo):
         module.register(verbs)
     return made
 

@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from aura import artefact, catalogue
+from aura import artefact, catalogue, tables
 from aura.errors import (
     AuraError,
     EndOfData,
@@ -27,7 +28,7 @@ from aura.stages.feature_builder import FeatureStage
 from aura.stages.manifest import Entry, Outcome
 from aura.stages.predictor import PredictionStage
 from aura.stages.trainer import TrainingStage
-from aura.stages.workspace import Input, Workspace
+from aura.stages.workspace import Input, Workspace, batch_file, run_folder
 from aura.workspace import PARTIAL, Folder
 
 RUN_ID = "local"
@@ -219,6 +220,70 @@ def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
             path.unlink()
     shutil.rmtree(hidden, ignore_errors=True)
     unfinished.rename(hidden)
+
+
+def export(out: Path, settings: Settings) -> dict[str, Any]:
+    """
+    Export what was predicted, or what an export has left undone.
+
+    Parameters
+    ----------
+    out : Path
+        Folder that `predict` has written, or a run's folder on a shared
+        folder.
+    settings : Settings
+        Where a server is set, points are delivered to it.
+
+    Returns
+    -------
+    dict
+        The run's report: counts, what was left out, aliases. `folder` is
+        where the ``.lp.gz`` files are.
+
+    Raises
+    ------
+    MissingError
+        If the folder is neither, or a recording's tree has moved.
+    PreconditionError, UnavailableError
+        As `aura.stages.influx_exporter.ExportStage.export`.
+    """
+    from aura.stages.influx_exporter import ExportStage
+    hidden = out / HIDDEN
+    if not hidden.is_dir():
+        absolute = Path(os.path.abspath(out))
+        if not (absolute / "export").is_dir():
+            raise MissingError(
+                "export.missing", f"nothing is predicted or exported in {out}",
+                "name what 'aura predict' has written, or a run's folder on "
+                "a shared folder")
+        stage = ExportStage(Workspace(
+            Folder(absolute.parents[1]), {}), settings)
+        return {**stage.complete(absolute.name),
+                "folder": absolute / "export"}
+    folder = Folder(hidden)
+    inputs = {number: given(Path(path)) for number, path in json.loads(
+        folder.read("inputs.json")).items()}
+    stage = ExportStage(Workspace(folder, inputs), settings)
+    for request in _predicted(folder):
+        stage.export(request)
+    run = run_folder(RUN_ID)
+    report: dict[str, Any] = json.loads(
+        folder.read(f"{run}/export_report.json"))
+    return {**report, "folder": folder.path(f"{run}/export")}
+
+
+def _predicted(folder: Folder) -> Iterable[PredictionTable]:
+    """The requests for an export of all batches."""
+    paths = sorted(folder.path(f"{run_folder(RUN_ID)}/batches").glob(
+        "*/predictions.parquet"))
+    for index, path in enumerate(paths):
+        name = batch_file(RUN_ID, index, path.name)
+        known = tables.read(folder.read(name), ("recording",)).metadata
+        yield PredictionTable(
+            run_id=RUN_ID, batch_index=index, batch_count=len(paths),
+            is_last=index == len(paths) - 1, table_path=name,
+            manifest_path=batch_file(RUN_ID, index, "predictions.json"),
+            model_id=known["model_id"], threshold=float(known["threshold"]))
 
 
 def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:

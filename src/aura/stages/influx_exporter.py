@@ -1,23 +1,47 @@
 """
 The influx-exporter: predictions beside the original annotations, as points.
 
-Each batch becomes ``runs/<run_id>/export/0000.lp.gz``, which
-``influx write --compression gzip`` imports. Names become aliases here.
+Each batch becomes ``runs/<run_id>/export/0000.lp.gz`` first, which any
+InfluxDB can import; where a server is set the file is then delivered, and a
+ledger beside it knows how far.
+
+A server that is away costs no batch its file and no later batch its turn:
+an orchestrator ends an rpc for the whole run at its first error. The batch is
+answered, its points wait, and each later call delivers what waits. Only when
+all batches are here and points still wait does the call fail, as UNAVAILABLE:
+it is then that nothing is lost by it, and somebody should know. What waiting
+does not mend, a wrong token or bucket, is a failed precondition at once.
 """
 
-import gzip
 import json
 import os
+import threading
+from dataclasses import dataclass
+from typing import Any
 
-from google.protobuf import json_format
-
+from aura.errors import AuraError, MissingError, UnavailableError
+from aura.influx import packed
+from aura.influx.delivery import Delivery, Ledger
+from aura.influx.server import Server
+from aura.influx.target import Target
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
 from aura.stages.batch_points import BatchPoints, Choice
 from aura.stages.workspace import Workspace, mark_done, run_folder
 
-TARGET = "line protocol"
-COMPRESSION = 6
+FILES = "line protocol"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Where the files of a batch are."""
+
+    run_id: str
+    index: int
+
+    def file(self, ending: str) -> str:
+        """Path of a file, relative to the workspace."""
+        return f"{run_folder(self.run_id)}/export/{self.index:04d}.{ending}"
 
 
 class ExportStage:
@@ -32,13 +56,19 @@ class ExportStage:
     Raises
     ------
     InvalidInputError
-        If the time zone is not known.
+        If a setting makes no sense; see `Choice.of` and `Target.of`.
+    PreconditionError
+        If the token's file cannot be read.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._settings = settings
+        self._lock = threading.Lock()
+        self._waiting: set[_Batch] = set()
+        self._away = False
         Choice.of(settings)
+        Target.of(settings)
 
     def ready(self) -> bool:
         """Whether the workspace is there and can be written."""
@@ -58,48 +88,165 @@ class ExportStage:
         Returns
         -------
         ExportReport
+            Where a server is set, `points_written` are those that it has
+            acknowledged; those that wait stand in `status_text`.
+
+        Raises
+        ------
+        PreconditionError
+            If the server refuses: ``influx.auth``, ``influx.bucket`` ...
+        UnavailableError
+            ``influx.away``, with the last batch of a run only, if points of
+            the run still wait.
         """
         folder = self._workspace.folder
-        batch = BatchPoints(self._workspace, self._settings, request)
-        run = run_folder(request.run_id)
-        path = f"{run}/export/{request.batch_index:04d}.lp.gz"
-        with folder.replace(path) as stream, gzip.GzipFile(
-                "", "wb", COMPRESSION, stream, mtime=0) as packed:
-            for text in batch.lines():
-                packed.write(text)
-        report = ExportReport(
+        batch = _Batch(request.run_id, request.batch_index)
+        points = BatchPoints(self._workspace, self._settings, request)
+        with folder.replace(batch.file("lp.gz")) as stream:
+            packed.write(stream, points.lines())
+        self._write(batch, {
+            "run_id": request.run_id, "batch_index": request.batch_index,
+            "batch_count": request.batch_count, "is_last": request.is_last,
+            "model_id": request.model_id, "points": points.written,
+            "files": points.status_text, "left_out": points.left_out,
+            "recordings": points.names}, Ledger(""))
+        self._deliver(request.run_id, [batch], again=True)
+        self._finish(request.run_id)
+        told = self._read(batch)
+        return ExportReport(
             run_id=request.run_id, batch_index=request.batch_index,
             batch_count=request.batch_count, is_last=request.is_last,
-            points_written=batch.written, points_rejected=0, target=TARGET,
-            report_path=f"{run}/export/{request.batch_index:04d}.json",
-            status_text=batch.status_text)
-        folder.write(report.report_path, _json({
-            **json_format.MessageToDict(
-                report, preserving_proto_field_name=True),
-            "left_out": batch.left_out, "recordings": batch.names}))
-        self._finish(request)
+            report_path=batch.file("json"), **{
+                name: told[name] for name in (
+                    "points_written", "points_rejected", "target",
+                    "status_text")})
+
+    def complete(self, run_id: str) -> dict[str, Any]:
+        """
+        Deliver what of a run is not delivered yet, and write its report.
+
+        Returns
+        -------
+        dict
+            The run's report.
+
+        Raises
+        ------
+        MissingError
+            If there is no export of that run.
+        PreconditionError, UnavailableError
+            As for `export`.
+        """
+        batches = self._batches(run_id)
+        if not batches:
+            raise MissingError(
+                "export.missing", "nothing of this run is exported",
+                "run the solution to its end first")
+        self._deliver(run_id, batches)
+        self._finish(run_id)
+        report: dict[str, Any] = json.loads(self._workspace.folder.read(
+            f"{run_folder(run_id)}/export_report.json"))
         return report
 
-    def _finish(self, request: PredictionTable) -> None:
-        """When all batches are there: one report, and the mark of the end."""
-        folder = self._workspace.folder
-        run = run_folder(request.run_id)
-        reports = sorted(folder.path(f"{run}/export").glob("*.json"))
-        if len(reports) < request.batch_count:
+    def _batches(self, run_id: str) -> list[_Batch]:
+        export = self._workspace.folder.path(f"{run_folder(run_id)}/export")
+        return [_Batch(run_id, int(path.stem))
+                for path in sorted(export.glob("*.json"))
+                if path.stem.isdigit()]
+
+    def _deliver(self, run_id: str, batches: list[_Batch],
+                 again: bool = False) -> None:
+        """Send batches and all that waits; each gets its report."""
+        target = Target.of(self._settings)
+        if target is None:
+            for batch in batches:
+                self._write(batch, self._read(batch), None)
             return
-        parts = [json.loads(folder.read(f"{run}/export/{path.name}"))
-                 for path in reports]
+        with self._lock:
+            self._waiting |= set(batches)
+            known = self._batches(run_id)
+            if len(known) >= self._read(batches[0])["batch_count"]:
+                # An exporter before this one may have left some.
+                self._waiting |= {batch for batch in known if self._read(
+                    batch)["points_waiting"]}
+            chosen = sorted(
+                (batch for batch in self._waiting if batch.run_id == run_id),
+                key=lambda batch: batch.index)
+        server = Server(target)
+        try:
+            self._send(Delivery(
+                server, target.name,
+                0.0 if self._away else self._settings.influx_patience_s),
+                chosen, batches if again else [])
+        finally:
+            server.close()
+
+    def _send(self, delivery: Delivery, batches: list[_Batch],
+              again: list[_Batch]) -> None:
+        folder, why = self._workspace.folder, ""
+        for batch in batches:
+            try:
+                if not why:
+                    delivery.send(
+                        folder, batch.file("lp.gz"), batch in again)
+                    with self._lock:
+                        self._waiting.discard(batch)
+            except UnavailableError as error:
+                why = error.text
+            except AuraError as error:
+                why = error.text
+                raise
+            finally:
+                known = delivery.ledger(folder, batch.file("lp.gz"))
+                self._write(batch, self._read(batch), known, delivery.target,
+                            why)
+        # Nobody waits twice for a server that has just kept them waiting.
+        self._away = bool(why)
+
+    def _write(self, batch: _Batch, content: dict[str, Any],
+               known: Ledger | None, target: str = FILES,
+               why: str = "") -> None:
+        """Write the report of a batch; None where no server is set."""
+        points, text = content["points"], content["files"]
+        stored, rejected = (points, 0) if known is None else (
+            known.acknowledged, known.rejected)
+        waiting = points - stored - rejected
+        if rejected:
+            text += f", {rejected} points rejected"
+        if waiting:
+            text += f", {waiting} points wait" + (why and f": {why}")
+        self._workspace.folder.write(batch.file("json"), _json({
+            **content, "target": target, "points_written": stored,
+            "points_rejected": rejected, "points_waiting": waiting,
+            "rejected": list(known.named) if known else [],
+            "status_text": text}))
+
+    def _read(self, batch: _Batch) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(
+            self._workspace.folder.read(batch.file("json")))
+        return content
+
+    def _finish(self, run_id: str) -> None:
+        """When all batches are there: one report, and the mark of the end."""
+        folder, run = self._workspace.folder, run_folder(run_id)
+        parts = [self._read(batch) for batch in self._batches(run_id)]
+        if len(parts) < parts[0]["batch_count"]:
+            return
+        total = {name: sum(part[name] for part in parts) for name in (
+            "points", "points_written", "points_rejected", "points_waiting")}
         folder.write(f"{run}/export_report.json", _json({
-            "run_id": request.run_id, "model_id": request.model_id,
-            "target": TARGET, "batches": len(parts),
-            "points_written": sum(
-                int(part.get("points_written", 0)) for part in parts),
-            "points_rejected": 0,
-            "left_out": [item for part in parts
-                         for item in part["left_out"]]}))
-        mark_done(folder, request.run_id)
+            "run_id": run_id, "model_id": parts[0]["model_id"],
+            "target": parts[0]["target"], "batches": len(parts), **total,
+            **{name: [item for part in parts for item in part[name]]
+               for name in ("rejected", "left_out", "recordings")}}))
+        if total["points_waiting"]:
+            raise UnavailableError(
+                "influx.away", f"{total['points_waiting']} points wait in "
+                "the run's folder: the InfluxDB server is away",
+                f"when it is back: aura export SHARED_FOLDER/{run}")
+        mark_done(folder, run_id)
 
 
-def _json(content: dict[str, object]) -> bytes:
+def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode(
         "ascii")

@@ -1,0 +1,310 @@
+"""Whatever a server does, every point is stored, refused by name, or waits."""
+
+import gzip
+import re
+
+import numpy as np
+import pytest
+
+from aura.errors import PreconditionError, UnavailableError
+from aura.influx import delivery as delivery_module
+from aura.influx import packed
+from aura.influx.delivery import Delivery
+from aura.influx.lineprotocol import encode
+from aura.influx.server import Server
+from aura.influx.target import Target
+from aura.workspace import Folder
+from tests import fault_server
+from tests.fault_server import once, serving, status
+
+HTML = "<!doctype html><title>Sign in</title>"
+SIZES = (1, 700, 5200)
+PATH = "0000.lp.gz"
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.slept = 0.0, []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def points(count, bad=()):
+    """Points of one recording; the bad ones have a field that says so."""
+    text = np.array(["bad" if number in bad else "good"
+                     for number in range(count)], object)
+    return encode(
+        "event", {"recording": "r-0123456789", "channel": "a,b = c"},
+        np.arange(count) * 10 ** 9, {"v": np.arange(count) / 7, "t": text})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(packed, "CHUNK_LINES", 500)
+
+
+def pack(folder, text):
+    with folder.replace(PATH) as stream:
+        packed.write(stream, [text])
+    return set(text.split(b"\n")[:-1])
+
+
+def deliver(folder, url, patience_s=100.0, timeout_s=30.0, **more):
+    """(ledger, clock) of a delivery; the clock is the test's own."""
+    clock = Clock()
+    target = Target(url, "aura", "ecg", "the-token")
+    server = Server(target, timeout_s)
+    try:
+        sender = Delivery(server, target.name, patience_s,
+                          sleep=clock.sleep, clock=clock)
+        return sender.send(folder, PATH, **more), clock
+    finally:
+        server.close()
+
+
+def stored(store):
+    return set(store.points.values())
+
+
+PASSING = {
+    "none": None,
+    "503 once, Retry-After": once(status(503, Retry_After="7")),
+    "429 once, Retry-After as a date": once(status(
+        429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")),
+    "429 once": once(status(429)),
+    "500 once, HTML": once(status(500, HTML)),
+    "502 from a proxy, junk Retry-After": once(status(
+        502, HTML, Retry_After="soon")),
+    "504 for a third": lambda one, lines, number: (
+        number % 3 == 1 and one.answer(504)),
+    "reset once": once(lambda one, lines, number: one.cut()),
+    "stored, answer lost": once(fault_server.stored_but_silent),
+    "half an answer": once(fault_server.half_an_answer),
+    "slow once": once(fault_server.slow(1.0)),
+    "413 above 60 lines": fault_server.too_large(60),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_passes_costs_no_point(folder, fault, size):
+    lines = pack(folder, points(size))
+    with serving(PASSING[fault]) as store:
+        known, clock = deliver(
+            folder, store.url, timeout_s=.3 if "slow" in fault else 30.0)
+    assert stored(store) == lines
+    assert (known.acknowledged, known.rejected, known.done) == (
+        size, 0, True)
+    assert store.tokens == {"Token the-token"}
+    if "Retry-After" in fault and "503" in fault:
+        assert clock.slept == [7]
+
+
+STOPPING = {
+    "401": (status(401, {"message": "unauthorized access"}),
+            "influx.auth", "INFLUXDB_V2_TOKEN"),
+    "403": (status(403, {"message": "forbidden"}),
+            "influx.auth", "INFLUXDB_V2_TOKEN"),
+    "404 bucket": (status(404, {"message": 'bucket "ecg" not found'}),
+                   "influx.bucket", "INFLUXDB_V2_BUCKET"),
+    "404 organisation": (
+        status(404, {"message": 'organization name "aura" not found'}),
+        "influx.org", "INFLUXDB_V2_ORG"),
+    "404 HTML": (status(404, HTML), "influx.foreign", "INFLUXDB_V2_URL"),
+    "200 HTML": (status(200, HTML), "influx.foreign", "INFLUXDB_V2_URL"),
+    "302 to a login": (status(302, Location="/login"),
+                       "influx.foreign", "INFLUXDB_V2_URL"),
+    "422 retention": (status(422, {
+        "message": "partial write: points beyond retention policy "
+        "dropped=1"}), "influx.retention", "--retention 0"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("fault", STOPPING)
+def test_what_somebody_has_to_mend_stops_at_once_and_resumes(
+        folder, fault, size):
+    answer, rule, way_out = STOPPING[fault]
+    lines = pack(folder, points(size))
+    after = 500 if size > 500 else 0
+
+    def later(one, lines, number):
+        return number > after / 500 and answer(one, lines, number)
+    with serving(later) as store:
+        with pytest.raises(PreconditionError) as caught:
+            deliver(folder, store.url)
+        assert caught.value.rule == rule and way_out in caught.value.text
+        assert "the-token" not in str(caught.value)
+        assert len(store.points) == after
+        store.fault = None
+        before = store.received
+        known, _ = deliver(folder, store.url)
+    assert stored(store) == lines
+    assert store.received - before == size - after     # nothing sent twice
+    assert (known.acknowledged, known.rejected) == (size, 0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("fault", [
+    fault_server.partial(400), fault_server.partial(422),
+    fault_server.whole], ids=["400 partial", "422 partial", "400 whole"])
+def test_bad_lines_are_named_and_cost_no_other(folder, fault, size):
+    bad = {0, size // 2, size - 1}
+    lines = pack(folder, points(size, bad))
+    with serving(fault) as store:
+        known, _ = deliver(folder, store.url)
+    assert stored(store) == {line for line in lines if b"bad" not in line}
+    assert known.rejected == len(bad)
+    assert known.acknowledged == size - len(bad)
+    assert len(known.named) == len(bad)
+    for number, name in zip(sorted(bad), known.named):
+        assert name.startswith(f"event r-0123456789 {number}000000000: "
+                               if number else "event r-0123456789 0: ")
+        assert "secret" not in name
+
+
+def test_a_line_that_is_too_large_by_itself_is_named(folder):
+    pack(folder, points(20))
+    with serving(fault_server.too_large(0)) as store:
+        known, _ = deliver(folder, store.url)
+    assert (known.acknowledged, known.rejected) == (0, 20)
+    assert "larger than the server takes" in known.named[0]
+    assert not store.points
+
+
+def test_a_server_that_refuses_everything_is_asked_no_further(
+        folder, monkeypatch):
+    monkeypatch.setattr(delivery_module, "MOST_REJECTED", 30)
+    pack(folder, points(2000))
+    with serving(status(400, {"message": "field type conflict"})) as store:
+        with pytest.raises(PreconditionError, match="influx.rejected"):
+            deliver(folder, store.url)
+    assert store.writes < 100
+
+
+@pytest.mark.parametrize("fault", [
+    status(503), status(503, Retry_After="86400"), status(429),
+    status(507, "disk full"), lambda one, lines, number: one.cut()],
+    ids=["503", "503 for a day", "429", "full", "reset"])
+def test_patience_ends_and_a_repeat_completes(folder, fault):
+    lines = pack(folder, points(1200))
+
+    def later(one, lines, number):
+        return number > 1 and fault(one, lines, number)
+    with serving(later) as store:
+        with pytest.raises(UnavailableError, match="influx.away") as caught:
+            deliver(folder, store.url, patience_s=100.0)
+        assert "export again" in caught.value.text
+        store.fault = None
+        known, _ = deliver(folder, store.url)
+    assert stored(store) == lines
+    assert (known.acknowledged, known.rejected) == (1200, 0)
+
+
+def test_a_server_that_is_not_there_is_away(folder):
+    pack(folder, points(3))
+    with serving() as store:
+        url = store.url
+    with pytest.raises(UnavailableError, match="nothing listens there"):
+        deliver(folder, url, patience_s=20.0)
+
+
+def test_waits_grow_differ_and_stay_below_the_patience(folder):
+    pack(folder, points(3))
+    waits = []
+    with serving(status(503)) as store:
+        for _ in range(2):
+            clock = Clock()
+            server = Server(Target(store.url, "o", "b"))
+            with pytest.raises(UnavailableError):
+                Delivery(server, "t", 300.0, sleep=clock.sleep,
+                         clock=clock).send(folder, PATH)
+            server.close()
+            waits.append(clock.slept)
+    assert waits[0] != waits[1]
+    for slept in waits:
+        assert sum(slept) < 300 and max(slept) <= 30
+        assert slept[2] > slept[1] > slept[0]
+
+
+def test_delivering_twice_changes_nothing(folder):
+    lines = pack(folder, points(1200))
+    with serving() as store:
+        first, _ = deliver(folder, store.url)
+        assert deliver(folder, store.url)[0] == first
+        assert store.received == 1200
+        # The server may have lost all of it.
+        store.points.clear()
+        assert deliver(folder, store.url, again=True)[0] == first
+    assert stored(store) == lines
+
+
+def test_another_file_or_target_starts_anew(folder):
+    pack(folder, points(700))
+    with serving() as one, serving() as two:
+        deliver(folder, one.url)
+        deliver(folder, two.url)
+        assert one.received == two.received == 700
+        pack(folder, points(800))
+        deliver(folder, one.url)
+    assert len(one.points) == 800
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"t": 3}', b"\xff"])
+def test_a_damaged_ledger_only_costs_time(folder, damage):
+    lines = pack(folder, points(700))
+    folder.write("0000.ledger.json", damage)
+    with serving() as store:
+        known, _ = deliver(folder, store.url)
+    assert stored(store) == lines and known.acknowledged == 700
+
+
+def test_a_file_is_one_gzip_file_whose_members_are_chunks(folder):
+    text = points(1700)
+    pack(folder, text)
+    content = folder.read(PATH)
+    assert gzip.decompress(content) == text
+    with folder.open(PATH) as stream:
+        chunks = list(packed.read(stream))
+        assert [chunk.lines for chunk in chunks] == [500, 500, 500, 200]
+        assert b"".join(chunk.packed for chunk in chunks) == content
+        assert [chunk.text for chunk in packed.read(
+            stream, chunks[1].end)] == [c.text for c in chunks[2:]]
+
+
+def test_long_lines_make_small_chunks(folder, monkeypatch):
+    monkeypatch.setattr(packed, "CHUNK_BYTES", 1000)
+    lines = [b"m v=%d 1\n" % number for number in range(300)]
+    lines[7] = b'm t="' + b"x" * 5000 + b'" 1\n'
+    with folder.replace(PATH) as stream:
+        packed.write(stream, [b"".join(lines[:9]), b"".join(lines[9:])])
+    with folder.open(PATH) as stream:
+        chunks = [chunk.text for chunk in packed.read(stream)]
+    assert b"".join(chunks) == b"".join(lines)
+    assert sorted(map(len, chunks))[-2] <= 1000 and lines[7] in chunks
+
+
+@pytest.mark.parametrize("cut", [1, 50, 400])
+def test_a_file_that_is_cut_off_is_said(folder, cut):
+    pack(folder, points(1200))
+    folder.write(PATH, folder.read(PATH)[:-cut])
+    with serving() as store, pytest.raises(Exception, match="export again"):
+        deliver(folder, store.url)
+    assert store.received in (0, 500, 1000)
+
+
+def test_no_token_is_shown():
+    target = Target("http://h:1", "o", "b", "s3cret")
+    assert not re.search("s3cret", f"{target!r} {target.name}")
