@@ -68,7 +68,7 @@ def _figures() -> list[Panel]:
     pooled = flux.counted("", **CHOSEN)
     return [
         panels.figure(
-            "Recordings", "Recordings on which this model was run.",
+            "Recordings scored", "Recordings on which this model was run.",
             "recordings", "none", pooled),
         panels.figure(
             "Annotated seizures", f"{COUNTED}", "seizures", "none", pooled),

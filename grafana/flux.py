@@ -125,8 +125,8 @@ def regions(layer: str) -> str:
             "timeEnd: time(v: r.end_ns),\n"
             f'      text: "{layer} " + string(v: r.number) + ", " + r.label + '
             '", " + string(v: r.duration_s) + " s"'
-            + (',\n      tags: if exists r.outcome then r.outcome else ""'
-               if layer == schema.PREDICTED else "") + "}))\n"
+            + (",\n      tags: r.outcome" if layer == schema.PREDICTED else "")
+            + "}))\n"
             '  |> sort(columns: ["time"])\n'
             f"  |> limit(n: {REGIONS})\n")
 
@@ -158,7 +158,10 @@ def _jump(margin_ms: int) -> str:
 def recordings(**tags: str) -> str:
     """Recordings with their whole length as a link."""
     return rows(read(schema.RECORDING, when=EVER, **tags),
-                "patient", "recording") + _jump(0)
+                "patient", "recording") + (
+        # Not every Grafana takes a column of booleans.
+        "  |> map(fn: (r) => ({r with annotated: "
+        'if r.annotated then "yes" else "no"}))\n') + _jump(0)
 
 
 def judged() -> str:

@@ -33,14 +33,16 @@ def panel(page, title):
 
 def questions(page):
     """Every Flux query of a dashboard, by the name of who asks."""
-    return {
-        **{f"variable {one['name']}": one["query"]["query"]
-           for one in page["templating"]["list"]},
-        **{f"annotation {one['name']}": one["target"]["query"]
-           for one in page["annotations"].get("list", ())},
-        **{f"panel {one['title']} {target['refId']}": target["query"]
-           for one in page["panels"]
-           for target in one.get("targets", ())}}
+    listed = [
+        *((f"variable {one['name']}", one["query"]["query"])
+          for one in page["templating"]["list"]),
+        *((f"annotation {one['name']}", one["target"]["query"])
+          for one in page["annotations"].get("list", ())),
+        *((f"panel {one['title']} {target['refId']}", target["query"])
+          for one in page["panels"] for target in one.get("targets", ()))]
+    found = dict(listed)
+    assert len(found) == len(listed)
+    return found
 
 
 def filled(page, query, values, *, start, stop, bucket, window="1s"):
