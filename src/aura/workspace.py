@@ -9,6 +9,7 @@ full disk leaves the old one.
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -131,10 +132,13 @@ class Folder:
             if not self.holds(target.parent):
                 raise outside()
             with open(partial, "xb") as stream:
+                # Tells `sweep` that the writer lives, on whatever machine.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(stream, fcntl.LOCK_EX)
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(partial, target)
+                os.replace(partial, target)
             _sync_folder(target.parent)
         except OSError as error:
             raise _write_error(error) from None
@@ -151,25 +155,38 @@ class Folder:
     def sweep(self, below: str = ".",
               older_s: float = PARTIAL_MAX_AGE_S) -> None:
         """
-        Remove what killed writers left.
+        Remove what killed writers left; what is being written stays.
 
-        Other threads of this process may write meanwhile: the same call
-        can come several times at once.
+        Other threads and processes may write meanwhile: the same call can
+        come several times at once.
 
         Parameters
         ----------
         below : str
             The part of the folder to search.
         older_s : float
-            Age from which a writer counts as dead; 0 where no other
-            process writes any more.
+            Age from which a writer counts as dead; 0 where nobody should
+            be writing any more.
         """
         limit = time.time() - older_s
         for path in self.path(below).rglob(f"{PARTIAL}*"):
             with contextlib.suppress(OSError):
                 if (path not in _being_written
-                        and path.lstat().st_mtime <= limit):
+                        and path.lstat().st_mtime <= limit
+                        and not _held(path)):
                     path.unlink()
+
+
+def _held(path: Path) -> bool:
+    """Whether somebody is writing a file; False where none can tell."""
+    with open(path, "rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def not_regular() -> InvalidInputError:

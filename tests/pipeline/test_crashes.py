@@ -229,3 +229,16 @@ def test_the_same_call_several_times_at_once_sweeps_nobody(trained):
         reports = list(pool.map(trained.exporter.export, 40 * [last]))
     assert {report.points_rejected for report in reports} == {0}
     assert not partials(trained.shared)
+
+
+def test_a_run_that_is_finished_by_another_process_sweeps_nobody(trained):
+    folder = trained.workspace.folder
+    with folder.replace("runs/run/report.json") as stream:
+        stream.write(b"half of it")
+        subprocess.run([
+            sys.executable, "-c", "import sys\n"
+            "from pathlib import Path\n"
+            "from aura.workspace import Folder\n"
+            "Folder(Path(sys.argv[1])).sweep(older_s=0)", folder.root],
+            check=True)
+    assert folder.read("runs/run/report.json") == b"half of it"
