@@ -12,7 +12,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as sps  # type: ignore[import-untyped]
 
 from aura.recording import Bools, Floats
 
@@ -394,7 +393,10 @@ def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
     inside = np.flatnonzero((frequency >= low_hz) & (frequency < high_hz))
     weight = np.full(len(inside), frequency[1])
     weight[[0, -1]] /= 2
-    taper = sps.get_window("hann", SEGMENT)
+    # Only here, as who reads features is not bound to have scipy.
+    from scipy.signal import get_window  # type: ignore[import-untyped]
+
+    taper = get_window("hann", SEGMENT)
     density = 2.0 / (RESAMPLING_HZ * np.sum(taper ** 2))
     phase = (2 * np.pi * np.arange(SEGMENT)[:, None]
              * frequency[inside] / RESAMPLING_HZ)

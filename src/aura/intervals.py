@@ -8,11 +8,6 @@ figure here carries the count and the total it was made of.
 import math
 from dataclasses import dataclass
 
-from scipy.special import (  # type: ignore[import-untyped]
-    betaincinv,
-    gammaincinv,
-)
-
 from aura.errors import InvalidInputError
 
 LEVEL = 0.95
@@ -70,6 +65,9 @@ def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
     .. [1] Clopper, Pearson (1934). Biometrika, 26(4), 404-413.
        https://doi.org/10.1093/biomet/26.4.404
     """
+    # Here, as who only counts is not bound to have scipy.
+    from scipy.special import betaincinv  # type: ignore[import-untyped]
+
     tail = _tail(level)
     if not 0 <= count <= total:
         raise InvalidInputError(
@@ -148,6 +146,8 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
     .. [1] Garwood (1936). Biometrika, 28(3/4), 437-442.
        https://doi.org/10.1093/biomet/28.3-4.437
     """
+    from scipy.special import gammaincinv
+
     tail = _tail(level)
     _check_hours(hours)
     if count < 0 or (count and not hours):

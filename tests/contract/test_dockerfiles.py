@@ -72,6 +72,41 @@ def test_a_lock_holds_what_the_extra_needs(block):
     assert locks == {name.lower().replace("_", "-") for name in needed}
 
 
+IMPORT = """
+import importlib, importlib.metadata, re, sys
+
+name, *locked = sys.argv[1:]
+
+
+class Refuse:
+    def find_spec(self, found, path=None, target=None):
+        for one in owners.get(found.partition(".")[0], ()):
+            if re.sub("[-_.]+", "-", one).lower() not in locked:
+                raise ImportError(f"{name} has no {one} in its image")
+
+
+owners = importlib.metadata.packages_distributions()
+for own in ("aura", "blocks"):
+    owners.pop(own, None)
+sys.meta_path.insert(0, Refuse())
+importlib.import_module(f"blocks.{name}.server")
+"""
+
+
+@for_each_block
+def test_a_block_imports_nothing_that_its_image_lacks(block):
+    names = {name for name, _ in locked(block.folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, block.folder, *names], cwd=ROOT,
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # The oracle itself: without numpy no block can be imported.
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, block.folder, *names - {"numpy"}],
+        cwd=ROOT, capture_output=True, text=True)
+    assert "has no numpy in its image" in done.stderr
+
+
 @for_each_block
 def test_dockerfiles_differ_in_the_names_only(block):
     def common(one):
