@@ -1,0 +1,98 @@
+"""
+Make the two tokens that are not the administrator's.
+
+    python -m grafana.tokens --admin-token secrets/influxdb-token --out secrets
+
+The exporter may write and make buckets; Grafana may only read. Each becomes
+a file that only you can read.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.domain.authorization import Authorization
+from influxdb_client.domain.permission import Permission
+from influxdb_client.domain.permission_resource import PermissionResource
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+# Nothing of the client is typed.
+_CLIENT: Any = InfluxDBClient
+_AUTHORIZATION: Any = Authorization
+_PERMISSION: Any = Permission
+_RESOURCE: Any = PermissionResource
+RIGHTS = {"exporter-token": ("read", "write"), "grafana-token": ("read",)}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Ask the server for the tokens; 1 if it does not give them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.tokens",
+        description="Make a token for the exporter and one for Grafana.")
+    parser.add_argument("--url", default="http://localhost:8086")
+    parser.add_argument("--org", default="aura")
+    parser.add_argument("--admin-token", type=Path, required=True,
+                        metavar="FILE", help="file with the first token")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="folder that gets exporter-token and "
+                        "grafana-token; what is there already stays")
+    given = parser.parse_args(argv)
+    try:
+        made = make(given.url, given.org, given.admin_token, given.out)
+    except ApiException as error:
+        print(f"{given.url} answers {error.status}: is --admin-token the "
+              "token that InfluxDB was set up with?", file=sys.stderr)
+        return 1
+    except (HTTPError, OSError, LookupError) as error:
+        print(f"no tokens: {error}", file=sys.stderr)
+        return 1
+    for path in made:
+        print(f"{path}: written")
+    return 0
+
+
+def make(url: str, org: str, admin: Path, out: Path) -> list[Path]:
+    """
+    Write the tokens whose files are not there.
+
+    Parameters
+    ----------
+    url, org : str
+        Server and organisation.
+    admin : Path
+        File that holds the token that may make others.
+    out : Path
+        Folder of the files.
+
+    Returns
+    -------
+    list of Path
+        The files that were written.
+    """
+    made = []
+    with _CLIENT(url, admin.read_text("utf-8").strip(), org=org) as client:
+        for name, actions in RIGHTS.items():
+            if (path := out / name).exists():
+                continue
+            found = client.organizations_api().find_organizations(org=org)
+            if not found:
+                raise LookupError(f"{url} has no organisation {org}")
+            resource = _RESOURCE(type="buckets", org_id=found[0].id)
+            token = client.authorizations_api().create_authorization(
+                authorization=_AUTHORIZATION(
+                    org_id=found[0].id, description=f"AURA {name}",
+                    permissions=[_PERMISSION(action, resource)
+                                 for action in actions])).token
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+                              0o600), "w", encoding="utf-8") as file:
+                file.write(token)
+            made.append(path)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())
