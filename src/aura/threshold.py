@@ -66,7 +66,8 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     """
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
-    peaks = [_block_peaks(one, rule) for one in recordings]
+    peaks = [block_peaks(one.smoothed, one.hop_s, rule)
+             for one in recordings]
     best = replace(rule, threshold=_above(peaks))
     most = 0
     for threshold in _candidates(peaks, allowed):
@@ -94,10 +95,25 @@ def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
         if np.max(highest, initial=-1.0) >= rule.threshold)
 
 
-def _block_peaks(recording: Scored, rule: AlarmRule) -> Floats:
-    """Highest threshold at which each minute would raise an alarm."""
-    held = trailing_min(recording.smoothed, recording.hop_s, rule)
-    width = max(round(BLOCK_S / recording.hop_s), 1)
+def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
+    """
+    Highest threshold at which each minute would raise an alarm.
+
+    Parameters
+    ----------
+    smoothed : ndarray, shape (n_rows,)
+        As `aura.events.smooth` gives it, 0 or above; NaN where nothing can
+        be said.
+    hop_s : float
+    rule : AlarmRule
+
+    Returns
+    -------
+    ndarray, shape (n_minutes,)
+        Minutes that no threshold above 0 reaches are left out.
+    """
+    held = trailing_min(smoothed, hop_s, rule)
+    width = max(round(BLOCK_S / hop_s), 1)
     count = -(-len(held) // width)
     padded = np.pad(np.nan_to_num(held, nan=-1.0),
                     (0, count * width - len(held)), constant_values=-1.0)
@@ -108,7 +124,8 @@ def _block_peaks(recording: Scored, rule: AlarmRule) -> Floats:
 def _above(peaks: Sequence[Floats]) -> float:
     highest = max((float(np.max(one, initial=0.0)) for one in peaks),
                   default=0.0)
-    return (highest + 1.0) / 2 if highest < 1 else math.nextafter(1.0, 2.0)
+    return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
+        highest, math.inf)
 
 
 def _candidates(peaks: Sequence[Floats], allowed: float) -> Floats:

@@ -17,7 +17,7 @@ RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 
 
 def train(examples: Sequence[Example], *, target_far: float, seed: int,
-          fingerprint: str) -> Model:
+          fingerprint: str, taken_as_free: int = 0) -> Model:
     """
     Train a model and validate it patient by patient.
 
@@ -31,6 +31,8 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
         Everything random follows from it.
     fingerprint : str
         Digest of the data, for the card.
+    taken_as_free : int, optional
+        How many of the recordings nobody annotated, for the card.
 
     Returns
     -------
@@ -63,6 +65,7 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
             "data": {
                 "fingerprint": fingerprint,
                 "recordings": len(examples),
+                "recordings_taken_as_free_of_seizures": taken_as_free,
                 "patients": len({e.patient for e in examples}),
                 "patients_with_seizures": len(
                     {e.patient for e in examples if e.seizures}),

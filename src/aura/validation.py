@@ -7,15 +7,19 @@ cross-validation of its own training patients.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.ensemble import (  # type: ignore[import-untyped]
     RandomForestClassifier,
 )
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+from sklearn.model_selection import (  # type: ignore[import-untyped]
+    StratifiedGroupKFold,
+)
 
 from aura import forest, threshold
 from aura.baseline import HeartRate, ratio_to_recent_median
@@ -27,6 +31,10 @@ from aura.labels import seizure_fraction
 from aura.recording import Floats
 from aura.scoring import Score, pool
 from aura.threshold import Scored
+
+E = TypeVar("E", bound=Example)
+Scorer = Callable[[E], Floats]
+Fit = Callable[[Sequence[E], int], Scorer[E]]
 
 LEAVE_ONE_OUT_BELOW = 20
 FOLDS = 5
@@ -95,20 +103,36 @@ def folds(examples: Sequence[Example],
     Returns
     -------
     list of tuple of str
-        Patients with a seizure are held out one by one, or, if many, they
-        are dealt into five folds; all others are dealt out evenly. A
-        patient whose seizures cannot be scored is one of the others, so
-        that there is something to learn from on every side.
+        Patients with a seizure are held out one by one, or, if many, in
+        five folds in which recordings with and without seizures are dealt
+        out evenly. Under that number all other patients are dealt out in
+        turn. A patient whose seizures cannot be scored is one of the
+        others, so that there is something to learn from on every side.
+
+    References
+    ----------
+    .. [1] https://scikit-learn.org/stable/modules/generated/sklearn.
+       model_selection.StratifiedGroupKFold.html
     """
     with_seizure = sorted({e.patient for e in examples if teaches(e)})
     others = sorted({e.patient for e in examples} - set(with_seizure))
-    count = len(with_seizure)
-    if count >= alone_below:
-        count = FOLDS
-    dealt: list[list[str]] = [[] for _ in range(count)]
+    if len(with_seizure) >= alone_below:
+        return _stratified(examples)
+    dealt: list[list[str]] = [[] for _ in with_seizure]
     for number, patient in enumerate(with_seizure + others):
-        dealt[number % count].append(patient)
+        dealt[number % len(dealt)].append(patient)
     return [tuple(fold) for fold in dealt]
+
+
+def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    patients = np.array([example.patient for example in examples])
+    seizure = np.array([teaches(example) for example in examples])
+    with warnings.catch_warnings():
+        # That too few recordings are without a seizure to be in every fold.
+        warnings.simplefilter("ignore", UserWarning)
+        parts = list(StratifiedGroupKFold(FOLDS).split(
+            seizure, seizure, patients))
+    return [tuple(sorted(set(patients[test].tolist()))) for _, test in parts]
 
 
 def cross_validate(examples: Sequence[Example], rule: AlarmRule,
@@ -133,13 +157,13 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
     patients: dict[str, list[Score]] = {}
     probabilities, labels = [], []
     dealt = folds(examples)
-    for train, test in _splits(examples, dealt):
-        model = forest.fit(train, seed)
+    for train, test in split(examples, dealt):
+        scorer = fit_forest(train, seed)
         chosen = threshold.choose(
             out_of_fold(train, rule, seed), rule, target_far)
         for example in test:
-            probability = row_probability(model, example)
-            scored = _scored(example, probability, rule)
+            probability = scorer(example)
+            scored = scored_rows(example, probability, rule)
             patients.setdefault(example.patient, []).append(
                 threshold.detect(scored, chosen))
             probabilities.append(probability)
@@ -150,16 +174,25 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
         one_line_rule(examples), _auc(probabilities, labels), len(dealt))
 
 
-def out_of_fold(examples: Sequence[Example], rule: AlarmRule,
-                seed: int) -> list[Scored]:
+def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
+    """Fit a forest, and give what scores the rows of a recording by it."""
+    model = forest.fit(examples, seed)
+    return lambda example: row_probability(model, example)
+
+
+def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
+                fit: Fit[E] = fit_forest) -> list[Scored]:
     """
-    Smoothed probabilities of each recording from the other patients' model.
+    Smoothed scores of each recording from what the other patients taught.
 
     Parameters
     ----------
     examples : sequence of Example
     rule : AlarmRule
     seed : int
+    fit : callable, optional
+        Learns from examples with a seed, and gives what scores the rows of
+        one; the forest by default.
 
     Returns
     -------
@@ -173,10 +206,10 @@ def out_of_fold(examples: Sequence[Example], rule: AlarmRule,
     if len(dealt) < 2:
         splits = iter([(list(examples), list(examples))])
     else:
-        splits = _splits(examples, dealt)
-    return [_scored(example, row_probability(model, example), rule)
+        splits = split(examples, dealt)
+    return [scored_rows(example, scorer(example), rule)
             for train, test in splits
-            for model in [forest.fit(train, seed)] for example in test]
+            for scorer in [fit(train, seed)] for example in test]
 
 
 def one_line_rule(examples: Sequence[Example]) -> dict[str, Score]:
@@ -236,8 +269,16 @@ def row_probability(model: RandomForestClassifier,
     return probability
 
 
-def _splits(examples: Sequence[Example], dealt: Sequence[tuple[str, ...]]
-            ) -> Iterator[tuple[list[Example], list[Example]]]:
+def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
+          ) -> Iterator[tuple[list[E], list[E]]]:
+    """
+    Yield what is trained on and what is held out, fold by fold.
+
+    Raises
+    ------
+    PreconditionError
+        As `check_disjoint`.
+    """
     for fold in dealt:
         train = [e for e in examples if e.patient not in fold]
         test = [e for e in examples if e.patient in fold]
@@ -262,8 +303,9 @@ def check_disjoint(train: Sequence[Example],
             "this is a fault of the program; do not use its numbers")
 
 
-def _scored(example: Example, probability: Floats,
-            rule: AlarmRule) -> Scored:
+def scored_rows(example: Example, probability: Floats,
+                rule: AlarmRule) -> Scored:
+    """A recording with its smoothed row scores, to find a threshold on."""
     return Scored(smooth(probability, example.hop_s, rule), example.events,
                   example.duration_s, example.hop_s)
 

@@ -11,6 +11,7 @@ from aura.cli import (
     calls,
     converting,
     demo,
+    evaluating,
     exporting,
     learning,
     reading,
@@ -23,6 +24,7 @@ a first run:
   aura train RECORDINGS --out model       learn from annotated recordings
   aura predict OTHERS --model model --out predictions
   aura score OTHERS predictions           if OTHERS are annotated too
+  aura evaluate RECORDINGS --out report   beside other detectors
 
 exit codes: 0 all well; 2 some inputs refused, the rest done; 1 nothing
 could be done.
@@ -50,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"aura {aura.__version__}")
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, reading, exporting, converting, blocks, calls,
-                   solutions, demo):
+    for module in (learning, evaluating, reading, exporting, converting,
+                   blocks, calls, solutions, demo):
         module.register(verbs)
     return made
 

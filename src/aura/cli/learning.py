@@ -74,6 +74,7 @@ def _train(given: argparse.Namespace) -> int:
 
 def _told(card: dict[str, Any], out: Path) -> str:
     data, found = card["data"], card["validation"]
+    free = data["recordings_taken_as_free_of_seizures"]
     lines = [
         f"{found['verdict']}.", "",
         f"model {card['model_id'][:12]} in {out}: "
@@ -81,6 +82,9 @@ def _told(card: dict[str, Any], out: Path) -> str:
         f"{console.counted(data['patients'], 'patient')}, "
         f"{console.counted(data['seizures'], 'seizure')}, "
         f"{data['hours']:.1f} h",
+        *([f"{console.counted(free, 'recording')} that nobody annotated, in "
+           "folders without any annotation, count as free of seizures "
+           "(AURA_ANNOTATED_ONLY=1 leaves them out)"] if free else []),
         f"alarm threshold {card['alarm']['threshold']:.3f}, set at "
         f"{found['target_false_alarms_per_24h']:g} false alarms per 24 h; "
         "the smallest rate that these hours resolve is "

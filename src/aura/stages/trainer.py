@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from aura.errors import (
     PreconditionError,
 )
 from aura.forest import MODEL_FEATURES, Example
+from aura.recording import Recording
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest
@@ -34,7 +35,6 @@ from aura.stages.workspace import (
     mark_done,
     run_folder,
 )
-from aura.workspace import Folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
             "mean_hr", *MODEL_FEATURES)
@@ -51,7 +51,7 @@ class TrainingStage:
     """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._folder = workspace.folder
+        self._workspace, self._folder = workspace, workspace.folder
         self._settings = settings
 
     def ready(self) -> bool:
@@ -84,13 +84,15 @@ class TrainingStage:
                 run_id=request.run_id, schema_id=request.schema_id,
                 status_text=f"{len(arrived)} of {request.batch_count} "
                             "batches have arrived")
-        recordings = list(_recordings(self._folder, arrived))
+        recordings = list(self._recordings(arrived))
         examples = [example for _, example in recordings]
         try:
             model = training.train(
                 examples, target_far=self._settings.target_far,
                 seed=self._settings.seed,
-                fingerprint=_fingerprint([head for head, _ in recordings]))
+                fingerprint=_fingerprint([head for head, _ in recordings]),
+                taken_as_free=sum(
+                    "taken_as_free" in head for head, _ in recordings))
         except PreconditionError as error:
             return self._finish(request, TrainingReport(
                 status_text=str(error),
@@ -115,6 +117,33 @@ class TrainingStage:
         # What belongs to another count is no part of this run.
         return [one for one in noted
                 if one.batch_count == request.batch_count]
+
+    def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
+            tuple[dict[str, Any], Example]]:
+        """What identifies each recording to learn from, and its rows."""
+        batches = [manifest.read(self._folder, request.manifest_path)
+                   for request in arrived]
+        annotated = {batch.input for batch in batches
+                     if any(one.annotated for _, one in batch.recordings)}
+        free = (set() if self._settings.annotated_only
+                else self._workspace.free_trees(annotated))
+        for request, batch in zip(arrived, batches, strict=True):
+            table = tables.read(
+                self._folder.read(request.table_path), _COLUMNS)
+            hop_s = float(table.metadata.get("hop_s", "nan"))
+            numbers = table.values["recording"]
+            for number, one in batch.recordings:
+                rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+                if rows.start == rows.stop or not (
+                        one.annotated or batch.input in free):
+                    continue
+                head: dict[str, Any] = {
+                    "sha256": one.sha256, "patient": one.patient,
+                    "events": [[e.onset_s, e.duration_s, e.label]
+                               for e in one.events]}
+                if not one.annotated:
+                    head["taken_as_free"] = True
+                yield head, _example(one, table.values, rows, hop_s)
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
@@ -160,33 +189,17 @@ class TrainingStage:
         return report
 
 
-def _recordings(folder: Folder, arrived: list[FeatureTable]) -> Iterator[
-        tuple[dict[str, Any], Example]]:
-    """What identifies each annotated recording, and its rows."""
-    for request in arrived:
-        table = tables.read(folder.read(request.table_path), _COLUMNS)
-        hop_s = float(table.metadata.get("hop_s", "nan"))
-        columns = table.values
-        numbers = columns["recording"]
-        batch = manifest.read(folder, request.manifest_path)
-        for number, recording in batch.recordings:
-            if not recording.annotated:
-                continue
-            rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-            if len(columns["time_s"][rows]) == 0:
-                continue
-            head = {"sha256": recording.sha256, "patient": recording.patient,
-                    "events": [[e.onset_s, e.duration_s, e.label]
-                               for e in recording.events]}
-            yield head, Example(
-                patient=recording.patient, time_s=columns["time_s"][rows],
-                values=np.column_stack(
-                    [columns[name][rows] for name in MODEL_FEATURES]),
-                rise=columns["hr_rise"][rows].astype(np.float64),
-                from_peak=columns["hr_from_peak"][rows].astype(np.float64),
-                heart_rate=columns["mean_hr"][rows].astype(np.float64),
-                scorable=columns["scorable"][rows], events=recording.events,
-                duration_s=recording.duration_s, hop_s=_checked(hop_s))
+def _example(recording: Recording, columns: Mapping[str, np.ndarray],
+             rows: slice, hop_s: float) -> Example:
+    return Example(
+        patient=recording.patient, time_s=columns["time_s"][rows],
+        values=np.column_stack(
+            [columns[name][rows] for name in MODEL_FEATURES]),
+        rise=columns["hr_rise"][rows].astype(np.float64),
+        from_peak=columns["hr_from_peak"][rows].astype(np.float64),
+        heart_rate=columns["mean_hr"][rows].astype(np.float64),
+        scorable=columns["scorable"][rows], events=recording.events,
+        duration_s=recording.duration_s, hop_s=_checked(hop_s))
 
 
 def _checked(hop_s: float) -> float:

@@ -10,7 +10,7 @@ Where the files of a run are, on the shared folder and on a laptop alike.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,11 @@ class Input:
 
     folder: Folder
     subfolder: str = ""
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a folder, not a single file."""
+        return self.folder.path(self.subfolder or ".").is_dir()
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,28 @@ class Workspace:
             return given.folder
         below = given.folder.path(given.subfolder)
         return Folder(below if below.is_dir() else below.parent)
+
+    def free_trees(self, annotated: Collection[str]) -> set[str]:
+        """
+        Inputs that count as free of seizures, though nobody says so.
+
+        Parameters
+        ----------
+        annotated : collection of str
+            Names of the inputs that hold an annotated recording.
+
+        Returns
+        -------
+        set of str
+            Where some inputs are annotated, the folders that hold no
+            annotation at all: such as recordings of healthy people. Not
+            annotated recordings beside annotated ones are no evidence of
+            anything, nor is a single file.
+        """
+        if not annotated:
+            return set()
+        return {name for name, given in self.inputs.items()
+                if name not in annotated and given.is_tree}
 
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:

@@ -1,0 +1,42 @@
+"""What is scored: a recording with all that a detector may look at."""
+
+from dataclasses import dataclass
+
+from aura.forest import Example
+from aura.recording import Bools, Floats
+
+
+@dataclass(frozen=True)
+class Case(Example):
+    """
+    One recording of an evaluation.
+
+    The fields of `aura.forest.Example`, and:
+
+    Parameters
+    ----------
+    name : str
+        Alias of the recording.
+    sha256 : str
+        Digest of the recording's bytes.
+    csi_slope : ndarray, shape (n_rows,)
+        See `aura.evaluation.jeppesen`.
+    missing : ndarray of bool, shape (n_rows, n_features)
+        Which features of the schema are missing; no rows where nobody
+        annotated the recording.
+    """
+
+    name: str
+    sha256: str
+    csi_slope: Floats
+    missing: Bools
+
+    @property
+    def can_be_scored(self) -> bool:
+        """Whether anything at all can be said of the recording."""
+        return bool(self.scorable.any())
+
+    @property
+    def scorable_s(self) -> float:
+        """Seconds of rows that can be scored."""
+        return float(self.scorable.sum() * self.hop_s)

@@ -1,0 +1,144 @@
+"""
+The detectors of the table, the published ones and ours, on equal terms.
+
+All learn from the same rows of the same people, all thresholds but the one
+of the fixed rule are chosen at the same rate of false alarms. What a
+detector has of its own is how it scores a row and how scores become alarms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import (  # type: ignore[import-untyped]
+    HistGradientBoostingClassifier,
+)
+from sklearn.impute import SimpleImputer  # type: ignore[import-untyped]
+from sklearn.linear_model import (  # type: ignore[import-untyped]
+    LogisticRegression,
+)
+from sklearn.pipeline import (  # type: ignore[import-untyped]
+    make_pipeline,
+)
+from sklearn.preprocessing import (  # type: ignore[import-untyped]
+    StandardScaler,
+)
+
+from aura import validation
+from aura.baseline import HeartRate, ratio_to_recent_median
+from aura.evaluation.cases import Case
+from aura.events import AlarmRule
+from aura.forest import training_rows
+from aura.recording import Floats
+from aura.training import RULE
+from aura.validation import RATIO_RULE, Fit, Scorer
+
+# A crossing is an alarm; then nothing for three minutes, as published.
+CSI_RULE = AlarmRule(
+    threshold=np.inf, release=1.0, smoothing_s=0.0, hold_s=0.0,
+    refractory_s=180.0)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """
+    One row of the table.
+
+    Parameters
+    ----------
+    key, name, what : str
+        For programs, for the table, and in a sentence.
+    rule : AlarmRule
+        How scores become alarms; the threshold of a detector that is not
+        `fixed` is chosen from the training people.
+    fit : callable
+        Learns from cases with a seed; gives what scores the rows of one.
+    fixed : bool
+        Whether the threshold is part of the definition.
+    probability : bool
+        Whether scores are meant as probabilities.
+    """
+
+    key: str
+    name: str
+    what: str
+    rule: AlarmRule
+    fit: Fit[Case]
+    fixed: bool = False
+    probability: bool = True
+
+
+def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """Heart rate over its 5-min median; nothing is learnt."""
+    return lambda case: ratio_to_recent_median(HeartRate(
+        case.time_s, np.where(case.scorable, case.heart_rate, np.nan),
+        case.hop_s))
+
+
+def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """ModCSI100filtered x Slope; nothing is learnt."""
+    return lambda case: np.where(case.scorable, case.csi_slope, np.nan)
+
+
+def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """Logistic regression on the forest's features and rows."""
+    # Of equal digits on every machine: the solver has no random part.
+    model = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(), LogisticRegression(max_iter=1000))
+    return _learnt(model, "logisticregression__sample_weight", cases)
+
+
+def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """Gradient-boosted trees on the forest's features and rows."""
+    model = HistGradientBoostingClassifier(
+        min_samples_leaf=20, early_stopping=False, random_state=seed)
+    return _learnt(model, "sample_weight", cases)
+
+
+def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """The forest that ``aura train`` makes."""
+    return validation.fit_forest(cases, seed)
+
+
+def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
+    rows = training_rows(cases)
+    model.fit(rows.values.astype(np.float64), rows.seizure.astype(np.int64),
+              **{weight: rows.weight})
+
+    def probability(case: Case) -> Floats:
+        found = np.full(len(case.time_s), np.nan)
+        if case.can_be_scored:
+            found[case.scorable] = model.predict_proba(
+                case.values[case.scorable].astype(np.float64))[:, 1]
+        return found
+    return probability
+
+
+DETECTORS = (
+    Detector(
+        "rule", "heart rate > 1.5 x its 5-min median for 5 s",
+        "The one-line rule, its threshold fixed beforehand.",
+        RATIO_RULE, heart_rate_ratio, fixed=True, probability=False),
+    Detector(
+        "rule_chosen", "the same ratio, threshold chosen",
+        "The one-line rule, its threshold chosen as all others are.",
+        RATIO_RULE, heart_rate_ratio, probability=False),
+    Detector(
+        "csi_slope", "modified CSI x slope (Jeppesen)",
+        "ModCSI100filtered x Slope on 7-beat median-filtered RR intervals, "
+        "over the last 100; after an alarm none for 3 min. Its threshold "
+        "comes from other patients, not from the patient's own record.",
+        CSI_RULE, csi_times_slope, probability=False),
+    Detector(
+        "logistic", "logistic regression",
+        "On the forest's features and training rows.",
+        RULE, logistic_regression),
+    Detector(
+        "boosting", "gradient boosting (HistGradientBoosting)",
+        "On the forest's features and training rows.", RULE, boosted_trees),
+    Detector(
+        "forest", "RandomForest (ships)",
+        "The model that `aura train` makes.", RULE, random_forest),
+)

@@ -1,0 +1,175 @@
+"""
+Recordings wherever they lie, evaluated: the stages' tables become cases.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aura import features, tables
+from aura.evaluation import report, sheet
+from aura.evaluation.cases import Case
+from aura.evaluation.jeppesen import csi_slope
+from aura.evaluation.report import Evaluation
+from aura.forest import MODEL_FEATURES
+from aura.identity import alias
+from aura.runners import local
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.feature_builder import FeatureStage
+from aura.stages.manifest import Entry, Outcome
+from aura.stages.workspace import Workspace, batch_file
+from aura.workspace import Folder
+
+REPORT, SHEET = "report.json", "report.md"
+
+
+@dataclass(frozen=True)
+class Read:
+    """
+    What was read of the inputs.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+    outcome : Outcome
+        What became of each file.
+    taken_as_free : int
+        Recordings that nobody annotated, in trees without any annotation:
+        they count as free of seizures.
+    left_out : int
+        Recordings that nobody annotated, beside others that somebody did.
+    """
+
+    cases: tuple[Case, ...]
+    outcome: Outcome
+    taken_as_free: int
+    left_out: int
+
+
+def read(paths: Sequence[Path], settings: Settings,
+         track: local.Track = iter) -> Read:
+    """
+    Read trees of recordings, and compute what detectors look at.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Trees or files.
+    settings : Settings
+    track : callable, optional
+        Wraps the batches, for a progress bar.
+
+    Returns
+    -------
+    Read
+        Bad files are entries of its outcome.
+    """
+    inputs, refused = local.opened(paths)
+    found: list[tuple[str, bool, Case]] = []
+    entries: list[tuple[str, Entry]] = list(refused)
+    with tempfile.TemporaryDirectory(prefix="aura-") as folder:
+        workspace = Workspace(Folder(Path(folder)), inputs)
+        stage = FeatureStage(workspace, settings)
+        for batch in track(local.batches(workspace, settings)):
+            built = stage.build(batch)
+            listed = manifest.read(workspace.folder, built.manifest_path)
+            entries += [(str(paths[int(listed.input)]), entry)
+                        for entry in listed.entries]
+            found += [(listed.input, annotated, case)
+                      for annotated, case in _cases(
+                          workspace.folder, built, listed, settings)]
+    free = set() if settings.annotated_only else workspace.free_trees(
+        {name for name, annotated, _ in found if annotated})
+    unannotated = [name for name, annotated, _ in found if not annotated]
+    taken = sum(name in free for name in unannotated)
+    return Read(
+        tuple(case for name, annotated, case in found
+              if annotated or name in free),
+        Outcome(tuple(entries)), taken, len(unannotated) - taken)
+
+
+def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
+           settings: Settings) -> Iterator[tuple[bool, Case]]:
+    table = tables.read(folder.read(built.table_path)).values
+    beats = tables.read(folder.read(batch_file(
+        built.run_id, built.batch_index, "beats.parquet"))).values
+    for number, recording in listed.recordings:
+        rows, own = (slice(*np.searchsorted(
+            one["recording"], [number, number + 1]))
+            for one in (table, beats))
+        time_s = table["time_s"][rows]
+        if not len(time_s):
+            continue
+        # The first beat of a recording ends no interval.
+        intervals = {name: beats[name][own][1:]
+                     for name in ("time_s", "rr_s", "kind")}
+        watched = [~np.isfinite(table[name][rows])
+                   for name in features.NAMES]
+        yield recording.annotated, Case(
+            patient=recording.patient, time_s=time_s,
+            values=np.column_stack(
+                [table[name][rows] for name in MODEL_FEATURES]),
+            rise=table["hr_rise"][rows].astype(np.float64),
+            from_peak=table["hr_from_peak"][rows].astype(np.float64),
+            heart_rate=table["mean_hr"][rows].astype(np.float64),
+            scorable=table["scorable"][rows], events=recording.events,
+            duration_s=recording.duration_s, hop_s=settings.hop_s,
+            name=alias("r", f"{recording.sha256}", settings.alias_key),
+            sha256=recording.sha256,
+            csi_slope=csi_slope(**intervals, end_s=time_s),
+            missing=np.column_stack(watched) if recording.events
+            else np.empty((0, len(watched)), dtype=bool))
+
+
+def evaluate(given: Read, settings: Settings,
+             track: report.Track = iter) -> Evaluation:
+    """
+    Evaluate all detectors on what was read.
+
+    Parameters
+    ----------
+    given : Read
+    settings : Settings
+    track : callable, optional
+        Wraps the detectors, for a progress bar.
+
+    Raises
+    ------
+    PreconditionError
+        As `aura.evaluation.report.evaluate`.
+    """
+    problems = Counter(
+        problem.rule for _, entry in given.outcome.entries
+        for problem in entry.problems)
+    problems |= {rule: count for rule, count in (
+        ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
+        ("evaluate.not_annotated", given.left_out)) if count}
+    return report.evaluate(
+        given.cases, target_far=settings.target_far, seed=settings.seed,
+        problems=problems, track=track)
+
+
+def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:
+    """
+    Write the report, its Markdown and its pictures.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    out : Path
+        Folder; files of the same names are replaced when all is done.
+    pictures : bool, optional
+        Whether to draw; needs matplotlib.
+    """
+    folder = Folder(out)
+    if pictures:
+        from aura.evaluation import plots
+        plots.draw(evaluation.report, out)
+    folder.write(SHEET, sheet.markdown(evaluation.report).encode("utf-8"))
+    folder.write(REPORT, evaluation.json())
