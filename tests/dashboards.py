@@ -45,29 +45,33 @@ def questions(page):
     return found
 
 
+def chosen(page, query, values):
+    """A question as the browser sends it: the chosen values are in."""
+    choices = {one["name"]: one for one in page["templating"]["list"]}
+
+    def put(found):
+        name, form = found[1], found[2]
+        if values[name] == ALL:
+            # A value of its own for "All" is taken as it is.
+            return choices[name]["allValue"]
+        return {"json": _json, "regex": _regex}[form](values[name])
+
+    query = re.sub(r"\$\{(\w+):(\w+)\}", put, query)
+    assert "${" not in query
+    return query
+
+
 def filled(page, query, values, *, start, stop, bucket, window="1s"):
     """
     A question as the server gets it.
 
-    The browser puts the chosen values in; the data source's backend then
-    replaces ``v.`` names, wherever they stand.
+    The data source's backend replaces ``v.`` names, wherever they stand.
     """
-    choices = {one["name"]: one for one in page["templating"]["list"]}
-
-    def chosen(found):
-        name, form = found[1], found[2]
-        value = values[name]
-        if value == ALL:
-            # A value of its own for "All" is taken as it is.
-            return choices[name]["allValue"]
-        return {"json": _json, "regex": _regex}[form](value)
-
-    query = re.sub(r"\$\{(\w+):(\w+)\}", chosen, query)
-    assert "${" not in query
+    query = chosen(page, query, values)
     for name, value in (("timeRangeStart", start), ("timeRangeStop", stop),
                         ("windowPeriod", window),
                         ("defaultBucket", f'"{bucket}"')):
-        query = re.sub(rf"\b[a-zA-Z]+\.{name}\b", value, query)
+        query = re.sub(rf"\b[a-zA-Z]+\.{name}\b", lambda _: value, query)
     assert not re.search(r"\bv\.[a-zA-Z]", query)
     return query
 

@@ -1,0 +1,211 @@
+"""Every question of the review, put to a real InfluxDB."""
+
+import numpy as np
+import pytest
+
+from aura.agreement import agree
+from tests.dashboards import COHORT, REVIEW, questions
+from tests.stored_run import (
+    DATES,
+    HOSTILE,
+    MANY,
+    SECONDS,
+    STRANGE,
+    Answers,
+    cohort,
+    review,
+    samples,
+    series,
+)
+
+pytestmark = pytest.mark.influxdb
+
+
+def test_every_question_is_answered_where_there_is_something(store, run):
+    _, answers = review(store, run)
+    silent = {name for name in questions(REVIEW)
+              if not answers.named(name)}
+    # Nothing of it is unscorable; raw samples are for a minute or less.
+    assert silent == {"annotation Unscorable", "panel ECG B"}
+    answers = cohort(store, run)
+    assert [name for name in questions(COHORT)
+            if not answers.named(name)] == []
+
+
+@pytest.mark.parametrize("page", [REVIEW, COHORT], ids=["review", "cohort"])
+@pytest.mark.parametrize("value", ["", 'nobody" or true or "', "p-[.*"])
+def test_a_choice_that_is_not_there_gives_nothing_and_no_error(
+        store, page, value):
+    answers = Answers(store, page, {
+        "patient": value, "recording": value, "model": value})
+    given = {name: answers.named(name) for name in questions(page)}
+    free = {"variable patient", "variable model"}
+    assert {name for name, rows in given.items() if rows} <= free
+
+
+def test_choices_are_chained_and_come_from_the_index_alone(store, run):
+    held, answers = review(store, run)
+    assert {row["_value"] for row in answers.named("variable patient")} == {
+        one.recording.patient for one in run.recordings.values()} | {
+            STRANGE.patient}
+    assert [row["_value"] for row in answers.named("variable recording")] == [
+        held.alias]
+    assert [row["_value"] for row in answers.named("variable model")] == [
+        run.model]
+    assert {row["_value"] for row in cohort(store, run).named(
+        "variable model")} == {run.model, STRANGE.model_id}
+    for page in (REVIEW, COHORT):
+        asked = Answers(store, page, {**held.values, "model": run.model})
+        for one in page["templating"]["list"]:
+            assert asked.named(
+                f"variable {one['name']}", before=PROFILE)[-1][
+                    "Type"] == "*influxdb.readTagValuesSource"
+
+
+PROFILE = """import "profiler"
+option profiler.enabledProfilers = ["operator"]
+"""
+
+
+@pytest.mark.parametrize("title", [
+    "Heart rate", "Probability of a seizure", "Quality"])
+def test_the_store_thins_out_curves_before_it_sends_them(store, run, title):
+    _, answers = review(store, run, window="30s")
+    work = [row["Type"] for row in answers.named(
+        f"panel {title} A", before=PROFILE) if "Type" in row]
+    assert work == ["*influxdb.readWindowAggregateSource",
+                    "*universe.schemaMutationTransformation"]
+
+
+@pytest.mark.parametrize("last_s, step_s", [(600, .1), (901, 1), (10_801, 10)])
+def test_the_ecg_is_drawn_from_the_level_that_fits(
+        store, run, last_s, step_s):
+    held, answers = review(store, run, last_s=last_s)
+    fs_hz, ecg = samples(run, held)
+    factor = round(step_s * fs_hz)
+    begins = np.arange(0, len(ecg), factor)
+    rows = answers.panel("ECG")
+    for field, extreme in (("min", np.minimum), ("max", np.maximum)):
+        times, values = series(rows, field)
+        assert times.tolist() == [
+            held.on_clock(begin / fs_hz) for begin in begins]
+        np.testing.assert_allclose(
+            values, extreme.reduceat(ecg, begins), rtol=1e-12)
+
+
+def test_up_to_a_minute_every_sample_is_drawn(store, run):
+    held, answers = review(store, run, first_s=30.0, last_s=90.0)
+    fs_hz, ecg = samples(run, held)
+    times, values = series(answers.panel("ECG", "B"), "value")
+    first = round(30 * fs_hz)
+    assert len(values) == round(60 * fs_hz)
+    assert times[0] == held.on_clock(30) and (np.diff(times) > 0).all()
+    np.testing.assert_allclose(
+        values, ecg[first:first + len(values)], rtol=1e-12)
+    assert answers.panel("ECG")
+    _, longer = review(store, run, first_s=30.0, last_s=90.001)
+    assert longer.panel("ECG", "B") == []
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_curves_are_what_the_stages_found(store, run, name):
+    held, answers = review(store, run, name, last_s=SECONDS + 1)
+    rows = held.rows["features"]
+    clock = np.array([held.on_clock(time) for time in rows["time_s"]])
+    for title, field, expected in (
+            ("Heart rate", "bpm", rows["mean_hr"]),
+            ("Heart rate", "baseline_bpm", rows["hr_base"]),
+            ("Heart rate", "p95_bpm", rows["mean_hr"] - rows["hr_over_p95"]),
+            ("Quality", "scorable", rows["scorable"].astype(float)),
+            ("Probability of a seizure", "probability",
+             held.rows["predictions"]["smoothed"])):
+        times, values = series(answers.panel(title), field)
+        found = dict(zip(times.tolist(), values.tolist(), strict=True))
+        np.testing.assert_allclose(
+            [found.get(time, np.nan) for time in clock.tolist()], expected,
+            rtol=1e-6, err_msg=field)
+        assert np.isfinite(values).sum() == np.isfinite(expected).sum()
+    _, limits = series(answers.panel("Probability of a seizure"), "threshold")
+    assert set(limits[np.isfinite(limits)]) == {run.threshold}
+
+
+def test_a_thinned_probability_keeps_its_peaks(store, run):
+    held, answers = review(store, run, window="1m0s")
+    times, values = series(
+        answers.panel("Probability of a seizure"), "probability")
+    rows = held.rows["predictions"]
+    minute = (held.start_ns // 10 ** 9 + rows["time_s"]) // 60
+    assert values.size > 5
+    for start, value in zip(times, values, strict=True):
+        inside = rows["smoothed"][(minute == start // (60 * 10 ** 9))
+                                  & (rows["time_s"] < SECONDS)]
+        inside = inside[np.isfinite(inside)]
+        assert value == pytest.approx(inside.max()) if len(inside) else (
+            np.isnan(value))
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_regions_are_the_events_of_their_layer(store, run, name):
+    held, answers = review(store, run, name)
+    for layer, events in (
+            ("Original annotations", held.recording.events),
+            ("Predicted seizures", held.entry.predicted)):
+        rows = answers.named(f"annotation {layer}")
+        assert [(row["time"], row["timeEnd"]) for row in rows] == [
+            (held.on_clock(one.onset_s), held.on_clock(one.end_s))
+            for one in events]
+        for number, (row, one) in enumerate(
+                zip(rows, events, strict=True), 1):
+            assert f" {number}, {one.label}, " in row["text"]
+            assert row.get("tags") in (
+                ("TP", "FP") if layer.startswith("Predicted") else (None,))
+
+
+def test_a_region_that_began_before_is_still_shown(store, run):
+    held = run.recordings["old"]
+    event, = held.recording.events
+    for first_s, last_s, seen in (
+            (event.onset_s + 1, event.onset_s + 2, 1),
+            (event.end_s + 1, event.end_s + 2, 0),
+            (event.onset_s - 2, event.onset_s - 1, 0)):
+        _, answers = review(store, run, first_s=first_s, last_s=last_s)
+        assert len(answers.named("annotation Original annotations")) == seen
+
+
+def test_more_regions_than_grafana_takes_are_cut_and_all_are_listed(store):
+    chosen = {"patient": STRANGE.patient, "recording": STRANGE.recording,
+              "model": STRANGE.model_id}
+    answers = Answers(store, REVIEW, chosen, STRANGE.start_ns,
+                      STRANGE.start_ns + 4 * MANY * 10 ** 9)
+    rows = answers.named("annotation Predicted seizures")
+    assert len(rows) == 1000
+    assert rows[0]["text"] == f"predicted 1, {HOSTILE}, 2 s"
+    listed = answers.panel("Events")
+    assert len(listed) == MANY
+    assert {row["label"] for row in listed} == {HOSTILE}
+    assert answers.panel("Agreement") == []
+    grey, = answers.named("annotation Unscorable")
+    assert (grey["time"], grey["timeEnd"]) == (
+        STRANGE.start_ns, STRANGE.start_ns + 4 * MANY * 10 ** 9)
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_the_tables_lead_to_each_event_with_a_minute_around(
+        store, run, name):
+    held, answers = review(store, run, name)
+    judged = agree(held.recording.events, held.entry.predicted,
+                   SECONDS).judged
+    rows = answers.panel("Agreement")
+    assert [(row["_time"], row["outcome"], row["duration_s"],
+             row.get("latency_s")) for row in rows] == [
+        (held.on_clock(one.onset_s), one.outcome, one.end_s - one.onset_s,
+         None if np.isnan(one.latency_s) else one.latency_s)
+        for one in judged]
+    for title, onsets in (
+            ("Agreement", judged),
+            ("Events", sorted((*held.recording.events, *held.entry.predicted),
+                              key=lambda one: one.onset_s))):
+        assert [(row["from"], row["to"]) for row in answers.panel(title)] == [
+            (str(held.on_clock(one.onset_s) // 10 ** 6 - 60_000),
+             str(held.on_clock(one.end_s) // 10 ** 6 + 60_000))
+            for one in onsets]
