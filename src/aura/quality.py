@@ -30,9 +30,9 @@ MAX_RR_S = 3.0
 MIN_CELL_BEATS = 3
 
 # Of 10-s cells of mitdb and szdb with added white, muscle-like and
-# motion-like noise these flag, with all else here, 92 % of those whose beats
-# are wrong (F1 < .6) and 2.6 % of those whose beats are right (F1 > .85);
-# without noise 3 of 2,324. By `python -m benchmarks quality`.
+# motion-like noise these flag, with all else here, 86 % of those whose beats
+# are wrong (F1 < .6) and 4.1 % of those whose beats are right (F1 > .85);
+# without noise 2 of 2,337. By `python -m benchmarks quality`.
 NOISY = ((0.90, 7.0), (0.75, 12.0))
 
 
@@ -44,18 +44,22 @@ class PieceQuality:
     spans: Floats
 
 
-def assess(samples: Floats, band: Floats, fs_hz: float, beats_s: Floats,
-           offset_s: float, start_s: float,
+def assess(samples: Floats, fs_hz: float, band: Floats, band_hz: float,
+           beats_s: Floats, offset_s: float, start_s: float,
            rails: tuple[float, float]) -> PieceQuality:
     """
     Judge one piece of signal.
 
     Parameters
     ----------
-    samples, band : ndarray, shape (n_samples,)
-        The signal as read, and band-passed to the QRS complex.
+    samples : ndarray, shape (n_samples,)
+        The signal as read.
     fs_hz : float
-        Sampling rate.
+        Its sampling rate.
+    band : ndarray, shape (n_band,)
+        The same stretch band-passed to the QRS complex.
+    band_hz : float
+        Its sampling rate.
     beats_s : ndarray, shape (n_beats,)
         R peaks in seconds from the first sample of the piece.
     offset_s : float
@@ -71,10 +75,10 @@ def assess(samples: Floats, band: Floats, fs_hz: float, beats_s: Floats,
     PieceQuality
         Spans on the recording's clock, in seconds.
     """
-    index = np.round(beats_s * fs_hz).astype(np.int64)
-    width = round(CELL_S * fs_hz)
+    index = np.round(beats_s * band_hz).astype(np.int64)
+    width = round(CELL_S * band_hz)
     cell, count = index // width, -(-len(band) // width)
-    shapes = _shapes(band, index, fs_hz)
+    shapes = _shapes(band, index, band_hz)
     amplitude = np.ptp(shapes, axis=1)
     stands = _median_by_cell(amplitude, cell, count)
     # The median of cells, as noise has more beats in a cell than a heart.
@@ -82,11 +86,11 @@ def assess(samples: Floats, band: Floats, fs_hz: float, beats_s: Floats,
     usual = (amplitude > typical / 2) & (amplitude < typical * 2)
     alike = _median_by_cell(_likeness(shapes, usual), cell, count)
     few = np.bincount(cell, minlength=count) < MIN_CELL_BEATS
-    noisy = _noisy(alike, stands, _rest(band, index, fs_hz, width)) & ~few
+    noisy = _noisy(alike, stands, _rest(band, index, band_hz, width)) & ~few
     bad = np.concatenate([
         _spans(_flat(samples, fs_hz, typical)
                | _railed(samples, fs_hz, rails), round(fs_hz) / fs_hz),
-        _spans(noisy, width / fs_hz)])
+        _spans(noisy, width / band_hz)])
     return PieceQuality(start_s, bad + offset_s)
 
 

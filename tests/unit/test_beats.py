@@ -217,7 +217,7 @@ def real(data_dir, name):
 @pytest.mark.parametrize("up, down", [(1, 1), (16, 45)])
 def test_real_r_peaks_are_found_within_150_ms(data_dir, name, up, down):
     """
-    Pooled F1 of at least .99 [1]_, at the records' own rate and at a third.
+    Pooled F1 of at least .997 [1]_, at the records' own rate and at a third.
 
     .. [1] ANSI/AAMI EC57: matches within 150 ms, one to one.
     """
@@ -226,4 +226,4 @@ def test_real_r_peaks_are_found_within_150_ms(data_dir, name, up, down):
             samples if up == down else sps.resample_poly(samples, up, down),
             fs_hz * up / down)).time_s)
         for samples, fs_hz, truth in real(data_dir, name))
-    assert f1(counts) >= .99, counts
+    assert f1(counts) >= .997, counts

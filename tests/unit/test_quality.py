@@ -77,7 +77,8 @@ def test_a_span_is_where_it_is_at_any_rate(fs_hz):
     begin, end = int(850 * fs_hz), int(870 * fs_hz)
     samples[begin:end] = samples[begin]
     times = np.arange(1, 899.0)
-    found = assess(samples, samples, fs_hz, times, 3600.0, 0, NO_RAILS)
+    found = assess(
+        samples, fs_hz, samples, fs_hz, times, 3600.0, 0, NO_RAILS)
     flat = found.spans[np.diff(found.spans)[:, 0] < 2]
     assert flat[:, 0].min() == pytest.approx(4450, abs=2.1)
     assert flat[:, 1].max() == pytest.approx(4470, abs=2.1)
