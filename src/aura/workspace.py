@@ -141,7 +141,7 @@ class Folder:
                 os.replace(partial, target)
             _sync_folder(target.parent)
         except OSError as error:
-            raise _write_error(error) from None
+            raise write_error(error) from None
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -221,7 +221,8 @@ def _read_error(error: OSError) -> Exception:
     return ResourceError("path.read", f"reading failed: {error.strerror}")
 
 
-def _write_error(error: OSError) -> Exception:
+def write_error(error: OSError) -> Exception:
+    """The error for a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ResourceError(
             "disk.full", "there is no space left to write to",

@@ -13,6 +13,7 @@ from aura.cli import (
     demo,
     evaluating,
     exporting,
+    fetching,
     learning,
     reading,
     solutions,
@@ -52,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"aura {aura.__version__}")
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, evaluating, reading, exporting, converting,
-                   blocks, calls, solutions, demo):
+    for module in (learning, evaluating, reading, fetching, exporting,
+                   converting, blocks, calls, solutions, demo):
         module.register(verbs)
     return made
 

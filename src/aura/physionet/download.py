@@ -1,0 +1,264 @@
+"""
+Files of a web server, each whole and what its checksum says, or not at all.
+
+What has arrived of a file stays when the connection is cut, the program is
+stopped or the disk is full, and the next call asks for the rest (RFC 9110,
+range requests). A file takes its name only when its SHA-256 is right.
+"""
+
+import hashlib
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from aura.errors import (
+    CorruptDataError,
+    InvalidInputError,
+    MissingError,
+    ResourceError,
+    UnavailableError,
+)
+from aura.workspace import Folder, write_error
+
+SUMS = "SHA256SUMS.txt"
+PART = ".part"
+BLOCK_BYTES = 2**18
+TEXT_BYTES_MAX = 2**20
+FILE_BYTES_MAX = 2**31
+TIMEOUT_S = 60.0
+TRIES = 5
+WAIT_S = 1.0
+_SUM = re.compile(r"([0-9a-f]{64})[ \t]+\*?([^\0\n]{1,255})")
+_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+Progress = Callable[[int], object]
+
+
+class Source:
+    """
+    A folder on a web server with the checksums of its files.
+
+    Parameters
+    ----------
+    url : str
+        ``http://`` or ``https://``, ending with ``/``.
+    folder : Folder
+        Where files and parts of files are kept.
+    progress : callable, optional
+        Is told the number of bytes of each block that arrives.
+    wait_s : float
+        Before a second try; doubled for each further one.
+
+    Raises
+    ------
+    InvalidInputError
+        ``fetch.url`` for any other kind of address.
+    """
+
+    def __init__(self, url: str, folder: Folder,
+                 progress: Progress = lambda count: None,
+                 wait_s: float = WAIT_S) -> None:
+        if not re.match(r"https?://[^/\s]+/", url):
+            raise InvalidInputError(
+                "fetch.url", f"{url!r} is no address of a web server",
+                "write it as https://host/folder/")
+        self._url, self._folder = url, folder
+        self._progress, self._wait_s = progress, wait_s
+        self._sums: dict[str, str] = {}
+
+    def sums(self) -> dict[str, str]:
+        """
+        SHA-256 of each file by name, asked for once.
+
+        Raises
+        ------
+        CorruptDataError
+            ``fetch.sums`` where the answer is no list of checksums, such
+            as the page of a proxy or of a log-in.
+        AuraError
+            As for `fetch`.
+        """
+        if not self._sums:
+            text = self._tried(SUMS, lambda: self._text(SUMS))
+            rows = [_SUM.fullmatch(line) for line in text.splitlines()]
+            if not rows or None in rows:
+                raise CorruptDataError(
+                    "fetch.sums", f"what {self._url}{SUMS} answers is no list"
+                    " of checksums" + (", but a web page"
+                                       if "<" in text[:200] else ""),
+                    "look at the address in a browser; a mirror is named by "
+                    "--base-url")
+            self._sums = {row[2]: row[1] for row in rows if row}
+        return self._sums
+
+    def fetch(self, name: str) -> bytes:
+        """
+        A file's content, whole and verified; downloaded where it is missing.
+
+        Parameters
+        ----------
+        name : str
+            One of those with a checksum.
+
+        Raises
+        ------
+        MissingError
+            ``fetch.missing``: there is no such file, or no checksum of it.
+        CorruptDataError
+            ``fetch.checksum``: it is not what its checksum says, even when
+            downloaded from its beginning.
+        UnavailableError
+            ``fetch.unreachable``, ``fetch.http``: no answer, or not all.
+        ResourceError
+            ``disk.full``, ``fetch.size``.
+        """
+        if name not in self.sums():
+            raise MissingError(
+                "fetch.missing", f"{self._url}{SUMS} does not list {name}",
+                "the set is not the one that is known here")
+        wanted = self.sums()[name]
+        kept = self._folder.path(name)
+        if kept.is_file():
+            content = kept.read_bytes()
+            if hashlib.sha256(content).hexdigest() == wanted:
+                return content
+        content = self._download(name, wanted)
+        self._folder.write(name, content)
+        self._folder.path(name + PART).unlink(missing_ok=True)
+        return content
+
+    def _download(self, name: str, wanted: str) -> bytes:
+        part = self._folder.path(name + PART)
+        resumed = part.is_file() and part.stat().st_size > 0
+        while True:
+            kind = self._complete(name)
+            content = part.read_bytes()
+            if hashlib.sha256(content).hexdigest() == wanted:
+                return content
+            part.unlink()
+            if not resumed:
+                break
+            # What was there may have been of another file.
+            resumed = False
+        raise CorruptDataError(
+            "fetch.checksum", f"{self._url}{name} is not what {SUMS} says"
+            + (", but a web page" if "html" in kind else ""),
+            "try again later, or another mirror; nothing of it was kept")
+
+    def _complete(self, name: str) -> str:
+        """Bring a part to its full length; the content's type."""
+        return self._tried(name, lambda: self._continue(name))
+
+    def _tried(self, name: str, work: Callable[[], str]) -> str:
+        """Do what may fail for a while, a few times."""
+        reason = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(self._wait_s * 2 ** (attempt - 1))
+            try:
+                return work()
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code == 416:
+                    # The part is longer than the file: not of this one.
+                    self._folder.path(name + PART).unlink(missing_ok=True)
+                elif error.code not in _PASSING:
+                    raise _refused(self._url + name, error.code) from None
+                reason = f"the server answered {error.code}"
+            except (urllib.error.URLError, HTTPException, TimeoutError,
+                    ConnectionError) as error:
+                reason = str(getattr(error, "reason", "") or error
+                             or type(error).__name__)
+        raise UnavailableError(
+            "fetch.unreachable", f"{self._url}{name} did not arrive in "
+            f"{TRIES} tries: {reason}", "run the same command again, what "
+            "has arrived is kept; a mirror is named by --base-url, a proxy "
+            "in https_proxy")
+
+    def _continue(self, name: str) -> str:
+        part = self._folder.path(name + PART)
+        have = part.stat().st_size if part.is_file() else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with self._open(name, headers) as answer:
+            if have and not _continues(answer, have):
+                have = 0
+            length = int(answer.headers.get("Content-Length") or -1)
+            if have + length > FILE_BYTES_MAX:
+                raise ResourceError(
+                    "fetch.size", f"{self._url}{name} has "
+                    f"{have + length} bytes", "no file of these sets has")
+            got = self._store(name, answer, have)
+            if 0 <= got < length:
+                raise ConnectionError(
+                    f"{got} of {length} bytes came, then the end")
+            return str(answer.headers.get("Content-Type", ""))
+
+    def _store(self, name: str, answer: HTTPResponse, have: int) -> int:
+        part = self._folder.path(name + PART)
+        got = 0
+        # Unbuffered: what a full disk has not taken is known at once.
+        with _writing(part, "r+b" if have else "wb") as stream:
+            stream.seek(have)
+            while block := answer.read(BLOCK_BYTES):
+                _write(stream, block)
+                got += len(block)
+                self._progress(len(block))
+                if have + got > FILE_BYTES_MAX:
+                    raise ResourceError(
+                        "fetch.size", f"{self._url}{name} does not end",
+                        "no file of these sets is so long")
+        return got
+
+    def _text(self, name: str) -> str:
+        with self._open(name, {}) as answer:
+            content: bytes = answer.read(TEXT_BYTES_MAX)
+        return content.decode("utf-8", "replace")
+
+    def _open(self, name: str, headers: dict[str, str]) -> Any:
+        return urllib.request.urlopen(
+            urllib.request.Request(
+                self._url + name,
+                headers={"User-Agent": "aura-blocks", **headers}),
+            timeout=TIMEOUT_S)
+
+
+def _writing(path: Path, mode: str) -> FileIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileIO(path, mode)
+    except OSError as error:
+        raise write_error(error) from None
+
+
+def _write(stream: FileIO, block: bytes) -> None:
+    rest = memoryview(block)
+    try:
+        while rest:
+            rest = rest[stream.write(rest):]
+    except OSError as error:
+        raise write_error(error) from None
+
+
+def _continues(answer: HTTPResponse, have: int) -> bool:
+    """Whether the answer begins where the part ends."""
+    match = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return (answer.status == 206 and match is not None
+            and int(match[1]) == have)
+
+
+def _refused(url: str, code: int) -> Exception:
+    if code in (404, 410):
+        return MissingError(
+            "fetch.missing", f"{url} is not there (the server answered "
+            f"{code})", "is it the right version, and --base-url the folder "
+            "above the sets?")
+    return UnavailableError(
+        "fetch.http", f"{url}: the server answered {code}",
+        "look at the address in a browser")

@@ -1,0 +1,528 @@
+"""An open set arrives whole and verified, or the fault is said."""
+
+import csv
+import errno
+import gzip
+import hashlib
+import http.server
+import os
+import re
+import threading
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aura import cli
+from aura.edf import read_header
+from aura.edf_samples import EcgSignal
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+    ResourceError,
+    UnavailableError,
+    UnsupportedError,
+)
+from aura.physionet import download, signals, trees
+from aura.physionet.download import Source
+from aura.physionet.sets import SETS
+from aura.synthetic import ecg
+from aura.workspace import Folder
+
+with warnings.catch_warnings():
+    # It uses what the newest pandas is about to drop.
+    warnings.simplefilter("ignore")
+    import wfdb
+
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+SEIZURES = """\
+sz01 00:00:20 00:00:41
+sz02\t00:00:05\t00:00:15
+sz02\t00:01:00\t00:01:10
+"""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A folder over HTTP with ranges, and with what can go wrong."""
+
+    daemon_threads = True
+
+    def __init__(self, root):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.root, self.asked, self.faults = Path(root), [], {}
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server, name = self.server, self.path.lstrip("/")
+        server.asked.append((name, self.headers.get("Range")))
+        faults = server.faults.get(name.rpartition("/")[2], [])
+        fault = faults.pop(0) if faults else None
+        path = server.root / name
+        if isinstance(fault, int) or not path.is_file():
+            return self.answer(fault or 404, b"no", {})
+        content = path.read_bytes()
+        if fault == "page":
+            return self.answer(200, b"<html>log in</html>",
+                               {"Content-Type": "text/html"})
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if match and fault != "no ranges":
+            start = int(match[1])
+            if start >= len(content):
+                return self.answer(416, b"", {})
+            return self.answer(206, content[start:], {
+                "Content-Range":
+                f"bytes {start}-{len(content) - 1}/{len(content)}"})
+        if fault == "cut":
+            self.answer(200, content[:len(content) // 2], {},
+                        len(content))
+            self.close_connection = True
+            return None
+        return self.answer(200, content, {})
+
+    def answer(self, code, content, headers, length=None):
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length or len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def serving(root):
+    server = Server(root)
+    thread = threading.Thread(target=server.serve_forever, args=(.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def sums(folder):
+    names = sorted(path.name for path in folder.iterdir())
+    (folder / "SHA256SUMS.txt").write_text("".join(
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()} {name}\n"
+        for name in names))
+
+
+def write_record(folder, name, duration_s, fs, leads, **form):
+    """A record with its beats, as the library of PhysioNet writes it."""
+    heart = ecg(duration_s, seed=sum(name.encode()))
+    at = np.arange(int(duration_s * fs)) / fs
+    samples = np.interp(at, np.arange(len(heart.samples)) / heart.fs_hz,
+                        heart.samples)
+    wfdb.wrsamp(name, fs=fs, units=["mV"] * len(leads), sig_name=leads,
+                p_signal=np.column_stack(
+                    [samples * (1 - .5 * k) for k in range(len(leads))]),
+                write_dir=str(folder), **form)
+    beats = np.unique(np.round(heart.beat_time_s * fs)).astype(int)
+    return beats
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The three sets in small, and the beats of each record in samples."""
+    root = tmp_path_factory.mktemp("site")
+    beats = {}
+    for name, fs, leads, form, annotator, records in (
+            ("szdb", 200, ["ECG"], {"fmt": ["16"], "adc_gain": [25.],
+                                    "baseline": [0]}, "ari",
+             {"sz01": 90.5, "sz02": 80, "sz06": 60}),
+            ("mitdb", 360, ["V5", "MLII"], {
+                "fmt": ["212"] * 2, "adc_gain": [200.] * 2,
+                "baseline": [1024] * 2}, "atr", {"100": 31.3, "202": 30}),
+            ("nsr2db", 128, None, {}, "ecg", {"nsr001": 120})):
+        folder = root / name / "1.0.0"
+        folder.mkdir(parents=True)
+        for record, duration_s in records.items():
+            if leads:
+                found = write_record(folder, record, duration_s, fs, leads,
+                                     **form)
+            else:
+                found = np.round(ecg(duration_s, seed=1).beat_time_s
+                                 * fs).astype(int)
+                (folder / f"{record}.hea").write_text(f"{record} 0 {fs}\n")
+            wfdb.wrann(record, annotator, np.insert(found, 3, found[3] - 5),
+                       ["N"] * 3 + ["+"] + ["V"] + ["N"] * (len(found) - 4),
+                       write_dir=str(folder))
+            beats[record] = found
+        (folder / "RECORDS").write_text("\n".join(records) + "\n")
+        if name == "szdb":
+            (folder / "times.seize").write_text(SEIZURES)
+        sums(folder)
+    return root, beats
+
+
+@pytest.fixture
+def server(site):
+    with serving(site[0]) as running:
+        yield running
+
+
+def fetch(server, out, *more):
+    return cli.main(["fetch", *more, "--out", str(out), "--base-url",
+                     server.url])
+
+
+def tree(out):
+    return sorted(path.relative_to(out).as_posix()
+                  for path in out.rglob("*") if path.is_file())
+
+
+def counts(path):
+    with path.open("rb") as stream:
+        header = read_header(stream)
+        signal = EcgSignal(stream, header, 0)
+        return header, signal.read_digital(0, signal.sample_count)
+
+
+def test_szdb_becomes_edf_with_seizures_by_patient(
+        server, site, tmp_path, capsys):
+    assert fetch(server, tmp_path, "szdb") == 0
+    assert tree(tmp_path) == [
+        "README.md", "szA/sz01.edf", "szA/sz01.tse_bi", "szB/sz02.edf",
+        "szB/sz02.tse_bi", "szD/sz06.edf"]
+    for patient, record in (("szA", "sz01"), ("szB", "sz02")):
+        header, found = counts(tmp_path / patient / f"{record}.edf")
+        oracle = wfdb.rdrecord(str(site[0] / "szdb/1.0.0" / record),
+                               physical=False).d_signal[:, 0]
+        assert len(oracle) - len(found) == len(oracle) % 200
+        assert np.array_equal(found, oracle[:len(found)])
+        assert header.patient.startswith(patient)
+        assert header.signals[0].label == "ECG"
+    with (tmp_path / "szA/sz01.edf").open("rb") as stream:
+        signal = EcgSignal(stream, read_header(stream), 0)
+        assert signal.unit == "mV"
+        assert signal.read(0, 50) == pytest.approx(
+            counts(tmp_path / "szA/sz01.edf")[1][:50] / 25, abs=1e-9)
+    assert (tmp_path / "szB/sz02.tse_bi").read_text().splitlines()[2:] == [
+        "0.0000 5.0000 bckg 1.0000", "5.0000 15.0000 seiz 1.0000",
+        "15.0000 60.0000 bckg 1.0000", "60.0000 70.0000 seiz 1.0000",
+        "70.0000 80.0000 bckg 1.0000"]
+    told, readme = capsys.readouterr().out, (
+        tmp_path / "README.md").read_text()
+    for text in ("Attribution License v1.0", "Al-Aweel", "Goldberger"):
+        assert text in told and text in readme
+    assert "sz03 in szB" in readme
+
+
+def test_mitdb_keeps_the_lead_that_is_known_and_who_is_who(
+        server, site, tmp_path):
+    assert fetch(server, tmp_path, "mitdb") == 0
+    for record, patient in (("100", "mit100"), ("202", "mit201")):
+        header, found = counts(tmp_path / f"{record}.edf")
+        oracle = wfdb.rdrecord(str(site[0] / "mitdb/1.0.0" / record),
+                               physical=False).d_signal[:, 1]
+        assert np.array_equal(found, oracle[:len(found)])
+        assert header.signals[0].label == "ECG MLII"
+        assert header.patient.split()[0] == patient
+
+
+@pytest.mark.parametrize("name, record, path", [
+    ("szdb", "sz01", "szA/sz01.beats.csv"),
+    ("mitdb", "100", "100.beats.csv")])
+def test_beats_alone_are_those_annotated(
+        server, site, tmp_path, name, record, path):
+    assert fetch(server, tmp_path, name, "--beats", "--records", record) == 0
+    with (tmp_path / path).open() as lines:
+        found = [float(row["beat_time_s"]) for row in csv.DictReader(lines)]
+    fs = {"szdb": 200, "mitdb": 360}[name]
+    assert found == pytest.approx(site[1][record] / fs, abs=1e-6)
+    assert (tmp_path / "szA/sz01.tse_bi").is_file() == (name == "szdb")
+
+
+def test_nsr2db_becomes_rr_intervals_that_do_not_drift(
+        server, site, tmp_path):
+    assert fetch(server, tmp_path, "nsr2db") == 0
+    packed = tmp_path / "nsr001/nsr001.rr.csv.gz"
+    rows = gzip.decompress(packed.read_bytes()).decode().split()
+    assert rows[0] == "rr_ms"
+    beats_s = site[1]["nsr001"] / 128
+    assert np.cumsum([float(row) for row in rows[1:]]) / 1e3 == (
+        pytest.approx(beats_s[1:] - beats_s[0], abs=2e-5))
+
+
+def test_what_is_there_is_not_fetched_again(server, tmp_path):
+    assert fetch(server, tmp_path, "szdb") == 0
+    before = {name: (tmp_path / name).read_bytes()
+              for name in tree(tmp_path)}
+    (tmp_path / "szB/sz02.edf").unlink()
+    server.asked.clear()
+    assert fetch(server, tmp_path, "szdb") == 0
+    assert {name.rpartition("/")[2] for name, _ in server.asked} == {
+        "SHA256SUMS.txt", "RECORDS", "sz02.hea", "sz02.dat", "times.seize"}
+    assert before == {name: (tmp_path / name).read_bytes()
+                      for name in tree(tmp_path)}
+
+
+def source(server, folder, name="szdb"):
+    return Source(f"{server.url}{name}/1.0.0/", Folder(folder), wait_s=0)
+
+
+@pytest.mark.parametrize("faults, ranges", [
+    (["cut"], 1), (["cut", 503], 1), (["cut", "no ranges"], 1), ([500], 0)])
+def test_a_cut_connection_goes_on_where_it_was(
+        server, site, tmp_path, faults, ranges):
+    whole = (site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
+    tries = len(faults) + ("no ranges" not in faults)
+    server.faults["sz01.dat"] = list(faults)
+    assert source(server, tmp_path).fetch("sz01.dat") == whole
+    asked = [given for name, given in server.asked if "dat" in name]
+    assert len(asked) == tries
+    assert sum(given == f"bytes={len(whole) // 2}-"
+               for given in asked) >= ranges
+    assert tree(tmp_path) == ["sz01.dat"]
+
+
+@pytest.mark.parametrize("part", [b"of another file", b"x" * 2**20])
+def test_a_part_of_something_else_costs_a_second_download(
+        server, site, tmp_path, part):
+    (tmp_path / "sz01.dat.part").write_bytes(part)
+    assert source(server, tmp_path).fetch("sz01.dat") == (
+        site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
+
+
+@pytest.mark.parametrize("faults, error, text", [
+    ([404], MissingError, "404"), ([403], UnavailableError, "403"),
+    ([503] * 9, UnavailableError, "503"),
+    (["page"] * 9, CorruptDataError, "web page")])
+def test_what_the_server_refuses_is_said_with_its_address(
+        server, tmp_path, faults, error, text):
+    server.faults["sz01.dat"] = faults
+    with pytest.raises(error, match=text) as caught:
+        source(server, tmp_path).fetch("sz01.dat")
+    assert f"{server.url}szdb/1.0.0/sz01.dat" in caught.value.text
+    assert tree(tmp_path) == []
+
+
+def test_a_wrong_checksum_leaves_nothing(server, site, tmp_path):
+    with serving(tmp_path / "site") as other:
+        folder = tmp_path / "site/szdb/1.0.0"
+        folder.mkdir(parents=True)
+        for path in (site[0] / "szdb/1.0.0").iterdir():
+            content = bytearray(path.read_bytes())
+            if path.name == "sz02.dat":
+                content[1000] ^= 1
+            (folder / path.name).write_bytes(content)
+        out = tmp_path / "out"
+        assert fetch(other, out, "szdb") == 1
+        kept = tree(out)
+        assert "szA/sz01.edf" in kept and "szB/sz02.edf" not in kept
+        assert not any("sz02.dat" in name for name in kept)
+        assert "README.md" not in kept
+
+
+@pytest.mark.parametrize("answer", [
+    b"<html>please log in</html>", b"", b"abc RECORDS\n"])
+def test_no_list_of_checksums_is_no_set(tmp_path, answer):
+    folder = tmp_path / "szdb/1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "SHA256SUMS.txt").write_bytes(answer)
+    with serving(tmp_path) as server, pytest.raises(
+            CorruptDataError, match="fetch.sums"):
+        source(server, tmp_path / "out").sums()
+
+
+def test_nobody_there_is_said_with_the_way_out(tmp_path, monkeypatch):
+    with serving(tmp_path) as server:
+        url = server.url
+    monkeypatch.setattr(download, "TRIES", 2)
+    with pytest.raises(UnavailableError, match="--base-url"):
+        Source(f"{url}szdb/1.0.0/", Folder(tmp_path), wait_s=0).sums()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/", "ftp://host/", "host/x"])
+def test_only_web_servers_are_asked(tmp_path, url):
+    with pytest.raises(InvalidInputError, match="https://host"):
+        trees.tree(SETS["szdb"], tmp_path, base_url=url)
+
+
+def test_a_full_disk_is_said_and_the_next_call_goes_on(
+        server, site, tmp_path, monkeypatch):
+    """A file that may not grow beyond some bytes is what a quota does."""
+    import resource
+    import signal
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(download, "BLOCK_BYTES", 1024)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, before[1]))
+    try:
+        with pytest.raises(ResourceError, match="disk.full"):
+            source(server, tmp_path).fetch("sz01.dat")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    kept = (tmp_path / "sz01.dat.part").stat().st_size
+    assert 0 < kept <= 9000
+    server.asked.clear()
+    assert source(server, tmp_path).fetch("sz01.dat") == (
+        site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
+    assert (f"bytes={kept}-") in [given for _, given in server.asked]
+
+
+def test_a_cut_edf_never_takes_its_name(server, tmp_path, monkeypatch):
+    """The library that writes EDF says nothing when a disk is full."""
+    written = trees._write_edf
+
+    def cut(path, *rest):
+        written(path, *rest)
+        os.truncate(path, path.stat().st_size - 100)
+
+    monkeypatch.setattr(trees, "_write_edf", cut)
+    assert fetch(server, tmp_path, "mitdb") == 1
+    assert not list(tmp_path.rglob("*.edf"))
+
+
+def test_another_folder_is_not_written_over(server, tmp_path):
+    assert fetch(server, tmp_path, "szdb", "--records", "sz01") == 0
+    with pytest.raises(PreconditionError, match="fetch.taken"):
+        trees.tree(SETS["mitdb"], tmp_path)
+    assert fetch(server, tmp_path, "szdb", "--beats") == 1
+
+
+def test_an_unknown_record_is_said_with_those_there_are(
+        server, tmp_path, capsys):
+    assert fetch(server, tmp_path, "szdb", "--records", "sz99") == 1
+    assert "sz01, sz02, sz06" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fmt", ["16", "61", "80", "160", "212"])
+@pytest.mark.parametrize("leads", [1, 2, 3])
+@pytest.mark.parametrize("length", [500, 501])
+def test_samples_are_those_of_the_library_of_physionet(
+        tmp_path, fmt, leads, length):
+    high = {"80": 127, "212": 2047}.get(fmt, 32767)
+    rng = np.random.default_rng(0)
+    given = rng.integers(-high, high + 1, (length, leads))
+    # Two of the formats the library reads but does not write.
+    own = {"61": ">i2", "160": "<u2"}.get(fmt)
+    wfdb.wrsamp("r", 250, ["mV"] * leads, [f"V{n}" for n in range(leads)],
+                d_signal=given, fmt=["16" if own else fmt] * leads,
+                adc_gain=[100.5] * leads, baseline=[-3] * leads,
+                write_dir=str(tmp_path))
+    if own:
+        (tmp_path / "r.dat").write_bytes((
+            given + (32768 if fmt == "160" else 0)).astype(own).tobytes())
+        text = (tmp_path / "r.hea").read_text()
+        (tmp_path / "r.hea").write_text(
+            text.replace("r.dat 16 ", f"r.dat {fmt} "))
+    assert np.array_equal(given, wfdb.rdrecord(
+        str(tmp_path / "r"), physical=False).d_signal)
+    header = signals.read_header((tmp_path / "r.hea").read_bytes(), "r")
+    content = (tmp_path / "r.dat").read_bytes()
+    assert np.array_equal(signals.read_samples(content, header), given)
+    signal, = header.signals[-1:]
+    assert (signal.gain, signal.baseline, signal.unit, signal.label) == (
+        100.5, -3, "mV", f"V{leads - 1}")
+    with pytest.raises(CorruptDataError, match="wfdb.length"):
+        signals.read_samples(content[:-3], header)
+    spoilt = bytearray(content)
+    spoilt[7] ^= 4
+    with pytest.raises(CorruptDataError, match="wfdb.sum"):
+        signals.read_samples(bytes(spoilt), header)
+
+
+@pytest.mark.parametrize("text, error", [
+    (b"", InvalidInputError), (b"<html>\n", InvalidInputError),
+    (b"r 1 360 100\n", InvalidInputError),
+    (b"r 1 360 100\nr.dat 310 200 11 0 0 0 0 V\n", UnsupportedError),
+    (b"r/3 1 360 100\nr1 50\n", InvalidInputError),
+    (b"r 1 360 100\nr.dat 212x2 200\n", InvalidInputError)])
+def test_a_header_that_is_none_or_not_read_is_refused(text, error):
+    with pytest.raises(error, match="r.hea"):
+        signals.read_header(text, "r")
+
+
+def test_real_headers_as_they_are_written_are_read():
+    """Lines of mitdb 100 and of a header without anything optional."""
+    header = signals.read_header(
+        b"100 2 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n"
+        b"100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M 1085\n", "100")
+    assert [one.label for one in header.signals] == ["MLII", "V5"]
+    assert header.signals[0].baseline == 1024
+    assert header.signals[1].checksum == 20052
+    bare = signals.read_header(b"r 1\nr.dat 16\n", "r")
+    assert bare.rate_hz == 250 and bare.length is None
+    assert bare.signals[0].gain == 200
+
+
+def test_given_recordings_come_back_count_for_count(data_dir, tmp_path):
+    """The given EDFs, written as a WFDB site and fetched, are as before."""
+    for name, fmt, records in (("szdb", "212", ["szA/sz01", "szC/sz05"]),
+                               ("mitdb", "212", ["100", "114"])):
+        folder = tmp_path / "site" / name / "1.0.0"
+        folder.mkdir(parents=True)
+        for path in records:
+            given = data_dir / name / f"{path}.edf"
+            if not given.is_file():
+                pytest.skip(f"no recording {given}")
+            header, samples = counts(given)
+            one = header.signals[0]
+            gain = float((one.digital[1] - one.digital[0])
+                         / (one.physical[1] - one.physical[0]))
+            zero = (one.digital[0] + one.digital[1] + 1) // 2
+            record = given.stem
+            wfdb.wrsamp(
+                record, int(header.rate_hz(one)), ["mV"],
+                [one.label.removeprefix("ECG ")], write_dir=str(folder),
+                d_signal=samples[:, None].astype(np.int64), fmt=[fmt],
+                adc_gain=[gain],
+                baseline=[round(float(one.digital[0]
+                                      - one.physical[0] * gain))])
+            lines = (folder / f"{record}.hea").read_text()
+            # The library always writes 12 bits and 0; the sets have more.
+            lines = re.sub(r" 12 0 ", f" {11 if zero else 12} {zero} ",
+                           lines)
+            (folder / f"{record}.hea").write_text(lines)
+        (folder / "RECORDS").write_text(
+            "".join(f"{Path(path).stem}\n" for path in records))
+        (folder / "times.seize").write_text(
+            "sz01 0:14:36 0:16:12\nsz05 0:24:07 0:25:30\n")
+        sums(folder)
+    with serving(tmp_path / "site") as server:
+        for name in ("szdb", "mitdb"):
+            out = tmp_path / name
+            assert fetch(server, out, name) == 0
+            for path in out.rglob("*.edf"):
+                ours, found = counts(path)
+                theirs, wanted = counts(
+                    data_dir / name / path.relative_to(out))
+                assert np.array_equal(found, wanted)
+                assert ours.patient.split()[0] == theirs.patient.split()[0]
+                for field in ("label", "unit", "physical", "digital"):
+                    assert getattr(ours.signals[0], field) == getattr(
+                        theirs.signals[0], field), field
+            for path in out.rglob("*.tse_bi"):
+                assert path.read_text() == (
+                    data_dir / name / path.relative_to(out)).read_text()
+
+
+def test_help_has_the_sets_and_an_example(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["fetch", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in SETS) and "example:" in text
+
+
+def test_full_disk_errors_are_told_apart_from_others():
+    from aura.workspace import write_error
+    assert isinstance(write_error(OSError(errno.ENOSPC, "x")), ResourceError)
+    assert isinstance(write_error(OSError(errno.EROFS, "x")), AuraError)
