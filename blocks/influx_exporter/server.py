@@ -1,5 +1,6 @@
 """The influx-exporter as a gRPC servicer."""
 
+import os
 from pathlib import Path
 
 import grpc
@@ -12,11 +13,19 @@ from aura.stages.workspace import Workspace
 
 
 class InfluxExporter(InfluxExporterServicer):
-    """Write predictions and original annotations as time series."""
+    """
+    Write predictions and original annotations as time series.
+
+    Where a port is set for it, the review page is served beside.
+    """
 
     def __init__(self, shared: Path, settings: Settings) -> None:
         self._stage = ExportStage(
             Workspace.shared(shared, settings), settings)
+        if settings.web_port:
+            # Whoever does not want the page does not wait for its imports.
+            from aura.review.server import serve_share
+            serve_share(shared, settings, os.environ)
 
     def export(self, request: PredictionTable,
                context: grpc.ServicerContext) -> ExportReport:

@@ -16,6 +16,7 @@ from aura.cli import (
     fetching,
     learning,
     reading,
+    reviewing,
     solutions,
 )
 from aura.errors import AuraError
@@ -26,6 +27,7 @@ a first run:
   aura predict OTHERS --model model --out predictions
   aura score OTHERS predictions           if OTHERS are annotated too
   aura evaluate RECORDINGS --out report   beside other detectors
+  aura review predictions                 see both on the ECG, in a browser
 
 exit codes: 0 all well; 2 some inputs refused, the rest done; 1 nothing
 could be done.
@@ -54,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
     for module in (learning, evaluating, reading, fetching, exporting,
-                   converting, blocks, calls, solutions, demo):
+                   converting, reviewing, blocks, calls, solutions, demo):
         module.register(verbs)
     return made
 

@@ -1,0 +1,98 @@
+"""
+The annotation that a review amounts to.
+
+An original annotation stands until it is rejected. An alarm counts once it
+is accepted; where it lies on a seizure that stands already it adds nothing,
+since where an alarm begins is not where a seizure does. What a reviewer
+placed by hand counts as it was placed.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import numpy as np
+
+from aura import annotations
+from aura.formats import bids
+from aura.recording import BACKGROUND, Event
+from aura.review import edfplus
+from aura.review.journal import Item
+from aura.spans import covered, union
+
+
+def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
+    """
+    Events of the reviewed annotation.
+
+    Parameters
+    ----------
+    items : iterable of Item
+        All events with what was decided on them.
+    duration_s : float
+        Length of the recording.
+
+    Returns
+    -------
+    tuple of Event
+        In order of time; seizures that overlap are one.
+    """
+    listed = list(items)
+    standing = [item.event for item in listed if (
+        item.layer == "original" and item.decision != "rejected")
+        or item.layer == "added"
+        or (item.decision == "accepted" and item.changed)]
+    standing += _elsewhere([item.event for item in listed if (
+        item.layer == "predicted" and item.decision == "accepted"
+        and not item.changed)], standing)
+    seizures, _ = annotations.settle(standing, duration_s)
+    others = [event for event in standing
+              if not event.is_seizure and event.label != BACKGROUND]
+    return tuple(sorted((*seizures, *others), key=lambda event: (
+        event.onset_s, event.duration_s, event.label)))
+
+
+def as_tsv(items: Iterable[Item], start: datetime, duration_s: float,
+           channel: str, annotated: bool) -> bytes:
+    """
+    The reviewed annotation as BIDS/HED-SCORE TSV.
+
+    Parameters
+    ----------
+    items : iterable of Item
+    start : datetime
+    duration_s : float
+    channel : str
+    annotated : bool
+        Whether somebody had annotated the recording before.
+
+    Returns
+    -------
+    bytes
+        Without any event: one ``bckg`` row, or no row at all where nobody
+        has said yet that there is no seizure.
+    """
+    listed = list(items)
+    events = reviewed(listed, duration_s)
+    content = bids.write_events(
+        events, start, duration_s, channel or "n/a")
+    undecided = any(item.decision == "open" for item in listed)
+    if not events and not annotated and undecided:
+        return content[:content.index(b"\n") + 1]
+    return content
+
+
+def as_edf(items: Iterable[Item], start: datetime,
+           duration_s: float) -> bytes:
+    """The same events as an EDF+ file of annotations."""
+    return edfplus.write(reviewed(items, duration_s), start, duration_s)
+
+
+def _elsewhere(alarms: list[Event], others: list[Event]) -> list[Event]:
+    """Those of the alarms that lie on no other event."""
+    spans, taken = (np.array(
+        sorted((event.onset_s, event.end_s) for event in events),
+        dtype=np.float64).reshape(-1, 2) for events in (alarms, others))
+    free = covered(union(taken), spans) == 0
+    return [event for event, is_free in zip(
+        sorted(alarms, key=lambda event: (event.onset_s, event.end_s)),
+        free, strict=True) if is_free]

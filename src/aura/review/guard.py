@@ -1,0 +1,202 @@
+"""
+Who may ask for what: the page is for one person's browser.
+
+Every request has to name a host that is ours, so that a foreign page that
+points its own name to this machine gets nothing. Beyond loopback a token is
+needed as well. What changes something has to come from our own page.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aura.errors import InvalidInputError
+
+COOKIE = "aura_review"
+HEADER = "x-aura-review"
+SHORTEST_TOKEN = 16
+NAMES = ("localhost", "127.0.0.1", "::1")
+POLICY = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'",
+    "img-src 'self'", "connect-src 'self'", "base-uri 'none'",
+    "form-action 'none'", "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'", "trusted-types 'none'"))
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """
+    Where the page is served and to whom.
+
+    Parameters
+    ----------
+    host : str
+        Address to bind.
+    token : str
+        What a browser has to show; ``""`` on loopback.
+    names : tuple of str
+        Further names by which the page may be called.
+    """
+
+    host: str = "127.0.0.1"
+    token: str = ""
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def to(cls, host: str, environ: Mapping[str, str],
+           names: tuple[str, ...] = ()) -> "Access":
+        """
+        Access for an address to bind.
+
+        Parameters
+        ----------
+        host : str
+            Address to bind.
+        environ : mapping
+            ``AURA_WEB_TOKEN`` may set a token; else one is made where the
+            address can be reached from other machines.
+        names : tuple of str
+            As above.
+
+        Raises
+        ------
+        InvalidInputError
+            If the token is short enough to be guessed.
+        """
+        token = environ.get("AURA_WEB_TOKEN", "")
+        if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
+                      or not token.isalnum()):
+            raise InvalidInputError(
+                "review.token", "AURA_WEB_TOKEN is not a token",
+                f"give at least {SHORTEST_TOKEN} letters and digits")
+        if not token and not is_loopback(host):
+            token = secrets.token_hex(24)
+        return cls(host, token, names)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Guard:
+    """
+    ASGI middleware that refuses what is not for us, and sets headers.
+
+    Parameters
+    ----------
+    app : ASGI application
+    access : Access
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive,
+                       send: Send) -> None:
+        """Answer or refuse one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = (
+            refusal or self._app)
+        await answer(scope, receive, _with_headers(send))
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return _refused(421, "this name is not known here; call the page "
+                            "by the address that was printed")
+        if self._access.token:
+            given = parse_qs(scope["query_string"].decode("latin-1")).get(
+                "token", [""])[0]
+            if scope["path"] == "/" and self._is_token(given):
+                answer = RedirectResponse("/", 303)
+                answer.set_cookie(COOKIE, given, httponly=True,
+                                  samesite="strict", path="/")
+                return answer
+            if not self._is_token(_cookie(headers)):
+                return _refused(401, "a token is needed: open the page by "
+                                "the address that was printed")
+        if scope["method"] not in ("GET", "HEAD"):
+            return _foreign(headers, host)
+        return None
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(
+            given.encode("utf-8", "replace"), self._access.token.encode())
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        known = {*NAMES, self._access.host.strip("[]").lower(), *(
+            one.lower() for one in self._access.names)}
+        if name in known:
+            return True
+        # Rebinding needs a name, a number cannot be pointed elsewhere. Where
+        # others can reach the page they call it by one of many numbers.
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return bool(self._access.token)
+
+
+def _foreign(headers: Headers, host: str) -> Response | None:
+    """A refusal of what another page has sent."""
+    origin = headers.get("origin")
+    if (headers.get(HEADER) != "1"
+            or headers.get("sec-fetch-site", "same-origin") != "same-origin"
+            or (origin is not None and urlsplit(origin).netloc != host)
+            or headers.get("content-type", "").split(";")[0].strip()
+            != "application/json"):
+        return _refused(403, "changes are taken from the review page only")
+    return None
+
+
+def _cookie(headers: Headers) -> str:
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+def _refused(status: int, text: str) -> Response:
+    return PlainTextResponse(f"aura review: {text}\n", status)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            known = {name.lower() for name, _ in message["headers"]}
+            extra = {**HEADERS, "cache-control": "no-store"}
+            message["headers"] = [*message["headers"], *(
+                (name.encode(), value.encode())
+                for name, value in extra.items()
+                if name.encode() not in known)]
+        await send(message)
+    return sending

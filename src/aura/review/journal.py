@@ -1,0 +1,356 @@
+"""
+What a reviewer decides, as a journal from which everything else follows.
+
+Each line of ``<recording>.jsonl`` is one step: who, when, which event, from
+what to what. The state of a review is the journal replayed; its version is
+the number of steps. A step is written as a whole or not at all, and only if
+its writer has seen all steps before it, so that two tabs, or two servers on
+one folder, never lose one another's work.
+"""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from aura.errors import (
+    CorruptDataError,
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+)
+from aura.recording import Event
+from aura.review.verdicts import Mark
+from aura.workspace import Folder
+
+FORMAT = "aura-review-1"
+LOCK = ".lock"
+LONGEST_LABEL, LONGEST_NAME, LONGEST_NOTE = 64, 80, 500
+STEPS_MAX = 100_000
+ACTIONS = ("accept", "reject", "reset", "change", "add", "remove")
+
+Decision = Literal["open", "accepted", "rejected"]
+Given = Literal["original", "predicted", "added"]
+# They join letters in Persian and Hindi, and do nothing else.
+_JOINERS = "\u200c\u200d"
+
+
+@dataclass(frozen=True)
+class Item:
+    """
+    An event under review.
+
+    Parameters
+    ----------
+    key : str
+        As `aura.review.verdicts.Mark.key`, or ``a<step>`` where a reviewer
+        added the event.
+    layer : {"original", "predicted", "added"}
+        Where it comes from.
+    decision : {"open", "accepted", "rejected"}
+        What the reviewer said.
+    onset_s, duration_s : float
+        As the reviewer left them.
+    label : str
+        The same.
+    note : str
+        Free text.
+    changed : bool
+        Whether times or label are other than those given.
+    """
+
+    key: str
+    layer: Given
+    decision: Decision
+    onset_s: float
+    duration_s: float
+    label: str
+    note: str = ""
+    changed: bool = False
+
+    @property
+    def event(self) -> Event:
+        """As an event without confidence: a person has looked at it."""
+        return Event(self.onset_s, self.duration_s, self.label)
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    One line of the journal.
+
+    Parameters
+    ----------
+    version : int
+        Its number, from 1.
+    time : str
+        When, in UTC, as ISO 8601.
+    reviewer : str
+        The name that the user gave.
+    action : str
+        One of `ACTIONS`.
+    model_id : str
+        Model whose predictions were looked at.
+    before, after : Item or None
+        The event before and after; None where there was or is none.
+    """
+
+    version: int
+    time: str
+    reviewer: str
+    action: str
+    model_id: str
+    before: Item | None
+    after: Item | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """
+    What a reviewer wants.
+
+    Parameters
+    ----------
+    version : int
+        The last version that the reviewer has seen.
+    reviewer, action : str
+        As in `Step`.
+    key : str
+        The event; ``""`` to add one.
+    onset_s, duration_s, label : optional
+        For ``change`` and ``add``.
+    note : str, optional
+        None leaves it as it is.
+    """
+
+    version: int
+    reviewer: str
+    action: str
+    key: str = ""
+    onset_s: float | None = None
+    duration_s: float | None = None
+    label: str | None = None
+    note: str | None = None
+
+
+class ConflictError(PreconditionError):
+    """Somebody else was faster; the steps since are to be looked at."""
+
+
+class Journal:
+    """
+    The journal of one recording.
+
+    Parameters
+    ----------
+    folder : Folder
+        Where reviews are kept.
+    name : str
+        Location of the journal in it.
+    marks : sequence of Mark
+        The events of the run, as they are now.
+    duration_s : float
+        Length of the recording.
+    head : mapping
+        What the first line says of the recording.
+    """
+
+    def __init__(self, folder: Folder, name: str, marks: Sequence[Mark],
+                 duration_s: float, head: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._name = name
+        self._given = {mark.key: _item(mark) for mark in marks}
+        self._duration_s = duration_s
+        self._head = {"format": FORMAT, **head}
+
+    def steps(self) -> tuple[Step, ...]:
+        """
+        All steps so far; none where there is no journal.
+
+        Raises
+        ------
+        CorruptDataError
+            If the journal is damaged; it is left as it is.
+        """
+        try:
+            lines = self._folder.read(self._name).splitlines()
+        except MissingError:
+            return ()
+        try:
+            head, *rows = map(json.loads, lines)
+            if head["format"] != FORMAT:
+                raise ValueError(head["format"])
+            found = tuple(_read_step(row) for row in rows)
+            if [step.version for step in found] != list(
+                    range(1, len(found) + 1)):
+                raise ValueError("versions")
+            return found
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise CorruptDataError(
+                "review.journal", "the journal of this review "
+                f"({self._name}) is damaged; it was left as it is",
+                "restore it from a backup, or move it away to begin anew"
+            ) from None
+
+    def items(self, steps: Sequence[Step]) -> dict[str, Item]:
+        """Every event with what was decided on it, by key."""
+        state = dict(self._given)
+        for step in steps:
+            if step.after is not None:
+                state[step.after.key] = step.after
+            elif step.before is not None:
+                state.pop(step.before.key, None)
+        return dict(sorted(state.items(), key=lambda pair: (
+            pair[1].onset_s, pair[1].duration_s, pair[0])))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other writer of this folder out."""
+        path = self._folder.path(LOCK)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The file stays: a lock on a removed one would lock out nobody.
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+                0o644)
+        except OSError as error:
+            raise PreconditionError(
+                "disk.unwritable", "reviews cannot be written here: "
+                f"{error.strerror}",
+                "make the folder writable for the user that runs this"
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def append(self, change: Change, model_id: str,
+               now: datetime) -> tuple[Step, ...]:
+        """
+        Take one step; to be called inside of `locked`.
+
+        Parameters
+        ----------
+        change : Change
+        model_id : str
+        now : datetime
+            In UTC.
+
+        Returns
+        -------
+        tuple of Step
+            All steps, the new one last.
+
+        Raises
+        ------
+        ConflictError
+            If there are steps that the reviewer has not seen.
+        InvalidInputError
+            If the change makes no sense; nothing was written.
+        """
+        steps = self.steps()
+        if change.version != len(steps):
+            raise ConflictError(
+                "review.conflict", "this review was changed meanwhile",
+                "look at the newer state and repeat")
+        if len(steps) >= STEPS_MAX:
+            raise InvalidInputError(
+                "review.steps", f"a review has at most {STEPS_MAX} steps")
+        before = self.items(steps).get(change.key)
+        after = self._changed(change, before, len(steps) + 1)
+        made = Step(len(steps) + 1, now.isoformat(timespec="milliseconds"),
+                    _text(change.reviewer, "reviewer", LONGEST_NAME),
+                    change.action, model_id, before, after)
+        taken = (*steps, made)
+        lines = [self._head, *(asdict(step) for step in taken)]
+        self._folder.write(self._name, "".join(
+            json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+            for line in lines).encode("utf-8"))
+        return taken
+
+    def _changed(self, change: Change, before: Item | None,
+                 version: int) -> Item | None:
+        action = change.action
+        if action not in ACTIONS:
+            raise InvalidInputError(
+                "review.action", f"there is no action {action[:20]!r}",
+                "actions are " + ", ".join(ACTIONS))
+        if action == "add":
+            return self._placed(change, Item(
+                f"a{version}", "added", "accepted", 0.0, 0.0, "sz"))
+        if before is None:
+            raise InvalidInputError(
+                "review.event", "there is no such event in this review",
+                "load the page anew")
+        if action == "change":
+            return self._placed(change, replace(before, decision="accepted"))
+        if (action == "remove") != (before.layer == "added"):
+            raise InvalidInputError(
+                "review.action", "only an event that a reviewer added can "
+                "be removed, and it is not accepted or rejected",
+                "reject the others; what was given stays on record")
+        if action == "remove":
+            return None
+        if action == "reset":
+            # One of an earlier prediction is given no more: it just goes.
+            return self._given.get(before.key)
+        note = before.note if change.note is None else _text(
+            change.note, "note", LONGEST_NOTE, empty=True)
+        return replace(before, note=note, decision=(
+            "accepted" if action == "accept" else "rejected"))
+
+    def _placed(self, change: Change, item: Item) -> Item:
+        onset = item.onset_s if change.onset_s is None else change.onset_s
+        length = (item.duration_s if change.duration_s is None
+                  else change.duration_s)
+        if not (math.isfinite(onset) and math.isfinite(length)
+                and 0 <= onset < self._duration_s and length > 0
+                and onset + length <= self._duration_s + 0.005):
+            raise InvalidInputError(
+                "review.times", f"the event goes from {onset:.2f} s to "
+                f"{onset + length:.2f} s", "it has to lie inside the "
+                f"recording, 0 to {self._duration_s:.2f} s, and to have a "
+                "length")
+        label = item.label if change.label is None else _text(
+            change.label, "label", LONGEST_LABEL)
+        note = item.note if change.note is None else _text(
+            change.note, "note", LONGEST_NOTE, empty=True)
+        onset, length = round(onset, 3), round(length, 3)
+        given = self._given.get(item.key)
+        changed = item.changed or given is None or (
+            (given.onset_s, given.duration_s, given.label)
+            != (onset, length, label))
+        return replace(item, onset_s=onset, duration_s=length, label=label,
+                       note=note, changed=changed)
+
+
+def _item(mark: Mark) -> Item:
+    return Item(mark.key, mark.layer, "open", mark.event.onset_s,
+                mark.event.duration_s, mark.event.label)
+
+
+def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
+    clean = unicodedata.normalize("NFC", text).strip()
+    bad = [letter for letter in clean
+           if not letter.isprintable() and letter not in _JOINERS]
+    if bad or len(clean) > longest or not (clean or empty):
+        raise InvalidInputError(
+            "review.text", f"the {name} "
+            + ("is empty" if not clean else f"has the character {bad[0]!a}"
+               if bad else f"has {len(clean)} characters"),
+            f"up to {longest} printable characters are allowed")
+    return clean
+
+
+def _read_step(row: dict[str, Any]) -> Step:
+    before, after = (
+        None if row[name] is None else Item(**row[name])
+        for name in ("before", "after"))
+    return Step(**{**row, "before": before, "after": after})

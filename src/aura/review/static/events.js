@@ -1,0 +1,96 @@
+// The events of a recording, with what was decided on each.
+import { firstAtLeast } from "./data.js";
+
+export class Events {
+  constructor(detail) {
+    this.marks = detail.marks;
+    this.annotated = detail.annotated;
+    this.update(detail.review);
+  }
+
+  update(review) {
+    this.review = review;
+    const items = new Map(review.items.map((item) => [item.key, item]));
+    this.all = this.marks.map((mark) => ({
+      ...mark, given: mark, item: items.get(mark.key) ?? null }));
+    const known = new Set(this.marks.map((mark) => mark.key));
+    for (const item of review.items) {
+      if (!known.has(item.key)) {
+        this.all.push({
+          key: item.key, layer: item.layer, onset_s: item.onset_s,
+          duration_s: item.duration_s, label: item.label, confidence: null,
+          verdict: "", latency_s: null, given: null, item });
+      }
+    }
+    this.all.sort((a, b) => a.onset_s - b.onset_s
+      || a.duration_s - b.duration_s || (a.key < b.key ? -1 : 1));
+    this.all.forEach((event, order) => {
+      event.order = order;
+    });
+    this.byKey = new Map(this.all.map((event) => [event.key, event]));
+    this.layers = {
+      original: new Spans(this.all.filter((e) => e.layer === "original")),
+      predicted: new Spans(this.all.filter(
+        (e) => e.layer === "predicted" && e.given !== null)),
+      reviewed: new Spans(review.standing.map(
+        ([onset_s, duration_s, label]) => ({ onset_s, duration_s, label }))),
+    };
+  }
+
+  decision(event) {
+    return event.item === null ? "open" : event.item.decision;
+  }
+
+  // As the reviewer left it, or as it was given.
+  current(event) {
+    return event.item ?? event;
+  }
+
+  disagrees(event) {
+    return event.verdict === "FP" || event.verdict === "FN"
+      || (!this.annotated && event.layer === "predicted");
+  }
+
+  matching(filter) {
+    const tests = {
+      all: () => true,
+      disagreements: (event) => this.disagrees(event),
+      open: (event) => this.decision(event) === "open",
+      TP: (event) => event.verdict === "TP" && event.layer === "original",
+      FP: (event) => event.verdict === "FP",
+      FN: (event) => event.verdict === "FN",
+    };
+    return this.all.filter(tests[filter]);
+  }
+
+  // The next event of a list in a direction, seen from another or a time.
+  next(list, selected, time, direction) {
+    if (list.length === 0) return null;
+    const here = this.byKey.get(selected);
+    if (here !== undefined) {
+      return direction > 0
+        ? list.find((event) => event.order > here.order) ?? null
+        : list.findLast((event) => event.order < here.order) ?? null;
+    }
+    return direction > 0
+      ? list.find((event) => event.onset_s >= time - 1e-6) ?? null
+      : list.findLast((event) => event.onset_s < time - 1e-6) ?? null;
+  }
+}
+
+// Events of one layer, found by time.
+export class Spans {
+  constructor(events) {
+    this.events = events;
+    this.onsets = Float64Array.from(events, (event) => event.onset_s);
+    this.longest = events.reduce(
+      (most, event) => Math.max(most, event.duration_s), 0);
+  }
+
+  between(from, to) {
+    return this.events.slice(
+      firstAtLeast(this.onsets, from - this.longest),
+      firstAtLeast(this.onsets, to)).filter(
+      (event) => event.onset_s + event.duration_s >= from);
+  }
+}

@@ -1,0 +1,101 @@
+// Which page is shown, and in which theme.
+import { Embedded, Served } from "./data.js";
+import { element, remember, remembered } from "./dom.js";
+import { singleKeys, typing } from "./keys.js";
+import { List } from "./list.js";
+import { RecordingPage } from "./recording.js";
+
+const main = document.getElementById("main");
+const embedded = document.getElementById("embedded");
+const source = embedded === null ? new Served()
+  : new Embedded(JSON.parse(embedded.textContent));
+let page = null;
+let shown = null;
+
+function theme() {
+  return remembered("theme") ?? (matchMedia("(prefers-color-scheme: dark)")
+    .matches ? "dark" : "light");
+}
+
+function useTheme(name) {
+  document.documentElement.dataset.theme = name;
+  const button = document.getElementById("theme");
+  if (button !== null) {
+    button.textContent = name === "dark" ? "☀ light" : "☾ dark";
+    button.setAttribute("aria-label",
+      `Change to the ${name === "dark" ? "light" : "dark"} theme`);
+  }
+  page?.plots.recolour();
+}
+
+function toggleTheme() {
+  remember("theme", document.documentElement.dataset.theme === "dark"
+    ? "light" : "dark");
+  useTheme(theme());
+}
+
+function header(back) {
+  const download = (kind, word) => element("a", { class: "button",
+    href: source.file(shown, kind), download: "" }, word);
+  document.getElementById("top").replaceChildren(
+    element("a", { class: "brand", href: "#" },
+      element("b", null, "AURA"), " review"),
+    element("nav", { "aria-label": "Page" },
+      ...(back && source.editable ? [element("a", { href: "#" },
+        "← all recordings")] : [])),
+    element("div", { class: "right" },
+      ...(back && embedded === null ? [
+        element("span", { class: "quiet" }, "reviewed annotation:"),
+        download("tsv", "TSV"), download("edf", "EDF+")] : []),
+      element("button", { type: "button", id: "theme",
+        "aria-keyshortcuts": "t", onclick: toggleTheme })));
+  useTheme(theme());
+}
+
+function fail(refusal) {
+  main.replaceChildren(element("div", { class: "failed", role: "alert" },
+    element("h1", null, "This cannot be shown"),
+    element("p", null, refusal.message),
+    element("p", null, element("a", { href: "#" }, "all recordings"))));
+}
+
+async function show() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const key = embedded !== null ? source.content.detail.key : given.get("r");
+  if (page !== null && key === shown) return;
+  page?.leave();
+  page = null;
+  shown = key;
+  header(key !== null);
+  try {
+    if (key === null) {
+      document.title = "AURA review";
+      new List(main, await source.cases());
+    } else {
+      const detail = await source.detail(encodeURIComponent(key));
+      if (shown !== key) return;
+      document.title = `${detail.path} · AURA review`;
+      const number = (name) => {
+        const value = Number(given.get(name) ?? NaN);
+        return Number.isFinite(value) ? value : undefined;
+      };
+      const [from, to] = [number("from"), number("to")];
+      page = new RecordingPage(main, source, detail,
+        from < to ? { from, to, at: number("at") } : {});
+    }
+    main.focus({ preventScroll: true });
+    document.documentElement.dataset.ready = "yes";
+  } catch (refusal) {
+    fail(refusal);
+  }
+}
+
+addEventListener("hashchange", show);
+matchMedia("(prefers-color-scheme: dark)").addEventListener(
+  "change", () => useTheme(theme()));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "t" && singleKeys() && !typing(event.target)
+    && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
+});
+useTheme(theme());
+show();

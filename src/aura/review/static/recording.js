@@ -1,0 +1,400 @@
+// One recording: plots, sidebar, keys, and the edits.
+import { Clock, badge, element, lasting, number, say, since, verdictWord } from "./dom.js";
+import { Events } from "./events.js";
+import { keysDialog, singleKeys, typing } from "./keys.js";
+import { Panel } from "./panel.js";
+import { Plots } from "./plots.js";
+import { TimeWindow } from "./window.js";
+
+const WIDTHS = [10, 60, 600, 3600, Infinity];
+const LOOK_EVERY_MS = 10000;
+
+export class RecordingPage {
+  constructor(place, source, detail, start) {
+    Object.assign(this, { place, source, detail });
+    this.clock = new Clock(detail.start);
+    this.events = new Events(detail);
+    this.draft = null;
+    this.selected = null;
+    this.busy = false;
+    this.time = new TimeWindow(detail.duration_s, () => this.plots?.redraw());
+    this.build();
+    this.begin(start);
+    this.abort = new AbortController();
+    const options = { signal: this.abort.signal };
+    document.addEventListener("keydown", (event) => this.keyed(event),
+      options);
+    document.addEventListener("visibilitychange", () => this.look(), options);
+    this.looking = setInterval(() => this.look(), LOOK_EVERY_MS);
+  }
+
+  leave() {
+    this.abort.abort();
+    clearInterval(this.looking);
+  }
+
+  build() {
+    const plots = element("div", { class: "plots" });
+    const side = element("aside", { class: "side",
+      "aria-label": "Events and decisions" });
+    this.readout = element("p", { class: "readout" });
+    this.place.replaceChildren(element("div", { class: "recording" },
+      element("div", { class: "left" }, this.heading(), this.toolbar(),
+        ...this.notices(), plots, this.legend()), side));
+    this.plots = new Plots(plots, this.source, this.detail, this.clock,
+      this.events, this.time, {
+        readout: this.readout, drawn: () => this.told(),
+        select: (key) => this.select(key, false),
+        selectAt: (span) => this.selectAt(span),
+        drafted: (onset, length) => this.panel.drafted(onset, length) });
+    this.panel = new Panel(side, this.events, this.clock,
+      this.detail.duration_s, this.source.editable, {
+        select: (key) => this.select(key, true),
+        act: (action, key) => this.change({ action, key }),
+        save: (key, fields) => this.saveFields(key, fields),
+        cancel: () => this.cancel(),
+        draft: () => this.draft,
+        typed: (fields) => {
+          this.draft = fields;
+          this.plots.draft = fields;
+          this.plots.redraw();
+        } });
+  }
+
+  heading() {
+    const { detail, clock } = this;
+    const counts = detail.counts;
+    const lost = detail.unscorable.reduce(
+      (sum, [start, stop]) => sum + stop - start, 0);
+    return element("div", { class: "heading" },
+      element("h1", null, element("bdi", null, detail.path)),
+      element("p", null,
+        `${detail.patient} · ${clock.date(0)} ${clock.time(0)} · `
+        + `${lasting(detail.duration_s)} · `
+        + (detail.fs_hz === null ? "beats only"
+          : `${detail.channel || "ECG"} at ${number(detail.fs_hz)} Hz`)
+        + ` · ${number(100 * lost / detail.duration_s, 2)} % unscorable`),
+      element("p", { class: "counts", title: "As SzCORE counts: events "
+        + "closer than 90 s are one, longer ones are cut every 5 min" },
+        ...(counts === null ? [detail.annotated ? "" : "not annotated"]
+          : ["TP", "FP", "FN"].map((name) => badge(name, counts[name])))));
+  }
+
+  notices() {
+    const told = [];
+    const lost = this.detail.unscorable.reduce(
+      (sum, [start, stop]) => sum + stop - start, 0);
+    if (lost >= 0.999 * this.detail.duration_s) {
+      told.push("Nothing of this recording could be scored: that there is "
+        + "no alarm says nothing about seizures.");
+    }
+    if (!this.detail.annotated) {
+      told.push("Nobody annotated this recording, so nothing can be called "
+        + "right or wrong; every alarm is a stop.");
+    }
+    if (this.detail.review.error !== null) {
+      told.push(`Decisions cannot be saved: ${this.detail.review.error}`);
+      this.source.editable = false;
+    }
+    const warned = this.detail.problems.map(
+      (one) => `${one.rule}: ${one.text}`);
+    return [
+      ...told.map((text) => element("p", { class: "notice" }, text)),
+      ...(warned.length === 0 ? [] : [element("details", {
+        class: "notice" }, element("summary", null,
+        `${warned.length} ${warned.length === 1 ? "warning" : "warnings"} `
+        + "on this recording"), element("ul", null, ...warned.map(
+        (text) => element("li", null, text))))])];
+  }
+
+  toolbar() {
+    const button = (word, does, key, title) => element("button", {
+      type: "button", title: `${title} (${key})`, "aria-label": title,
+      "aria-keyshortcuts": key, onclick: does }, word);
+    const kind = this.detail.annotated ? "disagreement" : "alarm";
+    return element("div", { class: "toolbar", role: "toolbar",
+      "aria-label": "Go to and zoom" },
+    button("◀ previous", () => this.jump(-1, true), "p",
+      `Previous ${kind}`),
+    button(`next ${kind} ▶`, () => this.jump(1, true), "n",
+      `Next ${kind}`),
+    element("span", { class: "gap" }),
+    button("−", () => this.time.zoom(2), "-", "Zoom out"),
+    button("+", () => this.time.zoom(0.5), "+", "Zoom in"),
+    ...["10 s", "1 min", "10 min", "1 h", "all"].map((word, n) => button(
+      word, () => this.time.show(WIDTHS[n] === Infinity
+        ? this.detail.duration_s : WIDTHS[n]), String(n + 1),
+      `Show ${word}`)),
+    element("span", { class: "gap" }),
+    button("keys ?", keysDialog, "?", "Show the keys"));
+  }
+
+  legend() {
+    const item = (name, text) => element("li", null,
+      element("span", { class: `sample ${name}` }), text);
+    return element("ul", { class: "legend", "aria-label": "Legend" },
+      item("heart", "heart rate"), item("base", "own baseline"),
+      item("excess", "above baseline"), item("chance", "probability"),
+      item("original", "original annotation"),
+      item("predicted", "predicted"), item("reviewed", "reviewed"),
+      item("lost", "unscorable"),
+      element("li", null, "▼ beat  ▽ ectopic  ✕ artefact"));
+  }
+
+  async begin(start) {
+    const stops = this.stops();
+    if (start.from !== undefined) {
+      this.time.set(start.from, start.to);
+      this.time.point(start.at ?? (start.from + start.to) / 2);
+    } else if (stops.length + this.events.all.length > 0) {
+      const first = stops[0] ?? this.events.all[0];
+      this.select(first.key, true, false);
+    } else {
+      this.time.set(0, Math.min(this.detail.duration_s, 3600));
+      this.time.point(0);
+    }
+    try {
+      await this.plots.load();
+    } catch (refusal) {
+      say(refusal.message);
+    }
+    try {
+      this.panel.reasons = await this.source.reasons(this.detail.key);
+    } catch (refusal) {
+      this.panel.reasons = { events: {}, problem: refusal.message };
+    }
+    this.panel.drawDetail();
+  }
+
+  stops() {
+    return this.events.matching("disagreements");
+  }
+
+  // -- going places ------------------------------------------------------
+
+  jump(direction, disagreements) {
+    const list = disagreements ? this.stops() : this.events.all;
+    const found = this.events.next(
+      list, this.selected, this.time.cursor, direction);
+    if (found === null) {
+      const what = disagreements && this.detail.annotated
+        ? "disagreement" : "event";
+      say(list.length === 0 ? `There is no ${what}.`
+        : `No ${direction > 0 ? "later" : "earlier"} ${what}.`);
+      this.flash();
+      return;
+    }
+    this.select(found.key, true, true, list);
+  }
+
+  flash() {
+    this.readout.textContent = document.getElementById("said").textContent;
+  }
+
+  select(key, move, tell = true, list = this.events.all) {
+    if (this.draft !== null && key !== this.selected) this.cancel();
+    const event = this.events.byKey.get(key);
+    if (event === undefined) return;
+    this.selected = key;
+    this.plots.selected = key;
+    const now = this.events.current(event);
+    if (move) {
+      const width = Math.min(this.detail.duration_s, Math.max(
+        Math.min(this.time.width, 1800), 600, 3 * now.duration_s));
+      this.time.set(now.onset_s + now.duration_s / 2 - width / 2,
+        now.onset_s + now.duration_s / 2 + width / 2);
+      this.time.point(now.onset_s);
+    }
+    this.panel.select(key);
+    this.plots.over_drawn = null;
+    this.plots.redraw();
+    if (tell) {
+      say(`${verdictWord(event.verdict, event.layer)}, `
+        + `${list.indexOf(event) + 1} of ${list.length}: ${event.layer} `
+        + `${now.label} at ${this.clock.time(now.onset_s)}, `
+        + `${lasting(now.duration_s)}, `
+        + `${{ open: "not decided", accepted: "accepted",
+          rejected: "rejected" }[this.events.decision(event)]}`);
+    }
+    this.plots.describe();
+  }
+
+  // An event of the reviewed layer: whichever it was made of.
+  selectAt(span) {
+    const meets = (event) => {
+      const now = this.events.current(event);
+      return now.onset_s < span.onset_s + span.duration_s
+        && span.onset_s < now.onset_s + now.duration_s;
+    };
+    const found = this.events.all.filter(meets);
+    const best = found.find((one) => one.layer === "added")
+      ?? found.find((one) => one.item !== null) ?? found[0];
+    if (best !== undefined) this.select(best.key, false);
+  }
+
+  told() {
+    const { cursor, from, to } = this.time;
+    const { rate, base, chance, lost, beat } = this.plots.values(cursor);
+    const parts = [
+      `${this.clock.date(cursor)} ${this.clock.time(cursor, 1)}`,
+      `+${since(cursor, 1)}`,
+      rate === null ? "" : `${Math.round(rate)} bpm`,
+      base === null ? "" : `baseline ${Math.round(base)}`,
+      chance === null ? "" : `p ${number(chance, 2)}`,
+      lost ? "unscorable" : "", beat];
+    this.readout.textContent = parts.filter(Boolean).join("  ·  ");
+    clearTimeout(this.noting);
+    this.noting = setTimeout(() => {
+      const hash = `#r=${this.detail.key}&from=${from.toFixed(1)}`
+        + `&to=${to.toFixed(1)}&at=${cursor.toFixed(1)}`;
+      if (location.hash !== hash) history.replaceState(null, "", hash);
+      this.plots.describe();
+    }, 400);
+  }
+
+  // -- edits -------------------------------------------------------------
+
+  saveFields(key, fields) {
+    const event = this.events.byKey.get(key);
+    const now = this.events.current(event);
+    // A field that was not touched keeps what it rounds on the screen.
+    const same = (a, b, step) => Math.abs(a - b) <= step;
+    this.change({ action: "change", key, label: fields.label,
+      note: fields.note,
+      onset_s: same(fields.onset_s, now.onset_s, 0.05)
+        ? now.onset_s : fields.onset_s,
+      duration_s: same(fields.duration_s, now.duration_s, 0.005)
+        ? now.duration_s : fields.duration_s });
+  }
+
+  add() {
+    const onset_s = Math.max(0, Math.min(
+      this.time.cursor, this.detail.duration_s - 1));
+    this.change({ action: "add", key: "", label: "sz",
+      onset_s: Math.round(onset_s * 10) / 10,
+      duration_s: Math.min(30, this.detail.duration_s - onset_s) });
+  }
+
+  cancel() {
+    this.draft = null;
+    this.plots.draft = null;
+    this.panel.drawDetail();
+    this.plots.redraw();
+  }
+
+  async change(wanted) {
+    if (!this.source.editable || this.busy) return;
+    const reviewer = this.panel.who();
+    if (reviewer === "") {
+      this.tell("Say who you are first: the audit trail names reviewers.");
+      if (this.selected === null && this.events.all.length > 0) {
+        this.select(this.events.all[0].key, false, false);
+      }
+      this.panel.askWho();
+      return;
+    }
+    this.busy = true;
+    try {
+      const review = await this.source.change(this.detail.key, {
+        version: this.events.review.version, reviewer, ...wanted });
+      this.draft = null;
+      this.plots.draft = null;
+      this.take(review);
+      if (wanted.action === "add") {
+        const last = review.steps.at(-1);
+        this.select(last.after.key, false, false);
+      }
+      this.tell({ accept: "Accepted.", reject: "Rejected.",
+        reset: "Decision taken back.", change: "The change is saved.",
+        add: "A seizure was added; edit its times.",
+        remove: "Removed." }[wanted.action]);
+    } catch (refusal) {
+      this.tell(`Not saved: ${refusal.message}`, true);
+      if (refusal.status === 409) await this.look(true);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  tell(text, bad = false) {
+    say(text);
+    document.querySelector(".toast")?.remove();
+    const toast = element("p", { class: bad ? "toast bad" : "toast",
+      "aria-hidden": "true" }, text);
+    document.body.append(toast);
+    setTimeout(() => toast.remove(), bad ? 9000 : 3000);
+  }
+
+  take(review) {
+    this.events.update(review);
+    if (!this.events.byKey.has(this.selected)) {
+      this.selected = null;
+      this.panel.selected = null;
+      this.plots.selected = null;
+    }
+    this.panel.refresh();
+    this.plots.redraw();
+  }
+
+  // See whether another tab or reviewer has changed something.
+  async look(now = false) {
+    if (!this.source.editable || document.hidden) return;
+    if (this.busy && !now) return;
+    try {
+      const review = await this.source.review(this.detail.key);
+      if (review.error === null
+        && review.version > this.events.review.version) this.take(review);
+    } catch {
+      // The next change will say that the server is away.
+    }
+  }
+
+  // -- keys --------------------------------------------------------------
+
+  keyed(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey
+      || event.altKey) return;
+    if (event.key === "Escape") {
+      if (this.draft !== null) this.cancel();
+      document.activeElement?.blur();
+      return;
+    }
+    if (typing(event.target)) return;
+    const act = (action) => this.selected !== null
+      && this.change({ action, key: this.selected });
+    const event_now = this.events.byKey.get(this.selected);
+    const page = event.shiftKey ? 1 : 0.2;
+    const always = {
+      ArrowLeft: () => this.time.pan(-page),
+      ArrowRight: () => this.time.pan(page),
+      Home: () => this.time.set(0, this.time.width),
+      End: () => this.time.set(this.detail.duration_s - this.time.width,
+        this.detail.duration_s) };
+    const single = {
+      n: () => this.jump(1, true), p: () => this.jump(-1, true),
+      N: () => this.jump(1, false), P: () => this.jump(-1, false),
+      "+": () => this.time.zoom(0.5), "=": () => this.time.zoom(0.5),
+      "-": () => this.time.zoom(2), "?": keysDialog,
+      ",": () => this.move(-1), ".": () => this.move(1),
+      "<": () => this.move(-10), ">": () => this.move(10),
+      a: () => event_now?.layer !== "added" && act("accept"),
+      x: () => act(event_now?.layer === "added" ? "remove" : "reject"),
+      u: () => act("reset"), e: () => this.panel.edit(),
+      i: () => this.add() };
+    WIDTHS.forEach((width, n) => {
+      single[n + 1] = () => this.time.show(
+        Math.min(width, this.detail.duration_s));
+    });
+    const does = always[event.key]
+      ?? (singleKeys() ? single[event.key] : undefined);
+    if (does === undefined) return;
+    event.preventDefault();
+    does();
+  }
+
+  move(seconds) {
+    this.time.point(this.time.cursor + seconds);
+    const { cursor, from, to } = this.time;
+    if (cursor < from || cursor > to) this.time.show(this.time.width, cursor);
+  }
+}

@@ -1,0 +1,49 @@
+// The stretch of time that all plots show, and the one cursor.
+
+const SHORTEST_S = 1;
+
+export class TimeWindow {
+  constructor(duration_s, changed) {
+    this.duration = duration_s;
+    this.from = 0;
+    this.to = duration_s;
+    this.cursor = 0;
+    this.changed = changed;
+  }
+
+  get width() {
+    return this.to - this.from;
+  }
+
+  set(from, to) {
+    const width = Math.min(this.duration,
+      Math.max(Math.min(SHORTEST_S, this.duration), to - from));
+    this.from = Math.max(0, Math.min(from, this.duration - width));
+    this.to = this.from + width;
+    this.changed();
+  }
+
+  pan(share) {
+    this.set(this.from + share * this.width, this.to + share * this.width);
+  }
+
+  zoom(factor, around) {
+    const at = around ?? (this.cursor >= this.from && this.cursor <= this.to
+      ? this.cursor : (this.from + this.to) / 2);
+    const width = Math.min(this.duration, Math.max(
+      Math.min(SHORTEST_S, this.duration), this.width * factor));
+    const share = (at - this.from) / this.width;
+    this.set(at - share * width, at + (1 - share) * width);
+  }
+
+  show(width, around) {
+    const middle = around ?? (this.cursor >= this.from
+      && this.cursor <= this.to ? this.cursor : (this.from + this.to) / 2);
+    this.set(middle - width / 2, middle + width / 2);
+  }
+
+  point(seconds) {
+    this.cursor = Math.max(0, Math.min(this.duration, seconds));
+    this.changed();
+  }
+}

@@ -1,0 +1,101 @@
+"""
+Runs to review: real recordings, features and manifests, alarms at will.
+
+Everything but the forest is the project's own chain; alarms are those that
+a test asks for, and the probability follows the heart rate.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aura import tables
+from aura.recording import Event
+from aura.review.opening import beside_predictions
+from aura.runners import local
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.feature_builder import FeatureStage
+from aura.stages.workspace import Input, Workspace
+from aura.workspace import Folder
+from tests.patients import record
+
+THRESHOLD = 0.75
+SEIZURE = (300, 60)
+
+
+def make_run(folder, predicted, annotated=None, **recordings):
+    """
+    Recordings in ``folder/data``, a run of them in ``folder/out``.
+
+    Parameters
+    ----------
+    predicted : dict
+        Alarms by the recording's name; None for one without a prediction.
+    annotated : dict, optional
+        Original events by name, in place of what the files say; None for
+        one that nobody annotated.
+    **recordings : dict
+        Arguments of `tests.patients.record`, by name.
+    """
+    data, out = folder / "data", folder / "out"
+    for name, given in (recordings or {"one": {}}).items():
+        record(data / f"{name}.edf", **{"seizure": SEIZURE, **given})
+    workspace = Workspace(
+        Folder(out / local.HIDDEN), {"0": Input(Folder(data))},
+        events=Folder(out))
+    settings = Settings(workers=1)
+    features = FeatureStage(workspace, settings)
+    for batch in local.batches(workspace, settings):
+        _predict(workspace.folder, features.build(batch), predicted,
+                 annotated or {})
+    workspace.folder.write(
+        "inputs.json", json.dumps({"0": str(data)}).encode())
+    workspace.folder.write("model.json", json.dumps({"features": [
+        {"name": "hr_rise", "unit": "bpm"}]}).encode())
+    return out
+
+
+def _predict(folder, table, predicted, annotated):
+    listed = manifest.read(folder, table.manifest_path)
+    entries = [_entry(entry, predicted, annotated)
+               for entry in listed.entries]
+    batch = table.manifest_path.rpartition("/")[0]
+    manifest.write(folder, f"{batch}/predictions.json",
+                   listed.with_entries(entries))
+    rows = tables.read(folder.read(table.table_path), (
+        "recording", "time_s", "hr_rise", "scorable"))
+    chance = 1 / (1 + np.exp(-(rows.values["hr_rise"] - 15.0) / 4))
+    with folder.replace(f"{batch}/predictions.parquet") as stream:
+        tables.write(stream, tables.Columns(
+            {"recording": rows.values["recording"],
+             "time_s": rows.values["time_s"],
+             "smoothed": np.where(rows.values["scorable"], chance,
+                                  np.nan).astype(np.float64)},
+            metadata={"threshold": str(THRESHOLD), "model_id": "m" * 12}))
+
+
+def _entry(entry, predicted, annotated):
+    name = Path(entry.path).stem
+    if entry.recording is None:
+        return entry
+    if name in annotated:
+        events = annotated[name]
+        entry = replace(entry, recording=replace(
+            entry.recording, events=tuple(events or ()),
+            annotation_source=None if events is None else "by hand"))
+    alarms = predicted.get(name, ())
+    return replace(entry, predicted=(
+        None if alarms is None else tuple(alarms)))
+
+
+def opened(out):
+    """The runs of a folder, as ``aura review`` opens them."""
+    return beside_predictions(Path(out), local.given)
+
+
+def alarm(onset, length=30, sure=.9):
+    """A predicted seizure."""
+    return Event(float(onset), float(length), "sz", sure)

@@ -1,0 +1,311 @@
+"""What the page is given is what the files hold, whatever is missing."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from aura.edf import read_header
+from aura.edf_samples import EcgSignal
+from aura.errors import AuraError, ForbiddenError, MissingError
+from aura.recording import ArraySignal, Event
+from aura.review.desk import Desk
+from aura.review.document import write_document
+from aura.review.journal import Change
+from aura.review.opening import on_share
+from aura.review.waveform import BUCKETS, FACTORS, packed, pyramid
+from aura.rollup import minmax
+from aura.scoring import score
+from aura.settings import Settings
+from tests.review_runs import THRESHOLD, alarm, make_run, opened
+
+
+def unframe(content):
+    """Columns of a frame, read as the page does."""
+    length = int.from_bytes(content[:4], "little")
+    head = json.loads(content[4:4 + length])
+    at, columns = 4 + length, {}
+    for name, kind, count in head["columns"]:
+        columns[name] = np.frombuffer(content, kind, count, at)
+        at += -(-columns[name].nbytes // 8) * 8
+    assert at == len(content)
+    return head, columns
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(
+        tmp_path_factory.mktemp("run"),
+        {"found": [alarm(310)], "missed": [alarm(100)], "blank": [alarm(50)],
+         "unpredicted": None, "both": [alarm(310), alarm(500, 20)]},
+        {"blank": None},
+        found={}, missed={"seed": 2}, blank={"seed": 3, "seconds": 300,
+                                             "seizure": None},
+        unpredicted={"seed": 4, "seconds": 400},
+        both={"seed": 5})
+
+
+@pytest.fixture
+def desk(run, tmp_path):
+    """The run, copied, so that reviews of one test are not another's."""
+    shutil.copytree(run, tmp_path / "out")
+    return Desk(opened(tmp_path / "out"))
+
+
+def case(desk, name):
+    return next(one for one in desk.listing()["cases"]
+                if one["path"] == f"{name}.edf")
+
+
+def detail(desk, name):
+    return desk.detail(case(desk, name)["key"])
+
+
+def test_counts_are_those_of_the_score(desk):
+    for one in desk.runs.collection().cases:
+        predicted = one.entry.predicted
+        shown = case(desk, one.recording.path[:-4])["counts"]
+        if predicted is None or not one.recording.annotated:
+            assert shown is None
+            continue
+        counted = score(one.recording.events, predicted,
+                        one.recording.duration_s).events
+        assert shown == {"TP": counted.tp, "FP": counted.fp,
+                         "FN": counted.ref_true - counted.tp}
+
+
+def test_each_event_has_its_verdict(desk):
+    def verdicts(name):
+        return [(mark["layer"], mark["onset_s"], mark["verdict"])
+                for mark in detail(desk, name)["marks"]]
+
+    assert verdicts("both") == [
+        ("original", 300, "TP"), ("predicted", 310, "TP"),
+        ("predicted", 500, "FP")]
+    assert verdicts("missed") == [
+        ("predicted", 100, "FP"), ("original", 300, "FN")]
+    assert verdicts("blank") == [("predicted", 50, "")]
+    assert verdicts("unpredicted") == [("original", 300, "")]
+
+
+def test_trends_are_the_rows_of_the_tables(desk):
+    head, columns = unframe(desk.trends(case(desk, "both")["key"]))
+    assert columns["time_s"].tolist() == list(range(1, 601))
+    seizure = slice(330, 350)
+    assert np.nanmean(columns["heart_rate_bpm"][seizure]) > np.nanmean(
+        columns["baseline_bpm"][seizure]) + 20
+    assert np.nanmax(columns["probability"][seizure]) > THRESHOLD
+
+
+def test_beats_are_where_the_peaks_are(desk, run):
+    key = case(desk, "found")["key"]
+    _, columns = unframe(desk.beats(key))
+    with (run.parent / "data/found.edf").open("rb") as stream:
+        signal = EcgSignal(stream, read_header(stream), 0)
+        samples = signal.read(0, signal.sample_count)
+        for beat in columns["time_ms"][5:50]:
+            at = round(beat / 1000 * signal.fs_hz)
+            near = samples[at - 40:at + 40]
+            assert abs(int(np.argmax(near)) - 40) <= 2
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_tiles_of_all_factors_are_the_samples(desk, run, factor):
+    key = case(desk, "found")["key"]
+    with (run.parent / "data/found.edf").open("rb") as stream:
+        signal = EcgSignal(stream, read_header(stream), 0)
+        samples = signal.read(0, signal.sample_count)
+    low, high = minmax(samples, factor)
+    count = -(-len(low) // BUCKETS)
+    for index in range(count):
+        head, columns = unframe(desk.tile(key, factor, index))
+        part = slice(index * BUCKETS, (index + 1) * BUCKETS)
+        for name, values in (("low", low), ("high", high)):
+            found = columns.get(name, columns["low"])
+            np.testing.assert_allclose(
+                head["offset"] + head["scale"] * found, values[part],
+                atol=head["scale"] * .51)
+    for beyond in (-1, count):
+        with pytest.raises(AuraError, match="review.tile"):
+            desk.tile(key, factor, beyond)
+
+
+def test_a_pyramid_made_in_pieces_is_that_of_the_whole():
+    samples = np.random.default_rng(1).normal(size=2 ** 21 + 12_345)
+    for factor, (low, high) in pyramid(ArraySignal(samples, 256.0)).items():
+        expected = minmax(samples, factor)
+        np.testing.assert_allclose(low, expected[0], rtol=1e-6)
+        np.testing.assert_allclose(high, expected[1], rtol=1e-6)
+
+
+def test_missing_samples_stay_missing_in_a_tile():
+    tile = packed(np.array([np.nan, 1.0, 3.0]), np.array([np.nan, 2.0, 3.0]))
+    assert (tile.low[0], tile.high[0]) == (-32768, -32768)
+    assert tile.offset + tile.scale * tile.low[1:] == pytest.approx([1, 3])
+    flat = packed(np.full(4, 7.0), np.full(4, 7.0))
+    assert flat.offset + flat.scale * flat.low == pytest.approx([7] * 4)
+    none = packed(np.full(2, np.nan), np.full(2, np.nan))
+    assert none.low.tolist() == [-32768] * 2
+
+
+def test_reasons_tell_the_alarm_from_what_is_usual(desk):
+    told = desk.reasons(case(desk, "found")["key"])
+    assert told["problem"] is None
+    keys = {mark["layer"]: mark["key"]
+            for mark in detail(desk, "found")["marks"]}
+    fired = told["events"][keys["predicted"]]
+    assert fired["time_s"] == 310
+    first = fired["reasons"][0]
+    assert (first["name"], first["used"]) == ("hr_rise", True)
+    closest = told["events"][keys["original"]]
+    rise = closest["reasons"][0]
+    assert rise["low"] < rise["median"] < rise["high"] < rise["value"]
+    _, columns = unframe(desk.trends(case(desk, "found")["key"]))
+    assert closest["probability"] == pytest.approx(
+        np.nanmax(columns["probability"][270:420]), abs=1e-6)
+
+
+def accept(desk, key, mark, version=0, action="accept", who="Ana"):
+    return desk.change(key, Change(version, who, action, mark))
+
+
+def test_a_decision_is_on_disk_and_what_was_given_is_untouched(desk):
+    root = desk.runs.reviews.root
+    given = {path: path.read_bytes() for path in root.parent.rglob("*")
+             if path.is_file()}
+    key = case(desk, "both")["key"]
+    state = accept(desk, key, "p500000-20000")
+    assert state["version"] == 1
+    assert {path: path.read_bytes() for path in given} == given
+    rows = (root / "tsv/both.tsv").read_text().splitlines()[1:]
+    assert [row.split("\t")[:3] for row in rows] == [
+        ["300.00", "60.00", "sz"], ["500.00", "20.00", "sz"]]
+    for kind, path in (("tsv", "tsv/both.tsv"), ("edf", "edf/both.edf"),
+                       ("log", "log/both.jsonl")):
+        assert desk.export(key, kind)[1] == (root / path).read_bytes()
+    assert case(desk, "both")["decided"] == 1
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*")
+                   if path.is_file())
+    assert names == [".lock", "edf/both.edf", "log/both.jsonl",
+                     "tsv/both.tsv"]
+
+
+def test_two_tabs_may_work_on_two_events_but_not_on_one(desk):
+    key = case(desk, "both")["key"]
+    accept(desk, key, "p500000-20000", 0)
+    other = accept(desk, key, "p310000-30000", 0, "reject", "Ben")
+    assert other["version"] == 2
+    assert {item["key"]: (item["decision"], item["by"])
+            for item in other["items"]} == {
+        "p500000-20000": ("accepted", "Ana"),
+        "p310000-30000": ("rejected", "Ben")}
+    with pytest.raises(AuraError, match="review.conflict"):
+        accept(desk, key, "p310000-30000", 1, "accept", "Ana")
+    assert desk.review(key)["version"] == 2
+
+
+def test_what_is_missing_costs_itself_only(desk, tmp_path):
+    batch = tmp_path / "out/.aura/runs/local/batches/0000"
+    inputs = tmp_path / "out/.aura/inputs.json"
+    inputs.write_text(json.dumps({"0": str(tmp_path / "moved")}))
+    away = Desk(opened(tmp_path / "out"))
+    shown = detail(away, "both")
+    assert shown["waveform"]["problem"]["rule"] == "path.missing"
+    assert len(shown["marks"]) == 3
+    assert len(unframe(away.trends(shown["key"]))[1]["time_s"]) == 600
+    for name in ("features.parquet", "predictions.parquet",
+                 "beats.parquet"):
+        (batch / name).write_bytes(b"PAR1 this is none")
+    shown = detail(away, "both")
+    assert {problem["rule"] for problem in shown["problems"]} == {
+        "review.table"}
+    assert len(shown["marks"]) == 3 and shown["threshold"] is None
+    assert len(unframe(away.trends(shown["key"]))[1]["time_s"]) == 0
+    assert len(unframe(away.beats(shown["key"]))[1]["time_ms"]) == 0
+    assert away.reasons(shown["key"])["problem"]
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[]", b"null", b'{"format": "aura-manifest-1"}', b"[" * 9999])
+def test_a_damaged_manifest_costs_its_batch_only(desk, tmp_path, content):
+    batches = tmp_path / "out/.aura/runs/local/batches"
+    shutil.copytree(batches / "0000", batches / "0001")
+    (batches / "0001/predictions.json").write_bytes(content)
+    found = desk.listing()
+    assert len(found["cases"]) == 5
+    assert [problem["rule"] for problem in found["problems"]] == [
+        "manifest.damaged"]
+
+
+@pytest.mark.parametrize("field, value", [
+    ("onset_s", "1"), ("duration_s", None), ("label", 7), ("onset_s", [])])
+def test_events_that_are_none_are_a_problem(desk, tmp_path, field, value):
+    path = tmp_path / "out/.aura/runs/local/batches/0000/predictions.json"
+    content = json.loads(path.read_text())
+    both = next(one for one in content["recordings"]
+                if one["path"] == "both.edf")
+    both["predicted"][0][field] = value
+    path.write_text(json.dumps(content))
+    found = desk.listing()
+    assert len(found["cases"]) == 4
+    assert [problem["rule"] for problem in found["problems"]] == [
+        "manifest.damaged"]
+
+
+def test_ten_thousand_events_are_judged(tmp_path):
+    events = [Event(.01 * n + 1, .005, "sz", .5) for n in range(10_000)]
+    out = make_run(tmp_path, {"one": events},
+                   one={"seconds": 120, "seizure": (60, 20)})
+    desk = Desk(opened(out))
+    shown = detail(desk, "one")
+    assert len(shown["marks"]) == 10_001
+    assert write_document(desk, shown["key"]).count(b"p1000-5") >= 1
+
+
+def test_links_lead_nowhere(run, tmp_path):
+    secret = tmp_path / "secret.edf"
+    secret.write_bytes((run.parent / "data/found.edf").read_bytes())
+    out, data = tmp_path / "out", tmp_path / "data"
+    shutil.copytree(run, out)
+    shutil.copytree(run.parent / "data", data)
+    (data / "found.edf").unlink()
+    (data / "found.edf").symlink_to(secret)
+    (out / ".aura/inputs.json").write_text(json.dumps({"0": str(data)}))
+    assert detail(Desk(opened(out)), "found")["waveform"]["problem"][
+        "rule"] == "path.outside"
+    (out / ".review").symlink_to(tmp_path)
+    with pytest.raises(ForbiddenError, match="path.outside"):
+        opened(out)
+
+
+def test_a_review_never_leaves_its_folder_by_a_link(desk, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out/.review").mkdir()
+    (tmp_path / "out/.review/tsv").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ForbiddenError, match="path.outside"):
+        accept(desk, case(desk, "both")["key"], "p500000-20000")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_runs_of_a_share_keep_their_reviews_apart(run, tmp_path):
+    shared = tmp_path / "shared"
+    shutil.copytree(run / ".aura/runs/local", shared / "runs/first")
+    shutil.copytree(run / ".aura/runs/local", shared / "runs/second")
+    for path in shared.rglob("*.json"):
+        path.write_text(path.read_text().replace(
+            '"input": "0"', '"input": "recordings"'))
+    shutil.copytree(run.parent / "data", shared / "recordings")
+    desk = Desk(on_share(shared, Settings()))
+    found = {one["run"]: one["key"] for one in desk.listing()["cases"]
+             if one["path"] == "both.edf"}
+    assert set(found) == {"first", "second"}
+    accept(desk, found["second"], "p500000-20000")
+    assert desk.review(found["first"])["version"] == 0
+    assert (shared / "runs/second/review/tsv/both.tsv").is_file()
+    assert desk.detail(found["first"])["waveform"]["problem"] is None
+
+
+def test_a_folder_without_predictions_is_named(tmp_path):
+    with pytest.raises(MissingError, match="review.no_run"):
+        opened(tmp_path)

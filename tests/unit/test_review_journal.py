@@ -1,0 +1,189 @@
+"""What reviewers decide is kept, whoever else writes, and whatever dies."""
+
+import json
+import multiprocessing
+from datetime import UTC, datetime
+
+import pytest
+
+from aura.errors import CorruptDataError, InvalidInputError
+from aura.recording import Event
+from aura.review.exports import as_tsv, reviewed
+from aura.review.journal import (
+    Change,
+    ConflictError,
+    Item,
+    Journal,
+)
+from aura.review.verdicts import Mark
+from aura.workspace import Folder
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+START = datetime(2001, 2, 3, 4, 5, 6)
+MARKS = (
+    Mark("o100000-50000", "original", Event(100.0, 50.0, "sz", 1.0), "TP"),
+    Mark("p120000-60000", "predicted", Event(120.0, 60.0, "sz", .8), "TP"),
+    Mark("p400000-30000", "predicted", Event(400.0, 30.0, "sz", .7), "FP"))
+
+
+def journal(folder, marks=MARKS):
+    return Journal(Folder(folder), "log/one.jsonl", marks, 600.0,
+                   {"recording": "one.edf"})
+
+
+def step(folder, version, action, key="", **more):
+    """One change, as a reviewer sends it."""
+    one = journal(folder)
+    with one.locked():
+        return one.append(Change(version, "Ana", action, key, **more),
+                          "m1", NOON)
+
+
+def items(folder, marks=MARKS):
+    one = journal(folder, marks)
+    return one.items(one.steps())
+
+
+def test_a_step_says_who_when_what_from_and_to(tmp_path):
+    step(tmp_path, 0, "change", "p400000-30000", onset_s=410.5,
+         duration_s=20.0, label="sz_foc", note="left arm")
+    head, line = map(json.loads, (
+        tmp_path / "log/one.jsonl").read_text("utf-8").splitlines())
+    assert head == {"format": "aura-review-1", "recording": "one.edf"}
+    assert (line["reviewer"], line["action"], line["model_id"]) == (
+        "Ana", "change", "m1")
+    assert line["time"] == "2026-03-02T12:00:00.000+00:00"
+    assert (line["before"]["onset_s"], line["before"]["label"]) == (
+        400.0, "sz")
+    assert {name: line["after"][name] for name in (
+        "onset_s", "duration_s", "label", "note", "decision")} == {
+            "onset_s": 410.5, "duration_s": 20.0, "label": "sz_foc",
+            "note": "left arm", "decision": "accepted"}
+
+
+def test_what_is_taken_back_is_as_it_was_given(tmp_path):
+    before = items(tmp_path)
+    step(tmp_path, 0, "reject", "o100000-50000")
+    assert items(tmp_path)["o100000-50000"].decision == "rejected"
+    step(tmp_path, 1, "reset", "o100000-50000")
+    assert items(tmp_path) == before
+    assert len(journal(tmp_path).steps()) == 2
+
+
+def test_a_step_that_has_not_seen_all_others_is_refused(tmp_path):
+    step(tmp_path, 0, "accept", "p400000-30000")
+    content = (tmp_path / "log/one.jsonl").read_bytes()
+    for version in (0, 2):
+        with pytest.raises(ConflictError):
+            step(tmp_path, version, "reject", "p400000-30000")
+    assert (tmp_path / "log/one.jsonl").read_bytes() == content
+
+
+def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
+    step(tmp_path, 0, "accept", "p400000-30000")
+    step(tmp_path, 1, "reject", "p120000-60000")
+    later = items(tmp_path, MARKS[:1])
+    assert later["p400000-30000"].decision == "accepted"
+    assert [event.onset_s for event in reviewed(later.values(), 600.0)] == [
+        100.0, 400.0]
+
+
+@pytest.mark.parametrize("more, rule", [
+    ({"onset_s": -1.0}, "review.times"),
+    ({"onset_s": 590.0, "duration_s": 20.0}, "review.times"),
+    ({"duration_s": 0.0}, "review.times"),
+    ({"onset_s": float("nan")}, "review.times"),
+    ({"duration_s": float("inf")}, "review.times"),
+    ({"label": ""}, "review.text"),
+    ({"label": "a\tb"}, "review.text"),
+    ({"label": "sz\u202egnp"}, "review.text"),
+    ({"label": "x" * 65}, "review.text"),
+    ({"note": "a\nb"}, "review.text")])
+def test_a_change_that_makes_no_sense_leaves_nothing(tmp_path, more, rule):
+    with pytest.raises(InvalidInputError) as refused:
+        step(tmp_path, 0, "change", "p400000-30000", **more)
+    assert refused.value.rule == rule
+    assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize("label", [
+    "sz", "épilepsie", "発作", "تشنج", "می\u200cشود", "приступ", "<b>"])
+def test_labels_of_any_script_come_back(tmp_path, label):
+    step(tmp_path, 0, "change", "p400000-30000", label=label)
+    assert items(tmp_path)["p400000-30000"].label == label
+    assert label.encode() in as_tsv(
+        items(tmp_path).values(), START, 600.0, "ECG", True)
+
+
+def test_a_damaged_journal_is_named_and_left_alone(tmp_path):
+    step(tmp_path, 0, "accept", "p400000-30000")
+    path = tmp_path / "log/one.jsonl"
+    whole = path.read_bytes()
+    for content in (b"", b"{}", whole[:-20], whole + b"[]\n", b"\xff" + whole,
+                    whole + whole.splitlines()[1] + b"\n", b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(CorruptDataError, match="review.journal"):
+            step(tmp_path, 1, "reject", "p400000-30000")
+        assert path.read_bytes() == content
+
+
+def _write(folder, name, count):
+    for _ in range(count):
+        one = journal(folder)
+        with one.locked():
+            one.append(Change(
+                len(one.steps()), name, "add", onset_s=1.0,
+                duration_s=1.0), "m", NOON)
+
+
+def test_writers_in_several_processes_lose_no_step(tmp_path):
+    spawn = multiprocessing.get_context("fork")
+    writers = [spawn.Process(target=_write, args=(tmp_path, name, 8))
+               for name in ("Ana", "Ben", "Cyn")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    steps = journal(tmp_path).steps()
+    assert sorted(step.reviewer for step in steps) == (
+        ["Ana"] * 8 + ["Ben"] * 8 + ["Cyn"] * 8)
+    assert len({step.after.key for step in steps}) == 24
+
+
+def one(layer, onset, length, decision="open", label="sz", changed=False):
+    return Item(f"{layer[0]}{onset}", layer, decision, onset, length, label,
+                changed=changed)
+
+
+@pytest.mark.parametrize("given, expected", [
+    ([one("original", 100, 50)], [(100, 50)]),
+    ([one("original", 100, 50, "rejected")], []),
+    ([one("predicted", 400, 30)], []),
+    ([one("predicted", 400, 30, "accepted")], [(400, 30)]),
+    ([one("predicted", 400, 30, "rejected")], []),
+    # Where an alarm begins and ends is not where the seizure does.
+    ([one("original", 100, 50), one("predicted", 120, 60, "accepted")],
+     [(100, 50)]),
+    # But what a person placed counts as it was placed.
+    ([one("original", 100, 50),
+      one("predicted", 120, 60, "accepted", changed=True)], [(100, 80)]),
+    ([one("original", 100, 50, "rejected"),
+      one("predicted", 120, 60, "accepted")], [(120, 60)]),
+    ([one("added", 10, 5, "accepted")], [(10, 5)]),
+    ([one("added", 10, 5, "accepted", "movement")], [(10, 5)])])
+def test_a_review_amounts_to_what_its_rules_say(given, expected):
+    assert [(event.onset_s, event.duration_s)
+            for event in reviewed(given, 600.0)] == expected
+
+
+def test_no_event_is_only_background_when_somebody_said_so():
+    undecided = [one("predicted", 400, 30)]
+    rejected = [one("predicted", 400, 30, "rejected")]
+
+    def rows(given, annotated):
+        return as_tsv(given, START, 600.0, "ECG", annotated).count(b"\n") - 1
+
+    assert rows(undecided, annotated=False) == 0
+    assert rows(rejected, annotated=False) == 1
+    assert rows(undecided, annotated=True) == 1
+    assert b"\tbckg\t" in as_tsv(rejected, START, 600.0, "ECG", False)

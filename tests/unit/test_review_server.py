@@ -1,0 +1,170 @@
+"""The server answers its own page and nobody else."""
+
+import contextlib
+import http.client
+import json
+import threading
+
+import pytest
+
+from aura.errors import InvalidInputError, PreconditionError
+from aura.review.desk import Desk
+from aura.review.guard import Access, is_loopback
+from aura.review.server import Server, static_files
+from tests.review_runs import alarm, make_run, opened
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+OURS = {"x-aura-review": "1", "content-type": "application/json"}
+
+
+@contextlib.contextmanager
+def serving(desk, access=Access()):
+    """A server in a thread; what to ask it with."""
+    server = Server(desk, access, 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+
+    def ask(path, method="GET", body=None, **headers):
+        link = http.client.HTTPConnection("127.0.0.1", server.port,
+                                          timeout=60)
+        given = {name.replace("_", "-"): value
+                 for name, value in headers.items()}
+        link.request(method, path, body, given)
+        answer = link.getresponse()
+        content = answer.read()
+        link.close()
+        return answer, content
+
+    try:
+        yield ask
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    out = make_run(tmp_path_factory.mktemp("run"),
+                   {"one": [alarm(310), alarm(40)]})
+    return Desk(opened(out))
+
+
+@pytest.fixture(scope="module")
+def ask(desk):
+    with serving(desk) as asking:
+        yield asking
+
+
+def change(desk, **more):
+    key = desk.listing()["cases"][0]["key"]
+    return f"/api/case/{key}/review", json.dumps({
+        "version": desk.review(key)["version"], "reviewer": "Ana",
+        "action": "accept", "key": "p310000-30000", **more})
+
+
+def test_every_part_of_the_page_is_there_and_nothing_else(ask):
+    for path in static_files():
+        answer, content = ask(path)
+        assert answer.status == 200 and content, path
+    for path in ("/server.py", "/../server.py", "/%2e%2e/server.py",
+                 "/static/main.js", "/vendor", "/vendor/../../server.py",
+                 "//etc/passwd", "/api/case/..%2f..%2fetc",
+                 "/api/case/nobody/file/tsv"):
+        assert ask(path)[0].status == 404, path
+
+
+def test_every_answer_has_the_strict_policy(ask):
+    for path in ("/", "/main.js", "/api/cases", "/nowhere"):
+        answer, _ = ask(path)
+        policy = answer.getheader("content-security-policy")
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        for weak in ("unsafe", "*", "http", "data:"):
+            assert weak not in policy
+        assert answer.getheader("x-content-type-options") == "nosniff"
+        assert answer.getheader("server") is None
+
+
+@pytest.mark.parametrize("host, status", [
+    ("localhost:8062", 200), ("127.0.0.1", 200), ("[::1]:80", 200),
+    ("evil.example", 421), ("evil.example:8062", 421),
+    ("localhost.evil.example", 421), ("192.168.1.7:8062", 421), ("", 421),
+    ("[::1", 421), ("localhost@evil.example", 421)])
+def test_only_our_own_names_are_answered(ask, host, status):
+    assert ask("/api/cases", host=host)[0].status == status
+
+
+@pytest.mark.parametrize("spoiled", [
+    {"x_aura_review": "0"}, {"content_type": "text/plain"},
+    {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"},
+    {"origin": "http://evil.example"}, {"origin": "null"}])
+def test_changes_come_from_our_own_page_only(ask, desk, spoiled):
+    path, body = change(desk)
+    headers = {name.replace("-", "_"): value for name, value in OURS.items()}
+    answer, _ = ask(path, "POST", body, **{**headers, **spoiled})
+    assert answer.status == 403
+    assert desk.review(path.split("/")[3])["version"] == 0
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"[]", b"null", b'{"version": true}', b"\xff", b"[" * 9000,
+    b'{"version": 0, "reviewer": "A", "action": "accept", "path": "/x"}',
+    b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": "1"}'])
+def test_what_is_no_change_is_refused(ask, desk, body):
+    path, _ = change(desk)
+    headers = {name.replace("-", "_"): value for name, value in OURS.items()}
+    answer, content = ask(path, "POST", body, **headers)
+    assert answer.status == 422
+    assert json.loads(content)["rule"] == "review.change"
+    assert ask(path, "POST", b" " * 20_000, **headers)[0].status == 507
+
+
+def test_a_change_is_taken_and_a_stale_one_is_not(desk):
+    with serving(desk) as ask:
+        headers = {name.replace("-", "_"): value
+                   for name, value in OURS.items()}
+        path, body = change(desk)
+        answer, content = ask(path, "POST", body, **headers)
+        assert answer.status == 200 and json.loads(content)["version"] == 1
+        answer, content = ask(path, "POST", body, **headers)
+        assert answer.status == 409
+        assert json.loads(content)["rule"] == "review.conflict"
+
+
+def test_beyond_loopback_nothing_is_given_without_the_token(desk):
+    access = Access("0.0.0.0", TOKEN, ("exporter",))
+    with serving(desk, access) as ask:
+        for path in ("/", "/main.js", "/api/cases", "/?token=",
+                     f"/?token={TOKEN[:-1]}", f"/main.js?token={TOKEN}"):
+            assert ask(path)[0].status == 401, path
+        answer, _ = ask(f"/?token={TOKEN}")
+        assert (answer.status, answer.getheader("location")) == (303, "/")
+        cookie = answer.getheader("set-cookie")
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        shown = cookie.split(";")[0]
+        for host in ("192.168.1.7:8062", "exporter", "localhost"):
+            assert ask("/api/cases", cookie=shown, host=host)[0].status == 200
+        assert ask("/", cookie=shown, host="evil.example")[0].status == 421
+        assert ask("/", cookie="aura_review=é")[0].status == 401
+
+
+def test_a_token_is_made_wherever_others_can_reach():
+    assert Access.to("127.0.0.1", {}).token == ""
+    assert Access.to("::1", {}).token == ""
+    for host in ("0.0.0.0", "::", "192.168.1.7", "example.org"):
+        made = Access.to(host, {}).token
+        assert len(made) == 48 and made != Access.to(host, {}).token
+    assert Access.to("::", {"AURA_WEB_TOKEN": TOKEN}).token == TOKEN
+    assert Access.to("localhost", {"AURA_WEB_TOKEN": TOKEN}).token == TOKEN
+    for bad in ("short", "spaces in the token", "ü" * 20):
+        with pytest.raises(InvalidInputError, match="review.token"):
+            Access.to("::", {"AURA_WEB_TOKEN": bad})
+    assert is_loopback("127.8.9.1") and not is_loopback("localhost.evil")
+
+
+def test_a_port_that_is_taken_is_named(desk):
+    first = Server(desk, Access(), 0)
+    with pytest.raises(PreconditionError, match="review.port"):
+        Server(desk, Access(), first.port)
+    assert first.address == f"http://127.0.0.1:{first.port}/"
+    first.close()
