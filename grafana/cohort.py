@@ -30,7 +30,7 @@ def make() -> Dashboard:
         uid=panels.COHORT_UID, title="Model and cohort",
         description=f"{panels.NOTICE}. What one model found in each patient, "
         "all models side by side, and a way to each recording.",
-        tags=["aura"], timezone="utc", editable=False, refresh=False,
+        tags=["aura"], timezone="utc", editable=False, refresh="",
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
         timepicker=dashboard.TimePicker(hidden=True),
         templating=dashboard.DashboardDashboardTemplating(_variables()),

@@ -32,7 +32,7 @@ def make() -> Dashboard:
         uid=panels.REVIEW_UID, title="Recording review",
         description=f"{panels.NOTICE}. ECG, heart rate, probability and "
         "quality of one recording, with annotated and predicted seizures.",
-        tags=["aura"], timezone="utc", editable=False, refresh=False,
+        tags=["aura"], timezone="utc", editable=False, refresh="",
         graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
         panels=placed, templating=dashboard.DashboardDashboardTemplating(
@@ -112,7 +112,8 @@ def _ecg() -> Panel:
     panel = panels.trend(
         "ECG", "Smallest and largest value of stretches of 0.1 s, 1 s or "
         "10 s, by the length that is shown. Up to a minute the samples are "
-        "drawn too where they were exported: AURA_EXPORT_RAW says which.",
+        "drawn too where they were exported: AURA_EXPORT_RAW says which. In "
+        "mV; where a recording does not say its unit, as it stands.",
         flux.ecg_envelope(), flux.ecg_raw())
     panel.interval, panel.max_data_points = None, panels.MOST_POINTS
     panel.field_config.defaults.unit = "mvolt"
