@@ -15,8 +15,9 @@ import numpy as np
 from aura.edf import Header
 from aura.edf_samples import EcgSignal
 from aura.errors import Problem
+from aura.quality import TOUCHING_S
 from aura.recording import Beats, Floats, Signal
-from aura.spans import union
+from aura.spans import merge
 from aura.tal import Timeline
 
 
@@ -167,4 +168,5 @@ def joined(parts: Sequence[tuple[float, Beats]],
     times = np.concatenate([
         np.empty(0), *(part.time_s + onset_s for onset_s, part in parts)])
     return Beats(times, duration_s,
-                 union(spans[np.argsort(spans[:, 0], kind="stable")]))
+                 merge(spans[np.argsort(spans[:, 0], kind="stable")],
+                       TOUCHING_S))

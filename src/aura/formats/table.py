@@ -38,9 +38,12 @@ class Format:
         Document to bytes; None where a whole recording is written.
     confidence : bool or None
         Whether a confidence is carried; None where one has to be given.
-    channels, columns, start, length, marks : bool
-        Whether it carries channels, other columns, the recording's start
-        and length, and annotations without a length of their own.
+    cell : callable or None
+        Whether a text can be a channel, or a cell of another column; None
+        where the format carries no channels.
+    columns, start, length, marks : bool
+        Whether it carries other columns, the recording's start and length,
+        and annotations without a length of their own.
     covers : bool
         Whether every second of the recording has to have a label.
     """
@@ -51,7 +54,7 @@ class Format:
     decimals: int
     write: Writer | None
     confidence: bool | None = None
-    channels: bool = False
+    cell: Callable[[str], bool] | None = None
     columns: bool = False
     start: bool = False
     length: bool = False
@@ -61,7 +64,9 @@ class Format:
 
 def _one_word(text: str) -> str | None:
     code = words.code(text)
-    return code if code and not any(c.isspace() for c in code) else None
+    # A row with '=' would be a line of the head.
+    return code if code and _clean(code) and "=" not in code and not any(
+        c.isspace() for c in code) else None
 
 
 def _one_cell(text: str) -> str | None:
@@ -82,15 +87,24 @@ def _clean(text: str) -> bool:
     return not fields.has_control(text) and "\t" not in text
 
 
+def _column_cell(text: str) -> bool:
+    return _clean(text) and text == text.strip() != fields.MISSING
+
+
+def _csv_cell(text: str) -> bool:
+    return (_clean(text) and text == text.strip() != tuh_csv.WHOLE
+            and "," not in text and not text.startswith("#"))
+
+
 FORMATS = {made.name: made for made in (
     Format("bids", "_events.tsv", _column, bids.DECIMALS, bids.write,
-           confidence=True, channels=True, columns=True, start=True,
+           confidence=True, cell=_column_cell, columns=True, start=True,
            length=True, marks=True),
     Format("tse", ".tse", _one_word, tse.DECIMALS, tse.write, covers=True),
     Format("tse_bi", ".tse_bi", words.two_classes, tse.DECIMALS, tse.write,
            covers=True),
     Format("csv", ".csv", _one_cell, tuh_csv.DECIMALS, tuh_csv.write,
-           channels=True, length=True, covers=True),
+           cell=_csv_cell, length=True, covers=True),
     Format("csv_bi", ".csv_bi", words.two_classes, tuh_csv.DECIMALS,
            tuh_csv.write, length=True, covers=True),
     Format("edf", ".edf", _note, edf_plus.DECIMALS, None,
@@ -168,8 +182,11 @@ def _adapted(row: Annotation, to: Format,
     lost["rounded"] += (abs(onset - row.onset_s) > 1e-9
                         or abs(end - row.end_s) > 1e-9)
     lost["marks"] += row.duration_s is None and not to.marks
-    lost["channels"] += bool(row.channels) and not to.channels
-    lost["columns"] += bool(row.more) and not to.columns
+    channels = row.channels if to.cell and to.cell(row.channels) else ""
+    lost["channels"] += channels != row.channels
+    more = row.more if to.columns and to.cell and all(
+        to.cell(name) and to.cell(cell) for name, cell in row.more) else ()
+    lost["columns"] += more != row.more
     given = row.confidence
     if to.confidence is None:
         lost["certain"] += given is None
@@ -184,7 +201,7 @@ def _adapted(row: Annotation, to: Format,
     return Annotation(
         onset, None if row.duration_s is None and to.marks
         else _length(onset, end, to), text, given,
-        row.channels if to.channels else "", row.more if to.columns else ())
+        channels, more)
 
 
 def _length(onset: float, end: float, to: Format) -> float:

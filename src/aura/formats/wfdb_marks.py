@@ -141,7 +141,7 @@ def read(content: bytes, rate_hz: float | None = None) -> Annotations:
 
 def _rhythms(found: list[Mark], rate: float) -> Iterator[Annotation]:
     changes = [mark for mark in found if mark.code == _RHYTHM]
-    for mark, after in zip(changes, [*changes[1:], None], strict=True):
+    for mark, after in zip(changes, [*changes, None][1:], strict=True):
         text = mark.text.lstrip("(")
         if after is not None:
             yield _span(mark.sample, after.sample, text, rate)
@@ -187,7 +187,8 @@ def _marks(content: bytes) -> Iterator[Mark]:
             sample += count
             if sample < 0:
                 raise _malformed("goes back before its start")
-            pending = Mark(sample, code)
+            # Code 0 ends the definitions at the head, and is no annotation.
+            pending = Mark(sample, code) if code else None
     if pending is not None:
         yield pending
 
