@@ -11,14 +11,19 @@ from dataclasses import replace
 import pytest
 
 from aura import forest
+from aura.agreement import agree
 from aura.influx import points, schema
 from aura.recording import Event
+from aura.scoring import score
 from tests.chain import Chain
 from tests.patients import record
 from tests.stored_run import (
+    ALARMS,
+    ANNOTATED,
     DATES,
     HOSTILE,
     MANY,
+    MIXED,
     ONSET_S,
     SECONDS,
     STRANGE,
@@ -48,7 +53,7 @@ def strange(run):
     known = replace(
         run.recordings["old"].recording, duration_s=4.0 * MANY,
         annotation_source=None, events=())
-    events = [Event(4.0 * number, 4.0 * number + 2, HOSTILE)
+    events = [Event(4.0 * number, 2.0, HOSTILE)
               for number in range(MANY)]
     return b"".join([
         points.recording(STRANGE, known, beats=0, scorable_s=0.0,
@@ -60,8 +65,34 @@ def strange(run):
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory, strange, run):
-    """A real server that holds the run and a strange recording."""
+def mixed(run):
+    """Lines of a patient with every outcome."""
+    known = run.recordings["old"].recording
+    true, alarms = (
+        tuple(Event(start, end - start, "sz") for start, end in spans)
+        for spans in (ANNOTATED, ALARMS))
+    read, unread = MIXED
+    lines = []
+    for series, hours, events in ((read, 2.0, true), (unread, 1.0, None)):
+        length_s = hours * 3600
+        lines += [
+            points.recording(series, replace(
+                known, duration_s=length_s, events=events or (),
+                annotation_source=events and "x.tsv"),
+                beats=1, scorable_s=length_s, unscorable=[]),
+            points.score(
+                series, duration_s=length_s, scorable_s=length_s / 2,
+                alarms=len(alarms), threshold=.5, counted=events and score(
+                    events, alarms, length_s))]
+    lines += [points.events(read, schema.ORIGINAL, true),
+              points.events(read, schema.PREDICTED, alarms),
+              points.agreement(read, agree(true, alarms, 7200.0))]
+    return b"".join(lines)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory, strange, mixed, run):
+    """A real server that holds the run and the recordings beside it."""
     program = shutil.which("influxd")
     if program is None:
         pytest.skip("there is no influxd on PATH (docs/influxdb.md says how "
@@ -82,7 +113,7 @@ def store(tmp_path_factory, strange, run):
             "username": "test", "password": "only-for-tests", "org": "aura",
             "bucket": "aura", "token": Store.token}).encode())
         found.write(run.lines)
-        found.write(strange)
+        found.write(strange + mixed)
         yield found
     finally:
         server.kill()

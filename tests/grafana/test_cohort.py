@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aura.agreement import agree
-from tests.stored_run import MANY, SECONDS, STRANGE, cohort, review
+from tests.stored_run import MANY, MIXED, SECONDS, STRANGE, cohort, review
 
 pytestmark = pytest.mark.influxdb
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.influxdb
 def test_each_recording_is_listed_with_its_own_time(store, run):
     rows = {row["recording"]: row
             for row in cohort(store, run).panel("Recordings")}
-    assert len(rows) == len(run.recordings) + 1
+    assert len(rows) == len(run.recordings) + 3
     for held in run.recordings.values():
         row = rows[held.alias]
         assert (row["from"], row["to"]) == (
@@ -87,11 +87,23 @@ def test_models_are_compared_over_what_each_was_run_on(store, run):
     rows = {row["model"]: row
             for row in cohort(store, run).panel("Models")}
     assert {name: row["recordings"] for name, row in rows.items()} == {
-        run.model: 3, STRANGE.model_id: 1}
+        run.model: 3, STRANGE.model_id: 1, MIXED[0].model_id: 2}
     late = {row["model"]: row["latency_s"]
             for row in cohort(store, run).panel("Models", "B")}
     latencies = [one.latency_s for held in run.recordings.values()
                  for one in agree(held.recording.events, held.entry.predicted,
                                   SECONDS).judged if one.outcome == "TP"]
-    assert late == ({run.model: pytest.approx(np.nanmedian(latencies))}
-                    if latencies else {})
+    assert late == {run.model: pytest.approx(np.median(latencies)),
+                    MIXED[0].model_id: (20 + 70) / 2}
+
+
+@pytest.mark.parametrize("title", ["Patients", "Detected", "Models"])
+def test_rates_are_of_what_was_annotated(store, run, title):
+    patient = [MIXED[0].patient]
+    row, = cohort(store, run, patient, MIXED[0].model_id).panel(title)
+    assert {name: value for name, value in row.items()
+            if name not in ("patient", "model")} == pytest.approx({
+                "recordings": 2, "hours": 3.0, "scorable_hours": 1.5,
+                "annotated_hours": 2.0, "alarms": 8, "seizures": 3,
+                "tp": 2, "fn": 1, "fp": 2, "sensitivity": 2 / 3,
+                "false_alarms_per_24h": 24.0, "unscorable": 0.5})

@@ -9,6 +9,7 @@ from tests.stored_run import (
     DATES,
     HOSTILE,
     MANY,
+    MIXED,
     SECONDS,
     STRANGE,
     Answers,
@@ -47,13 +48,14 @@ def test_choices_are_chained_and_come_from_the_index_alone(store, run):
     held, answers = review(store, run)
     assert {row["_value"] for row in answers.named("variable patient")} == {
         one.recording.patient for one in run.recordings.values()} | {
-            STRANGE.patient}
+            STRANGE.patient, MIXED[0].patient}
     assert [row["_value"] for row in answers.named("variable recording")] == [
         held.alias]
     assert [row["_value"] for row in answers.named("variable model")] == [
         run.model]
     assert {row["_value"] for row in cohort(store, run).named(
-        "variable model")} == {run.model, STRANGE.model_id}
+        "variable model")} == {
+            run.model, STRANGE.model_id, MIXED[0].model_id}
     for page in (REVIEW, COHORT):
         asked = Answers(store, page, {**held.values, "model": run.model})
         for one in page["templating"]["list"]:
@@ -187,6 +189,22 @@ def test_more_regions_than_grafana_takes_are_cut_and_all_are_listed(store):
     grey, = answers.named("annotation Unscorable")
     assert (grey["time"], grey["timeEnd"]) == (
         STRANGE.start_ns, STRANGE.start_ns + 4 * MANY * 10 ** 9)
+
+
+def test_every_outcome_is_listed_with_its_latency(store):
+    series = MIXED[0]
+    answers = Answers(store, REVIEW, {
+        "patient": series.patient, "recording": series.recording,
+        "model": series.model_id}, series.start_ns, series.start_ns + 1)
+    assert [((row["_time"] - series.start_ns) // 10 ** 9, row["outcome"],
+             row.get("latency_s"), row.get("matches"))
+            for row in answers.panel("Agreement")] == [
+        (1000, "TP", 20.0, "1"), (2000, "FP", None, None),
+        (2200, "FP", None, None), (3000, "FN", None, None),
+        (5000, "TP", 70.0, "4")]
+    assert [row["layer"] for row in answers.panel("Events")] == [
+        "original", "predicted", "predicted", "predicted", "original",
+        "original", "predicted"]
 
 
 @pytest.mark.parametrize("name", DATES)
