@@ -3,8 +3,8 @@ Airflow on this machine with the project's DAGs, by one command.
 
 Without arguments all components are started, and end together; with
 arguments a single Airflow command is run with the same settings, such as
-``start.py dags list``. Needs nothing but the environment it is started with:
-what is set there already stays as it is.
+``start.py dags list``. ``start.py secrets`` only makes the secrets, for
+compose.yaml. What the environment sets already stays as it is.
 """
 
 import base64
@@ -71,19 +71,25 @@ def settings(given):
             keep(home / file, base64.urlsafe_b64encode(
                 secrets.token_bytes(32)).decode())
             made[f"{name}_CMD"] = f"cat '{home / file}'"
+    password = secrets.token_urlsafe(24)
+    # Only compose.yaml has use for these two.
+    if keep(home / "database_password", password):
+        keep(home / "database_url", "postgresql+psycopg2://airflow:"
+             f"{password}@database/airflow")
     keep(home / PASSWORDS, json.dumps({USER: secrets.token_urlsafe(16)}))
     return {**made, **{name: text for name, text in given.items() if text}}
 
 
 def keep(path, content):
-    """Write a secret unless it is there already."""
+    """Write a secret unless it is there already; whether it was made."""
     try:
         descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return
+        return False
     with os.fdopen(descriptor, "w") as stream:
         stream.write(content)
+    return True
 
 
 class Components:
@@ -182,9 +188,13 @@ def serve(environ):
 def main(arguments):
     """Exit code of a component's failure, or of a single command."""
     environ = settings(os.environ)
+    if arguments == ["secrets"]:
+        return 0
     if arguments:
         return subprocess.run([*AIRFLOW, *arguments], env=environ).returncode
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell started us in the background, without Ctrl-C.
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.default_int_handler)
     problem = serve(environ)
     if problem:
         print(f"make airflow: {problem}", file=sys.stderr)

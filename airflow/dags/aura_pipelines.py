@@ -7,6 +7,7 @@ once, by ``aura call``: as a process of this machine, or as a pod of the
 block's image. Only paths and counts travel; the work is on the shared folder.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -140,8 +141,9 @@ class StageProcess(BaseOperator):
 
     def execute(self, context):
         """Answer with the block's answers; the last line tells a fault."""
-        own = {name: value for name, value in os.environ.items()
-               if "AIRFLOW_" not in name}
+        own = {"AURA_WORKERS": str(max(1, (os.cpu_count() or 1) // AT_ONCE)),
+               **{name: value for name, value in os.environ.items()
+                  if "AIRFLOW_" not in name}}
         with tempfile.TemporaryDirectory() as place:
             out = Path(place, "answer.json")
             try:
@@ -156,22 +158,23 @@ class StageProcess(BaseOperator):
                     f"{COMMAND} cannot be started: {error.strerror}; make "
                     "demo installs it, AURA_AIRFLOW_COMMAND names another")
             try:
-                said = self._talk()
+                said = self._talk(self._process)
             finally:
                 self.on_kill()
             self._judge(self._process.returncode, said)
             return json.loads(out.read_bytes())
 
-    def _talk(self):
+    def _talk(self, process):
         last = ""
-        with self._process as process:
-            if self.messages is not None:
+        if self.messages is not None:
+            # One that has ended already says why.
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(flat(self.messages)) + "\n")
                 process.stdin.flush()
-            for line in process.stderr:
-                last = line.strip() or last
-                self.log.info(line.rstrip())
-            process.wait()
+        for line in process.stderr:
+            last = line.strip() or last
+            self.log.info(line.rstrip())
+        process.wait()
         return last
 
     def _judge(self, code, said):
@@ -290,19 +293,20 @@ def batches(messages, **context):
 def finish(groups, answers, **context):
     """Say what came of the run; it fails if a task before it did."""
     there = [some for some in answers if some]
-    for answer in flat(there):
-        print(answer["status_text"])
     failed = len(groups) - len(there)
     if failed:
         raise AirflowFailException(
             f"{failed} of {len(groups)} tasks failed; the results of the "
             "others are there. Clear what failed to repeat it alone")
-    last = flat(there)[-1]
-    if last.get("done") and not last["model_path"]:
-        raise AirflowFailException(last["status_text"])
-    return {"answers": len(flat(there)), "status_text": last["status_text"],
-            "run": "runs/" + run_name(
-                context["dag"].dag_id, context["run_id"])}
+    answers = flat(there)
+    # Of a training only the last answer tells more than what has arrived.
+    told = answers[-1:] if "done" in answers[-1] else answers
+    for answer in told:
+        print(answer["status_text"])
+    if not told[-1].get("model_path", True):
+        raise AirflowFailException(told[-1]["status_text"])
+    return "results in runs/" + run_name(
+        context["dag"].dag_id, context["run_id"])
 
 
 def chain_of(path):
@@ -341,10 +345,12 @@ def solution(path):
     watched = WATCH if load == "load_recordings" else ""
     with DAG(
             f"aura_{path.stem}", schedule=watched or None, catchup=False,
-            max_active_runs=1, is_paused_upon_creation=False,
-            doc_md=__doc__, tags={"aura"},
+            max_active_runs=1, max_active_tasks=AT_ONCE,
+            is_paused_upon_creation=False, doc_md=__doc__, tags={"aura"},
             params={name: param for name, (_, param) in params.items()},
             default_args={
+                # What was begun is finished before more is begun.
+                "weight_rule": "upstream",
                 "retries": RETRIES, "retry_exponential_backoff": True,
                 "retry_delay": timedelta(seconds=RETRY_S),
                 "max_retry_delay": timedelta(minutes=10),
@@ -354,9 +360,8 @@ def solution(path):
         @task_group
         def batch(messages):
             for node, rpc in chain:
-                messages = STAGE(
-                    node=node, rpc=rpc, sets=sets, messages=messages,
-                    max_active_tis_per_dagrun=AT_ONCE).output
+                messages = STAGE(node=node, rpc=rpc, sets=sets,
+                                 messages=messages).output
             return messages
 
         answers = batch.expand(messages=groups)

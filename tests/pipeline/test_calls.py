@@ -196,6 +196,11 @@ class TestOnlyNew:
         shutil.rmtree(trained.shared / "runs/first")
         assert len(predict("second")) == 3
 
+    def test_a_run_that_is_repeated_repeats_what_it_did(self, predict):
+        first = predict("first")
+        assert predict("first") == first
+        assert predict("second") == []
+
     def test_a_damaged_note_is_no_reason_to_predict_nothing(
             self, predict, trained):
         predict("first")

@@ -23,7 +23,7 @@ SETTLED_S = 60.0
 State = tuple[int, int] | None
 
 
-def new(folder: Folder, source: Input,
+def new(folder: Folder, run_id: str, source: Input,
         found: Sequence[Candidate]) -> list[Candidate]:
     """
     Leave out what was finished with, and what has not settled yet.
@@ -32,6 +32,8 @@ def new(folder: Folder, source: Input,
     ----------
     folder : Folder
         The workspace, with the runs so far.
+    run_id : str
+        The run that asks; what itself finished earlier, it may repeat.
     source : Input
         Where the recordings are.
     found : sequence of Candidate
@@ -43,7 +45,7 @@ def new(folder: Folder, source: Input,
         In the same order. A recording whose size or time of change is
         another one than when it was finished with is new again.
     """
-    finished = _finished(folder)
+    finished = _finished(folder, run_id)
     return [candidate for candidate in found
             if (candidate.path, state := _state(source, candidate))
             not in finished and _settled(state)]
@@ -71,10 +73,12 @@ def note(folder: Folder, run_id: str, source: Input,
                  "ascii"))
 
 
-def _finished(folder: Folder) -> set[tuple[str, State]]:
-    """Path and state of all that runs so far have exported."""
+def _finished(folder: Folder, but: str) -> set[tuple[str, State]]:
+    """Path and state of all that other runs have exported."""
     finished: set[tuple[str, State]] = set()
     for path in folder.path(RUNS).glob(f"*/{ARRIVALS}"):
+        if path.parent.name == but:
+            continue
         run = f"{RUNS}/{path.parent.name}"
         reports = {report.stem for report in folder.path(
             f"{run}/export").glob("*.json")}

@@ -83,12 +83,12 @@ class EcgSource:
 
     def _begin(self) -> None:
         self._workspace.folder.sweep()
+        self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         size = self._settings.batch_size
         batches = []
         for port, found in self._listed():
             batches += [(port, found[at:at + size])
                         for at in range(0, len(found), size)]
-        self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         if self._remember:
             arrivals.note(
                 self._workspace.folder, self._run_id,
@@ -110,7 +110,8 @@ class EcgSource:
     def _new(self, port: str, found: list[Candidate]) -> list[Candidate]:
         if self._remember and self._settings.only_new:
             return arrivals.new(
-                self._workspace.folder, self._workspace.input(port), found)
+                self._workspace.folder, self._run_id,
+                self._workspace.input(port), found)
         return found
 
     def _found(self, port: str) -> list[Candidate]:

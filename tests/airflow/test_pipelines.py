@@ -1,0 +1,226 @@
+"""Both solutions through a scheduler, with what can happen to them."""
+
+import json
+import subprocess
+import urllib.error
+
+import pytest
+
+from tests.airflow_site import PYTHON, ROOT, START
+
+pytestmark = pytest.mark.airflow
+AURA = ROOT / ".venv/bin/aura"
+BYTES = {
+    # A model's card says when it was trained.
+    "training": ("models/*/model.skops", "runs/*/batches/*/*"),
+    "prediction": ("runs/*/events/**/*.tsv", "runs/*/batches/*/*",
+                   "runs/*/export/*.lp.gz"),
+}
+
+
+def content(shared, patterns, run):
+    """Bytes of a run's files, by path without the run's name."""
+    return {str(path.relative_to(shared)).replace(run, "RUN"):
+            path.read_bytes() for pattern in patterns
+            for path in sorted(shared.glob(pattern.replace("runs/*", run)))
+            if path.is_file()}
+
+
+def folder_of(dag, run):
+    """Name of a run's folder."""
+    return f"runs/{dag}-" + "".join(
+        one if one.isalnum() or one in "._-" else "_" for one in run)
+
+
+def whole_run(solution, shared, environ):
+    """What ``aura run`` makes of the same folder; its run's name."""
+    before = set(shared.glob("runs/*"))
+    subprocess.run([AURA, "run", solution, "--shared", shared,
+                    "--in-process"], check=True, capture_output=True,
+                   env={**environ, "AURA_BATCH_SIZE": "2"})
+    made, = set(shared.glob("runs/*")) - before
+    return str(made.relative_to(shared))
+
+
+def test_both_dags_give_the_bytes_of_aura_run(trained, tmp_path, sources):
+    site, run = trained
+    for name in ("training", "recordings"):
+        (tmp_path / name).symlink_to(sources)
+    runs = {"training": run}
+    runs["prediction"], state = site.run("aura_prediction", batch_size=2)
+    assert state == "success"
+    for solution, run in runs.items():
+        whole = whole_run(solution, tmp_path, site.environ)
+        mine = folder_of(f"aura_{solution}", run)
+        ours = content(site.shared, BYTES[solution], mine)
+        assert ours == content(tmp_path, BYTES[solution], whole)
+        assert len(ours) > 5 and (site.shared / mine / "DONE").exists()
+
+
+def test_messages_are_small_and_hold_paths_not_arrays(trained):
+    site, run = trained
+    found = site.get(f"dags/aura_training/dagRuns/{run}/taskInstances/"
+                     "load_training/xcomEntries/return_value?stringify=true")
+    assert '"manifest_path"' in found["value"]
+    assert len(found["value"]) < 5000
+
+
+def test_one_corrupt_file_among_fifty_costs_itself(trained):
+    site, _ = trained
+    run, state = site.run("aura_prediction", folder="many", batch_size=25)
+    assert state == "success"
+    said = site.said("aura_prediction", run, "finish")
+    assert "24 recordings, 1 files refused: 1 edf.truncated" in said
+    mine = site.shared / folder_of("aura_prediction", run)
+    assert len(list(mine.glob("events/*.tsv"))) == 49
+
+
+def test_an_empty_folder_is_a_skipped_and_green_run(site):
+    run, state = site.run("aura_prediction", folder="empty")
+    states = site.states("aura_prediction", run)
+    assert state == "success"
+    assert states.pop(("load_recordings", -1)) == "success"
+    assert set(states.values()) == {"skipped"}
+    assert "there is no recording in empty/: nothing to do" in site.said(
+        "aura_prediction", run, "batches")
+
+
+def test_a_missing_model_fails_at_once_and_says_so(site):
+    run, state = site.run("aura_prediction", folder="many", batch_size=50,
+                          model="models/none")
+    task = site.tasks("aura_prediction", run)["predict", 0]
+    assert (state, task["state"], task["try_number"]) == (
+        "failed", "failed", 1)
+    assert "model.missing: there is no model; train one first" in site.said(
+        "aura_prediction", run, "batch.predict", 0)
+
+
+def test_a_batch_that_fails_does_not_cost_the_others(trained):
+    site, _ = trained
+    dag, run = "aura_prediction", "one-fails"
+    mine = site.shared / folder_of(dag, run)
+    # Nothing can be written where a folder is.
+    bar = mine / "batches/0001/features.parquet/bar"
+    bar.mkdir(parents=True)
+    _, state = site.run(dag, run, folder="many", batch_size=10)
+    states = site.states(dag, run)
+    assert state == "failed"
+    assert states["build_features", 1] == "failed"
+    assert states["export", 1] == "upstream_failed"
+    assert [states["export", one] for one in (0, 2, 3, 4)] == ["success"] * 4
+    assert "disk.unwritable: the folder cannot be written" in site.said(
+        dag, run, "batch.build_features", 1)
+    assert "1 of 5 tasks failed; the results of the others are there" in (
+        site.said(dag, run, "finish"))
+    assert len(list(mine.glob("events/*.tsv"))) == 39
+    assert not (mine / "DONE").exists()
+    bar.rmdir()
+    bar.parent.rmdir()
+    site.clear(dag, run)
+    assert site.wait(dag, run) == "success"
+    assert len(list(mine.glob("events/*.tsv"))) == 49
+    assert (mine / "DONE").exists()
+    assert site.tasks(dag, run)["export", 0]["try_number"] == 1
+
+
+def test_a_killed_task_says_so_and_is_repeated(trained):
+    site, _ = trained
+    run = site.trigger("aura_prediction", folder="many", batch_size=50)
+    site.kill("aura call build_features")
+    assert site.wait("aura_prediction", run) == "success"
+    task = site.tasks("aura_prediction", run)["build_features", 0]
+    assert task["try_number"] == 2
+    assert "build_features was ended by SIGKILL" in site.said(
+        "aura_prediction", run, "batch.build_features", 0, 1)
+
+
+def test_recordings_are_predicted_once_each(trained):
+    site, _ = trained
+    for expected in ("success", "skipped"):
+        run, state = site.run("aura_prediction", folder="many",
+                              batch_size=25, only_new=True)
+        assert state == "success"
+        assert site.states("aura_prediction", run)["finish", -1] in (
+            "skipped", expected)
+    assert "there is no new recording in many/" in site.said(
+        "aura_prediction", run, "batches")
+
+
+def test_more_batches_than_tasks_are_allowed_are_grouped(trained):
+    site, _ = trained
+    text = site.command(
+        "dags", "test", "aura_prediction", "--conf", json.dumps(
+            {"folder": "many", "batch_size": 10}),
+        AURA_AIRFLOW_MAX_TASKS="2")
+    assert "DagRun Finished" in text and "state=success" in text
+    assert "batch.export [2]" not in text
+    for batch in range(1, 6):
+        assert f"export {batch}/5: " in text
+
+
+def test_an_unwritable_shared_folder_is_named(trained, tmp_path):
+    site, _ = trained
+    (tmp_path / "training").symlink_to(site.shared / "many")
+    (tmp_path / "runs").write_text("")
+    text = site.command("dags", "test", "aura_training", code=1,
+                        SHARED_FOLDER_PATH=str(tmp_path))
+    assert "disk.unwritable: the folder cannot be written" in text
+
+
+@pytest.mark.parametrize("dag, names", [
+    ("aura_training", {"folder", "batch_size", "target_far"}),
+    ("aura_prediction", {"folder", "batch_size", "only_new", "model"})])
+def test_parameters_have_types_descriptions_and_defaults(site, dag, names):
+    params = site.get(f"dags/{dag}/details")["params"]
+    assert set(params) == names
+    for name, param in params.items():
+        assert param["schema"]["type"] in ("string", "number", "integer",
+                                           "boolean")
+        assert param["description"].endswith(".") and "value" in param
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        site.trigger(dag, folder="../elsewhere")
+    assert refused.value.code == 400
+
+
+def test_only_this_machine_can_talk_to_it_and_nobody_without_password(site):
+    user, password = site.password()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        site._ask("auth/token", {"username": user, "password": user})
+    assert refused.value.code == 401
+    assert len(password) > 20
+    for name in ("passwords.json", "fernet_key", "jwt_secret",
+                 "api_secret_key", "airflow.cfg"):
+        assert (site.home / name).stat().st_mode & 0o777 == 0o600
+    assert site.home.stat().st_mode & 0o777 == 0o700
+    assert site.listening() == {f"127.0.0.1:{site.port}"}
+
+
+def test_secrets_stand_in_no_environment(site):
+    words = [(site.home / name).read_text() for name in (
+        "fernet_key", "jwt_secret", "api_secret_key")]
+    for pid in site.processes():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environ = file.read().decode(errors="replace")
+        except OSError:
+            continue
+        assert not any(word in environ for word in words)
+
+
+def test_the_file_is_parsed_in_less_than_a_second(site):
+    done = subprocess.run(
+        [PYTHON, "-c", "import time, airflow.sdk, runpy;"
+         "begin = time.process_time();"
+         f"runpy.run_path({str(ROOT / 'airflow/dags/aura_pipelines.py')!r});"
+         "print(time.process_time() - begin)"],
+        env=site.environ, text=True, capture_output=True, check=True)
+    assert float(done.stdout.splitlines()[-1]) < 1.0
+
+
+def test_one_that_cannot_start_ends_all_and_says_which(site, tmp_path):
+    """Here the port is taken, by the site itself."""
+    done = subprocess.run(
+        [PYTHON, START], text=True, capture_output=True,
+        env={**site.environ, "AIRFLOW_HOME": str(tmp_path / "home")})
+    assert done.returncode == 1
+    assert "make airflow: the api-server ended with exit code" in done.stderr
