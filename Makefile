@@ -20,7 +20,8 @@ REGISTRY ?= aura
 TAG ?= dev
 
 .PHONY: demo test test-all soak bench lint protos images test-images \
-    test-k8s airflow airflow-env test-airflow lock lock-airflow clean
+    test-k8s test-influxdb airflow airflow-env test-airflow lock \
+    lock-airflow clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 	$(BIN)/aura demo $(if $(DATA),--data $(DATA))
@@ -28,7 +29,7 @@ demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 test: $(READY)  ## the tests that need nothing but Python
 	$(PYTEST)
 
-test-all: test test-images test-k8s test-airflow  ## what cannot run here says why
+test-all: test test-images test-k8s test-influxdb test-airflow  ## what cannot run here says why
 
 soak: $(READY)  ## full counts of fuzzing and fault loops; hours
 	AURA_SOAK=1 AURA_FUZZ=1000000 $(BIN)/python -m pytest -q -m "" tests
@@ -73,6 +74,9 @@ $(AIRFLOW_READY): $(AIRFLOW_LOCK)
 	$(PYTHON) -m venv --clear $(AIRFLOW)
 	$(AIRFLOW)/bin/pip install -q --require-hashes --no-deps -r $<
 	@touch $@
+
+test-influxdb: $(READY)  ## real stores: influxd, victoria-metrics on PATH
+	$(BIN)/python -m pytest -q -m influxdb -rs tests
 
 test-airflow: $(READY) airflow-env  ## both DAGs under a real Airflow
 	$(BIN)/python -m pytest -q -m airflow -rs tests/airflow

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import urllib3
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.rest import ApiException
@@ -138,7 +139,8 @@ class Server:
                 raise missing from None
         except NOT_REACHED as error:
             return Answer("again", _reason(error))
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except (InfluxDBError, ValueError, TypeError, AttributeError):
+            # It may not see the organisation, or the answer is no JSON.
             raise missing from None
         return None
 

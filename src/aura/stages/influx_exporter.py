@@ -66,6 +66,7 @@ class ExportStage:
         self._settings = settings
         self._lock = threading.Lock()
         self._waiting: set[_Batch] = set()
+        self._caught_up: set[_Batch] = set()
         self._away = False
         Choice.of(settings)
         Target.of(settings)
@@ -110,7 +111,10 @@ class ExportStage:
             "model_id": request.model_id, "points": points.written,
             "files": points.status_text, "left_out": points.left_out,
             "recordings": points.names}, Ledger(""))
-        self._deliver(request.run_id, [batch], again=True)
+        with self._lock:
+            again = batch not in self._caught_up
+            self._caught_up.discard(batch)
+        self._deliver(request.run_id, [batch], again)
         self._finish(request.run_id)
         told = self._read(batch)
         return ExportReport(
@@ -177,20 +181,21 @@ class ExportStage:
             self._send(Delivery(
                 server, target.name,
                 0.0 if self._away else self._settings.influx_patience_s),
-                chosen, batches if again else [])
+                chosen, set(batches), again)
         finally:
             server.close()
 
     def _send(self, delivery: Delivery, batches: list[_Batch],
-              again: list[_Batch]) -> None:
+              asked: set[_Batch], again: bool) -> None:
         folder, why = self._workspace.folder, ""
         for batch in batches:
             try:
                 if not why:
-                    delivery.send(
-                        folder, batch.file("lp.gz"), batch in again)
+                    delivery.send(folder, batch.file("lp.gz"),
+                                  again and batch in asked)
                     with self._lock:
                         self._waiting.discard(batch)
+                        self._caught_up |= {batch} - asked
             except UnavailableError as error:
                 why = error.text
             except AuraError as error:
