@@ -5,7 +5,9 @@ import gzip
 import io
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -36,34 +38,49 @@ ANNOTATED = ((1000, 1060), (3000, 3030), (5000, 5060))
 ALARMS = ((1020, 1050), (2000, 2010), (2200, 2210), (5070, 5080))
 
 
+@dataclass(frozen=True)
 class Store:
-    """An InfluxDB of one test run."""
+    """A bucket of a real InfluxDB."""
 
-    org = bucket = "aura"
-    token = "of-a-server-that-lives-for-one-test"
+    url: str
+    org: str
+    bucket: str
+    token: str
 
-    def __init__(self, url):
-        self.url = url
+    def path(self, name, **more):
+        """Path of a request about this bucket."""
+        return f"/api/v2/{name}?" + urllib.parse.urlencode(
+            {"org": self.org, "bucket": self.bucket, **more})
 
-    def post(self, path, body, **headers):
+    def call(self, path, body, method=None, **headers):
+        """Text of an answer; a test fails if it is no success."""
         request = urllib.request.Request(
             self.url + path, body, {
-                "Authorization": f"Token {self.token}", **headers})
+                "Authorization": f"Token {self.token}", **headers},
+            method=method)
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             pytest.fail(f"{error.code}: {error.read().decode()}")
 
+    def forget(self, tokens):
+        """Take tokens back that a test has made."""
+        listed = json.loads(self.call("/api/v2/authorizations", None))
+        for one in listed["authorizations"]:
+            if one["token"] in tokens:
+                self.call(f"/api/v2/authorizations/{one['id']}", None,
+                          "DELETE")
+
     def write(self, lines):
         listed = lines.splitlines(keepends=True)
         for first in range(0, len(listed), 20_000):
-            self.post("/api/v2/write?org=aura&bucket=aura&precision=ns",
+            self.call(self.path("write", precision="ns"),
                       b"".join(listed[first:first + 20_000]))
 
     def ask(self, flux):
         """Rows of the answer, typed."""
-        return typed(self.post("/api/v2/query?org=aura", json.dumps({
+        return typed(self.call(self.path("query"), json.dumps({
             "query": flux, "dialect": {
                 "annotations": ["datatype"], "header": True}}).encode(),
             **{"Content-Type": "application/json",

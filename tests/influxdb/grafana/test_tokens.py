@@ -15,8 +15,10 @@ LINE = b"token_test value=1 0"
 def admin(tmp_path, store):
     path = tmp_path / "influxdb-token"
     path.write_text(f"{store.token}\n")
-    return ["--url", store.url, "--admin-token", str(path),
-            "--out", str(tmp_path)]
+    yield ["--url", store.url, "--org", store.org,
+           "--admin-token", str(path), "--out", str(tmp_path)]
+    store.forget([file.read_text() for file in tmp_path.glob("*-token")
+                  if file != path])
 
 
 def status(store, token, path, body):
@@ -40,11 +42,9 @@ def test_grafana_may_read_and_only_the_exporter_may_write(
     made = {name: path.read_text() for name, path in files.items()}
     assert not any(token in capsys.readouterr().out
                    for token in made.values())
-    write = "/api/v2/write?org=aura&bucket=aura"
-    query = "/api/v2/query?org=aura"
-    flux = b'from(bucket: "aura") |> range(start: 0) |> limit(n: 1)'
-    answers = {name: (status(store, token, query, flux),
-                      status(store, token, write, LINE))
+    flux = f'from(bucket: "{store.bucket}") |> range(start: 0) |> limit(n: 1)'
+    answers = {name: (status(store, token, store.path("query"), flux.encode()),
+                      status(store, token, store.path("write"), LINE))
                for name, token in made.items()}
     assert answers["grafana-token"][0] == answers["exporter-token"][0] == 200
     assert answers["exporter-token"][1] == 204

@@ -1,12 +1,9 @@
-"""A real server that holds a run."""
+"""A run of all stages in a bucket of the real server."""
 
 import json
-import shutil
-import socket
-import subprocess
-import time
-import urllib.request
+import os
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 
@@ -91,41 +88,17 @@ def mixed(run):
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory, strange, mixed, run):
-    """A real server that holds the run and the recordings beside it."""
-    program = shutil.which("influxd")
-    if program is None:
-        pytest.skip("there is no influxd on PATH (docs/influxdb.md says how "
-                    "to get one)")
-    folder = tmp_path_factory.mktemp("influxd")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [program, f"--http-bind-address=127.0.0.1:{port}",
-             f"--bolt-path={folder}/bolt", f"--engine-path={folder}/engine",
-             f"--sqlite-path={folder}/sqlite", "--reporting-disabled"],
-            stdout=log, stderr=subprocess.STDOUT)
+def store(influx, strange, mixed, run):
+    """A bucket of a real server: the run and the recordings beside it."""
+    org, = json.loads(influx.call(
+        f"/api/v2/orgs?{urlencode({'org': influx.org})}"))["orgs"]
+    name = f"aura-dashboards-{os.getpid()}"
+    bucket = json.loads(influx.call("/api/v2/buckets", json.dumps({
+        "orgID": org["id"], "name": name, "retentionRules": []})))
     try:
-        found = Store(f"http://127.0.0.1:{port}")
-        await_health(found.url, server, folder / "log")
-        found.post("/api/v2/setup", json.dumps({
-            "username": "test", "password": "only-for-tests", "org": "aura",
-            "bucket": "aura", "token": Store.token}).encode())
+        found = Store(influx.url, influx.org, name, influx.token)
         found.write(run.lines)
         found.write(strange + mixed)
         yield found
     finally:
-        server.kill()
-        server.wait()
-
-
-def await_health(url, server, log):
-    deadline = time.monotonic() + 120
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{url}/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(.2)
-    pytest.fail(f"influxd does not start: {log.read_text()[-2000:]}")
+        influx.call(f"/api/v2/buckets/{bucket['id']}", method="DELETE")

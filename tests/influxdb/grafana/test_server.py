@@ -18,7 +18,7 @@ from tests.dashboards import COHORT, REVIEW, chosen, questions
 from tests.stored_run import ALL, DATES
 
 pytestmark = pytest.mark.influxdb
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PASSWORD = "only-for-this-test"
 
 
@@ -92,6 +92,7 @@ def grafana(store, tmp_path_factory):
     finally:
         server.kill()
         server.wait()
+        store.forget([(folder / name).read_text() for name in tokens.RIGHTS])
 
 
 def await_dashboards(grafana, server):
