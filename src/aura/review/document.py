@@ -89,8 +89,9 @@ def bundle() -> str:
     parts = ['"use strict";\nconst modules = {};\n']
     for name in MODULES:
         text = _read(name)
-        exported = _EXPORT.findall(text)
         default = _DEFAULT.findall(text)
+        # uPlot keeps more of that form in its comments.
+        exported = [] if default else _EXPORT.findall(text)
         body = _EXPORT.sub("", _DEFAULT.sub("", text))
         body = _IMPORT.sub(_imported, body)
         names = ", ".join((*exported, *(

@@ -66,6 +66,7 @@ async function show() {
   page?.leave();
   page = null;
   shown = key;
+  delete document.documentElement.dataset.ready;
   header(key !== null);
   try {
     if (key === null) {
@@ -84,10 +85,10 @@ async function show() {
         from < to ? { from, to, at: number("at") } : {});
     }
     main.focus({ preventScroll: true });
-    document.documentElement.dataset.ready = "yes";
   } catch (refusal) {
     fail(refusal);
   }
+  document.documentElement.dataset.ready = "yes";
 }
 
 addEventListener("hashchange", show);

@@ -195,7 +195,8 @@ export class Panel {
         : "Nothing around this event could be scored.")];
     }
     const moment = event.layer === "predicted" ? "when the alarm was raised"
-      : "when the model came closest";
+      : event.verdict === "FN" ? "when the model came closest"
+        : "when the model was surest";
     const used = told.reasons.filter((one) => one.used);
     const others = told.reasons.filter((one) => !one.used);
     return [head,

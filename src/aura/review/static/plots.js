@@ -258,6 +258,11 @@ export class Plots {
     this.drawOverview();
     this.drawCursor();
     this.actions.drawn();
+    if (!this.shown && this.trends !== null
+      && (!this.waveform.there || this.ecgChart.data[1].length > 0)) {
+      this.shown = true;
+      performance.mark("shown");
+    }
   }
 
   seenRange(from, to, points) {

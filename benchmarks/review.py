@@ -1,0 +1,129 @@
+"""
+How fast the review page opens and pans, in a headless Chromium.
+
+    python -m benchmarks.review [DIR ...]
+
+DIR is what ``aura predict`` has written; else 24 h of synthetic ECG are
+predicted first. A page counts as open when ECG, heart rate and probability
+are drawn, from the start of the navigation on. A frame of a pan is all
+script of one animation frame, drawing calls included; the interval is the
+time from one frame to the next while panning without a pause.
+"""
+
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from aura.review.desk import Desk
+from aura.review.guard import Access
+from aura.review.opening import beside_predictions
+from aura.review.server import Server
+from aura.runners import local
+from aura.settings import Settings
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update",
+             "--disable-sync"]
+OPENINGS = 5
+FRAMES = 120
+WIDTHS = (("10 s", 10), ("10 min", 600), ("1 h", 3600), ("8 h", 28_800))
+
+# Time of every animation frame's script, what it leaves to do included.
+WATCH = """(() => { const ask = requestAnimationFrame; window.costs = [];
+  window.requestAnimationFrame = (work) => ask((now) => {
+    const begin = performance.now(); work(now);
+    queueMicrotask(() => queueMicrotask(() => window.costs.push(
+      performance.now() - begin))); }); })()"""
+PAN = """async ([frames, step]) => {
+  const stack = document.querySelector('.stack');
+  const next = () => new Promise((done) => requestAnimationFrame(done));
+  window.costs.length = 0; const times = [];
+  for (let n = 0; n < frames; n += 1) {
+    stack.dispatchEvent(new WheelEvent('wheel', { deltaY: step,
+      shiftKey: true, bubbles: true, cancelable: true }));
+    await next(); times.push(performance.now()); }
+  return [[...window.costs].filter((cost) => cost > .2),
+    times.slice(1).map((time, n) => time - times[n])]; }"""
+
+
+def main(folders: list[str] | None = None) -> None:
+    """Print a table for each folder."""
+    given = sys.argv[1:] if folders is None else folders
+    if given and not Path(given[0]).is_dir():
+        given = []
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as tool:
+        browser = tool.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        for folder in given or [_synthetic(Path(made))]:
+            _measure(browser, Path(folder))
+        browser.close()
+
+
+def _synthetic(made: Path) -> str:
+    from benchmarks import recordings
+    local.predict([recordings.single(24)], recordings.model(), made,
+                  Settings(workers=1))
+    return str(made)
+
+
+def _measure(browser: Any, folder: Path) -> None:
+    desk = Desk(beside_predictions(folder, local.given))
+    longest = max(desk.listing()["cases"], key=lambda one: one["duration_s"])
+    key, length = longest["key"], longest["duration_s"]
+    server = Server(desk, Access(), 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    print(f"{longest['path']}, {length / 3600:.1f} h")
+    try:
+        opened = [_open(browser, server, key) for _ in range(OPENINGS)]
+        print(f"  opens in {statistics.median(opened):.0f} ms (median of "
+              f"{OPENINGS}; first {opened[0]:.0f})")
+        for name, width in WIDTHS:
+            if width <= length / 2:
+                _pan(browser, server, key, name, width, length)
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _page(browser: Any, address: str) -> Any:
+    page = browser.new_page(viewport={"width": 1440, "height": 940})
+    page.set_default_timeout(120_000)
+    page.add_init_script(WATCH)
+    page.goto(address)
+    page.locator("html[data-ready=yes]").wait_for(state="attached")
+    return page
+
+
+def _open(browser: Any, server: Server, key: str) -> float:
+    page = _page(browser, f"{server.address}#r={key}")
+    while not page.evaluate("performance.getEntriesByName('shown').length"):
+        page.wait_for_timeout(20)
+    shown: float = page.evaluate(
+        "performance.getEntriesByName('shown')[0].startTime")
+    page.close()
+    return shown
+
+
+def _pan(browser: Any, server: Server, key: str, name: str, width: float,
+         length: float) -> None:
+    start = length / 4
+    page = _page(browser, f"{server.address}#r={key}&from={start}"
+                 f"&to={start + width}&at={start}")
+    page.wait_for_timeout(2000)
+    costs, intervals = page.evaluate(PAN, [FRAMES, 12])
+    page.close()
+    high = sorted(costs)[int(.95 * len(costs))]
+    print(f"  pan at {name:7s} frame {statistics.median(costs):5.1f} ms "
+          f"(95 %: {high:5.1f}), interval "
+          f"{statistics.median(intervals):5.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,383 @@
+"""The review page in a real browser, from opening to the file on disk."""
+
+import json
+import re
+import shutil
+
+import edfio
+import pytest
+from playwright.sync_api import expect
+
+from aura.recording import Event
+from aura.review.document import write_document
+from tests.review_runs import alarm, make_run
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = '<img src=x onerror=alert(1)>"\'</script><b>&amp;'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_run(
+        tmp_path_factory.mktemp("run"),
+        {"one": [alarm(80), alarm(310), alarm(500, 20)], "blank": [],
+         "odd": [Event(100.0, 20.0, "sz", .5)], "flat": []},
+        {"odd": [Event(300.0, 60.0, f"sz_{HOSTILE}")], "blank": None},
+        one={}, blank={"seed": 2, "seconds": 120, "seizure": None},
+        odd={"seed": 3},
+        flat={"seed": 4, "seconds": 120, "seizure": None})
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    shutil.copytree(made, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def ready(page):
+    """Wait until the page shows something; its policy forbids to poll."""
+    expect(page.locator("html[data-ready=yes]")).to_be_attached()
+
+
+def open_case(page, site, name):
+    page.goto(f"{site.address}#r={site.keys[name]}")
+    ready(page)
+    expect(page.locator(".stack")).to_be_visible()
+
+
+def chosen(page):
+    """Verdict and times of the selected event."""
+    return page.locator(".detail .chosen").inner_text(), page.locator(
+        ".detail .times").inner_text()
+
+
+def as_reviewer(page, name="Dr. Ångström"):
+    page.get_by_label("Reviewer").fill(name)
+    page.get_by_label("Reviewer").press("Escape")
+
+
+def untroubled(page, site=None):
+    """Nothing was blocked, nothing failed, nothing went elsewhere."""
+    assert page.faults == []
+    if site is not None:
+        assert all(url.startswith(site.address) for url in page.asked)
+
+
+def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
+    site, page = serve(run), browse()
+    page.goto(site.address)
+    page.get_by_role("link", name="one.edf").click()
+    ready(page)
+    assert "false alarm" in chosen(page)[0]
+    page.keyboard.press("n")
+    verdict, times = chosen(page)
+    assert "false alarm" in verdict and "20 s" in times
+    expect(page.locator("#said")).to_contain_text("2 of 2")
+    as_reviewer(page)
+    page.get_by_label("Onset").fill("0:08:21.5")
+    page.get_by_label("Duration (s)").fill("12.5")
+    page.get_by_label("Label").fill("発作 приступ")
+    page.get_by_label("Note").fill("left arm")
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.locator(".trail li")).to_have_count(1)
+    page.reload()
+    ready(page)
+    page.locator(".event", has_text="発作").click()
+    expect(page.get_by_label("Note")).to_have_value("left arm")
+    expect(page.locator(".trail")).to_contain_text("by Dr. Ångström")
+    rows = [row.split("\t") for row in (
+        site.reviews / "tsv/one.tsv").read_text("utf-8").splitlines()]
+    assert [row[:3] for row in rows[1:]] == [
+        ["300.00", "60.00", "sz"], ["501.50", "12.50", "発作 приступ"]]
+    noted = edfio.read_edf(site.reviews / "edf/one.edf").annotations
+    assert [(one.onset, one.duration, one.text) for one in noted] == [
+        (300, 60, "sz"), (501.5, 12.5, "発作 приступ")]
+    step = json.loads((site.reviews / "log/one.jsonl").read_text(
+        "utf-8").splitlines()[1])
+    assert (step["reviewer"], step["before"]["onset_s"],
+            step["after"]["onset_s"]) == ("Dr. Ångström", 500.0, 501.5)
+    untroubled(page, site)
+
+
+def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
+    site, page = serve(run), browse()
+    page.goto(site.address)
+    ready(page)
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "one.edf":
+            break
+    outline = page.evaluate(
+        "getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect(page.locator(".stack")).to_be_visible()
+    first = chosen(page)
+    page.keyboard.press("n")
+    assert chosen(page) != first
+    page.keyboard.press("p")
+    assert chosen(page) == first
+    page.keyboard.press("a")
+    expect(page.get_by_label("Reviewer")).to_be_focused()
+    page.keyboard.type("Ana")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page.locator(".detail .state")).to_contain_text("accepted")
+    page.keyboard.press("x")
+    expect(page.locator(".detail .state")).to_contain_text("rejected")
+    page.keyboard.press("u")
+    expect(page.locator(".detail .state")).to_contain_text("not decided")
+    page.keyboard.press("e")
+    expect(page.get_by_label("Onset")).to_be_focused()
+    page.keyboard.type("0:01:30.0")
+    page.keyboard.press("Enter")
+    expect(page.locator(".detail .state")).to_contain_text("edited")
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    expect(page.locator(".event", has_text="added")).to_have_count(1)
+    assert len((site.reviews / "log/one.jsonl").read_text().splitlines()) == 6
+    untroubled(page, site)
+
+
+def shown_from(page):
+    page.wait_for_timeout(700)
+    found = re.search(r"from=([\d.]+)&to=([\d.]+)", page.url)
+    return float(found[1]), float(found[2])
+
+
+def test_one_can_zoom_pan_and_drag(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    page.keyboard.press("2")
+    start, stop = shown_from(page)
+    assert stop - start == pytest.approx(60, abs=.2)
+    page.keyboard.press("ArrowRight")
+    assert shown_from(page)[0] == pytest.approx(start + 12, abs=.2)
+    page.keyboard.press("+")
+    start, stop = shown_from(page)
+    assert stop - start == pytest.approx(30, abs=.2)
+    box = page.locator(".row.rate").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 500, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, middle, steps=5)
+    page.mouse.up()
+    assert shown_from(page)[0] > start + 4
+    page.mouse.wheel(0, 600)
+    start, stop = shown_from(page)
+    assert stop - start > 60
+    page.keyboard.press("5")
+    assert shown_from(page) == (0, 600)
+    untroubled(page, site)
+
+
+def test_a_drag_of_the_bar_changes_the_event(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    as_reviewer(page)
+    page.get_by_label("Onset").fill("0:01:30.0")
+    page.keyboard.press("Escape")
+    page.get_by_role("listbox").press("ArrowDown")
+    page.get_by_role("listbox").press("ArrowUp")
+    page.get_by_label("Onset").fill("0:01:25.0")
+    onset = page.evaluate("""() => {
+        const box = document.querySelector('.row.lanes canvas')
+            .getBoundingClientRect();
+        return [box.left, box.top, box.width]; }""")
+    start, stop = shown_from(page)
+    left, top, width = onset
+
+    def at(seconds):
+        return left + 122 + (seconds - start) / (stop - start) * (
+            width - 136)
+
+    page.mouse.move(at(100), top + 60)
+    page.mouse.down()
+    page.mouse.move(at(150), top + 60, steps=8)
+    page.mouse.up()
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.locator(".trail li")).to_have_count(1)
+    step = json.loads((site.reviews / "log/one.jsonl").read_text(
+        "utf-8").splitlines()[1])
+    assert step["after"]["onset_s"] == pytest.approx(135, abs=2)
+    assert step["after"]["duration_s"] == pytest.approx(30, abs=.3)
+    untroubled(page, site)
+
+
+def test_two_tabs_do_not_lose_one_anothers_decisions(browse, serve, run):
+    site, one = serve(run), browse()
+    open_case(one, site, "one.edf")
+    other = one.context.new_page()
+    open_case(other, site, "one.edf")
+    as_reviewer(one, "Ana")
+    one.keyboard.press("a")
+    expect(one.locator(".detail .state")).to_contain_text("accepted")
+    as_reviewer(other, "Ben")
+    other.keyboard.press("x")
+    expect(other.locator(".toast")).to_contain_text("changed meanwhile")
+    expect(other.locator(".detail .state")).to_contain_text("by Ana")
+    other.keyboard.press("n")
+    other.keyboard.press("x")
+    expect(other.locator(".detail .state")).to_contain_text("by Ben")
+    steps = [json.loads(line) for line in (
+        site.reviews / "log/one.jsonl").read_text().splitlines()[1:]]
+    assert [(step["reviewer"], step["action"]) for step in steps] == [
+        ("Ana", "accept"), ("Ben", "reject")]
+
+
+def test_hostile_labels_are_text(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "odd.edf")
+    expect(page.locator(".event", has_text=HOSTILE)).to_have_count(1)
+    page.locator(".event", has_text=HOSTILE).click()
+    as_reviewer(page, HOSTILE)
+    page.get_by_label("Note").fill(HOSTILE)
+    page.get_by_label("Label").fill(HOSTILE[:60])
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.locator(".trail")).to_contain_text(f"by {HOSTILE}")
+    assert page.locator("main img, main script, main b > b").count() == 0
+    page.wait_for_timeout(300)
+    untroubled(page, site)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_contrast_in_both_themes(browse, serve, run, theme):
+    site, page = serve(run), browse(color_scheme=theme)
+    page.goto(site.address)
+    ready(page)
+    assert page.evaluate(CONTRAST) == []
+    open_case(page, site, "one.edf")
+    expect(page.locator(".reasons li").first).to_be_visible()
+    assert page.evaluate(CONTRAST) == []
+    page.keyboard.press("t")
+    other = {"light": "dark", "dark": "light"}[theme]
+    assert page.evaluate("document.documentElement.dataset.theme") == other
+    page.wait_for_timeout(300)
+    assert page.evaluate(CONTRAST) == []
+    untroubled(page, site)
+
+
+# Texts whose contrast is below that of WCAG 2.2 AA.
+CONTRAST = """() => {
+  const pen = new OffscreenCanvas(1, 1).getContext('2d',
+    { willReadFrequently: true });
+  const rgba = (text) => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = text;
+    pen.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255]; };
+  const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map((v) => {
+    const s = v / 255; return s <= .04045 ? s / 12.92
+      : ((s + .055) / 1.055) ** 2.4; });
+    return .2126 * x + .7152 * y + .0722 * z; };
+  const behind = (node) => { let seen = [];
+    for (let at = node; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0) seen.push(colour);
+      if (colour[3] === 1) break; }
+    return seen.reverse().reduce((under, over) => [0, 1, 2].map(
+      (n) => over[n] * over[3] + under[n] * (1 - over[3])),
+      [255, 255, 255]); };
+  const bad = [];
+  const walk = document.createTreeWalker(document.body,
+    NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) { const node = walk.currentNode.parentElement;
+    const text = walk.currentNode.textContent.trim();
+    if (!text || !node.checkVisibility({ opacityProperty: true })
+      || node.closest('.unseen, button:disabled, script, datalist')) continue;
+    const style = getComputedStyle(node);
+    const back = behind(node); const front = rgba(style.color);
+    let alpha = 1;
+    for (let at = node; at; at = at.parentElement) {
+      alpha *= Number(getComputedStyle(at).opacity); }
+    const mixed = [0, 1, 2].map((n) => front[n] * alpha
+      + back[n] * (1 - alpha));
+    const [a, b] = [light(mixed), light(back)].sort((x, y) => y - x);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) bad.push(`${text.slice(0, 30)} ${ratio.toFixed(2)}`); }
+  return bad; }"""
+
+
+def test_everything_that_can_be_used_has_a_name(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    nameless = page.evaluate("""() => [...document.querySelectorAll(
+        'button, a, input, [role=img], [role=listbox], section')].filter(
+        (one) => !(one.getAttribute('aria-label') || one.textContent.trim()
+          || one.labels?.length)).map((one) => one.outerHTML)""")
+    assert nameless == []
+    assert page.locator("h1").count() == 1
+    assert "bpm" in page.locator(".row.rate .body").get_attribute(
+        "aria-label")
+
+
+def test_one_file_shows_the_same_without_a_server(
+        browse, serve, run, tmp_path):
+    site = serve(run)
+    content = write_document(site.desk, site.keys["odd.edf"])
+    path = tmp_path / "odd.html"
+    path.write_bytes(content)
+    page = browse(offline=True)
+    page.goto(path.as_uri())
+    ready(page)
+    expect(page.locator(".event")).to_have_count(2)
+    page.keyboard.press("n")
+    assert "missed" in chosen(page)[0]
+    expect(page.locator(".reasons li").first).to_be_visible()
+    page.keyboard.press("2")
+    page.wait_for_timeout(500)
+    drawn = page.evaluate("""() => { const canvas = document.querySelector(
+        '.row.ecg canvas'); const { data } = canvas.getContext('2d')
+        .getImageData(0, 0, canvas.width, canvas.height);
+        let ink = 0; for (let i = 0; i < data.length; i += 4) {
+          if (data[i] < 70 && data[i + 3] > 200) ink += 1; } return ink; }""")
+    assert drawn > 2000
+    assert page.locator("button", has_text="Accept").count() == 0
+    assert [url for url in page.asked
+            if not url.startswith(("file:", "data:"))] == []
+    untroubled(page)
+
+
+@pytest.mark.parametrize("name, told", [
+    ("blank.edf", "Nobody annotated this recording"),
+    ("flat.edf", "No events")])
+def test_recordings_without_events_are_shown(
+        browse, serve, run, name, told):
+    site, page = serve(run), browse()
+    open_case(page, site, name)
+    expect(page.locator("main")).to_contain_text(told)
+    page.keyboard.press("n")
+    expect(page.locator("#said")).to_contain_text("There is no")
+    untroubled(page, site)
+
+
+def test_a_moved_recording_and_lost_tables_are_told(browse, serve, run):
+    (run / ".aura/inputs.json").write_text('{"0": "/nowhere"}')
+    batch = run / ".aura/runs/local/batches/0000"
+    (batch / "beats.parquet").unlink()
+    (batch / "predictions.parquet").write_bytes(b"")
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    expect(page.locator(".row.ecg")).to_contain_text(
+        "The waveform cannot be shown")
+    expect(page.locator(".notice").first).to_contain_text("warning")
+    expect(page.locator(".event")).to_have_count(4)
+    untroubled(page, site)
+
+
+def test_ten_thousand_events_are_listed_and_jumped_through(
+        browse, serve, tmp_path):
+    events = [Event(.05 * n + 1, .02, "sz", .5) for n in range(10_000)]
+    site = serve(make_run(tmp_path, {"one": events},
+                          {"one": []}, one={"seconds": 600}))
+    page = browse()
+    open_case(page, site, "one.edf")
+    expect(page.get_by_role("button", name="FP 10000")).to_be_visible()
+    assert page.locator(".event").count() < 60
+    page.get_by_role("listbox").press("End")
+    expect(page.locator(".event[aria-selected=true]")).to_have_attribute(
+        "aria-posinset", "10000")
+    page.keyboard.press("5")
+    page.keyboard.press("p")
+    expect(page.locator("#said")).to_contain_text("9999 of 10000")
+    untroubled(page, site)
