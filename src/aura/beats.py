@@ -44,6 +44,7 @@ CLEAR_SKEW = 0.5
 SILENT_S = 10.0
 SILENT_MARGIN_S = 1.0
 SILENT_ROUNDS = 3
+LEAST_S = 1.0
 # Of the usual height in the quarter of an hour around. The smallest real
 # ventricular beats of mitdb have .2, quantised silence has .01.
 LEAST_HEIGHT = 0.1
@@ -53,7 +54,7 @@ ROUNDED_BITS = 30
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """
     A stretch of signal with its surroundings, times from its start.
 
@@ -99,22 +100,80 @@ def find_beats(signal: Signal) -> Beats:
     qualities: list[PieceQuality] = []
     polarity = 0.0
     for core_s, piece in _pieces(signal):
-        band = _band_pass(piece, BAND_HZ)
-        polarity = _polarity(band, polarity)
-        found = _detect(piece, polarity)
-        qualities.append(assess(
-            piece.samples, piece.fs_hz, band, piece.slow_hz, found,
-            piece.offset_s, core_s, signal.rails))
-        parts[-1:] = _cut(parts[-1], found + piece.offset_s, core_s)
-    beats = np.round(np.concatenate(parts) / RESOLUTION_S) * RESOLUTION_S
+        found, quality, polarity = hear(
+            piece, core_s, signal.rails, polarity)
+        qualities.append(quality)
+        parts[-1:] = _cut(parts[-1], found, core_s)
+    beats = on_grid(np.concatenate(parts))
     return Beats(beats, duration_s, join(qualities, beats, duration_s))
 
 
-def _pieces(signal: Signal) -> Iterator[tuple[float, _Piece]]:
+def on_grid(time_s: Floats) -> Floats:
+    """Times to the microsecond in which all beats are given."""
+    return np.asarray(np.round(time_s / RESOLUTION_S) * RESOLUTION_S)
+
+
+def hear(piece: Piece, core_s: float, rails: tuple[float, float],
+         polarity: float) -> tuple[Floats, PieceQuality, float]:
+    """
+    Beats and quality of one piece, and the polarity to go on with.
+
+    Parameters
+    ----------
+    piece : Piece
+    core_s : float
+        Where the piece's own part begins, on the recording's clock.
+    rails : tuple of float
+        Smallest and largest value that the device can express.
+    polarity : float
+        What the piece before has given; 0 for the first.
+
+    Returns
+    -------
+    ndarray, shape (n_beats,)
+        On the recording's clock.
+    PieceQuality
+    float
+        1 where R waves point up, -1 where down.
+    """
+    band = _band_pass(piece, BAND_HZ)
+    polarity = _polarity(band, polarity)
+    found = _detect(piece, polarity)
+    quality = assess(
+        piece.samples, piece.fs_hz, band, piece.slow_hz, found,
+        piece.offset_s, core_s, rails)
+    return found + piece.offset_s, quality, polarity
+
+
+def rate_factors(fs_hz: float) -> tuple[int, int]:
+    """Up and down, from a sampling rate to the detector's own."""
+    return (math.ceil(DETECTOR_RATE_HZ / fs_hz),
+            max(int(fs_hz // DETECTOR_RATE_HZ), 1))
+
+
+def piece_of(samples: Floats, fs_hz: float, offset_s: float) -> Piece:
+    """
+    A piece as `hear` wants it.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Missing ones are not finite.
+    fs_hz : float
+        Sampling rate.
+    offset_s : float
+        Time of the first sample on the recording's clock.
+    """
+    up, down = rate_factors(fs_hz)
+    filled = _filled(samples)
+    return Piece(offset_s, filled, fs_hz, _resampled(filled, up, down),
+                 fs_hz * up / down)
+
+
+def _pieces(signal: Signal) -> Iterator[tuple[float, Piece]]:
     """Yield (start of the core in seconds, piece with its overlaps)."""
     fs_hz, count = signal.fs_hz, signal.sample_count
-    up = math.ceil(DETECTOR_RATE_HZ / fs_hz)
-    down = max(int(fs_hz // DETECTOR_RATE_HZ), 1)
+    _, down = rate_factors(fs_hz)
     # The slow samples of all pieces are the same ones.
     step = round(PIECE_S * fs_hz / down) * down
     overlap = round(OVERLAP_S * fs_hz / down) * down
@@ -124,10 +183,8 @@ def _pieces(signal: Signal) -> Iterator[tuple[float, _Piece]]:
         last = start + step >= count - overlap
         first = max(start - overlap, 0)
         stop = count if last else start + step + overlap
-        samples = _filled(signal.read(first, stop))
-        yield start / fs_hz, _Piece(
-            first / fs_hz, samples, fs_hz, _resampled(samples, up, down),
-            fs_hz * up / down)
+        yield start / fs_hz, piece_of(
+            signal.read(first, stop), fs_hz, first / fs_hz)
 
 
 def _resampled(samples: Floats, up: int, down: int) -> Floats:
@@ -153,7 +210,7 @@ def _filled(samples: Floats) -> Floats:
     return held
 
 
-def _band_pass(piece: _Piece, band_hz: tuple[float, float]) -> Floats:
+def _band_pass(piece: Piece, band_hz: tuple[float, float]) -> Floats:
     sections = sps.butter(
         2, band_hz, "bandpass", fs=piece.slow_hz, output="sos")
     band: Floats = sps.sosfiltfilt(sections, piece.slow)
@@ -176,7 +233,7 @@ def _polarity(band: Floats, before: float) -> float:
     return -1.0 if skew < 0 else 1.0
 
 
-def _detect(piece: _Piece, polarity: float) -> Floats:
+def _detect(piece: Piece, polarity: float) -> Floats:
     """Times of the R peaks in seconds from the start of the piece."""
     fs_hz = piece.slow_hz
     index = _search(polarity * piece.slow, fs_hz, 0.0)
@@ -238,7 +295,10 @@ def _search(samples: Floats, fs_hz: float,
 
 def _heartbeats(samples: Floats, fs_hz: float,
                 least: float) -> Indices:
-    if np.ptp(samples) <= least:
+    # The detector leaves out what is flat at the start, and fails where
+    # less is left than its filter and windows need.
+    moves = np.any(samples[:-round(LEAST_S * fs_hz)] != samples[0])
+    if np.ptp(samples) <= least or not moves:
         return np.empty(0, dtype=np.int64)
     index: Indices = detect_heartbeats(samples, fs_hz)
     return index

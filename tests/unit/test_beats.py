@@ -227,3 +227,11 @@ def test_real_r_peaks_are_found_within_150_ms(data_dir, name, up, down):
             fs_hz * up / down)).time_s)
         for samples, fs_hz, truth in real(data_dir, name))
     assert f1(counts) >= .997, counts
+
+
+@pytest.mark.parametrize("rest", [1, 5, 15, 16, 17, 40])
+def test_a_lead_that_comes_on_at_the_very_end_is_no_crash(samples, rest):
+    """The detector fails on what is shorter than its filter."""
+    still = np.zeros(60 * round(FS))
+    still[-rest:] = samples[:rest] + 1
+    assert find_beats(ArraySignal(still, FS)).time_s.size <= 1

@@ -46,7 +46,7 @@ def ours(path):
 
 
 ROWS = [Annotation(5, 7.25, "seizure"), Annotation(2.5, None, "lights off"),
-        Annotation(-1, 0, "\u53d1\u4f5c \u043f\u0440\u0438\u0441\u0442\u0443\u043f")]
+        Annotation(-1, 0, "\u53d1\u4f5c \u043f\u0440\u0438\u0441")]
 
 
 def test_samples_are_the_bytes_of_the_source_and_annotations_are_inside(
