@@ -29,13 +29,14 @@ HOSTILE = 'sz "q", \\ = \U0001f9e0 <b>'
 # Before 1970, annotated by nobody, and with more regions than are shown.
 STRANGE = Series("p-strange", "r-strange", -10 ** 17, "m" * 12)
 MANY = 3000
-# A patient of another model, by hand: two hours of which one seizure of three
+# A patient of another model, by hand: two hours of which one seizure of four
 # is missed and two alarms are false, and an hour that nobody looked at.
 MIXED = tuple(Series("p-mixed", name, 10 ** 18 + hours * 3600 * 10 ** 9,
                      "mixed0000000")
               for name, hours in (("r-mixed", 0), ("r-unread", 2)))
-ANNOTATED = ((1000, 1060), (3000, 3030), (5000, 5060))
-ALARMS = ((1020, 1050), (2000, 2010), (2200, 2210), (5070, 5080))
+ANNOTATED = ((1000, 1060), (3000, 3030), (5000, 5060), (6000, 6040))
+ALARMS = ((1020, 1050), (2000, 2010), (2200, 2210), (5070, 5080),
+          (6030, 6050))
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,10 @@ def mixed(run):
                     events, alarms, length_s))]
     lines += [points.events(read, schema.ORIGINAL, true),
               points.events(read, schema.PREDICTED, alarms),
-              points.agreement(read, agree(true, alarms, 7200.0))]
+              points.agreement(read, agree(true, alarms, 7200.0)),
+              # What another model says of the same recording.
+              points.events(replace(read, model_id="other0000000"),
+                            schema.PREDICTED, [Event(50.0, 5.0, "sz")])]
     return b"".join(lines)
 
 

@@ -6,6 +6,7 @@ import pytest
 from aura.agreement import agree
 from tests.dashboards import COHORT, REVIEW, questions
 from tests.stored_run import (
+    ALARMS,
     DATES,
     HOSTILE,
     MANY,
@@ -195,16 +196,19 @@ def test_every_outcome_is_listed_with_its_latency(store):
     series = MIXED[0]
     answers = Answers(store, REVIEW, {
         "patient": series.patient, "recording": series.recording,
-        "model": series.model_id}, series.start_ns, series.start_ns + 1)
+        "model": series.model_id}, series.start_ns, series.start_ns + 10 ** 13)
+    assert [(row["time"] - series.start_ns) // 10 ** 9 for row in
+            answers.named("annotation Predicted seizures")] == [
+        start for start, _ in ALARMS]
     assert [((row["_time"] - series.start_ns) // 10 ** 9, row["outcome"],
              row.get("latency_s"), row.get("matches"))
             for row in answers.panel("Agreement")] == [
         (1000, "TP", 20.0, "1"), (2000, "FP", None, None),
         (2200, "FP", None, None), (3000, "FN", None, None),
-        (5000, "TP", 70.0, "4")]
+        (5000, "TP", 70.0, "4"), (6000, "TP", 30.0, "5")]
     assert [row["layer"] for row in answers.panel("Events")] == [
         "original", "predicted", "predicted", "predicted", "original",
-        "original", "predicted"]
+        "original", "predicted", "original", "predicted"]
 
 
 @pytest.mark.parametrize("name", DATES)
