@@ -95,10 +95,11 @@ PARAMS = {
             title="Target false-alarm rate", description="False alarms per "
             "24 h at which the alarm threshold is set.")},
     "predict": {
-        "model": given(
-            "AURA_MODEL", "", type="string", pattern=INSIDE, title="Model",
+        "model": ("AURA_MODEL", Param(
+            # The form takes an empty text for a missing one.
+            None, type=["null", "string"], pattern=INSIDE, title="Model",
             description="Folder of a model, relative to the shared folder, "
-            "such as models/1f0c... Empty: the one trained last.")},
+            "such as models/1f0c... Empty: the one trained last."))},
 }
 
 
@@ -117,9 +118,10 @@ def environment(context, sets):
         context["dag"].dag_id, context["run_id"])}
     for name, env in sets.items():
         value = context["params"][name]
-        if env == "AURA_MODEL" and value:
-            value = SHARED / value
-        found[env] = str(int(value) if isinstance(value, bool) else value)
+        if env != "AURA_MODEL":
+            found[env] = str(int(value) if isinstance(value, bool) else value)
+        elif value:
+            found[env] = str(SHARED / value)
     return found
 
 

@@ -60,9 +60,9 @@ def test_both_dags_give_the_bytes_of_aura_run(trained, tmp_path, sources):
 def test_messages_are_small_and_hold_paths_not_arrays(trained):
     site, run = trained
     found = site.get(f"dags/aura_training/dagRuns/{run}/taskInstances/"
-                     "load_training/xcomEntries/return_value?stringify=true")
-    assert '"manifest_path"' in found["value"]
-    assert len(found["value"]) < 5000
+                     "load_training/xcomEntries/return_value")["value"]
+    text = found if isinstance(found, str) else json.dumps(found)
+    assert "manifest.json" in text and len(text) < 5000
 
 
 def test_one_corrupt_file_among_fifty_costs_itself(trained):
@@ -174,9 +174,12 @@ def test_parameters_have_types_descriptions_and_defaults(site, dag, names):
     params = site.get(f"dags/{dag}/details")["params"]
     assert set(params) == names
     for name, param in params.items():
-        assert param["schema"]["type"] in ("string", "number", "integer",
-                                           "boolean")
-        assert param["description"].endswith(".") and "value" in param
+        kind = param["schema"]["type"]
+        assert kind in ("string", "number", "integer", "boolean") or (
+            kind == ["null", "string"])
+        # The form demands what may not be null.
+        assert "null" in kind or param["value"] not in (None, "")
+        assert param["description"].endswith(".")
     with pytest.raises(urllib.error.HTTPError) as refused:
         site.trigger(dag, folder="../elsewhere")
     assert refused.value.code == 400
