@@ -27,7 +27,6 @@ AFTER_S = 30.0
 IGNORED_BEFORE_S = 30.0
 IGNORED_AFTER_S = 90.0
 PEAK_SHARE = 0.8
-PEAK_BPM = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def training_rows(examples: Sequence[Example]) -> Rows:
             seizure.append(np.ones(len(rows), dtype=bool))
             weight.append(np.full(len(rows), 1.0 / max(len(rows), 1)))
         rows = np.flatnonzero(example.scorable & ~near
-                              & (example.from_peak > -PEAK_BPM))
+                              & (example.from_peak >= 0.0))
         values.append(example.values[rows])
         seizure.append(np.zeros(len(rows), dtype=bool))
         weight.append(np.ones(len(rows)))

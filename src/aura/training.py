@@ -113,4 +113,5 @@ def check_enough(examples: Sequence[Example]) -> None:
         raise PreconditionError(
             "train.few_patients", f"{found}, of {len(patients)} patients; "
             f"validation needs {MIN_PATIENTS} with a seizure at least",
-            "add recordings of other patients")
+            "add recordings of other patients; files in one folder are of "
+            "one patient, unless their names or headers say otherwise")

@@ -42,8 +42,8 @@ def test_without_a_rise_the_whole_seizure_is_learnt():
 
 def test_of_other_time_only_the_last_minutes_highest_rate_is_learnt():
     one = example("p", (300, 20))
-    from_peak = np.full(600, -0.9)
-    from_peak[[0, 100]] = -1.0, np.nan
+    from_peak = np.zeros(600)
+    from_peak[[0, 100]] = -0.1, np.nan
     _, other = chosen(replace(one, from_peak=from_peak))
     before = [row for row in range(1, 270) if row != 100]
     assert other == before + list(range(410, 600))

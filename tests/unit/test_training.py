@@ -66,6 +66,7 @@ def test_the_model_knows_its_data_and_its_alarm():
     assert 0 < model.alarm["threshold"] < 1
     assert model.card["data"] == {
         "fingerprint": "f" * 64, "recordings": 4, "patients": 4,
+        "recordings_taken_as_free_of_seizures": 0,
         "patients_with_seizures": 3, "seizures": 3,
         "hours": pytest.approx((3 * 600 + 900) / 3600),
         "rows": 3 * 600 + 900, "rows_learnt_from": len(rows.seizure),

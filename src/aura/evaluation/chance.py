@@ -36,7 +36,7 @@ class Chance:
 
 
 def by_shifted_alarms(held: Sequence[Held], seed: int,
-                      surrogates: int = SURROGATES) -> Chance:
+                      surrogates: int | None = None) -> Chance:
     """
     Shift all alarms of a recording by one random time, around its end.
 
@@ -47,8 +47,8 @@ def by_shifted_alarms(held: Sequence[Held], seed: int,
     ----------
     held : sequence of Held
     seed : int
-    surrogates : int
-        How often.
+    surrogates : int, optional
+        How often; 500 by default.
 
     References
     ----------
@@ -56,6 +56,7 @@ def by_shifted_alarms(held: Sequence[Held], seed: int,
        https://doi.org/10.1103/PhysRevE.67.010901
     """
     random = np.random.default_rng(seed)
+    surrogates = SURROGATES if surrogates is None else surrogates
     hits = np.zeros(surrogates)
     for one in held:
         if not one.case.seizures or not one.raised:

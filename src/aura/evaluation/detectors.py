@@ -24,6 +24,7 @@ from sklearn.pipeline import (  # type: ignore[import-untyped]
 from sklearn.preprocessing import (  # type: ignore[import-untyped]
     StandardScaler,
 )
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from aura import validation
 from aura.baseline import HeartRate, ratio_to_recent_median
@@ -104,14 +105,17 @@ def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
     rows = training_rows(cases)
-    model.fit(rows.values.astype(np.float64), rows.seizure.astype(np.int64),
-              **{weight: rows.weight})
+    # More threads would wait for each other longer than they work.
+    with threadpool_limits(1):
+        model.fit(rows.values.astype(np.float64),
+                  rows.seizure.astype(np.int64), **{weight: rows.weight})
 
     def probability(case: Case) -> Floats:
         found = np.full(len(case.time_s), np.nan)
         if case.can_be_scored:
-            found[case.scorable] = model.predict_proba(
-                case.values[case.scorable].astype(np.float64))[:, 1]
+            with threadpool_limits(1):
+                found[case.scorable] = model.predict_proba(
+                    case.values[case.scorable].astype(np.float64))[:, 1]
         return found
     return probability
 

@@ -42,7 +42,7 @@ class SelfTest:
 
 
 def shuffled_labels(cases: Sequence[Case], seed: int,
-                    shuffles: int = SHUFFLES) -> SelfTest:
+                    shuffles: int | None = None) -> SelfTest:
     """
     Train and score the forest on seizures at random places.
 
@@ -56,13 +56,13 @@ def shuffled_labels(cases: Sequence[Case], seed: int,
         Only annotated ones with rows count; at least two patients with
         seizures are needed.
     seed : int
-    shuffles : int
-        How often.
+    shuffles : int, optional
+        How often; 30 by default.
     """
     random = np.random.default_rng(seed)
     known = [case for case in cases if case.seizures and case.can_be_scored]
     means = []
-    for number in range(shuffles):
+    for number in range(SHUFFLES if shuffles is None else shuffles):
         moved = [_moved(case, random) for case in known]
         dealt = validation.folds(moved)
         if len(dealt) < 2:

@@ -96,9 +96,11 @@ def _data(report: Found) -> Iterator[str]:
     if lost["recordings"]:
         yield ""
         yield (
-            f"**{len(lost['recordings'])} recordings could not be scored at "
-            f"all**: their {lost['seizures_counted_as_missed']} seizures "
-            f"count as missed, their {lost['hours_not_counted']:.1f} h do "
+            f"**{len(lost['recordings'])} "
+            f"recording{'' if len(lost['recordings']) == 1 else 's'} could "
+            "not be scored at all**: the "
+            f"{lost['seizures_counted_as_missed']} seizures in them "
+            f"count as missed, the {lost['hours_not_counted']:.1f} h do "
             "not count.")
     for rule, count in data["problems"].items():
         yield f"\n{count} x `{rule}`"

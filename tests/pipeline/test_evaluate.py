@@ -1,0 +1,139 @@
+"""``aura evaluate`` from recordings to report, on a small made-up cohort."""
+
+import json
+
+import numpy as np
+import pytest
+
+from aura import cli, forest
+from aura.evaluation import chance, self_tests
+from tests.patients import record, study
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A tenth of the trees and of the repetitions is enough to see."""
+    monkeypatch.setattr(forest, "TREES", 10)
+    monkeypatch.setattr(self_tests, "SHUFFLES", 3)
+    monkeypatch.setattr(chance, "SURROGATES", 20)
+
+
+def healthy(folder, people=4, minutes=20):
+    """Beat times of people in whom nobody looked for seizures."""
+    for number in range(people):
+        random = np.random.default_rng(number)
+        rr_s = 0.8 + 0.03 * random.standard_normal(minutes * 75)
+        path = folder / f"h{number}" / "day.beats.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("beat_time_s\n" + "".join(
+            f"{time_s:.3f}\n" for time_s in np.cumsum(rr_s)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Three patients with a seizure each, and four calm people."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    study(folder / "patients")
+    healthy(folder / "calm")
+    return folder
+
+
+def evaluate(*arguments):
+    return cli.main(["evaluate", *map(str, arguments)])
+
+
+def test_a_cohort_becomes_one_table_and_the_same_bytes_again(
+        cohort, tmp_path, capsys):
+    inputs = cohort / "patients", cohort / "calm"
+    assert evaluate(*inputs, "--out", tmp_path / "one") == 0
+    out, err = capsys.readouterr()
+    assert "evaluate.taken_as_free_of_seizures" in err
+    assert "4 recordings" in err
+    for name in ("its 5-min median for 5 s", "Jeppesen", "logistic",
+                 "HistGradientBoosting", "RandomForest"):
+        assert sum(name in line for line in out.splitlines()) == 1
+    assert "Research software, not a medical device." in out
+
+    assert evaluate(*reversed(inputs), "--no-pictures",
+                    "--out", tmp_path / "two") == 0
+    one, two = ((tmp_path / name / "report.json").read_bytes()
+                for name in ("one", "two"))
+    assert one == two
+    assert str(tmp_path).encode() not in one and b"p1" not in one
+    report = json.loads(one)
+    assert report["data"]["people"] == 7
+    assert report["data"]["people_with_seizures"] == 3
+    assert report["data"]["problems"][
+        "evaluate.taken_as_free_of_seizures"] == 4
+    for detector in report["detectors"]:
+        assert [part["people_with_seizures"]["seizures"]
+                for part in detector["rounds"]] == [3, 3]
+        assert detector["people_without_seizures"]["people"] == 4
+    written = {path.name: path.read_bytes()
+               for path in (tmp_path / "one").iterdir()}
+    assert set(written) == {"report.json", "report.md", "sensitivity.png",
+                            "seizures.png", "reliability.png"}
+    assert all(content.startswith(PNG) for name, content in written.items()
+               if name.endswith(".png"))
+    assert not list((tmp_path / "two").glob("*.png"))
+
+
+def test_what_nobody_annotated_can_be_left_out(cohort, tmp_path, capsys):
+    assert evaluate(cohort / "patients", cohort / "calm", "--annotated-only",
+                    "--no-pictures", "--out", tmp_path / "e") == 0
+    report = json.loads((tmp_path / "e/report.json").read_bytes())
+    assert report["data"]["people"] == 3
+    assert report["data"]["problems"]["evaluate.not_annotated"] == 4
+    assert len(report["rounds"]) == 1
+    assert "evaluate.not_annotated" in capsys.readouterr().err
+
+
+def test_patients_who_cannot_be_told_apart_are_one_and_refused(
+        tmp_path, capsys):
+    for number in (1, 2):
+        record(tmp_path / "all" / f"{number}.edf", seed=number,
+               patient="X X X X")
+    assert evaluate(tmp_path / "all", "--out", tmp_path / "e") == 1
+    err = capsys.readouterr().err
+    assert "train.few_patients" in err
+    assert "files in one folder are of one patient" in err
+    assert not (tmp_path / "e/report.json").exists()
+
+
+def test_bad_recordings_are_counted_and_never_silent(
+        cohort, tmp_path, capsys):
+    folder = tmp_path / "s"
+    study(folder)
+    # One is nothing but noise around its seizure, one is no recording, and
+    # one has a seizure annotated that goes on after its end.
+    noise = folder / "p4" / "rec.beats.csv"
+    noise.parent.mkdir()
+    noise.write_text("rr_ms\n" + "5000\n200\n" * 100)
+    (noise.parent / "rec.tse_bi").write_text(
+        "version = tse_v1.0.0\n\n0.0000 100.0000 bckg 1.0000\n"
+        "100.0000 140.0000 seiz 1.0000\n140.0000 520.0000 bckg 1.0000\n")
+    (folder / "p5").mkdir()
+    (folder / "p5" / "rec.edf").write_bytes(b"no recording")
+    (folder / "p3" / "rec.tse_bi").write_text(
+        "version = tse_v1.0.0\n\n0.0000 360.0000 bckg 1.0000\n"
+        "360.0000 420.0000 seiz 1.0000\n420.0000 900.0000 bckg 1.0000\n"
+        "900.0000 960.0000 seiz 1.0000\n")
+    assert evaluate(folder, "--no-pictures", "--out", tmp_path / "e") == 2
+    err = capsys.readouterr().err
+    report = json.loads((tmp_path / "e/report.json").read_bytes())
+    data = report["data"]
+    assert len(data["nothing_scorable"]["recordings"]) == 1
+    assert data["nothing_scorable"]["seizures_counted_as_missed"] == 1
+    assert "refused" in err
+    assert sum(count for rule, count in data["problems"].items()
+               if rule.startswith("annotations.")) >= 1
+    assert "could not be scored at all" in (
+        tmp_path / "e/report.md").read_text()
+
+
+def test_nothing_to_read_is_said(tmp_path, capsys):
+    assert evaluate(tmp_path / "none", "--out", tmp_path / "e") == 1
+    assert "none" in capsys.readouterr().err
