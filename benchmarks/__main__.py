@@ -1,7 +1,7 @@
 """
 Run all measurements, or those that are named.
 
-    python -m benchmarks [end_to_end] [parts] [line_protocol] [bundle]
+    python -m benchmarks [end_to_end] [parts] [line_protocol] [export] [bundle]
         [mapped_tasks] [quality]
 
 One thread, CPU seconds, medians of three rounds. A bare time says more of
@@ -17,7 +17,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from importlib import import_module  # noqa: E402
 
-ALL = ("end_to_end", "parts", "line_protocol", "bundle", "mapped_tasks",
+ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle", "mapped_tasks",
        "quality")
 
 if __name__ == "__main__":

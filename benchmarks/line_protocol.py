@@ -2,7 +2,7 @@
 Points per CPU second as line protocol, beside influxdb-client's Points.
 
 Both encode the same values in one process; only the ratio means something.
-The client is no dependency of this project: without it, its column is empty.
+The client carries the exporter's requests, never its points.
 """
 
 import time

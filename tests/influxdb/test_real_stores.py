@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aura.agreement import agree
 from aura.errors import PreconditionError
 from aura.influx import packed, points, schema
 from aura.influx.delivery import Delivery
@@ -24,7 +26,8 @@ from aura.influx.lineprotocol import encode
 from aura.influx.points import Series
 from aura.influx.server import Server
 from aura.influx.target import Target
-from aura.recording import ArraySignal, Event
+from aura.recording import ArraySignal, Event, Recording
+from aura.scoring import score
 from aura.synthetic import ecg
 from aura.workspace import Folder
 from tests.lines import parse
@@ -201,6 +204,16 @@ def test_influxdb_takes_points_with_the_right_to_write_and_no_other(
     with pytest.raises(PreconditionError) as caught:
         send(tmp_path, replace(bucket, token=limited), some_points())
     assert caught.value.rule in ("influx.bucket", "influx.auth")
+    influx.call(f"/api/v2/buckets/{known['id']}", method="DELETE")
+    # Who may write to all buckets may make one, but not look up the name
+    # of the organisation.
+    maker = token(influx, ("write", "buckets", None))
+    with pytest.raises(PreconditionError, match="influx.bucket"):
+        send(tmp_path, replace(bucket, token=maker), some_points())
+    [org] = json.loads(influx.call(f"/api/v2/orgs?org={influx.org}"))["orgs"]
+    send(tmp_path, replace(bucket, token=maker, org=org["id"]),
+         b"made v=1 1\n")
+    [known] = influx.buckets(bucket.bucket)
     writer = token(influx, ("write", "buckets", known["id"]))
     text = some_points()
     assert send(tmp_path, replace(bucket, token=writer),
@@ -248,12 +261,15 @@ def test_every_query_of_the_documentation_finds_something(
 
 
 def for_the_docs():
-    from aura.agreement import agree
-    from aura.scoring import score
     series = Series("p-9ac527471b", "r-70b2dd7169", BEGIN, "18cb6c8b167c")
     seizures, alarms = [Event(100, 30), Event(400, 30)], [Event(110, 20)]
     found = agree(seizures, alarms, 600.0)
+    known = Recording(
+        "a.edf", series.patient, ("ECG",), "ECG", 0, "mV", 256.0, 600.0,
+        datetime(2020, 1, 1), tuple(seizures), "EDF+")
     return some_points() + b"".join([
+        points.recording(series, known, beats=700, scorable_s=590.0,
+                         unscorable=[(0, 10)]),
         *points.ecg(series, ArraySignal(ecg(600.0).samples, 256.0), "ECG"),
         points.events(series, "original", seizures),
         points.events(series, "predicted", alarms, found.right),
@@ -304,6 +320,21 @@ def test_victoriametrics_knows_no_buckets_and_needs_none(
         urllib.request.urlopen(f"{victoria}/api/v2/buckets")
     assert send(tmp_path, Target(victoria, "o", "b"),
                 b"m v=1 1577836800000000000\n").acknowledged == 1
+
+
+def test_the_documentation_shows_the_schema_as_it_is():
+    text = DOCS.read_text("utf-8")
+    for one in schema.MEASUREMENTS:
+        row, = (line for line in text.splitlines()
+                if line.startswith(f"| `{one.name}` |"))
+        _, _, what, tags, fields, _ = (cell.strip()
+                                       for cell in row.split("|"))
+        assert what == one.text
+        assert re.findall("`(.*?)`", tags) == list(one.tags)
+        assert fields.split("<br>") == [
+            f"`{name}` {field.kind}{field.unit and f', {field.unit}'}: "
+            f"{field.text}" for name, field in one.fields.items()
+        ] or one is schema.FEATURE
 
 
 def test_every_measurement_has_what_the_schema_says():

@@ -2,5 +2,6 @@
 Recordings and predictions in InfluxDB: the schema, the points, the writer.
 
 ``schema`` says what every measurement holds, ``points`` makes line protocol
-of a recording with ``lineprotocol`` and ``digits``.
+of a recording with ``lineprotocol`` and ``digits``. ``packed`` keeps them in
+a file, and ``delivery`` brings it to a ``server``, every point accounted for.
 """
