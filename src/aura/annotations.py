@@ -5,7 +5,6 @@ How they are written is the matter of `aura.formats`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from aura.errors import Problem
 from aura.formats.words import OTHER
@@ -50,7 +49,7 @@ def settle(events: Sequence[Event], duration_s: float) -> tuple[
             counts["outside"] += 1
         else:
             counts["clipped"] += end - onset < event.duration_s - 1e-9
-            inside = replace(event, onset_s=onset, duration_s=end - onset)
+            inside = Event(onset, end - onset, event.label, event.confidence)
             if settled and onset <= settled[-1].end_s:
                 counts["overlap"] += 1
                 settled[-1] = _union(settled[-1], inside)

@@ -1,7 +1,8 @@
 """
-Recordings that nobody thought of: mutated ones and boundary values.
+Files that nobody thought of: mutated ones and boundary values.
 
-`AURA_FUZZ` is the number of mutated inputs; a soak run sets it to a million.
+`AURA_FUZZ` is the number of mutated recordings, and ten times that of made
+and mutated annotations and beats; a soak run sets it to a million.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,16 +26,19 @@ COUNT = int(os.environ.get("AURA_FUZZ", "1000"))
 CHILD_INPUTS = 20_000
 
 
-def test_mutated_recordings_never_kill_the_reader(tmp_path):
-    for seed, first in enumerate(range(0, COUNT, CHILD_INPUTS)):
-        count = min(CHILD_INPUTS, COUNT - first)
-        child = subprocess.run(
-            [sys.executable, "-m", "tests.fuzz_child", str(seed), str(count),
+@pytest.mark.parametrize("child, inputs", [
+    ("tests.fuzz_child", COUNT),
+    ("tests.format_fuzz_child", max(COUNT // 10, 500))])
+def test_inputs_never_kill_the_reader(tmp_path, child, inputs):
+    for seed, first in enumerate(range(0, inputs, CHILD_INPUTS)):
+        count = min(CHILD_INPUTS, inputs - first)
+        run = subprocess.run(
+            [sys.executable, "-m", child, str(seed), str(count),
              str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
-        assert child.returncode == 0, (
-            f"seed {seed}, input in {tmp_path}: {child.returncode}\n"
-            f"{child.stderr[-2000:]}")
-        assert child.stdout == f"judged {count}\n"
+        assert run.returncode == 0, (
+            f"seed {seed}, input in {tmp_path}: {run.returncode}\n"
+            f"{run.stderr[-2000:]}")
+        assert run.stdout == f"judged {count}\n"
 
 
 integers = st.sampled_from([

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import datetime
 
 import edfio
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from aura import cli, tables
 from aura.formats import bids, tse
+from aura.recording import Event
 from tests.chain import Chain
 from tests.edf_builder import plus, tal
 from tests.patients import record, study
@@ -86,6 +88,23 @@ def test_a_recording_replaced_by_its_own_beats_is_predicted_the_same(
         [(e["onset_s"], e["confidence"]) for e in events]
         for events in others]
     assert any(alarms)
+    # Both lie where their recording's truth is looked for.
+    for name in ("ecg", "rr"):
+        code, out, err = run("score", recordings, tmp_path / name, "--json")
+        assert (code, err) == (0, "")
+        assert json.loads(out)["pooled"]["events"]["ref_true"] == 3
+
+
+def test_annotations_alone_are_a_truth_in_csv_bi_too(run, tmp_path):
+    put(tmp_path / "truth", r_dot_csv_bi=(
+        "# duration = 60.0 secs\nchannel,start_time,stop_time,label\n"
+        "TERM,30,45,seiz\n"))
+    put(tmp_path / "found", r_dot_tsv=bids.write_events(
+        [Event(31, 5)], datetime(2021, 3, 2), 60.0))
+    code, out, _ = run("score", tmp_path / "truth", tmp_path / "found",
+                       "--json")
+    assert code == 0
+    assert json.loads(out)["pooled"]["events"]["tp"] == 1
 
 
 def test_a_stretch_without_a_lead_is_a_gap_in_the_beats_too(run, tmp_path):

@@ -221,3 +221,73 @@ def test_ten_thousand_files_take_a_moment(tree):
     began = time.process_time()
     assert len(find(folder)) == 10_000
     assert time.process_time() - began < 3
+
+
+def write(folder, name, content):
+    path = folder.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_a_csv_is_a_recording_by_its_header(tree):
+    folder = tree("a.beats.csv", "notes.csv", "x/rr_b.csv", "x/c.rr.csv.gz")
+    write(folder, "d.csv", b"beat_time_s\n1\n")
+    write(folder, "e.CSV", b"time,RR_ms\n1,800\n")
+    write(folder, "feats.csv", b"mean_nni,sdnn\n800,30\n")
+    write(folder, "f.csv", b"channel,start_time,stop_time,label\n")
+    found = find(folder)
+    assert {one.name: one.form for one in found} == {
+        "a.beats.csv": "beats", "d.csv": "beats", "e.CSV": "rr",
+        "x/rr_b.csv": "beats", "x/c.rr.csv.gz": "beats"}
+    assert [one.stem for one in found] == ["a", "d", "e", "x/c", "x/b"]
+
+
+def test_a_pipe_that_calls_itself_beats_is_refused_and_others_passed_over(
+        tree):
+    folder = tree("a.edf")
+    os.mkfifo(folder.root / "b.beats.csv")
+    os.mkfifo(folder.root / "c.csv")
+    assert refused(find(folder)) == {"b.beats.csv": "path.not_regular"}
+
+
+@pytest.mark.parametrize("sidecar", [
+    "x.tse_bi", "x.csv_bi", "x_events.tsv", "x.edf.seizures", "x.seizures",
+    "times.seize"])
+def test_every_kind_of_annotations_beside_a_recording(tree, sidecar):
+    found = find(tree("x.edf", sidecar, "y.tse_bi"))
+    assert [one.annotations for one in found] == [sidecar]
+
+
+def test_the_best_annotations_are_used_and_the_others_known(tree):
+    folder = tree("x.edf", "x.csv_bi", "x_events.tsv", "x.tse", "x.tse_bi",
+                  "times.seize")
+    write(folder, "x.csv", b"channel,start_time,stop_time,label\n")
+    (found,) = find(folder)
+    assert found.annotations == "x.tse_bi"
+    assert found.others == ("x.tse", "x_events.tsv", "x.csv_bi", "x.csv",
+                            "times.seize")
+
+
+def test_a_csv_is_not_the_annotation_of_itself_nor_is_a_table_of_beats(tree):
+    folder = tree("x.edf")
+    write(folder, "x.csv", b"beat_time_s\n1\n2\n")
+    write(folder, "y.csv", b"rr_ms\n800\n")
+    assert [(one.name, one.annotations) for one in find(folder)] == [
+        ("x.csv", None), ("x.edf", None), ("y.csv", None)]
+
+
+def test_of_two_files_of_one_form_and_name_the_second_is_refused(tree):
+    folder = tree("x.beats.csv", "x.edf")
+    write(folder, "x.csv", b"beat_time_s\n1\n2\n")
+    found = find(folder)
+    assert names(found) == ["x.beats.csv", "x.edf"]
+    assert refused(found) == {"x.csv": "path.same_stem"}
+
+
+def test_two_thousand_tables_are_looked_at_in_a_moment(tree):
+    folder = tree("a.edf")
+    for number in range(2000):
+        (folder.root / f"{number}.csv").write_bytes(b"mean_nni\n800\n")
+    start = time.process_time()
+    assert names(find(folder)) == ["a.edf"]
+    assert time.process_time() - start < 5

@@ -34,8 +34,8 @@ PREFERENCES = {ECG: (ECG, BEATS, RR), BEATS: (BEATS, RR, ECG),
                RR: (RR, BEATS, ECG)}
 EXCERPTS = 8
 EXCERPT_S = 60.0
-# Of 13 open recordings 98 % and more of their own beats are where they are
-# steep, and at best 55 % of any other's: see docs/formats.md.
+# Nearly all beats of one's own are where the waveform is steep, of any
+# other's at best half: `pytest tests/unit/test_two_forms.py -k szdb`.
 STEEP_SHARE = 0.75
 BEAT_HALF_S = 0.07
 # An RR series starts with its first beat, wherever that is.

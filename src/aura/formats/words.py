@@ -11,6 +11,7 @@ References
 """
 
 import re
+from functools import lru_cache
 
 from aura.recording import BACKGROUND, SEIZURE
 
@@ -32,6 +33,8 @@ _WORDS = {
 _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 
 
+# Of a hundred thousand annotations most have one of a few texts.
+@lru_cache(maxsize=1024)
 def label_of(text: str) -> str:
     """
     Label of an annotation text: ``sz...``, ``bckg``, ``impd`` or ``other``.

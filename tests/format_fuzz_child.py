@@ -1,0 +1,220 @@
+"""
+Feed made and mutated files of annotations and beats to the readers.
+
+``python -m tests.format_fuzz_child SEED COUNT FOLDER``, in a process that
+may die, as `tests.fuzz_child`. Half of the inputs are mutations of sound
+files, half are put together from the pieces of their format with numbers
+and words at which readers are known to break.
+"""
+
+import gzip
+import random
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from aura import annotations, catalogue, intake
+from aura.errors import AuraError
+from aura.formats import beat_series, sidecars, wfdb_marks
+from aura.formats.table import FORMATS, adapt
+from aura.recording import Recording
+from aura.workspace import Folder
+from tests.edf_builder import plus, tal
+from tests.fuzz_child import INPUT_S, MEMORY_BYTES
+
+NUMBERS = ["0", "-1", "1", "0.5", "800", "-800", "570000", "3000", "1e3",
+           "nan", "inf", "-inf", "", "1,0", "1_0", "0x1", "999999999999",
+           "1000000000000", "0.00000001", "+5", "-0", ".5", "5.", "n/a",
+           "\u0665", "2147483648", "4294967297", "9" * 400]
+WORDS = ["seiz", "bckg", "sz_foc_ia", "FNSZ", "impd", "\u53d1\u4f5c", "a b",
+         "", "\x1b[31m", "=", "#", ",", "\t", "sz\u0301", "n/a", "\U0001f9e0",
+         "seizure", "x" * 3000, "\u202e"]
+DATES = ["2021-03-02T10:20:30", "2021-02-30T10:20:30", "0001-01-01T00:00:00",
+         "9999-12-31 23:59:59.999999", "2021-03-02", "02/03/2021"]
+TSE = b"version = tse_v1.0.0\n\n0 30 bckg 1\n30 45 seiz 0.5\n"
+
+
+def tse(rng: random.Random) -> bytes:
+    """A ``.tse`` file from its pieces."""
+    times = NUMBERS + DATES
+    rows = [" ".join((rng.choice(times), rng.choice(times),
+                      rng.choice(WORDS), rng.choice(NUMBERS)))
+            for _ in range(rng.randrange(6))]
+    return "\n".join([rng.choice((
+        "version = tse_v1.0.0", "version=tse_v", "annotator=x", "")),
+        *rows]).encode("utf-8", "surrogateescape")
+
+
+def table(columns: list[str], comma: str) -> Callable[[random.Random], bytes]:
+    """A table from its columns."""
+    def make(rng: random.Random) -> bytes:
+        names = rng.sample(columns, len(columns))
+        if rng.random() < 0.3:
+            names[rng.randrange(len(names))] = rng.choice(columns + WORDS)
+        width = len(names) + (rng.random() < 0.1)
+        rows = [comma.join(rng.choice(NUMBERS + WORDS + DATES)
+                           if rng.random() < 0.3 else rng.choice(NUMBERS[:8])
+                           for _ in range(width))
+                for _ in range(rng.randrange(9))]
+        head = ["# version = csv_v1.0.0", f"# duration = "
+                f"{rng.choice(NUMBERS)} secs"] if comma == "," else []
+        return "\n".join([
+            *(head if rng.random() < 0.5 else ()), comma.join(names),
+            *rows]).encode("utf-8", "replace")
+    return make
+
+
+def beats(rng: random.Random) -> bytes:
+    """A file of beats from numbers at which readers break."""
+    name = rng.choice(["beat_time_s", "rr_ms", "rr_s", "frame,rr_interval",
+                       "timestamp,frame,rr_interval", "rr_ms,rr_ms", ""])
+    cells = NUMBERS if rng.random() < 0.5 else ["800", "750", "3001", "0.8"]
+    rows = [",".join(rng.choice(cells) for _ in name.split(","))
+            for _ in range(rng.randrange(40))]
+    content = "\n".join([name, *rows]).encode()
+    return gzip.compress(content, mtime=0) if rng.random() < 0.3 else content
+
+
+def wfdb(rng: random.Random) -> bytes:
+    """Words of WFDB's format: codes, intervals, texts that do not fit."""
+    raw = b""
+    for _ in range(rng.randrange(12)):
+        code = rng.choice([0, 1, 22, 28, 32, 33, 59, 60, 61, 62, 63])
+        count = rng.choice([0, 1, 2, 5, 1023])
+        raw += (code << 10 | count).to_bytes(2, "little")
+        if code == 59:
+            raw += rng.randbytes(rng.choice([4, 4, 4, 2]))
+        if code == 63:
+            raw += rng.choice([b"(SZ\0\0\0", b"## time resolution: 0",
+                               b"## time resolution: 128"])[:count + 1]
+    return raw + (bytes(2) if rng.random() < 0.8 else b"")
+
+
+def times(rng: random.Random) -> bytes:
+    """Lines of ``times.seize``."""
+    clocks = ["00:14:36", "0:0:0", "99999:59:59", "1:60:00", "14:36", ""]
+    return "\n".join(" ".join((rng.choice(["r", "q", ""]), rng.choice(clocks),
+                               rng.choice(clocks)))
+                     for _ in range(rng.randrange(6))).encode()
+
+
+def discontinuous(rng: random.Random) -> bytes:
+    """EDF+D whose records start where they may, and where they may not."""
+    at, onsets = 0.0, []
+    for _ in range(rng.randint(1, 8)):
+        onsets.append(at)
+        at += rng.choice([1, 1, 1, 1.0005, 1.5, 95, 1e5, 3e7, 0.5, 0])
+    return plus(onsets, [tal(rng.choice([0, 3, 99]), 2, "sz")],
+                kind=rng.choice(["EDF+D", "EDF+D", "EDF+C"])).bytes()
+
+
+MAKERS: dict[str, Callable[[random.Random], bytes]] = {
+    "r.tse_bi": tse, "r.tse": tse,
+    "r_events.tsv": table(
+        ["onset", "duration", "eventType", "confidence", "channels",
+         "dateTime", "recordingDuration", "vigilance"], "\t"),
+    "r.csv_bi": table(["channel", "start_time", "stop_time", "label",
+                       "confidence"], ","),
+    "r.edf.seizures": wfdb, "times.seize": times,
+    "r.beats.csv": beats, "rr_r.csv.gz": beats, "r.edf": discontinuous}
+SOUND = {
+    "r.tse_bi": TSE, "r.tse": TSE, "r_events.tsv":
+    b"onset\tduration\teventType\n1\t2\tsz\n3\tn/a\tbckg\n",
+    "r.csv_bi": b"channel,start_time,stop_time,label,confidence\n"
+    b"TERM,0,1,seiz,1\n", "r.edf.seizures":
+    (32 << 10 | 5).to_bytes(2, "little")
+    + (33 << 10 | 900).to_bytes(2, "little") + bytes(2),
+    "times.seize": b"r 00:00:10 00:00:20\n",
+    "r.beats.csv": beat_series.write(np.arange(1, 60) * 0.8),
+    "rr_r.csv.gz": gzip.compress(
+        b"rr_ms\n" + b"800\n" * 60, mtime=0)}
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """Change one to four things in a small file."""
+    raw = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(raw) + 1)
+        kind = rng.randrange(4)
+        if kind == 0:
+            raw[at:at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            del raw[at:at + rng.randint(1, 20)]
+        elif kind == 2:
+            raw[at:at] = rng.choice(NUMBERS + WORDS).encode(
+                "utf-8", "replace")
+        else:
+            raw[at:at] = raw[rng.randrange(len(raw) + 1):][:40]
+    return bytes(raw)
+
+
+def judge(name: str, content: bytes, folder: Folder) -> None:
+    """Read one input as a run would, and hold what is taken to its word."""
+    for candidate in catalogue.find(folder):
+        outcome = intake.examine(folder, candidate)
+        assert all(p.text.isprintable() for p in outcome.problems), outcome
+        if not isinstance(outcome, Recording):
+            assert [p.level for p in outcome.problems] == ["error"]
+            continue
+        assert outcome.duration_s < 32 * 86400
+        assert all(0 <= e.onset_s <= e.end_s <= outcome.duration_s + 1e-6
+                   for e in outcome.events)
+        if outcome.fs_hz is None:
+            series = intake.read_beats(folder, outcome)
+            assert np.all(np.diff(series.time_s) > 0)
+            assert series.duration_s == outcome.duration_s
+    if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
+        _convert(name, content)
+
+
+def _convert(name: str, content: bytes) -> None:
+    """What is read is written in every format, and read from there."""
+    try:
+        document = sidecars.read(name, content, "r", None, 256.0)
+        if name.endswith(wfdb_marks.SUFFIXES):
+            wfdb_marks.marks(content)
+    except AuraError as error:
+        assert error.rule.startswith("annotations."), error
+        return
+    if document is None:
+        return
+    annotations.settle(document.events(), 60.0)
+    for made in FORMATS.values():
+        adapted, _ = adapt(document, made)
+        if made.write is not None:
+            again = sidecars.read("r" + made.ending, made.write(adapted), "r")
+            assert again is not None
+            assert len(again.rows) == len(adapted.rows)
+
+
+def main(seed: int, count: int, place: Path) -> None:
+    """Judge `count` inputs."""
+    rng = random.Random(seed)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    folder = Folder(place)
+    sound = plus(range(60)).bytes()
+    for _ in range(count):
+        for path in place.iterdir():
+            path.unlink()
+        name = rng.choice(list(MAKERS))
+        content = (mutate(SOUND[name], rng) if name in SOUND
+                   and rng.random() < 0.5 else MAKERS[name](rng))
+        (place / name).write_bytes(content)
+        if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
+            (place / "r.edf").write_bytes(sound)
+        elif rng.random() < 0.3:
+            (place / "r.tse_bi").write_bytes(TSE)
+        signal.alarm(INPUT_S)
+        judge(name, content, folder)
+        signal.alarm(0)
+    print(f"judged {count}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
