@@ -3,6 +3,7 @@
 import numpy as np
 
 from aura import features
+from aura.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation.cases import Case
 from tests.learning_examples import example
 
@@ -17,6 +18,8 @@ def case(patient, *seizures, name="", missing=None, csi_slope=None,
                            dtype=bool)
     return Case(
         **vars(one), name=name or f"r-{patient}", sha256=f"{patient:0>64}",
+        ratio=ratio_to_recent_median(
+            HeartRate(one.time_s, one.heart_rate, one.hop_s)),
         csi_slope=np.abs(one.rise) if csi_slope is None else csi_slope,
         missing=missing)
 

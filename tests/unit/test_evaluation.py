@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from timescoring import annotations as ts_annotations
 from timescoring import scoring as ts_scoring
 
-from aura import features, forest
+from aura import features, forest, validation
 from aura.errors import PreconditionError
 from aura.evaluation import chance, curves, report, self_tests, sheet
 from aura.evaluation.detectors import DETECTORS, Detector
@@ -360,6 +360,15 @@ def test_the_fixed_rule_keeps_its_threshold_and_the_others_choose():
     assert by_key["rule"]["threshold"] == "fixed"
     for key in ("rule_chosen", "csi_slope", "logistic", "forest"):
         assert by_key[key]["threshold"] == "chosen in each fold"
+
+
+def test_the_first_row_is_the_rule_that_training_compares_with():
+    cases = people(3, surge=60.0)
+    (dealt,) = rounds(cases)
+    found = held_out(cases, dealt, DETECTORS[0], 1.0, 1)
+    assert {one.case.patient: one.score for one in found} == (
+        validation.one_line_rule(cases))
+    assert sum(one.score.events.tp for one in found) == 3
 
 
 def test_one_patient_only_is_refused_and_says_what_is_needed():

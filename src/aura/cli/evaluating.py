@@ -60,7 +60,7 @@ def _evaluate(given: argparse.Namespace) -> int:
         return 1
     done = evaluation.evaluate(found, settings, _progress)
     evaluation.write(done, given.out, not given.no_pictures)
-    print(sheet.summary(done.report))
+    print("\n".join(sheet.overview(done.report)))
     print(f"\nreport.json, report.md and pictures are in {given.out}")
     print(console.NOT_A_DEVICE)
     return found.outcome.exit_code

@@ -19,6 +19,9 @@ class Case(Example):
         Alias of the recording.
     sha256 : str
         Digest of the recording's bytes.
+    ratio : ndarray, shape (n_rows,)
+        Heart rate over its 5-min median (`ratio_to_recent_median`); NaN
+        where nothing can be said.
     csi_slope : ndarray, shape (n_rows,)
         See `aura.evaluation.jeppesen`.
     missing : ndarray of bool, shape (n_rows, n_features)
@@ -28,6 +31,7 @@ class Case(Example):
 
     name: str
     sha256: str
+    ratio: Floats
     csi_slope: Floats
     missing: Bools
 

@@ -27,7 +27,6 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from aura import validation
-from aura.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation.cases import Case
 from aura.events import AlarmRule
 from aura.forest import training_rows
@@ -72,9 +71,7 @@ class Detector:
 
 def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     """Heart rate over its 5-min median; nothing is learnt."""
-    return lambda case: ratio_to_recent_median(HeartRate(
-        case.time_s, np.where(case.scorable, case.heart_rate, np.nan),
-        case.hop_s))
+    return lambda case: case.ratio
 
 
 def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:

@@ -24,20 +24,18 @@ def markdown(report: Found) -> str:
     str
     """
     return "\n".join([
-        "# Evaluation", "", *_data(report), "",
-        *main_table(report), "", *_reading(report), "",
+        "# Evaluation", "", *overview(report), "",
         "## At equal false alarms", "",
-        *_equal(report), "",
+        *equal_alarms(report), "",
         "## Each seizure", "", *_seizures(report), "",
         "## Each person", "", *_people(report), "",
-        "## Self-tests", "", *_self_tests(report), "",
+        "## Self-tests", "", *self_tests(report), "",
         f"{report['method']} {report['use']}", ""])
 
 
-def summary(report: Found) -> str:
-    """The data and the one table, for a terminal."""
-    return "\n".join([*_data(report), "", *main_table(report), "",
-                      *_reading(report)])
+def overview(report: Found) -> list[str]:
+    """The data, the one table, and how to read it."""
+    return [*_data(report), "", *main_table(report), "", *_reading(report)]
 
 
 def main_table(report: Found) -> list[str]:
@@ -121,7 +119,8 @@ def _reading(report: Found) -> Iterator[str]:
             "all patients taught.")
 
 
-def _equal(report: Found) -> Iterator[str]:
+def equal_alarms(report: Found) -> Iterator[str]:
+    """Seizures found by each detector at the same rates of false alarms."""
     healthy = bool(report["detectors"][0]["people_without_seizures"])
     key = "healthy_per_24h" if healthy else "false_alarms_per_24h"
     who = "people without seizures" if healthy else "everybody"
@@ -189,7 +188,8 @@ def _person(part: Found) -> str:
     return f"{found}{part['false_alarms']}"
 
 
-def _self_tests(report: Found) -> Iterator[str]:
+def self_tests(report: Found) -> Iterator[str]:
+    """What must give chance, and whether it does."""
     rows = [["what must give chance", "AUC", "standard error", "runs"]]
     for name, test in sorted(report["self_tests"].items()):
         rows.append([name.replace("_", " "), _auc(test["auc"]),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aura import features, tables
+from aura.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation import report, sheet
 from aura.evaluation.cases import Case
 from aura.evaluation.jeppesen import csi_slope
@@ -122,6 +123,10 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
             duration_s=recording.duration_s, hop_s=settings.hop_s,
             name=alias("r", f"{recording.sha256}", settings.alias_key),
             sha256=recording.sha256,
+            ratio=ratio_to_recent_median(HeartRate(
+                time_s, np.where(table["scorable"][rows],
+                                 table["mean_hr"][rows], np.nan),
+                settings.hop_s)),
             csi_slope=csi_slope(**intervals, end_s=time_s),
             missing=np.column_stack(watched) if recording.events
             else np.empty((0, len(watched)), dtype=bool))

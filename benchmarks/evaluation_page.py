@@ -1,0 +1,60 @@
+"""
+Put the tables and pictures of evaluations into docs/evaluation.md.
+
+    aura evaluate ../shared/data/szdb --out reports/szdb
+    aura evaluate ../shared/data/szdb-rr --out reports/szdb-rr
+    aura evaluate ../shared/data/szdb-rr ../shared/data/nsr2db \
+        --out reports/szdb-rr-nsr2db
+    python -m benchmarks.evaluation_page reports
+
+What stands between ``<!-- report NAME -->`` and ``<!-- end -->`` is made
+anew, and the pictures are drawn into docs/pictures.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aura.evaluation import plots, sheet
+
+DOCS = Path(__file__).parents[1] / "docs"
+NAMES = ("szdb", "szdb-rr", "szdb-rr-nsr2db")
+PLACE = re.compile(
+    r"(<!-- report (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def section(report: Mapping[str, Any], name: str) -> str:
+    """The tables of one report, and where its pictures are."""
+    lines = ["", *sheet.overview(report), ""]
+    if name == NAMES[-1]:
+        lines += [
+            f"![Seizures found against false alarms](pictures/{name}.png)",
+            "", *sheet.equal_alarms(report), "",
+            f"![Which seizures, and when](pictures/{name}-seizures.png)", "",
+            f"![Reliability](pictures/{name}-reliability.png)", ""]
+    return "\n".join([*lines, *sheet.self_tests(report), "", ""])
+
+
+def main() -> None:
+    """Read the reports, and write the page and its pictures."""
+    reports = {name: json.loads(
+        (Path(sys.argv[1]) / name / "report.json").read_bytes())
+        for name in NAMES}
+    page = DOCS / "evaluation.md"
+    page.write_text(PLACE.sub(
+        lambda found: found[1] + section(reports[found[2]], found[2])
+        + found[3], page.read_text("utf-8")), "utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        plots.draw(reports[NAMES[-1]], Path(folder))
+        for drawn, ending in (("sensitivity", ""), ("seizures", "-seizures"),
+                              ("reliability", "-reliability")):
+            (DOCS / "pictures" / f"{NAMES[-1]}{ending}.png").write_bytes(
+                (Path(folder) / f"{drawn}.png").read_bytes())
+
+
+if __name__ == "__main__":
+    main()
