@@ -17,8 +17,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from importlib import import_module  # noqa: E402
 
-ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle", "mapped_tasks",
-       "quality")
+ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle",
+       "mapped_tasks", "quality")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or ALL
