@@ -19,8 +19,8 @@ AIRFLOW_LOCK := airflow/requirements.txt
 REGISTRY ?= aura
 TAG ?= dev
 
-.PHONY: demo test test-all soak bench lint protos images test-images \
-    test-k8s test-influxdb airflow airflow-env test-airflow lock \
+.PHONY: demo test test-all soak bench bench-noise lint protos images test-images \
+    test-k8s test-influxdb test-browser airflow airflow-env test-airflow lock \
     lock-airflow clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
@@ -29,13 +29,16 @@ demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
 test: $(READY)  ## the tests that need nothing but Python
 	$(PYTEST)
 
-test-all: test test-images test-k8s test-influxdb test-airflow  ## what cannot run here says why
+test-all: test test-images test-k8s test-influxdb test-browser test-airflow  ## what cannot run here says why
 
 soak: $(READY)  ## full counts of fuzzing and fault loops; hours
 	AURA_SOAK=1 AURA_FUZZ=1000000 $(BIN)/python -m pytest -q -m "" tests
 
 bench: $(READY)  ## speed and memory, side by side with peers
 	$(BIN)/python -m benchmarks
+
+bench-noise: $(READY)  ## R peaks in noise, beside peers that are installed
+	$(BIN)/python -m benchmarks.noise --out docs/pictures/beats-noise.png
 
 lint: $(READY)  ## style, types, and protos in step
 	$(BIN)/python -m flake8 --exclude $(VENV),$(AIRFLOW),build,dist,.git .
@@ -74,6 +77,9 @@ $(AIRFLOW_READY): $(AIRFLOW_LOCK)
 	$(PYTHON) -m venv --clear $(AIRFLOW)
 	$(AIRFLOW)/bin/pip install -q --require-hashes --no-deps -r $<
 	@touch $@
+
+test-browser: $(READY)  ## the review page in a headless chromium on PATH
+	$(BIN)/python -m pytest -q -m browser -rs tests/browser
 
 test-influxdb: $(READY)  ## real stores: influxd, victoria-metrics on PATH
 	$(BIN)/python -m pytest -q -m influxdb -rs tests

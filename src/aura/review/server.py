@@ -8,6 +8,7 @@ import json
 import logging
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -66,6 +67,8 @@ def application(desk: Desk, access: Access) -> Guard:
             except OSError as error:
                 return _failed(ResourceError(
                     "path.read", f"reading failed: {error.strerror}"))
+            except Exception as error:
+                return _broken(error)
         return answer
 
     def data(work: Callable[..., bytes], *names: str) -> Any:
@@ -83,6 +86,8 @@ def application(desk: Desk, access: Access) -> Guard:
             return _failed(error)
         except ClientDisconnect:
             return Response(status_code=400)
+        except Exception as error:
+            return _broken(error)
 
     def file(request: Request) -> Response:
         kind = request.path_params["kind"]
@@ -152,6 +157,8 @@ class Server:
     """
 
     def __init__(self, desk: Desk, access: Access, port: int) -> None:
+        # Its tracebacks of requests that a stop has cut off help nobody.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._access = access
         self._socket = _bound(access.host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -279,6 +286,15 @@ def _json(content: Any, status: int = 200) -> Response:
     return Response(
         json.dumps(content, allow_nan=False, separators=(",", ":")), status,
         media_type="application/json")
+
+
+def _broken(error: Exception) -> Response:
+    # What a message holds may name a patient; the place is enough.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _LOG.error("%s in %s, line %s", type(error).__name__,
+               place.name, place.lineno)
+    return _json({"rule": "review.bug", "text": "this is a fault of the "
+                  "program; its log says where"}, 500)
 
 
 def _failed(error: AuraError) -> Response:

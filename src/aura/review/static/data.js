@@ -141,6 +141,7 @@ export class Waveform {
     this.problem = detail.waveform.problem;
     this.arrived = arrived;
     this.tiles = new Map();
+    this.arrivals = 0;
   }
 
   get there() {
@@ -157,6 +158,7 @@ export class Waveform {
     this.tiles.set(name, {});
     this.source.frame(this.key, name).then((frame) => {
       this.tiles.set(name, frame);
+      this.arrivals += 1;
       this.arrived();
     }, (refusal) => {
       // What is not in the file stays away; a server may come back.
@@ -235,6 +237,7 @@ export class Waveform {
 
   // Limits that hold the waves and not the artefacts, once known.
   limits() {
+    if (this.known !== undefined) return this.known;
     const far = this.factors[this.factors.length - 1];
     const tile = this.tile(far, 0);
     if (tile === null) return null;
@@ -246,7 +249,8 @@ export class Waveform {
     const low = lows[Math.floor(cut * lows.length)];
     const high = highs[Math.ceil((1 - cut) * highs.length) - 1];
     const room = 0.12 * (high - low) || 1;
-    return [low - room, high + room];
+    this.known = [low - room, high + room];
+    return this.known;
   }
 
   values(tile, column) {

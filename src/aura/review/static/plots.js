@@ -110,6 +110,7 @@ export class Plots {
   recolour() {
     this.colours = palette();
     this.over_drawn = null;
+    this.close_drawn = null;
     for (const chart of this.charts) chart.destroy();
     this.charts = [];
     this.makeCharts();
@@ -244,12 +245,10 @@ export class Plots {
         ?? this.seenRange(from, to, points);
       const seen = this.waveform.view(from, to, points);
       this.fill(this.ecgChart, [seen.x, seen.y]);
-      const near = this.waveform.view(...this.closeWindow(), points);
-      this.fill(this.closeChart, [near.x, near.y]);
     } else {
       this.fill(this.ecgChart, [[], []]);
-      this.fill(this.closeChart, [[], []]);
     }
+    this.drawClose(points);
     const [x, rate, base, chance] = this.trends === null
       ? [[], [], [], []] : this.trends.view(from, to, points);
     this.fill(this.rateChart, [x, base, rate]);
@@ -263,6 +262,18 @@ export class Plots {
       this.shown = true;
       performance.mark("shown");
     }
+  }
+
+  // Panning leaves the close-up as it is, and so does this.
+  drawClose(points) {
+    const state = `${this.time.cursor} ${this.waveform.arrivals} ${points} `
+      + `${this.ecgRange} ${this.beats === null} `
+      + `${this.events.review.version}`;
+    if (state === this.close_drawn) return;
+    this.close_drawn = state;
+    const near = this.waveform.there
+      ? this.waveform.view(...this.closeWindow(), points) : { x: [], y: [] };
+    this.fill(this.closeChart, [near.x, near.y]);
   }
 
   seenRange(from, to, points) {
@@ -298,10 +309,11 @@ export class Plots {
       ctx.fillRect(x0, bbox.top, Math.max(least, x1 - x0), bbox.height);
     };
     ctx.save();
+    const stripes = hatch(ctx, this.colours.lost, 7, true);
     for (const [start, stop] of this.detail.unscorable) {
       if (stop >= from && start <= to) {
         band(start, stop, `${this.colours.lost}66`);
-        band(start, stop, hatch(ctx, this.colours.lost, 7, true));
+        band(start, stop, stripes);
       }
     }
     for (const layer of ["original", "predicted"]) {
