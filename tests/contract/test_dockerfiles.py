@@ -157,4 +157,5 @@ def test_only_what_images_hold_is_sent_to_the_engine():
     rules = [line for line in lines if line and line[0] != "#"]
     assert rules[0] == "*"
     sent = {rule[1:].split("/")[0] for rule in rules if rule[0] == "!"}
-    assert sent == {"requirements", "src", "blocks", "solutions", "LICENSE"}
+    assert sent == {"requirements", "src", "blocks", "solutions", "airflow",
+                    "LICENSE"}
