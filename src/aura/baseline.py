@@ -19,6 +19,7 @@ MIN_BASELINE_S = 60.0
 RECENT_S = 300.0
 LONG_S = 1800.0
 LONG_STEP_S = 10.0
+LONGEST_S = NEAR_S + LONG_S + LONG_STEP_S
 MAD_FLOOR_BPM = 1.0
 CHUNK = 4096
 
@@ -56,17 +57,22 @@ class HeartRate:
     hop_s: float
 
 
-def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
+def relative_to_baseline(rate: HeartRate,
+                         last: int | None = None) -> dict[str, Floats]:
     """
     Heart rate against the recording's own past, looking back only.
 
     Parameters
     ----------
     rate : HeartRate
+        Has to begin a multiple of `LONG_STEP_S` after the recording.
+    last : int, optional
+        Compute only so many hops at the end, as a stream needs them;
+        `LONGEST_S` before them say all there is to say.
 
     Returns
     -------
-    dict of ndarray, shape (n,)
+    dict of ndarray, shape (n,) or (last,)
         The features of `BASELINE`; NaN until 60 s of the baseline have
         been heard, which is after two minutes. The 30-min percentile takes
         what there is by then: a seizure in the first half hour counts too.
@@ -78,19 +84,25 @@ def relative_to_baseline(rate: HeartRate) -> dict[str, Floats]:
     """
     bpm, hop_s = rate.bpm, rate.hop_s
     near, far = _hops(NEAR_S, hop_s), _hops(FAR_S, hop_s)
+    count = len(bpm) if last is None else min(last, len(bpm))
     base, spread = _median_and_mad(
-        _shift(bpm, near), max(far - near, 1), _hops(MIN_BASELINE_S, hop_s))
+        _shift(bpm, near), max(far - near, 1), _hops(MIN_BASELINE_S, hop_s),
+        count)
+    mean, highest = _mean_and_highest(bpm, near, count)
+    before = [_shift(bpm, _hops(seconds, hop_s))[len(bpm) - count:]
+              for seconds in (10.0, 30.0)]
+    percentile = _long_percentile(rate, count)
+    bpm = bpm[len(bpm) - count:]
     rise = bpm - base
-    mean, highest = _mean_and_highest(bpm, near)
     return {
         "hr_base": base,
         "hr_rise": rise,
         "hr_ratio": bpm / base,
         "hr_z": rise / np.maximum(spread, MAD_FLOOR_BPM),
         "hr_rise_60": mean - base,
-        "hr_over_p95": bpm - _long_percentile(rate),
-        "hr_slope_10": bpm - _shift(bpm, _hops(10.0, hop_s)),
-        "hr_slope_30": bpm - _shift(bpm, _hops(30.0, hop_s)),
+        "hr_over_p95": bpm - percentile,
+        "hr_slope_10": bpm - before[0],
+        "hr_slope_30": bpm - before[1],
         "hr_from_peak": bpm - highest,
     }
 
@@ -110,7 +122,7 @@ def ratio_to_recent_median(rate: HeartRate) -> Floats:
     """
     median, _ = _median_and_mad(
         rate.bpm, _hops(RECENT_S, rate.hop_s),
-        _hops(MIN_BASELINE_S, rate.hop_s))
+        _hops(MIN_BASELINE_S, rate.hop_s), len(rate.bpm))
     return np.asarray(rate.bpm / median)
 
 
@@ -124,34 +136,35 @@ def _shift(values: Floats, hops: int) -> Floats:
     return np.concatenate([before, values[:len(values) - len(before)]])
 
 
-def _history(values: Floats, hops: int) -> Floats:
-    """The last `hops` values up to each one, as rows."""
+def _history(values: Floats, hops: int, count: int) -> Floats:
+    """The last `hops` values up to each of the last `count`, as rows."""
     padded = np.concatenate([np.full(hops, np.nan), values])
     rows: Floats = np.lib.stride_tricks.sliding_window_view(padded, hops)
-    return rows[1:]
+    return rows[len(rows) - count:]
 
 
-def _mean_and_highest(values: Floats, hops: int) -> tuple[Floats, Floats]:
+def _mean_and_highest(values: Floats, hops: int,
+                      count: int) -> tuple[Floats, Floats]:
     """Mean and greatest of the last `hops` values that are there."""
-    rows = _history(values, hops)
-    mean = np.full(len(values), np.nan)
-    highest = np.full(len(values), np.nan)
-    for at in range(0, len(values), CHUNK):
+    rows = _history(values, hops, count)
+    mean = np.full(count, np.nan)
+    highest = np.full(count, np.nan)
+    for at in range(0, count, CHUNK):
         part = slice(at, at + CHUNK)
-        count = np.isfinite(rows[part]).sum(axis=1)
-        np.divide(np.nansum(rows[part], axis=1), count, out=mean[part],
-                  where=count > 0)
+        there = np.isfinite(rows[part]).sum(axis=1)
+        np.divide(np.nansum(rows[part], axis=1), there, out=mean[part],
+                  where=there > 0)
         highest[part] = np.fmax.reduce(rows[part], axis=1)
     return mean, highest
 
 
-def _median_and_mad(values: Floats, hops: int,
-                    least: int) -> tuple[Floats, Floats]:
+def _median_and_mad(values: Floats, hops: int, least: int,
+                    count: int) -> tuple[Floats, Floats]:
     """Median and median absolute deviation of the last `hops` values."""
-    rows = _history(values, hops)
-    median = np.full(len(values), np.nan)
-    spread = np.full(len(values), np.nan)
-    for at in range(0, len(values), CHUNK):
+    rows = _history(values, hops, count)
+    median = np.full(count, np.nan)
+    spread = np.full(count, np.nan)
+    for at in range(0, count, CHUNK):
         part = slice(at, at + CHUNK)
         block = rows[part].astype(np.float32)
         median[part] = _quantile(block, 0.5, least)
@@ -174,13 +187,16 @@ def _quantile(rows: np.ndarray, share: float, least: int) -> Floats:
     return enough
 
 
-def _long_percentile(rate: HeartRate) -> Floats:
+def _long_percentile(rate: HeartRate, count: int) -> Floats:
     """95th percentile of the 30 min before the last one, every 10 s."""
     step = _hops(LONG_STEP_S, rate.hop_s)
     coarse = _shift(rate.bpm, _hops(NEAR_S, rate.hop_s))[::step]
-    rows = _history(coarse, _hops(LONG_S, rate.hop_s * step))
+    first = (len(rate.bpm) - count) // step
+    rows = _history(coarse, _hops(LONG_S, rate.hop_s * step),
+                    len(coarse) - first)
     least = _hops(MIN_BASELINE_S, rate.hop_s * step)
     each = np.concatenate([
         _quantile(rows[at:at + CHUNK], 0.95, least)
         for at in range(0, len(rows), CHUNK)] or [np.empty(0)])
-    return np.repeat(each, step)[:len(rate.bpm)]
+    skipped = len(rate.bpm) - count - first * step
+    return np.repeat(each, step)[skipped:skipped + count]

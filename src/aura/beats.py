@@ -16,6 +16,7 @@ sample.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import signal as sps  # type: ignore[import-untyped]
@@ -193,7 +194,8 @@ def _resampled(samples: Floats, up: int, down: int) -> Floats:
         return samples
     grain = np.ldexp(1.0, np.frexp(np.ptp(samples))[1] - ROUNDED_BITS)
     slow: Floats = np.round(sps.resample_poly(
-        samples, up, down, padtype="edge") / grain) * grain
+        samples, up, down, window=_low_pass(up, down),
+        padtype="edge") / grain) * grain
     return slow
 
 
@@ -211,10 +213,26 @@ def _filled(samples: Floats) -> Floats:
 
 
 def _band_pass(piece: Piece, band_hz: tuple[float, float]) -> Floats:
-    sections = sps.butter(
-        2, band_hz, "bandpass", fs=piece.slow_hz, output="sos")
-    band: Floats = sps.sosfiltfilt(sections, piece.slow)
+    band: Floats = sps.sosfiltfilt(
+        _sections(band_hz, piece.slow_hz), piece.slow)
     return band
+
+
+@cache
+def _sections(band_hz: tuple[float, float], fs_hz: float) -> Floats:
+    # A stream would design the same filters every second.
+    sections: Floats = sps.butter(
+        2, band_hz, "bandpass", fs=fs_hz, output="sos")
+    return sections
+
+
+@cache
+def _low_pass(up: int, down: int) -> Floats:
+    """What `scipy.signal.resample_poly` designs by itself, once."""
+    longest = max(up, down)
+    taps: Floats = sps.firwin(
+        20 * longest + 1, 1 / longest, window=("kaiser", 5.0))
+    return taps
 
 
 def _polarity(band: Floats, before: float) -> float:

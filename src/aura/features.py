@@ -94,6 +94,34 @@ def row_times(duration_s: float, hop_s: float) -> Floats:
     return np.arange(1, count + 1, dtype=np.float64) * hop_s
 
 
+def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
+    """The intervals of a beat series that all features are made of."""
+    series = rr_series(beats)
+    normal = np.flatnonzero(series.normal)
+    follows = np.diff(normal, prepend=-2) == 1
+    return hrv.NormalIntervals(
+        series.time_s[normal], series.rr_s[normal] * 1000.0, follows)
+
+
+def can_be_scored(beats: Beats, end_s: Floats,
+                  short: hrv.Windows) -> Bools:
+    """
+    Whether the last 10 s before each time hold enough to say anything.
+
+    Parameters
+    ----------
+    beats : Beats
+    end_s : ndarray, shape (n_rows,)
+    short : hrv.Windows
+        Of 10 s, ending there.
+    """
+    lost_s = covered(
+        beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
+    return np.asarray(short.full
+                      & (short.stop - short.start >= MIN_INTERVALS)
+                      & (lost_s <= MAX_LOST_SHARE * SHORT_S))
+
+
 def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
     """
     Compute all features of a recording.
@@ -111,17 +139,9 @@ def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
         A row for every hop, those included whose windows are not full yet.
     """
     end_s = row_times(beats.duration_s, hop_s)
-    series = rr_series(beats)
-    normal = np.flatnonzero(series.normal)
-    follows = np.diff(normal, prepend=-2) == 1
-    intervals = hrv.NormalIntervals(
-        series.time_s[normal], series.rr_s[normal] * 1000.0, follows)
+    intervals = normal_intervals(beats)
     short = hrv.windows(intervals, end_s, SHORT_S)
-    lost_s = covered(
-        beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
-    scorable = (short.full
-                & (short.stop - short.start >= MIN_INTERVALS)
-                & (lost_s <= MAX_LOST_SHARE * SHORT_S))
+    scorable = can_be_scored(beats, end_s, short)
     # Columns are what is read later, so they lie together in memory.
     values = np.empty((len(end_s), len(NAMES)), np.float32, order="F")
 

@@ -16,6 +16,7 @@ from aura.cli import (
     fetching,
     learning,
     reading,
+    replaying,
     reviewing,
     solutions,
 )
@@ -55,8 +56,9 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"aura {aura.__version__}")
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, evaluating, reading, fetching, exporting,
-                   converting, reviewing, blocks, calls, solutions, demo):
+    for module in (learning, evaluating, reading, fetching, converting,
+                   reviewing, exporting, blocks, calls, solutions, replaying,
+                   demo):
         module.register(verbs)
     return made
 

@@ -1,0 +1,208 @@
+"""
+A recording played to a model as if it were happening now.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from aura import artefact, catalogue, features, intake
+from aura.artefact import Model
+from aura.errors import AuraError, InvalidInputError
+from aura.events import AlarmRule, alarms, smooth
+from aura.formats.edf_gaps import GappedSignal
+from aura.recording import Beats, Event, Floats, Recording, Signal
+from aura.runners import local
+from aura.settings import Settings
+from aura.stages.feature_builder import beats_of
+from aura.streaming.stream import Decision, Stream
+from aura.streaming.waveform import DELAY_S, LiveBeats, Settled
+from aura.workspace import Folder
+
+# A pause is one after three seconds, and is known to be one by then.
+BEATS_DELAY_S = 3.0
+
+
+@dataclass
+class Replayed:
+    """
+    How a replay went.
+
+    Parameters
+    ----------
+    recording : Recording
+    live : bool
+        Whether beats were looked for as samples arrived; else they came
+        from a file of beats, or from the batch across an EDF+D's gaps.
+    delay_s : float
+        From the end of a second to the decision on it.
+    events : list of Event
+        Of the stream.
+    batch : list of Event
+        Of `aura predict` on the same recording.
+    rows, scorable_differs, alarm_rows_differ : int
+        Hops in all, those that only one of the two could score, and those
+        that are at or above the threshold in only one.
+    hop_ms : ndarray, shape (n_rows,)
+        CPU time of each hop.
+    """
+
+    recording: Recording
+    live: bool
+    delay_s: float
+    events: list[Event] = field(default_factory=list)
+    batch: list[Event] = field(default_factory=list)
+    rows: int = 0
+    scorable_differs: int = 0
+    alarm_rows_differ: int = 0
+    hop_ms: Floats = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def identical(self) -> bool:
+        """Whether stream and batch have the same events to the last digit."""
+        return self.events == self.batch
+
+
+def replay(path: Path, model_folder: Path, settings: Settings,
+           speed: float = 0.0,
+           tell: Callable[[Decision], object] = lambda decision: None,
+           delay_s: float = DELAY_S) -> Replayed:
+    """
+    Play one recording to a model, and compare with the batch.
+
+    Parameters
+    ----------
+    path : Path
+        A recording.
+    model_folder : Path
+    settings : Settings
+    speed : float
+        Seconds of recording per second; 0 does not wait.
+    tell : callable, optional
+        Is given each decision as it is made.
+    delay_s : float
+        How long a second of a waveform is waited for; less makes earlier
+        decisions, and more of them unlike the batch's.
+
+    Returns
+    -------
+    Replayed
+
+    Raises
+    ------
+    AuraError
+        If the model or the recording cannot be used.
+    InvalidInputError
+        ``replay.file``: it is a folder.
+    """
+    if path.is_dir():
+        raise InvalidInputError(
+            "replay.file", f"{path} is a folder", "name one recording")
+    model = artefact.load(model_folder)
+    source = local.given(path)
+    found, = catalogue.find(source.folder, source.subfolder)
+    recording = intake.examine(
+        source.folder, found, settings.ecg_channel, settings.alias_key)
+    if isinstance(recording, intake.Refused):
+        fault = recording.problems[0]
+        raise AuraError(fault.rule, fault.text)
+    base = Folder(source.folder.path(source.subfolder).parent)
+    beats = beats_of(base, recording)
+    with _settling(base, recording, beats, model.hop_s, delay_s) as (
+            live, steps):
+        result = Replayed(recording, live,
+                          delay_s if live else BEATS_DELAY_S)
+        decisions = _play(Stream(model), steps, speed, tell, result)
+    _compare(model, beats, decisions, result)
+    return result
+
+
+def _play(stream: Stream, steps: Iterator[tuple[float, Callable[
+        [], Settled]]], speed: float, tell: Callable[[Decision], object],
+        result: Replayed) -> list[Decision]:
+    began = time.monotonic()
+    decisions: list[Decision] = []
+    spent = []
+    for now_s, settle in steps:
+        if speed:
+            time.sleep(max(began + now_s / speed - time.monotonic(), 0))
+        start = time.thread_time()
+        settled = settle()
+        made = list(stream.feed(
+            settled.beat_s, settled.unscorable, settled.until_s))
+        spent.append(time.thread_time() - start)
+        for decision in made:
+            tell(decision)
+        decisions += made
+    result.events = stream.close()
+    result.hop_ms = 1000 * np.array(spent)
+    return decisions
+
+
+@contextmanager
+def _settling(folder: Folder, recording: Recording, beats: Beats,
+              hop_s: float, delay_s: float) -> Iterator[tuple[
+                  bool, Iterator[tuple[float, Callable[[], Settled]]]]]:
+    """Whether it is a live waveform, and what each hop brings."""
+    if recording.fs_hz is None:
+        yield False, _of_beats(beats, hop_s)
+        return
+    with intake.open_signal(folder, recording) as signal:
+        if isinstance(signal, GappedSignal):
+            yield False, _of_beats(beats, hop_s)
+        else:
+            yield True, _of_samples(signal, hop_s, delay_s)
+
+
+def _of_samples(signal: Signal, hop_s: float, delay_s: float) -> Iterator[
+        tuple[float, Callable[[], Settled]]]:
+    live = LiveBeats(signal.fs_hz, signal.rails, delay_s)
+    at, count, number = 0, signal.sample_count, 0
+    while at < count:
+        number += 1
+        stop = min(round(number * hop_s * signal.fs_hz), count)
+        samples = signal.read(at, stop)
+        yield stop / signal.fs_hz, partial(
+            live.feed, samples, stop == count)
+        at = stop
+
+
+def _of_beats(beats: Beats, hop_s: float) -> Iterator[
+        tuple[float, Callable[[], Settled]]]:
+    before_s = 0.0
+    count = int(np.ceil(beats.duration_s / hop_s))
+    for number in range(1, count + 1):
+        end_s = beats.duration_s if number == count else number * hop_s
+        at, stop = np.searchsorted(
+            beats.time_s, [before_s, end_s], side="right")
+        new = beats.time_s[at if number > 1 else 0:stop]
+        spans = np.clip(beats.unscorable, before_s, end_s)
+        spans = spans[spans[:, 1] > spans[:, 0]]
+        yield end_s + BEATS_DELAY_S, partial(Settled, new, spans, end_s)
+        before_s = end_s
+
+
+def _compare(model: Model, beats: Beats, decisions: list[Decision],
+             result: Replayed) -> None:
+    rows = features.build(beats, model.hop_s)
+    rule = AlarmRule(**{key: float(value)
+                        for key, value in model.alarm.items()})
+    columns = [features.NAMES.index(name) for name in model.features]
+    probability = np.full(len(rows.time_s), np.nan)
+    probability[rows.scorable] = artefact.predict_probability(
+        model, rows.values[rows.scorable][:, columns])
+    smoothed = smooth(probability, model.hop_s, rule)
+    result.batch = alarms(smoothed, model.hop_s, rule)
+    result.rows = len(rows.time_s)
+    ours = np.array([one.smoothed for one in decisions])[:result.rows]
+    theirs = smoothed[:len(ours)]
+    result.scorable_differs = int(np.sum(
+        np.isfinite(ours) != np.isfinite(theirs)))
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    result.alarm_rows_differ = int(np.sum(
+        (ours[both] >= rule.threshold) != (theirs[both] >= rule.threshold)))

@@ -1,0 +1,121 @@
+"""
+A model at work second by second: settled beats in, decisions out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aura import artefact, features
+from aura.artefact import Model
+from aura.events import AlarmRule
+from aura.recording import Event, Floats
+from aura.streaming.alarms import LiveAlarms
+from aura.streaming.rows import LiveRows
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What was decided on one hop.
+
+    Parameters
+    ----------
+    time_s : float
+        End of the hop.
+    scorable : bool
+    probability, smoothed : float
+        NaN where it cannot be scored.
+    alarm : bool
+        Whether an alarm begins here.
+    """
+
+    time_s: float
+    scorable: bool
+    probability: float
+    smoothed: float
+    alarm: bool
+
+
+@dataclass
+class Stream:
+    """
+    Beats in, decisions and at the end all events out.
+
+    Parameters
+    ----------
+    model : Model
+        Checked against the schema of the features.
+
+    Raises
+    ------
+    PreconditionError
+        ``model.schema``: it was trained on other features.
+    """
+
+    model: Model
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        artefact.check_schema(
+            self.model, features.SCHEMA_ID, tuple(
+                name for name in self.model.features
+                if name in features.NAMES))
+        rule = AlarmRule(**{key: float(value) for key, value
+                            in self.model.alarm.items()})
+        self._rows = LiveRows(self.model.features, self.model.hop_s)
+        self._alarms = LiveAlarms(rule, self.model.hop_s)
+        self._time_s = 0.0
+        self._beats: list[float] = []
+        self._spans: list[tuple[float, float]] = []
+
+    def feed(self, beat_s: Floats, unscorable: Floats,
+             until_s: float) -> Iterator[Decision]:
+        """
+        Take what has been settled, and decide on every hop that is over.
+
+        Parameters
+        ----------
+        beat_s : ndarray, shape (n_beats,)
+        unscorable : ndarray, shape (n_spans, 2)
+            Both in seconds, after all that were taken before.
+        until_s : float
+            Up to where all is settled.
+
+        Yields
+        ------
+        Decision
+        """
+        self._beats += beat_s.tolist()
+        self._spans += [(float(a), float(b)) for a, b in unscorable]
+        # The millionth is that of `aura.features.row_times`.
+        hop_s = self.model.hop_s
+        while self._time_s + hop_s * (1 - 1e-6) <= until_s:
+            self._time_s += hop_s
+            yield self._decide(self._time_s)
+
+    def close(self) -> list[Event]:
+        """All events; no more can be fed."""
+        self.events += self._alarms.close()
+        return self.events
+
+    def _decide(self, end_s: float) -> Decision:
+        self._rows.feed(*self._settled(end_s))
+        time_s, scorable, values = self._rows.next()
+        probability = float(artefact.predict_probability(
+            self.model, values[None])[0]) if scorable else np.nan
+        smoothed, alarm, done = self._alarms.feed(probability)
+        self.events += done
+        self._time_s = time_s
+        return Decision(time_s, scorable, probability, smoothed, alarm)
+
+    def _settled(self, end_s: float) -> tuple[Floats, Floats]:
+        """Beats and parts of spans up to the end of a hop."""
+        # A beat on the very end belongs to the hop that it ends.
+        count = int(np.searchsorted(self._beats, end_s, side="right"))
+        beats, self._beats = self._beats[:count], self._beats[count:]
+        inside = [(a, min(b, end_s)) for a, b in self._spans if a < end_s]
+        self._spans = [(max(a, end_s), b) for a, b in self._spans
+                       if b > end_s]
+        return np.array(beats), np.array(inside).reshape(-1, 2)
