@@ -129,7 +129,7 @@ def training_rows(examples: Sequence[Example]) -> Rows:
 
 
 def fit(examples: Sequence[Example], seed: int,
-        jobs: int = -1) -> RandomForestClassifier:
+        jobs: int = 1) -> RandomForestClassifier:
     """
     Fit a forest; the same examples and seed give the same trees.
 
@@ -139,7 +139,9 @@ def fit(examples: Sequence[Example], seed: int,
         Of at least one seizure, and some time without.
     seed : int
     jobs : int
-        Threads; -1 takes all processors. No digit depends on it.
+        Threads; -1 takes all processors. No digit depends on it. Before
+        Python 3.14 scikit-learn's threads clear each other's filters of
+        warnings, and warn of it.
 
     Returns
     -------
