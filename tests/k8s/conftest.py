@@ -14,8 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from manifests import K8S, ROOT, kubectl  # noqa: E402
-
-JOB_S = 900
+from patience import LONGEST_S, until  # noqa: E402
 
 
 class Cluster:
@@ -40,51 +39,65 @@ class Cluster:
         """Objects of the cluster."""
         return json.loads(self.kube("get", "-o", "json", *arguments))
 
-    def kill(self, container):
-        """End a container as a lack of memory would: at once."""
+    def signal(self, pod, name):
+        """Send a signal to a pod's first process, from outside of it."""
+        status, = pod["status"]["containerStatuses"]
         sock = Path(self.config).parent / "containerd/sock"
         self("exec", "ctr", "-a", str(sock), "-n", "k8s.io", "tasks", "kill",
-             "-s", "SIGKILL", container.removeprefix("containerd://"))
+             "-s", name, status["containerID"].removeprefix("containerd://"))
 
 
 class Site:
     """A namespace of its own with a shared folder of its own."""
 
-    def __init__(self, cluster, name):
+    def __init__(self, cluster, name, claim):
         self.cluster, self.name = cluster, name
         cluster("pv", name, "1Gi")
         self.shared = Path(cluster.get("pv", name)["spec"]["hostPath"]["path"])
         cluster.kube("create", "namespace", name)
         cluster.kube("patch", "pv", name, "-p", json.dumps({"spec": {
-            "claimRef": {"namespace": name, "name": "aura-shared"}}}))
+            "claimRef": {"namespace": name, "name": claim}}}))
 
-    def apply(self, solution):
+    def apply(self, solution, folder=None):
         """Start a solution, again if need be."""
         self.cluster.kube("-n", self.name, "delete", "job",
                           f"aura-{solution}", "--ignore-not-found")
         self.cluster.kube("-n", self.name, "apply", "-k",
-                          str(K8S / "clusters/local" / solution))
+                          str(folder or K8S / "clusters/local" / solution))
 
     def wait(self, solution):
         """Wait for the end of a run; what the runner wrote."""
-        deadline = time.monotonic() + JOB_S
-        while not (ends := [
-                condition["type"] for condition in self.cluster.get(
-                    "-n", self.name, "job", f"aura-{solution}")["status"].get(
-                        "conditions", ()) if condition["status"] == "True"]):
-            assert time.monotonic() < deadline, self.cluster.kube(
-                "-n", self.name, "describe", "pods")
-            time.sleep(1)
+        def ends():
+            return [condition["type"] for condition in self.cluster.get(
+                "-n", self.name, "job", f"aura-{solution}")["status"].get(
+                    "conditions", ()) if condition["status"] == "True"]
+
+        until(ends, 1, lambda: self.cluster.kube(
+            "-n", self.name, "describe", "pods"))
         log = self.cluster.kube(
             "-n", self.name, "logs", f"job/aura-{solution}")
-        assert ends == ["Complete"], log
+        assert ends() == ["Complete"], log
         return log
 
     def pods(self, block):
-        """The pods of a block."""
+        """The pods of a block, once all of them are ready."""
+        self.cluster.kube("-n", self.name, "rollout", "status",
+                          f"deployment/{block}", f"--timeout={LONGEST_S}s")
         return self.cluster.get(
             "-n", self.name, "pods", "-l",
             f"app.kubernetes.io/name={block}")["items"]
+
+    def log(self, pod, *options):
+        """What a pod has written."""
+        return self.cluster.kube(
+            "-n", self.name, "logs", pod["metadata"]["name"], *options)
+
+    def restarts(self, pod):
+        """How often a pod's container was started anew."""
+        status, = self.cluster.get(
+            "-n", self.name, "pod", pod["metadata"]["name"])["status"][
+                "containerStatuses"]
+        return status["restartCount"]
 
     def close(self):
         self.cluster.kube("delete", "namespace", self.name)
@@ -126,7 +139,8 @@ def cluster():
 
 @pytest.fixture
 def site(cluster, request):
-    """A place to deploy to, empty."""
-    found = Site(cluster, f"aura-test-{os.getpid()}-{time.time_ns()}")
+    """A place to deploy to, empty; a test may name its claim otherwise."""
+    found = Site(cluster, f"aura-test-{os.getpid()}-{time.time_ns()}",
+                 getattr(request, "param", "aura-shared"))
     yield found
     found.close()
