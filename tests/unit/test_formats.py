@@ -140,6 +140,14 @@ def test_what_a_format_cannot_carry_is_counted():
     assert adapt(document, FORMATS["bids"])[1] == ()
 
 
+def test_minus_zero_is_zero():
+    document = bids.read(b"onset\tduration\teventType\trecordingDuration\n"
+                         b"-0\t-0\tsz\t-0\n")
+    adapted, _ = adapt(document, FORMATS["csv"])
+    assert b"-" not in tuh_csv.write(adapted)
+    assert tuh_csv.read(tuh_csv.write(adapted)).duration_s == 0
+
+
 def test_tse_labels_every_second():
     document = Annotations((Annotation(20, 5, "sz", 1.0),
                             Annotation(40, 5, "sz", 1.0)), 60.0)

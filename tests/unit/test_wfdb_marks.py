@@ -67,7 +67,9 @@ def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
     (word(32, 5) + word(32, 5) + bytes(2), "begins twice"),
     (word(32, 5) + bytes(2), "without an end"),
     (word(59, 0) + b"\xff\xff\x00\x00" + word(1, 0) + bytes(2),
-     "before its start")])
+     "back in time"),
+    (word(32, 9) + word(59, 0) + b"\xff\xff\xfb\xff" + word(33, 0)
+     + bytes(2), "back in time")])
 def test_what_is_malformed_is_refused(content, text):
     with pytest.raises(AuraError, match=f"annotations.wfdb: .*{text}"):
         wfdb_marks.read(content, 100.0)

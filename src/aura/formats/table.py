@@ -227,5 +227,7 @@ def _background(onset: float, end: float) -> Annotation:
 
 
 def _round(value: float, decimals: int) -> float:
-    # What the text will say; float() of it is what is read again.
-    return float(f"{value:.{decimals}f}") if math.isfinite(value) else value
+    # What the text will say; float() of it is what is read again. Minus
+    # zero becomes zero, which is all that a reader may expect.
+    return float(f"{value:.{decimals}f}") + 0.0 if math.isfinite(value) \
+        else value

@@ -155,7 +155,7 @@ def _span(first: int, last: int, text: str, rate: float) -> Annotation:
 
 
 def _marks(content: bytes) -> Iterator[Mark]:
-    at, sample = 0, 0
+    at, sample, latest = 0, 0, 0
     pending: Mark | None = None
     while True:
         if at + 2 > len(content):
@@ -185,8 +185,9 @@ def _marks(content: bytes) -> Iterator[Mark]:
             if pending is not None:
                 yield pending
             sample += count
-            if sample < 0:
-                raise _malformed("goes back before its start")
+            if sample < latest:
+                raise _malformed("goes back in time")
+            latest = sample
             # Code 0 ends the definitions at the head, and is no annotation.
             pending = Mark(sample, code) if code else None
     if pending is not None:
