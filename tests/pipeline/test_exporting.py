@@ -69,7 +69,14 @@ def test_all_points_arrive_and_a_repeat_changes_nothing(out):
     assert report["points_written"] == len(lines) == len(found)
     assert set(found.values()) == set(lines) == set(store.points.values())
     assert (report["points_rejected"], report["points_waiting"]) == (0, 0)
-    assert len(report["recordings"]) == 3
+    assert report["recordings"] == 3
+    listed = [item for path in sorted(report["folder"].glob("*.aliases.json"))
+              for item in json.loads(path.read_bytes())]
+    assert [item["path"] for item in listed] == [
+        f"p{number}/rec.edf" for number in (1, 2, 3)]
+    told = {(dict(tags)["patient"], dict(tags)["recording"])
+            for _, tags, _, _ in parse(b"\n".join(lines) + b"\n")}
+    assert told == {(item["patient"], item["recording"]) for item in listed}
     assert "t0ken" not in json.dumps(report, default=str)
     names = {measurement for measurement, _, _, _ in parse(
         b"\n".join(lines) + b"\n")}

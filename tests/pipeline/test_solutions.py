@@ -180,7 +180,8 @@ def test_no_name_leaves_the_loader(platform):
     assert all(log for log in platform.logs.values())
     for path, data in named(platform.shared).items():
         by_design = path.endswith((
-            "manifest.json", "features.json", "predictions.json"))
+            "manifest.json", "features.json", "predictions.json",
+            ".aliases.json"))
         if path.endswith(".lp.gz"):
             data = gzip.decompress(data)
             assert len(data) > 100 or "/0000" in path

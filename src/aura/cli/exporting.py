@@ -67,11 +67,10 @@ def _export(given: argparse.Namespace) -> int:
             Folder(given.files).write(path.name, path.read_bytes())
     recordings = report["recordings"]
     print(f"{report['points_written']} points of "
-          f"{console.counted(len(recordings), 'recording')} in {target}"
+          f"{console.counted(recordings, 'recording')} in {target}"
           + (f", {report['points_rejected']} rejected"
              if report["points_rejected"] else ""))
-    print(f"aliases and counts: {report['folder'].parent}"
-          "/export_report.json")
+    print(f"aliases: {report['folder']}/*.aliases.json")
     if not recordings:
         return 1
     return 2 if report["left_out"] or report["points_rejected"] else 0

@@ -105,16 +105,17 @@ class ExportStage:
         points = BatchPoints(self._workspace, self._settings, request)
         with folder.replace(batch.file("lp.gz")) as stream:
             packed.write(stream, points.lines())
-        self._write(batch, {
+        folder.write(batch.file("aliases.json"), _json(points.names))
+        content = {
             "run_id": request.run_id, "batch_index": request.batch_index,
             "batch_count": request.batch_count, "is_last": request.is_last,
             "model_id": request.model_id, "points": points.written,
             "files": points.status_text, "left_out": points.left_out,
-            "recordings": points.names}, Ledger(""))
+            "recordings": len(points.names)}
         with self._lock:
             again = batch not in self._caught_up
             self._caught_up.discard(batch)
-        self._deliver(request.run_id, [batch], again)
+        self._deliver({batch: content}, again)
         self._finish(request.run_id)
         told = self._read(batch)
         return ExportReport(
@@ -146,7 +147,7 @@ class ExportStage:
             raise MissingError(
                 "export.missing", "nothing of this run is exported",
                 "run the solution to its end first")
-        self._deliver(run_id, batches)
+        self._deliver({batch: self._read(batch) for batch in batches})
         self._finish(run_id)
         report: dict[str, Any] = json.loads(self._workspace.folder.read(
             f"{run_folder(run_id)}/export_report.json"))
@@ -158,37 +159,40 @@ class ExportStage:
                 for path in sorted(export.glob("*.json"))
                 if path.stem.isdigit()]
 
-    def _deliver(self, run_id: str, batches: list[_Batch],
+    def _deliver(self, contents: dict[_Batch, dict[str, Any]],
                  again: bool = False) -> None:
         """Send batches and all that waits; each gets its report."""
         target = Target.of(self._settings)
         if target is None:
-            for batch in batches:
-                self._write(batch, self._read(batch), None)
+            for batch, content in contents.items():
+                self._write(batch, content, None)
             return
+        (run_id, count), = {(batch.run_id, content["batch_count"])
+                            for batch, content in contents.items()}
+        known = {*self._batches(run_id), *contents}
         with self._lock:
-            self._waiting |= set(batches)
-            known = self._batches(run_id)
-            if len(known) >= self._read(batches[0])["batch_count"]:
+            if len(known) >= count:
                 # An exporter before this one may have left some.
-                self._waiting |= {batch for batch in known if self._read(
-                    batch)["points_waiting"]}
-            chosen = sorted(
-                (batch for batch in self._waiting if batch.run_id == run_id),
-                key=lambda batch: batch.index)
+                self._waiting |= {
+                    batch for batch in known - contents.keys()
+                    if self._read(batch)["points_waiting"]}
+            chosen = {batch: self._read(batch) for batch in self._waiting
+                      if batch.run_id == run_id} | contents
         server = Server(target)
         try:
             self._send(Delivery(
                 server, target.name,
                 0.0 if self._away else self._settings.influx_patience_s),
-                chosen, set(batches), again)
+                dict(sorted(chosen.items(), key=lambda one: one[0].index)),
+                set(contents), again)
         finally:
             server.close()
 
-    def _send(self, delivery: Delivery, batches: list[_Batch],
+    def _send(self, delivery: Delivery,
+              batches: dict[_Batch, dict[str, Any]],
               asked: set[_Batch], again: bool) -> None:
         folder, why = self._workspace.folder, ""
-        for batch in batches:
+        for batch, content in batches.items():
             try:
                 if not why:
                     delivery.send(folder, batch.file("lp.gz"),
@@ -198,13 +202,14 @@ class ExportStage:
                         self._caught_up |= {batch} - asked
             except UnavailableError as error:
                 why = error.text
+                with self._lock:
+                    self._waiting.add(batch)
             except AuraError as error:
                 why = error.text
                 raise
             finally:
                 known = delivery.ledger(folder, batch.file("lp.gz"))
-                self._write(batch, self._read(batch), known, delivery.target,
-                            why)
+                self._write(batch, content, known, delivery.target, why)
         # Nobody waits twice for a server that has just kept them waiting.
         self._away = bool(why)
 
@@ -242,8 +247,9 @@ class ExportStage:
         folder.write(f"{run}/export_report.json", _json({
             "run_id": run_id, "model_id": parts[0]["model_id"],
             "target": parts[0]["target"], "batches": len(parts), **total,
+            "recordings": sum(part["recordings"] for part in parts),
             **{name: [item for part in parts for item in part[name]]
-               for name in ("rejected", "left_out", "recordings")}}))
+               for name in ("rejected", "left_out")}}))
         if total["points_waiting"]:
             raise UnavailableError(
                 "influx.away", f"{total['points_waiting']} points wait in "
@@ -252,6 +258,6 @@ class ExportStage:
         mark_done(folder, run_id)
 
 
-def _json(content: dict[str, Any]) -> bytes:
+def _json(content: Any) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode(
         "ascii")
