@@ -21,7 +21,7 @@ from tests.patients import record, study
 
 AURA = str(ROOT / ".venv/bin/aura")
 RECORDINGS = int(os.environ.get("AURA_BENCH_RECORDINGS", 500))
-BATCH_SIZE = int(os.environ.get("AURA_BENCH_BATCH", 50))
+BATCH_SIZE = int(os.environ.get("AURA_BENCH_BATCH", 100))
 SECONDS = 60
 IDLE_S = 30
 DAG = "aura_prediction"

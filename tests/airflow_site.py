@@ -54,7 +54,7 @@ class Site:
             # A dead scheduler is noticed sooner than on a busy cluster.
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
             "AURA_AIRFLOW_RETRY_S": "1", **environ}
-        self.log = home / "components.log"
+        self.log = home.with_suffix(".log")
         self.process = self._token = None
 
     def command(self, *arguments, code=0, **environ):
@@ -66,7 +66,6 @@ class Site:
         return done.stdout
 
     def __enter__(self):
-        self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [PYTHON, START], env=self.environ, stdout=log, stderr=log,

@@ -45,7 +45,7 @@ MAX_TASKS = setting("MAX_TASKS", 500)
 RETRIES = setting("RETRIES", 2)
 RETRY_S = setting("RETRY_S", 10.0)
 BATCH_HOURS = setting("BATCH_HOURS", 2.0)
-TRAIN_HOURS = setting("TRAIN_HOURS", 24.0)
+WHOLE_HOURS = setting("WHOLE_HOURS", 24.0)
 
 # A pod has it where the blocks expect it.
 SHARED = Path("/data/shared") if PODS else Path("/") / (
@@ -344,6 +344,7 @@ def solution(path):
     params = {name: pair for rpc in used
               for name, pair in PARAMS.get(rpc, {}).items()}
     sets = {name: env for name, (env, _) in params.items()}
+    whole = timedelta(hours=WHOLE_HOURS)
     watched = WATCH if load == "load_recordings" else ""
     with DAG(
             f"aura_{path.stem}", schedule=watched or None, catchup=False,
@@ -357,7 +358,8 @@ def solution(path):
                 "retry_delay": timedelta(seconds=RETRY_S),
                 "max_retry_delay": timedelta(minutes=10),
                 "execution_timeout": timedelta(hours=BATCH_HOURS)}) as dag:
-        groups = batches(STAGE(node=source, rpc=load, sets=sets).output)
+        groups = batches(STAGE(
+            node=source, rpc=load, sets=sets, execution_timeout=whole).output)
 
         @task_group
         def batch(messages):
@@ -370,7 +372,7 @@ def solution(path):
         if reduced:
             report = STAGE(
                 node=reduced[0], rpc=REDUCED, sets=sets, messages=answers,
-                execution_timeout=timedelta(hours=TRAIN_HOURS)).output
+                execution_timeout=whole).output
             finish([None], [report])
         else:
             finish(groups, answers)

@@ -64,3 +64,16 @@ def trained(site):
     run, state = site.run("aura_training", batch_size=2)
     assert state == "success", site.states("aura_training", run)
     return site, run
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory, trained):
+    """
+    The same shared folder, with a database of its own and no components.
+
+    A scheduler would take part in what ``dags test`` runs.
+    """
+    site, _ = trained
+    found = Site(tmp_path_factory.mktemp("alone") / "home", site.shared)
+    found.command("db", "migrate")
+    return found

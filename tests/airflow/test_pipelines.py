@@ -57,6 +57,14 @@ def test_both_dags_give_the_bytes_of_aura_run(trained, tmp_path, sources):
         assert len(ours) > 5 and (site.shared / mine / "DONE").exists()
 
 
+def test_a_training_by_dags_test_ends_well(alone):
+    text = alone.command("dags", "test", "aura_training", "--conf",
+                         json.dumps({"batch_size": 16}))
+    finished = next(line for line in text.splitlines()
+                    if "DagRun Finished" in line)
+    assert "state=success" in finished
+
+
 def test_messages_are_small_and_hold_paths_not_arrays(trained):
     site, run = trained
     found = site.get(f"dags/aura_training/dagRuns/{run}/taskInstances/"
@@ -146,24 +154,24 @@ def test_recordings_are_predicted_once_each(trained):
         "aura_prediction", run, "batches")
 
 
-def test_more_batches_than_tasks_are_allowed_are_grouped(trained):
-    site, _ = trained
-    text = site.command(
+def test_more_batches_than_tasks_are_allowed_are_grouped(alone):
+    text = alone.command(
         "dags", "test", "aura_prediction", "--conf", json.dumps(
             {"folder": "many", "batch_size": 10}),
         AURA_AIRFLOW_MAX_TASKS="2")
-    assert "DagRun Finished" in text and "state=success" in text
+    finished = next(line for line in text.splitlines()
+                    if "DagRun Finished" in line)
+    assert "state=success" in finished
     assert "batch.export [2]" not in text
     for batch in range(1, 6):
         assert f"export {batch}/5: " in text
 
 
-def test_an_unwritable_shared_folder_is_named(trained, tmp_path):
-    site, _ = trained
-    (tmp_path / "training").symlink_to(site.shared / "many")
+def test_an_unwritable_shared_folder_is_named(alone, tmp_path):
+    (tmp_path / "training").symlink_to(alone.shared / "many")
     (tmp_path / "runs").write_text("")
-    text = site.command("dags", "test", "aura_training", code=1,
-                        SHARED_FOLDER_PATH=str(tmp_path))
+    text = alone.command("dags", "test", "aura_training", code=1,
+                         SHARED_FOLDER_PATH=str(tmp_path))
     assert "disk.unwritable: the folder cannot be written" in text
 
 

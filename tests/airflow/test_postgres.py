@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,20 +16,19 @@ BATCHES = 10
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def database():
     """URL of a PostgreSQL of its own, run by a user who is not root."""
     found = shutil.which("initdb") or next(
         iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
     if not found:
         pytest.skip("no PostgreSQL; apt-get install postgresql brings it")
-    folder = tmp_path_factory.mktemp("postgres")
+    # No other user may enter pytest's own folders.
+    folder = Path(tempfile.mkdtemp(prefix="aura-postgres-"))
     become = []
     if os.geteuid() == 0:
         become = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-        for above in (folder, *folder.parents[:3]):
-            above.chmod(above.stat().st_mode | 0o011)
-    port, programs = free_port(), Path(found).parent
+        shutil.chown(folder, "postgres", "postgres")
+    port, programs = free_port(), Path(found).resolve().parent
     done = subprocess.run(
         [*become, programs / "initdb", "-D", folder / "data", "-U", "airflow",
          "--auth=trust", "--encoding=UTF8"], text=True, capture_output=True,
@@ -50,6 +50,7 @@ def database(tmp_path_factory):
     finally:
         server.terminate()
         server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_killed_scheduler_costs_no_batch_and_doubles_none(
@@ -81,8 +82,8 @@ def test_a_killed_scheduler_costs_no_batch_and_doubles_none(
         f"{number:04d}.lp.gz" for number in range(BATCHES)]
     assert (mine / "DONE").exists()
     assert not list(mine.rglob(".partial-*"))
-    again = Site(tmp_path / "other", tmp_path / "shared",
-                 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database)
+    again = Site(tmp_path / "other", tmp_path / "shared")
+    again.command("db", "migrate")
     again.command("dags", "test", dag, "--conf", '{"batch_size": 5}')
     other, = set((tmp_path / "shared").glob(f"runs/{dag}-*")) - {mine}
     for path in (*mine.glob("events/*.tsv"), *mine.glob("export/*.gz")):
