@@ -142,6 +142,8 @@ def test_processes_and_one_process_give_the_same_bytes(platform, in_process):
         if name.endswith(reports) or "/export/" in name and name.endswith(
                 ".json") or "/arrived/" in name:
             continue                         # these name their run
+        if name.endswith("arrivals.json"):
+            continue            # when each input of these copies was changed
         if name.endswith("card.json"):
             a, b = (json.loads(files[name]) for files in (one, two))
             assert a.pop("created") and b.pop("created")
