@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -31,6 +32,14 @@ SOAK = os.environ.get("AURA_SOAK") == "1"
 SHARED = "sharedfolder1"
 CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges")
+
+
+def until(true, tell=lambda: ""):
+    """Wait for something; `tell` says what is there if it does not come."""
+    deadline = time.monotonic() + LONGEST_S
+    while not true():
+        assert time.monotonic() < deadline, tell()
+        time.sleep(0.02)
 
 
 class Engine:
@@ -95,12 +104,10 @@ class Container:
 
     def wait_for(self, service=""):
         """Wait until a service, or the server, is SERVING; when it was."""
-        deadline = time.monotonic() + LONGEST_S
-        while self.health.Check(
-                health_pb2.HealthCheckRequest(service=service),
-                wait_for_ready=True, timeout=LONGEST_S).status != 1:
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.02)
+        until(lambda: self.health.Check(
+            health_pb2.HealthCheckRequest(service=service),
+            wait_for_ready=True, timeout=LONGEST_S).status == 1,
+            lambda: self.log)
         return datetime.now(UTC)
 
     @property
@@ -121,10 +128,7 @@ class Container:
 
     def wait_for_success(self, *arguments):
         """Repeat an engine's command until it ends with 0."""
-        deadline = time.monotonic() + LONGEST_S
-        while self.engine.code(*arguments):
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.1)
+        until(lambda: not self.engine.code(*arguments), lambda: self.log)
 
     def terminate(self):
         self.engine("kill", "--signal", "TERM", self.id)
@@ -137,6 +141,14 @@ class Container:
         if self.channel is not None:
             self.channel.close()
         self.engine("rm", "-f", self.id, check=False)
+
+
+def opened(source, folder):
+    """A copy of a shared folder that any user may write to."""
+    shutil.copytree(source, folder)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
 from aura.settings import Settings
 from blocks import images
-from conftest import BASE, LONGEST_S, SOAK
+from conftest import BASE, LONGEST_S, SOAK, opened
 
 pytestmark = pytest.mark.images
 
@@ -33,14 +33,6 @@ for_each_block = pytest.mark.parametrize(
 def plan_of(solution):
     text = resources.files("solutions").joinpath(f"{solution}.json")
     return blueprint.parse(text.read_text())
-
-
-def opened(source, folder):
-    """A copy of a shared folder that any user may write to."""
-    shutil.copytree(source, folder)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o777)
-    return folder
 
 
 def files_of(shared):
