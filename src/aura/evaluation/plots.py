@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from aura.pictures import FOOTER, PALE, STYLE
 from aura.workspace import Folder
@@ -58,7 +59,9 @@ def draw(report: Found, folder: Path) -> list[str]:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    # Room for the footer below all that the layout places.
+    layout = ConstrainedLayoutEngine(rect=(0, .2 / height, 1, 1 - .2 / height))
+    figure = Figure(figsize=(width, height), dpi=100, layout=layout)
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
 
@@ -66,12 +69,18 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 def _sensitivity(report: Found) -> Figure:
     """Sensitivity against false alarms per 24 h of everybody."""
     figure, axes = _figure(8, 5)
-    for one, colour in zip(report["detectors"], COLOURS, strict=False):
-        curve = one["curve_with_hindsight"]
+    for place, (one, colour) in enumerate(zip(
+            report["detectors"], COLOURS, strict=False)):
+        # A fixed rule has no other thresholds.
+        fixed = one["threshold"] == "fixed"
+        curve = [] if fixed else one["curve_with_hindsight"]
         rate = [point["false_alarms_per_24h"] for point in curve]
-        part = [point["found"] / point["seizures"] for point in curve]
+        # Lines that coincide are drawn beside each other.
+        part = [point["found"] / point["seizures"] + .006 * (place - 3)
+                for point in curve]
         axes.step(rate, np.maximum.accumulate(part or [0.0])[:len(rate)],
-                  where="post", color=colour, lw=1.4, label=one["name"])
+                  where="post", color=colour, lw=1.4, label=one["name"],
+                  marker="o" if fixed else "")
         for done in one["rounds"]:
             found = done["everybody"]
             axes.plot(found["false_alarms_per_24h"]["value"],
