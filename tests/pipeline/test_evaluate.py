@@ -16,11 +16,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def small(monkeypatch):
     """A tenth of the trees and of the repetitions is enough to see."""
     monkeypatch.setattr(forest, "TREES", 10)
-    monkeypatch.setattr(self_tests, "SHUFFLES", 3)
+    monkeypatch.setattr(self_tests, "SHUFFLES", 2)
     monkeypatch.setattr(chance, "SURROGATES", 20)
 
 
-def healthy(folder, people=4, minutes=20):
+def healthy(folder, people=4, minutes=8):
     """Beat times of people in whom nobody looked for seizures."""
     for number in range(people):
         random = np.random.default_rng(number)
@@ -137,3 +137,30 @@ def test_bad_recordings_are_counted_and_never_silent(
 def test_nothing_to_read_is_said(tmp_path, capsys):
     assert evaluate(tmp_path / "none", "--out", tmp_path / "e") == 1
     assert "none" in capsys.readouterr().err
+
+
+def test_training_learns_from_people_in_whom_nobody_saw_a_seizure(
+        cohort, tmp_path, capsys, monkeypatch):
+    def trained(name):
+        assert cli.main(["train", str(cohort / "patients"), str(
+            cohort / "calm"), "--out", str(tmp_path / name)]) == 0
+        return json.loads((tmp_path / name / "card.json").read_bytes())
+
+    both = trained("both")
+    assert both["data"]["recordings"] == 7
+    assert both["data"]["patients_with_seizures"] == 3
+    assert both["data"]["recordings_taken_as_free_of_seizures"] == 4
+    assert "count as free of seizures" in capsys.readouterr().out
+    monkeypatch.setenv("AURA_ANNOTATED_ONLY", "1")
+    alone = trained("alone")
+    assert alone["data"]["recordings"] == 3
+    assert alone["data"]["recordings_taken_as_free_of_seizures"] == 0
+    assert alone["data"]["fingerprint"] != both["data"]["fingerprint"]
+
+
+def test_a_single_file_without_annotations_is_no_evidence(cohort, tmp_path):
+    assert cli.main(["train", str(cohort / "patients"), str(
+        cohort / "calm" / "h0" / "day.beats.csv"),
+        "--out", str(tmp_path / "m")]) == 0
+    card = json.loads((tmp_path / "m/card.json").read_bytes())
+    assert card["data"]["recordings"] == 3
