@@ -183,7 +183,7 @@ def test_no_name_leaves_the_loader(platform):
     for path, data in named(platform.shared).items():
         by_design = path.endswith((
             "manifest.json", "features.json", "predictions.json",
-            ".aliases.json"))
+            "arrivals.json", ".aliases.json"))
         if path.endswith(".lp.gz"):
             data = gzip.decompress(data)
             assert len(data) > 100 or "/0000" in path

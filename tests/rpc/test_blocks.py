@@ -38,14 +38,14 @@ def recorded_stages(monkeypatch):
 
     def stage(verb):
         class Stage:
-            def __init__(self, *made):
-                self.made = made
+            def __init__(self, *made, remember=False):
+                self.made, self.remember = made, remember
 
             def ready(self):
                 return self.made[-1] == "recordings"
 
         def call(self, *request):
-            seen.append((self.made, request))
+            seen.append((self.made, request, self.remember))
             return aura_pb2.EcgBatch(run_id="answered")
 
         setattr(Stage, verb, call)
@@ -71,7 +71,9 @@ def test_every_rpc_hands_its_request_to_the_stage(block, recorded_stages):
         request = getattr(aura_pb2, method.input_type.name)()
         answer = getattr(servicer, method.name)(request, None)
         assert answer.run_id == "answered"
-        made, given = recorded_stages.pop()
+        made, given, remember = recorded_stages.pop()
+        # A folder that is watched holds recordings, not lessons.
+        assert remember == (method.name == "load_recordings")
         assert made[0].folder.root == shared
         assert made[1] is settings
         if block.name == "ecg-loader":
