@@ -36,6 +36,15 @@ def free_port():
         return found.getsockname()[1]
 
 
+class Refused(OSError):
+    """An answer other than the one that was asked for."""
+
+    @property
+    def code(self):
+        """The HTTP status."""
+        return self.args[0]
+
+
 class Site:
     """
     An Airflow; a context manager that runs all its components.
@@ -84,7 +93,7 @@ class Site:
             try:
                 if there():
                     return
-            except (urllib.error.URLError, ConnectionError, OSError):
+            except OSError:
                 pass
             assert self.process.poll() is None, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
@@ -149,8 +158,12 @@ class Site:
                      "Accept": "application/json", **(
                          {"Authorization": f"Bearer {self._token}"}
                          if self._token else {})})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read() or b"null")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refused(error.code) from None
 
     def trigger(self, dag, run=None, **params):
         """Start a run; its id."""

@@ -294,7 +294,7 @@ def batches(messages, **context):
 @task(trigger_rule="all_done_min_one_success", retries=0)
 def finish(groups, answers, **context):
     """Say what came of the run; it fails if a task before it did."""
-    there = [some for some in answers if some]
+    there = [some for some in answers or () if some]
     failed = len(groups) - len(there)
     if failed:
         raise AirflowFailException(

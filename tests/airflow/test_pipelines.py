@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-import urllib.error
 
 import pytest
 
-from tests.airflow_site import PYTHON, ROOT, START
+from tests.airflow_site import PYTHON, ROOT, START, Refused
 
 pytestmark = pytest.mark.airflow
 AURA = ROOT / ".venv/bin/aura"
@@ -101,6 +100,8 @@ def test_a_missing_model_fails_at_once_and_says_so(site):
         "failed", "failed", 1)
     assert "model.missing: there is no model; train one first" in site.said(
         "aura_prediction", run, "batch.predict", 0)
+    assert "1 of 1 tasks failed" in site.said(
+        "aura_prediction", run, "finish")
 
 
 def test_a_batch_that_fails_does_not_cost_the_others(trained):
@@ -188,14 +189,14 @@ def test_parameters_have_types_descriptions_and_defaults(site, dag, names):
         # The form demands what may not be null.
         assert "null" in kind or param["value"] not in (None, "")
         assert param["description"].endswith(".")
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(Refused) as refused:
         site.trigger(dag, folder="../elsewhere")
     assert refused.value.code == 400
 
 
 def test_only_this_machine_can_talk_to_it_and_nobody_without_password(site):
     user, password = site.password()
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(Refused) as refused:
         site._ask("auth/token", {"username": user, "password": user})
     assert refused.value.code == 401
     assert len(password) > 20
