@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,8 +24,11 @@ def missing():
     """Why there is no Airflow here, or None."""
     if not PYTHON.is_file():
         return f"no {PYTHON.relative_to(ROOT)}; make airflow-env makes it"
-    probe = subprocess.run([PYTHON, "-c", "import airflow.sdk"],
-                           cwd="/", text=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as home:
+        # Else it would make a home for itself in the user's.
+        probe = subprocess.run(
+            [PYTHON, "-c", "import airflow.sdk"], cwd="/", text=True,
+            env={**os.environ, "AIRFLOW_HOME": home}, capture_output=True)
     return (f"airflow.sdk: {probe.stderr.splitlines()[-1]}"
             if probe.returncode else None)
 
