@@ -21,7 +21,9 @@ def register(verbs: Any) -> None:
         description="Train a RandomForest on annotated recordings and "
         "validate it patient by patient. Annotations are read from files "
         "beside the recordings (.tse_bi, .csv_bi, BIDS *_events.tsv and "
-        "more, see docs/formats.md), or from EDF+.",
+        "more, see docs/formats.md), or from EDF+. A folder in which nothing "
+        "at all is annotated, beside annotated ones, counts as people without "
+        "seizures; AURA_ANNOTATED_ONLY=1 leaves it out.",
         epilog="example: aura train study/ --out model")
     train.add_argument("paths", nargs="+", type=Path, metavar="IN",
                        help=TREES)
