@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from aura.recording import Event
 from aura.review.desk import Desk
 from aura.review.guard import Access
 from aura.review.server import Server
-from tests.review_runs import opened
+from tests.browser.pages import HOSTILE
+from tests.review_runs import alarm, make_run, opened
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run",
              "--disable-background-networking", "--disable-component-update",
@@ -78,3 +80,21 @@ def serve():
         server.stop()
     for _, thread in running:
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    return make_run(
+        tmp_path_factory.mktemp("run"),
+        {"one": [alarm(80), alarm(310), alarm(500, 20)], "blank": [],
+         "odd": [Event(100.0, 20.0, "sz", .5)], "flat": []},
+        {"odd": [Event(300.0, 60.0, f"sz_{HOSTILE}")], "blank": None},
+        one={}, blank={"seed": 2, "seconds": 120, "seizure": None},
+        odd={"seed": 3},
+        flat={"seed": 4, "seconds": 120, "seizure": None})
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    shutil.copytree(made, tmp_path / "out")
+    return tmp_path / "out"

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import edfio
 import pytest
@@ -10,69 +9,33 @@ from playwright.sync_api import expect
 
 from aura.recording import Event
 from aura.review.document import write_document
-from tests.review_runs import alarm, make_run
+from tests.browser.pages import (
+    HOSTILE,
+    Held,
+    as_reviewer,
+    chosen,
+    open_case,
+    ready,
+    settled,
+    shown,
+    state,
+    untroubled,
+)
+from tests.review_runs import make_run
 
 pytestmark = pytest.mark.browser
-
-HOSTILE = '<img src=x onerror=alert(1)>"\'</script><b>&amp;'
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return make_run(
-        tmp_path_factory.mktemp("run"),
-        {"one": [alarm(80), alarm(310), alarm(500, 20)], "blank": [],
-         "odd": [Event(100.0, 20.0, "sz", .5)], "flat": []},
-        {"odd": [Event(300.0, 60.0, f"sz_{HOSTILE}")], "blank": None},
-        one={}, blank={"seed": 2, "seconds": 120, "seizure": None},
-        odd={"seed": 3},
-        flat={"seed": 4, "seconds": 120, "seizure": None})
-
-
-@pytest.fixture
-def run(made, tmp_path):
-    shutil.copytree(made, tmp_path / "out")
-    return tmp_path / "out"
-
-
-def ready(page):
-    """Wait until the page shows something; its policy forbids to poll."""
-    expect(page.locator("html[data-ready=yes]")).to_be_attached()
-
-
-def open_case(page, site, name):
-    page.goto(f"{site.address}#r={site.keys[name]}")
-    ready(page)
-    expect(page.locator(".stack")).to_be_visible()
-
-
-def chosen(page):
-    """Verdict and times of the selected event."""
-    return page.locator(".detail .chosen").inner_text(), page.locator(
-        ".detail .times").inner_text()
-
-
-def as_reviewer(page, name="Dr. Ångström"):
-    page.get_by_label("Reviewer").fill(name)
-    page.get_by_label("Reviewer").press("Escape")
-
-
-def untroubled(page, site=None):
-    """Nothing was blocked, nothing failed, nothing went elsewhere."""
-    assert page.faults == []
-    if site is not None:
-        assert all(url.startswith(site.address) for url in page.asked)
 
 
 def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
     site, page = serve(run), browse()
     page.goto(site.address)
     page.get_by_role("link", name="one.edf").click()
-    ready(page)
-    assert "false alarm" in chosen(page)[0]
-    page.keyboard.press("n")
+    settled(page)
     verdict, times = chosen(page)
-    assert "false alarm" in verdict and "20 s" in times
+    expect(verdict).to_contain_text("false alarm")
+    page.keyboard.press("n")
+    expect(verdict).to_contain_text("false alarm")
+    expect(times).to_contain_text("20 s")
     expect(page.locator("#said")).to_contain_text("2 of 2")
     as_reviewer(page)
     page.get_by_label("Onset").fill("0:08:21.5")
@@ -82,7 +45,7 @@ def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
     page.get_by_role("button", name="Save the change").click()
     expect(page.locator(".trail li")).to_have_count(1)
     page.reload()
-    ready(page)
+    settled(page)
     page.locator(".event", has_text="発作").click()
     expect(page.get_by_label("Note")).to_have_value("left arm")
     expect(page.locator(".trail")).to_contain_text("by Dr. Ångström")
@@ -113,26 +76,28 @@ def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
     assert outline == "solid"
     page.keyboard.press("Enter")
     expect(page.locator(".stack")).to_be_visible()
-    first = chosen(page)
+    settled(page)
+    times = chosen(page)[1]
+    first = times.inner_text()
     page.keyboard.press("n")
-    assert chosen(page) != first
+    expect(times).not_to_have_text(first)
     page.keyboard.press("p")
-    assert chosen(page) == first
+    expect(times).to_have_text(first)
     page.keyboard.press("a")
     expect(page.get_by_label("Reviewer")).to_be_focused()
     page.keyboard.type("Ana")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
-    expect(page.locator(".detail .state")).to_contain_text("accepted")
+    expect(state(page)).to_contain_text("accepted")
     page.keyboard.press("x")
-    expect(page.locator(".detail .state")).to_contain_text("rejected")
+    expect(state(page)).to_contain_text("rejected")
     page.keyboard.press("u")
-    expect(page.locator(".detail .state")).to_contain_text("not decided")
+    expect(state(page)).to_contain_text("not decided")
     page.keyboard.press("e")
     expect(page.get_by_label("Onset")).to_be_focused()
     page.keyboard.type("0:01:30.0")
     page.keyboard.press("Enter")
-    expect(page.locator(".detail .state")).to_contain_text("edited")
+    expect(state(page)).to_contain_text("edited")
     page.keyboard.press("Escape")
     page.keyboard.press("i")
     expect(page.locator(".event", has_text="added")).to_have_count(1)
@@ -140,41 +105,28 @@ def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
     untroubled(page, site)
 
 
-# The address follows 400 ms after the last frame; a later timer of the same
-# page comes after it, however busy the machine is.
-SETTLED = """() => new Promise((done) => requestAnimationFrame(() =>
-  requestAnimationFrame(() => setTimeout(done, 900))))"""
-
-
-def shown_from(page):
-    page.evaluate(SETTLED)
-    found = re.search(r"from=([\d.]+)&to=([\d.]+)", page.url)
-    return float(found[1]), float(found[2])
-
-
 def test_one_can_zoom_pan_and_drag(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     page.keyboard.press("2")
-    start, stop = shown_from(page)
-    assert stop - start == pytest.approx(60, abs=.2)
+    start, _ = shown(page, lambda start, stop: (
+        stop - start == pytest.approx(60, abs=.2)))
     page.keyboard.press("ArrowRight")
-    assert shown_from(page)[0] == pytest.approx(start + 12, abs=.2)
+    shown(page, lambda now, _: now == pytest.approx(start + 12, abs=.2))
     page.keyboard.press("+")
-    start, stop = shown_from(page)
-    assert stop - start == pytest.approx(30, abs=.2)
+    start, _ = shown(page, lambda start, stop: (
+        stop - start == pytest.approx(30, abs=.2)))
     box = page.locator(".row.rate").bounding_box()
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 500, middle)
     page.mouse.down()
     page.mouse.move(box["x"] + 300, middle, steps=5)
     page.mouse.up()
-    assert shown_from(page)[0] > start + 4
+    shown(page, lambda now, _: now > start + 4)
     page.mouse.wheel(0, 600)
-    start, stop = shown_from(page)
-    assert stop - start > 60
+    shown(page, lambda start, stop: stop - start > 60)
     page.keyboard.press("5")
-    assert shown_from(page) == (0, 600)
+    shown(page, lambda start, stop: (start, stop) == (0, 600))
     untroubled(page, site)
 
 
@@ -182,26 +134,25 @@ def test_a_drag_of_the_bar_changes_the_event(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     as_reviewer(page)
-    page.get_by_label("Onset").fill("0:01:30.0")
+    onset = page.get_by_label("Onset")
+    expect(onset).to_have_value("0:01:20.0")
+    onset.fill("0:01:30.0")
     page.keyboard.press("Escape")
-    page.get_by_role("listbox").press("ArrowDown")
-    page.get_by_role("listbox").press("ArrowUp")
-    page.get_by_label("Onset").fill("0:01:25.0")
-    onset = page.evaluate("""() => {
-        const box = document.querySelector('.row.lanes canvas')
-            .getBoundingClientRect();
-        return [box.left, box.top, box.width]; }""")
-    start, stop = shown_from(page)
-    left, top, width = onset
+    expect(onset).to_have_value("0:01:20.0")
+    onset.fill("0:01:25.0")
+    expect(page.locator(".save")).to_be_enabled()
+    onset.evaluate("one => one.blur()")
+    page.keyboard.press("5")
+    box = page.locator(".row.lanes canvas").bounding_box()
 
     def at(seconds):
-        return left + 122 + (seconds - start) / (stop - start) * (
-            width - 136)
+        return box["x"] + 122 + seconds / 600 * (box["width"] - 136)
 
-    page.mouse.move(at(100), top + 60)
+    page.mouse.move(at(100), box["y"] + 60)
     page.mouse.down()
-    page.mouse.move(at(150), top + 60, steps=8)
+    page.mouse.move(at(150), box["y"] + 60, steps=8)
     page.mouse.up()
+    expect(onset).to_have_value(re.compile(r"0:02:1[3-6]\.\d"))
     page.get_by_role("button", name="Save the change").click()
     expect(page.locator(".trail li")).to_have_count(1)
     step = json.loads((site.reviews / "log/one.jsonl").read_text(
@@ -216,16 +167,22 @@ def test_two_tabs_do_not_lose_one_anothers_decisions(browse, serve, run):
     open_case(one, site, "one.edf")
     other = one.context.new_page()
     open_case(other, site, "one.edf")
+    # The other tab sees nothing new until it decides itself.
+    news = Held(other, "**/review", "GET")
+    posts = Held(other, "**/review", "POST")
     as_reviewer(one, "Ana")
     one.keyboard.press("a")
-    expect(one.locator(".detail .state")).to_contain_text("accepted")
+    expect(state(one)).to_contain_text("accepted")
     as_reviewer(other, "Ben")
     other.keyboard.press("x")
+    posts.wait()
+    for held in (news, posts):
+        held.free()
     expect(other.locator(".toast")).to_contain_text("changed meanwhile")
-    expect(other.locator(".detail .state")).to_contain_text("by Ana")
+    expect(state(other)).to_contain_text("by Ana")
     other.keyboard.press("n")
     other.keyboard.press("x")
-    expect(other.locator(".detail .state")).to_contain_text("by Ben")
+    expect(state(other)).to_contain_text("by Ben")
     steps = [json.loads(line) for line in (
         site.reviews / "log/one.jsonl").read_text().splitlines()[1:]]
     assert [(step["reviewer"], step["action"]) for step in steps] == [
@@ -316,14 +273,14 @@ CONTRAST = """() => {
 def test_everything_that_can_be_used_has_a_name(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
+    expect(page.locator(".row.rate .body")).to_have_attribute(
+        "aria-label", re.compile("bpm"))
     nameless = page.evaluate("""() => [...document.querySelectorAll(
         'button, a, input, [role=img], [role=listbox], section')].filter(
         (one) => !(one.getAttribute('aria-label') || one.textContent.trim()
           || one.labels?.length)).map((one) => one.outerHTML)""")
     assert nameless == []
     assert page.locator("h1").count() == 1
-    expect(page.locator(".row.rate .body")).to_have_attribute(
-        "aria-label", re.compile("bpm"))
 
 
 def test_one_file_shows_the_same_without_a_server(
@@ -337,7 +294,7 @@ def test_one_file_shows_the_same_without_a_server(
     ready(page)
     expect(page.locator(".event")).to_have_count(2)
     page.keyboard.press("n")
-    assert "missed" in chosen(page)[0]
+    expect(chosen(page)[0]).to_contain_text("missed")
     expect(page.locator(".reasons li").first).to_be_visible()
     page.keyboard.press("2")
     for _ in range(300):

@@ -12,6 +12,13 @@ export function element(tag, attributes, ...children) {
   return made;
 }
 
+// New buttons in the place of old ones; the focus stays where it was.
+export function renew(place, ...children) {
+  const held = [...place.children].indexOf(document.activeElement);
+  place.replaceChildren(...children);
+  if (held >= 0) children[Math.min(held, children.length - 1)]?.focus();
+}
+
 export function say(text) {
   const place = document.getElementById("said");
   // The same text twice is said twice only if it changes in between.

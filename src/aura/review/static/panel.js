@@ -1,11 +1,12 @@
 // The sidebar: list of events, why it fired, decision and audit trail.
-import { VERDICTS, badge, element, lasting, number, parseSince, remember, remembered, since, verdictWord } from "./dom.js";
+import { VERDICTS, badge, element, lasting, number, remember, remembered, renew, verdictWord } from "./dom.js";
+import { Form } from "./form.js";
+import { trail } from "./trail.js";
+import { why } from "./why.js";
 
 const ROW = 46;
 const FILTERS = [["all", "All"], ["disagreements", "Disagreements"],
   ["TP", "TP"], ["FP", "FP"], ["FN", "FN"], ["open", "Undecided"]];
-const LABELS = ["sz", "sz_foc", "sz_foc_a", "sz_foc_ia", "sz_gen",
-  "sz_gen_m", "sz_gen_nm", "bckg", "impd"];
 const DECISIONS = { open: "not decided", accepted: "accepted",
   rejected: "rejected" };
 
@@ -29,14 +30,33 @@ export class Panel {
       onkeydown: (event) => this.keyed(event) });
     this.spacer = element("div", { class: "spacer" });
     this.list.append(this.spacer);
-    this.detail = element("div", { class: "detail" });
     this.place.replaceChildren(
-      element("h2", null, "Events"), this.filters, this.list, this.detail);
+      element("h2", null, "Events"), this.filters, this.list,
+      this.buildDetail());
     new ResizeObserver(() => this.drawRows()).observe(this.list);
   }
 
+  // The selected event. Its parts stay and are filled anew, so that news
+  // take neither the focus nor what is being typed.
+  buildDetail() {
+    const part = () => element("div", { class: "part" });
+    Object.assign(this, { about: part(), reason: part(), decided: part(),
+      buttons: element("div", { class: "buttons" }), trail: part() });
+    this.form = new Form(this.duration_s, this.actions);
+    this.reviewer = element("input", {
+      id: "reviewer", autocomplete: "name", maxlength: "80",
+      value: remembered("reviewer") ?? "",
+      placeholder: "your name, for the audit trail",
+      oninput: () => remember("reviewer", this.who()) });
+    return element("div", { class: "detail" }, this.about, this.reason,
+      this.decided, ...(this.editable ? [
+        element("label", { class: "reviewer" }, "Reviewer", this.reviewer),
+        this.buttons, this.form.place] : []),
+      this.trail);
+  }
+
   refresh() {
-    this.filters.replaceChildren(...FILTERS.map(([name, word]) => {
+    renew(this.filters, ...FILTERS.map(([name, word]) => {
       const count = this.events.matching(name).length;
       const shape = VERDICTS[name]?.shape;
       return element("button", {
@@ -138,17 +158,18 @@ export class Panel {
 
   drawDetail() {
     const event = this.events.byKey.get(this.selected);
-    // What stands in the form must survive news from elsewhere.
-    const draft = this.form?.isConnected && this.form.dataset.key
-      === this.selected && this.actions.draft() !== null;
-    if (draft) return;
+    this.form.show(event, event && this.events.current(event));
+    this.buttons.hidden = event === undefined;
+    this.drawWhy();
     if (event === undefined) {
-      this.form = null;
-      this.detail.replaceChildren(this.noEvent());
+      this.about.replaceChildren(this.noEvent());
+      for (const part of [this.decided, this.buttons, this.trail]) {
+        part.replaceChildren();
+      }
       return;
     }
     const now = this.events.current(event);
-    this.detail.replaceChildren(
+    this.about.replaceChildren(
       element("h2", { class: "chosen" }, badge(event.verdict, undefined,
         event.layer), ` ${verdictWord(event.verdict, event.layer)}`),
       element("p", { class: "times" },
@@ -157,8 +178,17 @@ export class Panel {
         + `${lasting(now.duration_s)}`,
         event.latency_s === null ? "" : element("span", { class: "late" },
           ` · alarm ${number(Math.abs(event.latency_s))} s `
-          + (event.latency_s < 0 ? "before" : "after") + " the onset")),
-      ...this.why(event), ...this.decide(event, now), ...this.trail(event));
+          + (event.latency_s < 0 ? "before" : "after") + " the onset")));
+    this.decided.replaceChildren(...this.state(event));
+    renew(this.buttons, ...this.choices(event));
+    this.trail.replaceChildren(
+      ...trail(event.key, this.events.review.steps));
+  }
+
+  drawWhy() {
+    const event = this.events.byKey.get(this.selected);
+    this.reason.replaceChildren(...(event === undefined ? []
+      : why(event, this.reasons, this.clock)));
   }
 
   noEvent() {
@@ -175,229 +205,33 @@ export class Panel {
     return `saved as ${files.tsv} and ${files.edf}`;
   }
 
-  why(event) {
-    if (event.given === null) return [];
-    const title = event.layer === "predicted" ? "Why it fired"
-      : event.verdict === "FN" ? "Why it did not fire"
-        : "What the model saw";
-    const head = element("h3", null, title);
-    if (this.reasons === null) {
-      return [head, element("p", { class: "quiet" }, "Loading …")];
-    }
-    if (this.reasons.problem !== null) {
-      return [head, element("p", { class: "quiet" },
-        `Cannot be said: ${this.reasons.problem}`)];
-    }
-    const told = this.reasons.events[event.key];
-    if (told === undefined || told.time_s === null) {
-      return [head, element("p", { class: "quiet" }, told === undefined
-        ? "Not computed for so many events."
-        : "Nothing around this event could be scored.")];
-    }
-    const moment = event.layer === "predicted" ? "when the alarm was raised"
-      : event.verdict === "FN" ? "when the model came closest"
-        : "when the model was surest";
-    const used = told.reasons.filter((one) => one.used);
-    const others = told.reasons.filter((one) => !one.used);
-    return [head,
-      element("p", { class: "quiet" },
-        `${this.clock.time(told.time_s)}, ${moment}: probability `
-        + `${number(told.probability, 2)}`),
-      ...(used.length === 0 ? [] : [
-        element("h4", null, "What the model uses"),
-        element("ul", { class: "reasons" }, ...used.map(reason))]),
-      ...(others.length === 0 ? [] : [
-        element("h4", null, "Also unusual for this patient"),
-        element("ul", { class: "reasons" }, ...others.map(reason))]),
-      element("p", { class: "key" }, element("span", { class: "swatch" }),
-        " usual here (5th to 95th percentile) ",
-        element("span", { class: "dot" }), " at this moment")];
-  }
-
-  decide(event, now) {
+  state(event) {
     const decision = this.events.decision(event);
     const who = event.item === null ? "" : `, by ${event.item.by}`;
-    const head = element("h3", null, "Decision ",
+    return [element("h3", null, "Decision ",
       element("span", { class: `state ${decision}` },
         `${DECISIONS[decision]}${event.item?.changed ? ", edited" : ""}`
-        + who));
-    if (!this.editable) {
-      return [head, element("p", { class: "quiet" }, event.item?.note ? (
-        `Note: ${event.item.note}`) : "This file shows a review; "
-        + "decisions are taken with aura review.")];
-    }
-    const act = (action) => () => this.actions.act(action, event.key);
+        + who)),
+    ...(this.editable ? [] : [element("p", { class: "quiet" },
+      event.item?.note ? `Note: ${event.item.note}` : "This file shows a "
+        + "review; decisions are taken with aura review.")])];
+  }
+
+  choices(event) {
+    const decision = this.events.decision(event);
     const button = (word, key, action, more = {}) => element("button", {
       type: "button", "aria-keyshortcuts": key, ...more,
-      onclick: act(action) }, word, element("kbd", null, key));
-    const added = event.layer === "added";
-    this.form = this.fields(event, now);
-    return [head, this.reviewerField(),
-      element("div", { class: "buttons" },
-        ...(added ? [button("Remove", "x", "remove")] : [
-          button("Accept", "a", "accept", { class: "accept",
-            "aria-pressed": String(decision === "accepted") }),
-          button("Reject", "x", "reject", { class: "reject",
-            "aria-pressed": String(decision === "rejected") }),
-          event.item === null ? "" : button("Undo", "u", "reset")])),
-      this.form];
-  }
-
-  reviewerField() {
-    this.reviewer = element("input", {
-      id: "reviewer", autocomplete: "name", maxlength: "80",
-      value: remembered("reviewer") ?? "",
-      placeholder: "your name, for the audit trail",
-      onchange: () => remember("reviewer", this.reviewer.value.trim()) });
-    return element("label", { class: "reviewer" }, "Reviewer",
-      this.reviewer);
-  }
-
-  fields(event, now) {
-    const field = (name, word, value, more = {}) => element("label", null,
-      word, element("input", { name, value, ...more,
-        oninput: () => this.typed() }));
-    const form = element("form", { class: "fields", novalidate: true,
-      onsubmit: (sent) => {
-        sent.preventDefault();
-        this.save();
-      } },
-    field("onset", "Onset", since(now.onset_s, 1), {
-      inputmode: "decimal", "aria-describedby": "fields-hint" }),
-    field("duration", "Duration (s)", String(
-      Number(now.duration_s.toFixed(2))), { inputmode: "decimal" }),
-    field("label", "Label", now.label, { list: "labels", maxlength: "64" }),
-    field("note", "Note", event.item?.note ?? "", { maxlength: "500" }),
-    element("datalist", { id: "labels" }, ...LABELS.map(
-      (label) => element("option", { value: label }))),
-    element("p", { id: "fields-hint", class: "quiet" },
-      "Onset since the start (h:mm:ss) or drag the green bar; labels that "
-      + "begin with sz count as seizures."),
-    element("p", { class: "wrong", role: "alert" }),
-    element("div", { class: "buttons" },
-      element("button", { type: "submit", class: "save", disabled: true },
-        "Save the change", element("kbd", null, "Enter")),
-      element("button", { type: "button", class: "cancel", disabled: true,
-        onclick: () => this.actions.cancel() }, "Cancel",
-      element("kbd", null, "Esc"))));
-    form.dataset.key = event.key;
-    return form;
-  }
-
-  // What the fields say; null where a field makes no sense.
-  read() {
-    const value = (name) => this.form.elements[name].value.trim();
-    const onset_s = parseSince(value("onset"));
-    const duration_s = Number(value("duration").replace(",", "."));
-    const wrong = this.form.querySelector(".wrong");
-    wrong.textContent = Number.isNaN(onset_s)
-      ? "The onset is a time since the start, such as 0:15:41.0."
-      : !(duration_s > 0) ? "The duration is a number of seconds above 0."
-        : onset_s + duration_s > this.duration_s + 0.005
-          ? `The recording ends at ${since(this.duration_s, 1)}.`
-          : value("label") === "" ? "A label is needed." : "";
-    return wrong.textContent ? null : { onset_s, duration_s,
-      label: value("label"), note: value("note") };
-  }
-
-  typed() {
-    const read = this.read();
-    for (const button of this.form.querySelectorAll("button")) {
-      button.disabled = false;
-    }
-    this.form.querySelector(".save").disabled = read === null;
-    this.actions.typed(read);
-  }
-
-  drafted(onset_s, duration_s) {
-    if (!this.form?.isConnected) return;
-    this.form.elements.onset.value = since(onset_s, 1);
-    this.form.elements.duration.value = String(
-      Number(duration_s.toFixed(2)));
-    this.typed();
-  }
-
-  save() {
-    const read = this.read();
-    if (read !== null) this.actions.save(this.form.dataset.key, read);
-  }
-
-  edit() {
-    this.form?.elements.onset.focus();
-    this.form?.elements.onset.select();
+      onclick: () => this.actions.act(action, event.key) },
+    word, element("kbd", null, key));
+    return event.layer === "added" ? [button("Remove", "x", "remove")] : [
+      button("Accept", "a", "accept", { class: "accept",
+        "aria-pressed": String(decision === "accepted") }),
+      button("Reject", "x", "reject", { class: "reject",
+        "aria-pressed": String(decision === "rejected") }),
+      ...(event.item === null ? [] : [button("Undo", "u", "reset")])];
   }
 
   who() {
-    const name = (this.reviewer?.value ?? remembered("reviewer")
-      ?? "").trim();
-    if (name !== "") remember("reviewer", name);
-    return name;
+    return this.reviewer.value.trim();
   }
-
-  askWho() {
-    this.reviewer?.focus();
-  }
-
-  trail(event) {
-    const steps = this.events.review.steps.filter((step) => [
-      step.before, step.after].some((one) => one?.key === event.key));
-    if (steps.length === 0) return [];
-    const words = { accept: "accepted", reject: "rejected", change: "edited",
-      add: "added", remove: "removed", reset: "decision taken back" };
-    return [element("h3", null, "Audit trail"),
-      element("ol", { class: "trail" }, ...steps.reverse().map(
-        (step) => element("li", null,
-          element("b", null, `${words[step.action] ?? step.action} `),
-          `by ${step.reviewer} `,
-          element("time", { datetime: step.time },
-            step.time.slice(0, 19).replace("T", " ") + " UTC"),
-          element("small", null, difference(step)))))];
-  }
-}
-
-function difference(step) {
-  const { before, after } = step;
-  if (before === null || after === null) return "";
-  const told = [];
-  if (before.onset_s !== after.onset_s
-    || before.duration_s !== after.duration_s) {
-    const span = (one) => `${since(one.onset_s, 1)} + ${lasting(
-      one.duration_s)}`;
-    told.push(`${span(before)} → ${span(after)}`);
-  }
-  if (before.label !== after.label) {
-    told.push(`${before.label} → ${after.label}`);
-  }
-  if (before.note !== after.note && after.note !== "") {
-    told.push(`note: ${after.note}`);
-  }
-  return told.join("; ");
-}
-
-// A feature: where it usually lies, and where it was.
-function reason(one) {
-  const values = [one.low, one.high, one.value].filter((v) => v !== null);
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const room = (most - least) * 0.08 || 1;
-  const at = (value) => 100 * (value - least + room)
-    / (most - least + 2 * room);
-  const unit = one.unit === "1" ? "" : ` ${one.unit.replace("ms2", "ms²")}`;
-  const usual = one.low === null ? "usual range unknown"
-    : `usually ${number(one.low, 2)} to ${number(one.high, 2)}${unit}`;
-  const scale = element("span", { class: "scale", "aria-hidden": "true" });
-  if (one.low !== null) {
-    const band = element("span", { class: "band" });
-    band.style.left = `${at(one.low)}%`;
-    band.style.width = `${at(one.high) - at(one.low)}%`;
-    scale.append(band);
-  }
-  if (one.value !== null) {
-    const point = element("span", { class: "point" });
-    point.style.left = `${at(one.value)}%`;
-    scale.append(point);
-  }
-  return element("li", { title: `${one.name}: ${one.window}` },
-    element("span", { class: "name" }, one.title),
-    element("b", null, `${number(one.value)}${unit}`), scale,
-    element("small", null, usual));
 }

@@ -1,4 +1,5 @@
 // One recording: plots, sidebar, keys, and the edits.
+import { Decisions } from "./decisions.js";
 import { Clock, badge, element, lasting, number, say, since, verdictWord } from "./dom.js";
 import { Events } from "./events.js";
 import { keysDialog, singleKeys, typing } from "./keys.js";
@@ -14,13 +15,18 @@ export class RecordingPage {
     Object.assign(this, { place, source, detail });
     this.clock = new Clock(detail.start);
     this.events = new Events(detail);
-    this.draft = null;
     this.selected = null;
-    this.busy = false;
+    this.abort = new AbortController();
+    this.editable = source.editable && detail.review.error === null;
+    this.decisions = new Decisions(
+      (wanted) => source.change(detail.key, wanted), {
+        version: () => this.events.review.version,
+        known: (key) => this.events.byKey.has(key),
+        saved: (...told) => this.saved(...told),
+        refused: (...told) => this.refused(...told) });
     this.time = new TimeWindow(detail.duration_s, () => this.plots?.redraw());
     this.build();
     this.begin(start);
-    this.abort = new AbortController();
     const options = { signal: this.abort.signal };
     document.addEventListener("keydown", (event) => this.keyed(event),
       options);
@@ -31,6 +37,7 @@ export class RecordingPage {
   leave() {
     this.abort.abort();
     clearInterval(this.looking);
+    clearTimeout(this.noting);
   }
 
   build() {
@@ -46,19 +53,16 @@ export class RecordingPage {
         readout: this.readout, drawn: () => this.told(),
         select: (key) => this.select(key, false),
         selectAt: (span) => this.selectAt(span),
-        drafted: (onset, length) => this.panel.drafted(onset, length) });
+        drafted: (onset, length) => this.panel.form.drafted(onset, length) });
     this.panel = new Panel(side, this.events, this.clock,
-      this.detail.duration_s, this.source.editable, {
+      this.detail.duration_s, this.editable, {
         select: (key) => this.select(key, true),
         act: (action, key) => this.change({ action, key }),
-        save: (key, fields) => this.saveFields(key, fields),
+        save: (key, fields, version) => this.saveFields(
+          key, fields, version),
         cancel: () => this.cancel(),
-        draft: () => this.draft,
-        typed: (fields) => {
-          this.draft = fields;
-          this.plots.draft = fields;
-          this.plots.redraw();
-        } });
+        version: () => this.events.review.version,
+        typed: (fields) => this.draft(fields) });
   }
 
   heading() {
@@ -94,7 +98,6 @@ export class RecordingPage {
     }
     if (this.detail.review.error !== null) {
       told.push(`Decisions cannot be saved: ${this.detail.review.error}`);
-      this.source.editable = false;
     }
     const warned = this.detail.problems.map(
       (one) => `${one.rule}: ${one.text}`);
@@ -163,7 +166,7 @@ export class RecordingPage {
     } catch (refusal) {
       this.panel.reasons = { events: {}, problem: refusal.message };
     }
-    this.panel.drawDetail();
+    this.panel.drawWhy();
   }
 
   stops() {
@@ -192,7 +195,7 @@ export class RecordingPage {
   }
 
   select(key, move, tell = true, list = this.events.all) {
-    if (this.draft !== null && key !== this.selected) this.cancel();
+    if (key !== this.selected) this.cancel();
     const event = this.events.byKey.get(key);
     if (event === undefined) return;
     this.selected = key;
@@ -233,6 +236,7 @@ export class RecordingPage {
   }
 
   told() {
+    if (this.abort.signal.aborted) return;
     const { cursor, from, to } = this.time;
     const { rate, base, chance, lost, beat } = this.plots.values(cursor);
     const parts = [
@@ -254,7 +258,7 @@ export class RecordingPage {
 
   // -- edits -------------------------------------------------------------
 
-  saveFields(key, fields) {
+  saveFields(key, fields, version) {
     const event = this.events.byKey.get(key);
     const now = this.events.current(event);
     // A field that was not touched keeps what it rounds on the screen.
@@ -264,7 +268,7 @@ export class RecordingPage {
       onset_s: same(fields.onset_s, now.onset_s, 0.05)
         ? now.onset_s : fields.onset_s,
       duration_s: same(fields.duration_s, now.duration_s, 0.005)
-        ? now.duration_s : fields.duration_s });
+        ? now.duration_s : fields.duration_s }, { version, fields });
   }
 
   add() {
@@ -272,48 +276,56 @@ export class RecordingPage {
       this.time.cursor, this.detail.duration_s - 1));
     this.change({ action: "add", key: "", label: "sz",
       onset_s: Math.round(onset_s * 10) / 10,
-      duration_s: Math.min(30, this.detail.duration_s - onset_s) });
+      duration_s: Math.min(30, this.detail.duration_s - onset_s) },
+    { selected: this.selected });
   }
 
-  cancel() {
-    this.draft = null;
-    this.plots.draft = null;
-    this.panel.drawDetail();
+  draft(fields) {
+    this.plots.draft = fields;
     this.plots.redraw();
   }
 
-  async change(wanted) {
-    if (!this.source.editable || this.busy) return;
+  cancel() {
+    if (!this.panel.form.touched) return;
+    this.panel.form.drop();
+    this.panel.drawDetail();
+    this.draft(null);
+  }
+
+  change(wanted, asked) {
+    if (!this.editable) return;
     const reviewer = this.panel.who();
     if (reviewer === "") {
       this.tell("Say who you are first: the audit trail names reviewers.");
-      if (this.selected === null && this.events.all.length > 0) {
-        this.select(this.events.all[0].key, false, false);
-      }
-      this.panel.askWho();
+      this.panel.reviewer.focus();
       return;
     }
-    this.busy = true;
-    try {
-      const review = await this.source.change(this.detail.key, {
-        version: this.events.review.version, reviewer, ...wanted });
-      this.draft = null;
-      this.plots.draft = null;
-      this.take(review);
-      if (wanted.action === "add") {
-        const last = review.steps.at(-1);
-        this.select(last.after.key, false, false);
-      }
-      this.tell({ accept: "Accepted.", reject: "Rejected.",
-        reset: "Decision taken back.", change: "The change is saved.",
-        add: "A seizure was added; edit its times.",
-        remove: "Removed." }[wanted.action]);
-    } catch (refusal) {
-      this.tell(`Not saved: ${refusal.message}`, true);
-      if (refusal.status === 409) await this.look(true);
-    } finally {
-      this.busy = false;
+    this.decisions.push({ reviewer, ...wanted }, asked);
+  }
+
+  saved(wanted, asked, review) {
+    this.panel.form.saved(wanted.key, asked.fields, review.version);
+    this.take(review);
+    // Who has gone on to another event is left there.
+    if (wanted.action === "add" && asked.selected === this.selected
+      && !this.panel.form.touched) {
+      this.select(review.steps.at(-1).after.key, false, false);
     }
+    this.tell({ accept: "Accepted.", reject: "Rejected.",
+      reset: "Decision taken back.", change: "The change is saved.",
+      add: "A seizure was added; edit its times.",
+      remove: "Removed." }[wanted.action]);
+  }
+
+  async refused(wanted, refusal, dropped) {
+    const { form } = this.panel;
+    if (refusal.status === 409) {
+      await this.look(true);
+      // Who saves once more does it knowingly.
+      if (form.key === wanted.key) form.version = this.events.review.version;
+    }
+    this.tell(`Not saved: ${refusal.message}` + (dropped === 0 ? ""
+      : `; nor was what was decided on it after that (${dropped})`), true);
   }
 
   tell(text, bad = false) {
@@ -326,20 +338,23 @@ export class RecordingPage {
   }
 
   take(review) {
+    if (review.version < this.events.review.version) return;
     this.events.update(review);
     if (!this.events.byKey.has(this.selected)) {
+      this.panel.form.drop();
       this.selected = null;
       this.panel.selected = null;
       this.plots.selected = null;
     }
+    if (!this.panel.form.touched) this.plots.draft = null;
     this.panel.refresh();
     this.plots.redraw();
   }
 
   // See whether another tab or reviewer has changed something.
   async look(now = false) {
-    if (!this.source.editable || document.hidden) return;
-    if (this.busy && !now) return;
+    if (!this.editable) return;
+    if (!now && (document.hidden || this.decisions.busy)) return;
     try {
       const review = await this.source.review(this.detail.key);
       if (review.error === null
@@ -355,11 +370,13 @@ export class RecordingPage {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey
       || event.altKey) return;
     if (event.key === "Escape") {
-      if (this.draft !== null) this.cancel();
+      this.cancel();
       document.activeElement?.blur();
       return;
     }
-    if (typing(event.target)) return;
+    // A key that is held down decides once.
+    if (typing(event.target) || (event.repeat && "axuie".includes(
+      event.key))) return;
     const act = (action) => this.selected !== null
       && this.change({ action, key: this.selected });
     const event_now = this.events.byKey.get(this.selected);
@@ -379,7 +396,7 @@ export class RecordingPage {
       "<": () => this.move(-10), ">": () => this.move(10),
       a: () => event_now?.layer !== "added" && act("accept"),
       x: () => act(event_now?.layer === "added" ? "remove" : "reject"),
-      u: () => act("reset"), e: () => this.panel.edit(),
+      u: () => act("reset"), e: () => this.panel.form.focus(),
       i: () => this.add() };
     WIDTHS.forEach((width, n) => {
       single[n + 1] = () => this.time.show(

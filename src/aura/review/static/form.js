@@ -1,0 +1,128 @@
+// The fields of an event: times, label and note.
+import { element, parseSince, since } from "./dom.js";
+
+const LABELS = ["sz", "sz_foc", "sz_foc_a", "sz_foc_ia", "sz_gen",
+  "sz_gen_m", "sz_gen_nm", "bckg", "impd"];
+
+// There is one form; what was typed into it stays until it is saved,
+// cancelled, or another event is chosen, whatever is drawn meanwhile.
+export class Form {
+  constructor(duration_s, actions) {
+    Object.assign(this, { duration_s, actions });
+    this.key = null;
+    this.touched = false;
+    this.version = 0;
+    this.build();
+  }
+
+  build() {
+    const field = (name, word, more) => {
+      this[name] = element("input", { name, ...more,
+        oninput: () => this.typed() });
+      return element("label", null, word, this[name]);
+    };
+    this.wrong = element("p", { class: "wrong", role: "alert" });
+    this.saving = element("button", { type: "submit", class: "save" },
+      "Save the change", element("kbd", null, "Enter"));
+    this.leaving = element("button", { type: "button", class: "cancel",
+      onclick: () => this.actions.cancel() }, "Cancel",
+    element("kbd", null, "Esc"));
+    this.place = element("form", { class: "fields", novalidate: true,
+      onsubmit: (sent) => {
+        sent.preventDefault();
+        this.save();
+      } },
+    field("onset", "Onset", {
+      inputmode: "decimal", "aria-describedby": "fields-hint" }),
+    field("duration", "Duration (s)", { inputmode: "decimal" }),
+    field("label", "Label", { list: "labels", maxlength: "64" }),
+    field("note", "Note", { maxlength: "500" }),
+    element("datalist", { id: "labels" }, ...LABELS.map(
+      (label) => element("option", { value: label }))),
+    element("p", { id: "fields-hint", class: "quiet" },
+      "Onset since the start (h:mm:ss) or drag the green bar; labels that "
+      + "begin with sz count as seizures."),
+    this.wrong, element("div", { class: "buttons" }, this.saving,
+      this.leaving));
+  }
+
+  // The event as it stands now; null hides the form.
+  show(event, now) {
+    const key = event === undefined ? null : event.key;
+    this.place.hidden = key === null;
+    if (this.touched && key === this.key) return;
+    this.key = key;
+    this.touched = false;
+    this.wrong.textContent = "";
+    this.saving.disabled = true;
+    this.leaving.disabled = true;
+    if (key === null) return;
+    this.put("onset", since(now.onset_s, 1));
+    this.put("duration", String(Number(now.duration_s.toFixed(2))));
+    this.put("label", now.label);
+    this.put("note", event.item?.note ?? "");
+  }
+
+  // The caret of a field that stays the same stays where it is.
+  put(name, text) {
+    if (this[name].value !== text) this[name].value = text;
+  }
+
+  // What the fields say; null where one makes no sense, which is told.
+  read() {
+    const [onset_s, label] = [parseSince(this.onset.value),
+      this.label.value.trim()];
+    const duration_s = Number(this.duration.value.trim().replace(",", "."));
+    this.wrong.textContent = Number.isNaN(onset_s)
+      ? "The onset is a time since the start, such as 0:15:41.0."
+      : !(duration_s > 0) ? "The duration is a number of seconds above 0."
+        : onset_s + duration_s > this.duration_s + 0.005
+          ? `The recording ends at ${since(this.duration_s, 1)}.`
+          : label === "" ? "A label is needed." : "";
+    return this.wrong.textContent ? null : { onset_s, duration_s,
+      label, note: this.note.value.trim() };
+  }
+
+  typed() {
+    // Others may change the event from here on; saving must not hide it.
+    if (!this.touched) this.version = this.actions.version();
+    this.touched = true;
+    const read = this.read();
+    this.saving.disabled = read === null;
+    this.leaving.disabled = false;
+    this.actions.typed(read);
+  }
+
+  // The bar on the plots was dragged.
+  drafted(onset_s, duration_s) {
+    if (this.key === null) return;
+    this.put("onset", since(onset_s, 1));
+    this.put("duration", String(Number(duration_s.toFixed(2))));
+    this.typed();
+  }
+
+  save() {
+    const read = this.read();
+    if (this.touched && read !== null) {
+      this.actions.save(this.key, read, this.version);
+    }
+  }
+
+  // A decision on the event was saved; `fields` if it came from here.
+  saved(key, fields, version) {
+    if (key !== this.key || !this.touched) return;
+    this.version = version;
+    // What was typed since is yet to be saved.
+    if (fields !== undefined && JSON.stringify(this.read())
+      === JSON.stringify(fields)) this.drop();
+  }
+
+  drop() {
+    this.touched = false;
+  }
+
+  focus() {
+    this.onset.focus();
+    this.onset.select();
+  }
+}

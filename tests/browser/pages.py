@@ -1,0 +1,97 @@
+"""What every test of the review page does on it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+HOSTILE = '<img src=x onerror=alert(1)>"\'</script><b>&amp;'
+LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+def ready(page):
+    """Wait until the page shows something; its policy forbids to poll."""
+    expect(page.locator("html[data-ready=yes]")).to_be_attached()
+
+
+def settled(page):
+    """Wait until all that comes late is here, and nothing moves any more."""
+    ready(page)
+    expect(page.get_by_text("Loading …")).to_have_count(0)
+    expect(page.locator(".row.rate .body")).to_have_attribute(
+        "aria-label", re.compile("heart rate"))
+
+
+def open_case(page, site, name):
+    page.goto(f"{site.address}#r={site.keys[name]}")
+    settled(page)
+    expect(page.locator(".stack")).to_be_visible()
+
+
+def chosen(page):
+    """Verdict of the selected event, and its times: for `expect`."""
+    return page.locator(".detail .chosen"), page.locator(".detail .times")
+
+
+def state(page):
+    """What was decided on the selected event: for `expect`."""
+    return page.locator(".detail .state")
+
+
+def as_reviewer(page, name="Dr. Ångström"):
+    page.get_by_label("Reviewer").fill(name)
+    page.get_by_label("Reviewer").press("Escape")
+
+
+def shown(page, fits):
+    """The stretch that is shown, once it fits; the address follows late."""
+    span = None
+    for _ in range(600):
+        found = re.search(r"from=([\d.]+)&to=([\d.]+)", page.url)
+        if found is not None:
+            span = float(found[1]), float(found[2])
+            if fits(*span):
+                return span
+        page.wait_for_timeout(100)
+    pytest.fail(f"the page shows {span}")
+
+
+def untroubled(page, site=None):
+    """Nothing was blocked, nothing failed, nothing went elsewhere."""
+    assert page.faults == []
+    if site is not None:
+        assert all(url.startswith(site.address) for url in page.asked)
+
+
+class Held:
+    """Requests that wait until the test lets them through."""
+
+    def __init__(self, page, pattern, method):
+        self.page, self.method, self.routes = page, method, []
+        self.free_now = False
+        page.route(pattern, self._take)
+
+    def _take(self, route):
+        if route.request.method == self.method and not self.free_now:
+            self.routes.append(route)
+        else:
+            route.fallback()
+
+    def wait(self):
+        """Wait until a request is held."""
+        for _ in range(600):
+            if self.routes:
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"no {self.method} was sent")
+
+    def let(self):
+        """Let the next request through."""
+        self.wait()
+        self.routes.pop(0).continue_()
+
+    def free(self):
+        """Let all through from now on."""
+        self.free_now = True
+        while self.routes:
+            self.routes.pop(0).continue_()

@@ -1,0 +1,178 @@
+"""Nothing that a reviewer types or decides on the review page is lost."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from aura.review.journal import Change
+from tests.browser.pages import (
+    LOOK,
+    Held,
+    as_reviewer,
+    chosen,
+    open_case,
+    ready,
+    settled,
+    state,
+    untroubled,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def steps(site, name="one"):
+    """Reviewer and action of each step on the disk."""
+    lines = (site.reviews / f"log/{name}.jsonl").read_text("utf-8")
+    return [(step["reviewer"], step["action"])
+            for step in map(json.loads, lines.splitlines()[1:])]
+
+
+def ben(site, number, action="accept"):
+    """Somebody else decides on an event, in order of time."""
+    key = site.keys["one.edf"]
+    detail = site.desk.detail(key)
+    site.desk.change(key, Change(
+        detail["review"]["version"], "Ben", action,
+        detail["marks"][number]["key"]))
+
+
+def test_what_is_typed_outlives_reasons_that_come_late(browse, serve, run):
+    site, page = serve(run), browse()
+    reasons = Held(page, "**/reasons", "GET")
+    page.goto(f"{site.address}#r={site.keys['one.edf']}")
+    ready(page)
+    reviewer = page.get_by_label("Reviewer")
+    reviewer.click()
+    page.keyboard.type("Ana")
+    expect(page.get_by_text("Loading …")).to_be_visible()
+    reasons.let()
+    expect(page.locator(".reasons li").first).to_be_visible()
+    expect(reviewer).to_be_focused()
+    page.keyboard.type(" Bell")
+    expect(reviewer).to_have_value("Ana Bell")
+    page.unroute_all()
+    page.reload()
+    settled(page)
+    expect(reviewer).to_have_value("Ana Bell")
+    untroubled(page, site)
+
+
+def test_news_wipe_nothing_that_is_half_typed(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    page.get_by_label("Reviewer").click()
+    page.keyboard.type("An")
+    ben(site, 3)
+    page.evaluate(LOOK)
+    expect(page.get_by_role("button", name="Undecided 3")).to_be_visible()
+    page.keyboard.type("a")
+    page.get_by_label("Onset").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0:01:")
+    expect(page.locator(".wrong")).to_contain_text("0:15:41.0")
+    ben(site, 1)
+    page.evaluate(LOOK)
+    expect(page.get_by_role("button", name="Undecided 2")).to_be_visible()
+    page.keyboard.type("30")
+    page.keyboard.press("Enter")
+    expect(page.locator(".trail li")).to_have_count(1)
+    assert steps(site) == [
+        ("Ben", "accept"), ("Ben", "accept"), ("Ana", "change")]
+    expect(page.get_by_label("Onset")).to_have_value("0:01:30.0")
+    untroubled(page, site)
+
+
+def test_decisions_in_quick_succession_are_all_saved(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    as_reviewer(page, "Ana")
+    posts = Held(page, "**/review", "POST")
+    for key in "anx":
+        page.keyboard.press(key)
+    posts.let()
+    posts.let()
+    expect(state(page)).to_contain_text("rejected")
+    expect(page.get_by_role("button", name="Undecided 2")).to_be_visible()
+    assert steps(site) == [("Ana", "accept"), ("Ana", "reject")]
+    page.keyboard.press("p")
+    expect(state(page)).to_contain_text("accepted")
+    untroubled(page, site)
+
+
+def test_what_waits_behind_a_conflict_is_not_applied(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    as_reviewer(page, "Ana")
+    posts = Held(page, "**/review", "POST")
+    first = chosen(page)[1].inner_text()
+    for key in "axn":
+        page.keyboard.press(key)
+    expect(chosen(page)[1]).not_to_have_text(first)
+    page.keyboard.press("a")
+    posts.wait()
+    ben(site, 0, "reject")
+    posts.let()
+    expect(page.locator(".toast")).to_have_text(re.compile(
+        r"changed meanwhile.*after that \(1\)"))
+    posts.let()
+    expect(state(page)).to_contain_text("by Ana")
+    assert steps(site) == [("Ben", "reject"), ("Ana", "accept")]
+    page.keyboard.press("p")
+    expect(state(page)).to_contain_text("by Ben")
+
+
+def test_an_edit_does_not_hide_what_others_made_of_the_event(
+        browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    as_reviewer(page, "Ana")
+    page.get_by_label("Note").fill("arousal")
+    ben(site, 0, "reject")
+    page.evaluate(LOOK)
+    expect(state(page)).to_contain_text("by Ben")
+    page.get_by_label("Note").press("Enter")
+    expect(page.locator(".toast")).to_contain_text("changed meanwhile")
+    expect(page.get_by_label("Note")).to_have_value("arousal")
+    page.get_by_label("Note").press("Enter")
+    expect(state(page)).to_contain_text("by Ana")
+    assert steps(site) == [("Ben", "reject"), ("Ana", "change")]
+
+
+def test_buttons_keep_the_focus_when_they_are_drawn_anew(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    as_reviewer(page)
+    page.get_by_role("button", name="Accept").focus()
+    page.keyboard.press("Enter")
+    expect(state(page)).to_contain_text("accepted")
+    expect(page.get_by_role("button", name="Accept")).to_be_focused()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    untroubled(page, site)
+
+
+def test_a_seizure_can_be_added_where_there_is_no_event(browse, serve, run):
+    site, page = serve(run), browse()
+    open_case(page, site, "flat.edf")
+    page.keyboard.press("i")
+    expect(page.get_by_label("Reviewer")).to_be_focused()
+    page.keyboard.type("Ana")
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    expect(page.locator(".event", has_text="added")).to_have_count(1)
+    assert steps(site, "flat") == [("Ana", "add")]
+    untroubled(page, site)
+
+
+def test_a_damaged_journal_locks_its_own_recording_only(browse, serve, run):
+    log = run / ".review/log"
+    log.mkdir(parents=True)
+    (log / "one.jsonl").write_text("{")
+    site, page = serve(run), browse()
+    open_case(page, site, "one.edf")
+    expect(page.locator(".notice").first).to_contain_text("damaged")
+    assert page.get_by_role("button", name="Accept").count() == 0
+    page.evaluate(f"location.hash = 'r={site.keys['odd.edf']}'")
+    expect(page.get_by_role("button", name="Accept")).to_be_visible()
+    untroubled(page, site)
