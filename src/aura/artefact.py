@@ -16,7 +16,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -324,12 +324,18 @@ def _read(source: Folder, name: str, limit: int) -> bytes:
 
 
 def _check_version(trained: str) -> None:
-    present = version("scikit-learn")
+    present = _present()
     if trained.split(".")[:2] != present.split(".")[:2]:
         raise PreconditionError(
             "model.version", f"the model was trained with scikit-learn "
             f"{trained[:20]}, this is {present}",
             "train again, or install the version it was trained with")
+
+
+@cache
+def _present() -> str:
+    """Version of scikit-learn, which every tree of a forest is held to."""
+    return version("scikit-learn")
 
 
 def _check_forest(forest: skops_file.Built, count: int) -> None:

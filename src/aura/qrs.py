@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz  # type: ignore[import-untyped]
 
 from aura.recording import Floats
+from aura.spans import near
 
 Indices = NDArray[np.int64]
 
@@ -120,16 +121,15 @@ def matched(signal: Floats, index: Indices, known: Complex) -> Floats:
         Peaks where the complexes have their middle, of height 1 where one
         is as usual.
     """
-    between = np.ones(len(signal))
-    for shift in range(-known.half, known.half + 1):
-        between[np.clip(index + shift, 0, len(signal) - 1)] = 0
+    within = near(index, known.half, len(signal))
     # Beyond the height of a complex nothing can be saved, and one burst
     # must not colour the noise of a quarter of an hour.
-    noise = np.clip(signal, -known.height, known.height) * between
+    noise = np.clip(signal, -known.height, known.height)
+    noise[within] = 0
     count = len(known.shape)
     covariance = np.array([
         np.dot(noise[lag:], noise[:len(noise) - lag])
-        for lag in range(count)]) / max(float(between.sum()), 1.0)
+        for lag in range(count)]) / max(np.count_nonzero(~within), 1)
     covariance[0] += GRANTED * known.height ** 2 / 8
     weights = solve_toeplitz(covariance, known.shape)
     weights /= np.dot(weights, known.shape)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura.recording import Bools, Floats
-from aura.spans import merge
+from aura.spans import merge, near
 
 Indices = NDArray[np.int64]
 
@@ -154,9 +154,13 @@ def _railed(samples: Floats, fs_hz: float,
     rows = _cells(samples, round(fs_hz))
     at_rail = (rows <= rails[0]) | (rows >= rails[1])
     at_limit = (rows == samples.min()) | (rows == samples.max())
-    railed: Bools = ((at_rail.mean(axis=1) > RAILED_SHARE)
-                     | (at_limit.mean(axis=1) > CLIPPED_SHARE))
+    railed: Bools = ((_share(at_rail) > RAILED_SHARE)
+                     | (_share(at_limit) > CLIPPED_SHARE))
     return railed
+
+
+def _share(rows: Bools) -> Floats:
+    return np.asarray(np.count_nonzero(rows, axis=1) / rows.shape[1])
 
 
 def _shapes(band: Floats, index: Indices, fs_hz: float) -> Floats:
@@ -182,10 +186,7 @@ def _likeness(shapes: Floats, usual: Bools) -> Floats:
 
 def _rest(band: Floats, index: Indices, fs_hz: float, width: int) -> Floats:
     """Root mean square of each cell, QRS complexes left out."""
-    outside = np.ones(len(band), dtype=bool)
-    guard = round(QRS_GUARD_S * fs_hz)
-    for shift in range(-guard, guard + 1):
-        outside[np.clip(index + shift, 0, len(band) - 1)] = False
+    outside = ~near(index, round(QRS_GUARD_S * fs_hz), len(band))
     power = _cells(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
     share = _cells(outside.astype(float), width).sum(axis=1)
     rest: Floats = np.sqrt(power / np.maximum(share, 1.0))

@@ -7,8 +7,9 @@ that the unit may be seconds or steps of a grid.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from aura.recording import Floats
+from aura.recording import Bools, Floats
 
 
 def merge(spans: Floats, gap: float) -> Floats:
@@ -89,3 +90,27 @@ def covered(disjoint: Floats, spans: Floats) -> Floats:
     # Covered length up to any time grows only inside the disjoint spans.
     amounts = np.interp(spans, disjoint.ravel(), upto.ravel())
     return np.asarray(np.diff(amounts)[:, 0])
+
+
+def near(middle: NDArray[np.int64], half: int, count: int) -> Bools:
+    """
+    Which steps of a grid lie close to one of the given ones.
+
+    Parameters
+    ----------
+    middle : ndarray of int
+        Steps, in any order.
+    half : int
+        How far on either side a step still counts.
+    count : int
+        Length of the grid.
+
+    Returns
+    -------
+    ndarray of bool, shape (count,)
+    """
+    first = np.clip(middle - half, 0, count)
+    behind = np.clip(middle + half + 1, 0, count)
+    depth = np.cumsum(np.bincount(first, minlength=count + 1)
+                      - np.bincount(behind, minlength=count + 1))
+    return np.asarray(depth[:count] > 0)

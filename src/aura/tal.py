@@ -31,6 +31,8 @@ _NUMBER = rb"[0-9]{1,12}(?:\.[0-9]{1,20})?"
 _HEAD = re.compile(
     rb"([+-]" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb"))?\x14")
 _ONSET = re.compile(rb"[+-]" + _NUMBER + rb"(?=[\x14\x15])")
+# What most records hold: when they start, and nothing else.
+_ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -141,6 +143,9 @@ def parse(block: bytes, record: int = 0) -> list[
         ``edf.annotation.onset``, ``edf.annotation.duration``,
         ``edf.annotation.unterminated`` or ``edf.annotation.text``.
     """
+    alone = _ALONE.fullmatch(block)
+    if alone:
+        return [(float(alone[1]), 0.0, [""])]
     content = block.rstrip(b"\0")
     if content and len(content) == len(block):
         raise _malformed("unterminated", record, "has no zero byte after it")

@@ -19,7 +19,7 @@ from aura.scoring import (
     score,
     score_missed,
 )
-from aura.spans import covered, cut, merge, union
+from aura.spans import covered, cut, merge, near, union
 
 
 def events(*spans):
@@ -344,3 +344,11 @@ def test_spans_agree_with_a_mask_of_seconds(first, second, gap):
     assert (np.diff(cut(disjoint, gap)) <= gap).all()
     merged = merge(spans, gap)
     assert (merged[1:, 0] - merged[:-1, 1] >= gap).all()
+
+
+@given(st.lists(st.integers(0, 49)), st.integers(0, 60))
+def test_steps_near_others_are_those_within_the_distance(middle, half):
+    found = near(np.array(middle, dtype=np.int64), half, 50)
+    assert found.tolist() == [
+        any(abs(step - one) <= half for one in middle)
+        for step in range(50)]
