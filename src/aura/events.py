@@ -6,10 +6,12 @@ a few seconds, which is the moment at which somebody could have been told.
 Unscorable rows neither raise nor end an alarm.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aura.adaptation import OwnPast, own_levels
 from aura.recording import SEIZURE, Event, Floats
 
 
@@ -34,6 +36,11 @@ class AlarmRule:
         After the end of an alarm none is raised for this long.
     max_length_s : float
         An alarm ends after this long in any case.
+    adapt_after_h : float
+        Scorable hours after which the threshold follows the recording's
+        own past as well (`aura.adaptation`); 0 for never.
+    own_per_24h : float
+        How often in 24 h of its past the recording may have exceeded it.
     """
 
     threshold: float
@@ -43,6 +50,24 @@ class AlarmRule:
     merge_s: float = 30.0
     refractory_s: float = 300.0
     max_length_s: float = 300.0
+    adapt_after_h: float = 0.0
+    own_per_24h: float = 6.0
+
+
+def rule_of(alarm: Mapping[str, float],
+            adapt_after_h: float = 0.0) -> AlarmRule:
+    """
+    The rule that a model's card holds.
+
+    Parameters
+    ----------
+    alarm : mapping of str to number
+        Fields of `AlarmRule`; those that it does not know are its defaults.
+    adapt_after_h : float, optional
+        The setting of this name; 0 leaves it to the card.
+    """
+    rule = AlarmRule(**{key: float(value) for key, value in alarm.items()})
+    return replace(rule, adapt_after_h=adapt_after_h or rule.adapt_after_h)
 
 
 def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
@@ -72,7 +97,8 @@ def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
     return mean
 
 
-def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
+def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
+           levels: Floats | None = None) -> list[Event]:
     """
     Alarms of one recording.
 
@@ -83,6 +109,9 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
     hop_s : float
         Seconds from one row to the next.
     rule : AlarmRule
+    levels : ndarray, shape (n_rows,), optional
+        What `levels_of` gives; needed where the rows are not all of the
+        recording.
 
     Returns
     -------
@@ -90,8 +119,10 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
         In order, apart by at least the refractory time; `confidence` is
         the highest smoothed probability of the alarm.
     """
-    raised = np.flatnonzero(
-        trailing_min(smoothed, hop_s, rule) >= rule.threshold)
+    held = trailing_min(smoothed, hop_s, rule)
+    if levels is None:
+        levels = levels_of(smoothed, held, hop_s, rule)
+    raised = np.flatnonzero(held >= levels)
     ended = np.flatnonzero(smoothed < rule.release * rule.threshold)
     longest = max(round(rule.max_length_s / hop_s), 1)
     merge = round(rule.merge_s / hop_s)
@@ -113,6 +144,30 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule) -> list[Event]:
     # An alarm in the very last row has no time left to be one.
     return [_event(start, stop, smoothed, hop_s) for start, stop in spans
             if start + 1 < len(smoothed)]
+
+
+def levels_of(smoothed: Floats, held: Floats, hop_s: float,
+              rule: AlarmRule) -> Floats:
+    """
+    The level at which each row of a recording raises an alarm.
+
+    Parameters
+    ----------
+    smoothed, held : ndarray, shape (n_rows,)
+        Outputs of `smooth` and `trailing_min`.
+    hop_s : float
+        Seconds from one row to the next.
+    rule : AlarmRule
+
+    Returns
+    -------
+    ndarray, shape (n_rows,)
+        The threshold, or what the recording's own past asks for beyond it.
+    """
+    if not rule.adapt_after_h:
+        return np.full(len(held), rule.threshold)
+    return np.maximum(rule.threshold, own_levels(
+        smoothed, held, OwnPast(rule.adapt_after_h, rule.own_per_24h, hop_s)))
 
 
 def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:

@@ -98,6 +98,10 @@ class Settings:
         "AURA_TARGET_FAR", 1.0,
         "false alarms per 24 h at which the alarm threshold is set",
         (0, 1000))
+    adapt_after_h: float = setting(
+        "AURA_ADAPT_AFTER_H", 0.0,
+        "scorable hours after which a recording's own past may raise its "
+        "alarm threshold; 0 for never, or as the model says", (0, 24))
     annotated_only: int = setting(
         "AURA_ANNOTATED_ONLY", 0,
         "1 leaves out folders in which nothing is annotated; else, beside "

@@ -4,7 +4,7 @@ From annotated examples to a model that knows what it is worth.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aura import features, forest, threshold, validation
 from aura.artefact import Model
@@ -17,7 +17,8 @@ RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 
 
 def train(examples: Sequence[Example], *, target_far: float, seed: int,
-          fingerprint: str, taken_as_free: int = 0) -> Model:
+          fingerprint: str, taken_as_free: int = 0,
+          adapt_after_h: float = 0.0) -> Model:
     """
     Train a model and validate it patient by patient.
 
@@ -33,6 +34,9 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
         Digest of the data, for the card.
     taken_as_free : int, optional
         How many of the recordings nobody annotated, for the card.
+    adapt_after_h : float, optional
+        Scorable hours after which a recording's own past may raise the
+        threshold (`aura.adaptation`); 0 for never.
 
     Returns
     -------
@@ -47,9 +51,10 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
         or to validate on.
     """
     check_enough(examples)
-    validated = validation.cross_validate(examples, RULE, target_far, seed)
+    rule = replace(RULE, adapt_after_h=adapt_after_h)
+    validated = validation.cross_validate(examples, rule, target_far, seed)
     rule = threshold.choose(
-        validation.out_of_fold(examples, RULE, seed), RULE, target_far)
+        validation.out_of_fold(examples, rule, seed), rule, target_far)
     rows = forest.training_rows(examples)
     units = {feature.name: feature.unit for feature in features.SCHEMA}
     return Model(

@@ -361,6 +361,7 @@ NOWHERE = "nowhere/at/all"
     ("train STUDY --out m --seed -1", "settings.value"),
     ("train STUDY --out m --target-far -1", "settings.value"),
     ("train STUDY --out m --target-far nan", "settings.value"),
+    ("predict STUDY --model m --out p --adapt-after 25", "settings.value"),
     (f"predict {NOWHERE} --model MODEL --out p", "path.missing"),
     (f"predict STUDY --model {NOWHERE} --out p", "model.missing"),
     ("predict STUDY --model empty --out p", "model.missing"),

@@ -20,8 +20,8 @@ def model(tmp_path_factory):
     return folder / "model"
 
 
-def predicted(path, model, out):
-    local.predict([path], model, out, Settings())
+def predicted(path, model, out, settings=Settings()):
+    local.predict([path], model, out, settings)
     text, = (one.read_text() for one in out.rglob("*.tsv")
              if ".aura" not in one.parts)
     return [tuple(map(float, line.split("\t")[:2]))
@@ -34,12 +34,23 @@ def test_a_file_of_beats_has_the_very_events_of_predict(
     edf = next((tmp_path / "other").rglob("*.edf"))
     assert cli.main(["beats", str(edf), "--out", str(tmp_path / "csv")]) == 0
     beats = next((tmp_path / "csv").rglob("*.csv"))
+    # Twice the same, so that the second alarm has a first one before it.
+    head, *times = beats.read_text().split()
+    beats.write_text("\n".join([head, *times, *(
+        f"{float(one) + 900:.6f}" for one in times)]) + "\n")
     done = replay.replay(beats, model, Settings())
     assert done.identical and done.events and not done.live
     assert done.scorable_differs == done.alarm_rows_differ == 0
     assert [(event.onset_s, event.duration_s) for event in done.events] == (
         predicted(beats, model, tmp_path / "out"))
     assert len(done.hop_ms) - done.rows in (0, 1)
+    # Held against the first, the second comes later or not at all.
+    adaptive = Settings(adapt_after_h=.05)
+    other = replay.replay(beats, model, adaptive)
+    assert other.identical and other.events[0] == done.events[0]
+    assert other.events != done.events
+    assert [(event.onset_s, event.duration_s) for event in other.events] == (
+        predicted(beats, model, tmp_path / "adaptive", adaptive))
 
 
 def test_a_waveform_with_a_gap_and_noise_has_the_same_events(

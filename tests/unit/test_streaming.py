@@ -16,7 +16,9 @@ from aura.synthetic import ecg
 RULES = [
     AlarmRule(.5), AlarmRule(.5, hold_s=1, smoothing_s=1),
     AlarmRule(.5, merge_s=60, refractory_s=20, max_length_s=40),
-    AlarmRule(.5, release=1, merge_s=0, refractory_s=0, hold_s=1)]
+    AlarmRule(.5, release=1, merge_s=0, refractory_s=0, hold_s=1),
+    AlarmRule(.3, adapt_after_h=.2, own_per_24h=150, hold_s=1,
+              refractory_s=10)]
 
 
 def waves(seed, count=4000, gaps=True):

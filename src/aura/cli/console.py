@@ -29,6 +29,18 @@ def preferred(given: argparse.Namespace, settings: Settings) -> Settings:
             else settings)
 
 
+def add_adapt(verb: argparse.ArgumentParser, text: str) -> None:
+    """Add the option by which thresholds follow a recording's own past."""
+    verb.add_argument("--adapt-after", type=float, metavar="H",
+                      help=f"{text} (AURA_ADAPT_AFTER_H, 0)")
+
+
+def adapted(given: argparse.Namespace, settings: Settings) -> Settings:
+    """Settings with what the option of `add_adapt` says."""
+    return (settings if given.adapt_after is None
+            else replace(settings, adapt_after_h=given.adapt_after))
+
+
 def track(batches: Iterable[EcgBatch]) -> Iterator[EcgBatch]:
     """Yield batches with a bar on the terminal, if there is one."""
     from tqdm import tqdm  # type: ignore[import-untyped]

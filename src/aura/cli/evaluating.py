@@ -35,6 +35,9 @@ def register(verbs: Any) -> None:
     verb.add_argument("--annotated-only", action="store_true",
                       help="leave out folders in which nothing is annotated "
                       "(AURA_ANNOTATED_ONLY)")
+    console.add_adapt(verb, "adds the forest once more, with thresholds that "
+                      "a recording's own past may raise after so many "
+                      "scorable hours; 0 does not")
     verb.add_argument("--no-pictures", action="store_true",
                       help="draw nothing")
     console.add_prefer(verb)
@@ -44,7 +47,8 @@ def register(verbs: Any) -> None:
 def _evaluate(given: argparse.Namespace) -> int:
     from aura.evaluation import sheet
     from aura.runners import evaluation
-    settings = console.preferred(given, Settings.load())
+    settings = console.adapted(
+        given, console.preferred(given, Settings.load()))
     for name in ("target_far", "seed"):
         if getattr(given, name) is not None:
             settings = replace(settings, **{name: getattr(given, name)})

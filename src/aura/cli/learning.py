@@ -34,6 +34,8 @@ def register(verbs: Any) -> None:
                        "threshold is set (AURA_TARGET_FAR, 1)")
     train.add_argument("--seed", type=int, metavar="N",
                        help="seed of everything random (AURA_SEED, 1)")
+    console.add_adapt(train, "scorable hours of a recording after which its "
+                      "own past may raise the threshold; 0 for never")
     console.add_prefer(train)
     train.set_defaults(run=_train)
     predict = verbs.add_parser(
@@ -52,13 +54,17 @@ def register(verbs: Any) -> None:
     predict.add_argument("--pictures", action="store_true",
                          help="draw a picture of each recording beside its "
                          "event file")
+    console.add_adapt(predict, "scorable hours of a recording after which "
+                      "its own past may raise the threshold; 0 leaves it to "
+                      "the model")
     console.add_prefer(predict)
     predict.set_defaults(run=_predict)
 
 
 def _train(given: argparse.Namespace) -> int:
     from aura.runners import local
-    settings = console.preferred(given, Settings.load())
+    settings = console.adapted(
+        given, console.preferred(given, Settings.load()))
     if given.target_far is not None:
         settings = replace(settings, target_far=given.target_far)
     if given.seed is not None:
@@ -121,8 +127,9 @@ def _interval(estimate: dict[str, float | None]) -> str:
 
 def _predict(given: argparse.Namespace) -> int:
     from aura.runners import local
-    outcome = local.predict(given.paths, given.model, given.out,
-                            console.preferred(given, Settings.load()),
+    settings = console.adapted(
+        given, console.preferred(given, Settings.load()))
+    outcome = local.predict(given.paths, given.model, given.out, settings,
                             console.track)
     console.tell_outcome(outcome)
     if given.pictures:

@@ -27,6 +27,9 @@ def register(verbs: Any) -> None:
     replay.add_argument("--speed", type=_speed, default=0.0, metavar="N",
                         help="seconds of recording per second; 0 does not "
                         "wait (0)")
+    console.add_adapt(replay, "scorable hours after which the recording's "
+                      "own past may raise the threshold; 0 leaves it to the "
+                      "model")
     replay.set_defaults(run=_replay)
 
 
@@ -46,7 +49,8 @@ def _replay(given: argparse.Namespace) -> int:
             print(f"{console.clock(decision.time_s)}  alarm, smoothed "
                   f"probability {decision.smoothed:.2f}", flush=True)
 
-    done = replay.replay(given.path, given.model, Settings.load(),
+    done = replay.replay(given.path, given.model,
+                         console.adapted(given, Settings.load()),
                          given.speed, tell)
     print(f"{console.counted(len(done.events), 'event')} in "
           f"{console.clock(done.recording.duration_s)}: " + (", ".join(

@@ -7,7 +7,7 @@ detector has of its own is how it scores a row and how scores become alarms.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,24 @@ def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     """The forest that ``aura train`` makes."""
     return validation.fit_forest(cases, seed)
+
+
+def adaptive(after_h: float) -> Detector:
+    """
+    The forest with thresholds that follow each recording's own past.
+
+    Parameters
+    ----------
+    after_h : float
+        Scorable hours of warm-up.
+    """
+    return Detector(
+        "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
+        "The forest, its threshold chosen as before; after "
+        f"{after_h:g} scorable hours a recording needs for an alarm what it "
+        f"has itself reached in {RULE.own_per_24h:g} stretches of 5 min of "
+        "the last 24 h, if that is more.",
+        replace(RULE, adapt_after_h=after_h), random_forest)
 
 
 def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:

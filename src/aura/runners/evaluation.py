@@ -15,6 +15,7 @@ from aura import features, tables
 from aura.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation import report, sheet
 from aura.evaluation.cases import Case
+from aura.evaluation.detectors import DETECTORS, Detector, adaptive
 from aura.evaluation.jeppesen import csi_slope
 from aura.evaluation.report import Evaluation
 from aura.forest import MODEL_FEATURES
@@ -157,7 +158,14 @@ def evaluate(given: Read, settings: Settings,
         ("evaluate.not_annotated", given.left_out)) if count}
     return report.evaluate(
         given.cases, target_far=settings.target_far, seed=settings.seed,
-        problems=problems, track=track)
+        problems=problems, detectors=tuple(_detectors(settings)), track=track)
+
+
+def _detectors(settings: Settings) -> Iterator[Detector]:
+    """Those of the table, and what else was asked for."""
+    yield from DETECTORS
+    if settings.adapt_after_h:
+        yield adaptive(settings.adapt_after_h)
 
 
 def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from aura import artefact, catalogue, features, intake
 from aura.artefact import Model
 from aura.errors import AuraError, InvalidInputError
-from aura.events import AlarmRule, alarms, smooth
+from aura.events import alarms, rule_of, smooth
 from aura.formats.edf_gaps import GappedSignal
 from aura.recording import Beats, Event, Floats, Recording, Signal
 from aura.runners import local
@@ -117,8 +117,9 @@ def replay(path: Path, model_folder: Path, settings: Settings,
             live, steps):
         result = Replayed(recording, live,
                           delay_s if live else BEATS_DELAY_S)
-        decisions = _play(Stream(model), steps, speed, tell, result)
-    _compare(model, beats, decisions, result)
+        decisions = _play(Stream(model, settings.adapt_after_h), steps,
+                          speed, tell, result)
+    _compare(model, settings.adapt_after_h, beats, decisions, result)
     return result
 
 
@@ -187,11 +188,10 @@ def _of_beats(beats: Beats, hop_s: float) -> Iterator[
         before_s = end_s
 
 
-def _compare(model: Model, beats: Beats, decisions: list[Decision],
-             result: Replayed) -> None:
+def _compare(model: Model, adapt_after_h: float, beats: Beats,
+             decisions: list[Decision], result: Replayed) -> None:
     rows = features.build(beats, model.hop_s)
-    rule = AlarmRule(**{key: float(value)
-                        for key, value in model.alarm.items()})
+    rule = rule_of(model.alarm, adapt_after_h)
     columns = [features.NAMES.index(name) for name in model.features]
     probability = np.full(len(rows.time_s), np.nan)
     probability[rows.scorable] = artefact.predict_probability(

@@ -17,7 +17,7 @@ from aura.errors import (
     MissingError,
     PreconditionError,
 )
-from aura.events import AlarmRule, alarms, smooth
+from aura.events import AlarmRule, alarms, rule_of, smooth
 from aura.formats import bids
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
@@ -91,8 +91,7 @@ class PredictionStage:
         folder, model = self._workspace.folder, self.model()
         table = tables.read(folder.read(request.table_path))
         _check(model, table)
-        rule = AlarmRule(**{key: float(value)
-                            for key, value in model.alarm.items()})
+        rule = rule_of(model.alarm, self._settings.adapt_after_h)
         numbers, scorable = (
             table.values["recording"], table.values["scorable"])
         probability, smoothed = _probabilities(model, table, rule)
@@ -112,7 +111,8 @@ class PredictionStage:
                  "smoothed": smoothed},
                 {"time_s": "s", "probability": "1", "smoothed": "1"},
                 {"model_id": model.model_id, "hop_s": repr(model.hop_s),
-                 "threshold": repr(rule.threshold)}))
+                 "threshold": repr(rule.threshold),
+                 "adapt_after_h": repr(rule.adapt_after_h)}))
         manifest.write(folder, names["predictions.json"],
                        batch.with_entries(entries))
         return PredictionTable(

@@ -90,6 +90,7 @@ class TrainingStage:
             model = training.train(
                 examples, target_far=self._settings.target_far,
                 seed=self._settings.seed,
+                adapt_after_h=self._settings.adapt_after_h,
                 fingerprint=_fingerprint([head for head, _ in recordings]),
                 taken_as_free=sum(
                     "taken_as_free" in head for head, _ in recordings))

@@ -9,7 +9,7 @@ import numpy as np
 
 from aura import artefact, features
 from aura.artefact import Model
-from aura.events import AlarmRule
+from aura.events import rule_of
 from aura.recording import Event, Floats
 from aura.streaming.alarms import LiveAlarms
 from aura.streaming.rows import LiveRows
@@ -47,6 +47,8 @@ class Stream:
     ----------
     model : Model
         Checked against the schema of the features.
+    adapt_after_h : float, optional
+        The setting of this name; 0 leaves it to the model.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Stream:
     """
 
     model: Model
+    adapt_after_h: float = 0.0
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,8 +65,7 @@ class Stream:
             self.model, features.SCHEMA_ID, tuple(
                 name for name in self.model.features
                 if name in features.NAMES))
-        rule = AlarmRule(**{key: float(value) for key, value
-                            in self.model.alarm.items()})
+        rule = rule_of(self.model.alarm, self.adapt_after_h)
         self._rows = LiveRows(self.model.features, self.model.hop_s)
         self._alarms = LiveAlarms(rule, self.model.hop_s)
         self._time_s = 0.0
