@@ -21,9 +21,11 @@ from aura.review.waveform import BUCKETS, FACTORS
 
 UPLOT = "vendor/uplot-1.6.32"
 # In the order of their imports.
-MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "events.js",
-           "window.js", "paint.js", "plots.js", "form.js", "trail.js",
-           "why.js", "panel.js", "keys.js", "list.js", "decisions.js",
+MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
+           "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
+           "chart.js", "backdrop.js", "beats.js", "lanes.js", "overview.js",
+           "pointer.js", "plots.js", "form.js", "trail.js", "why.js",
+           "panel.js", "keys.js", "list.js", "heading.js", "decisions.js",
            "recording.js", "main.js")
 STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
 # Up to this many samples all of them are in the file; beyond, those around

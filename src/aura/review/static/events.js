@@ -1,5 +1,5 @@
 // The events of a recording, with what was decided on each.
-import { firstAtLeast } from "./data.js";
+import { firstAtLeast } from "./window.js";
 
 export class Events {
   constructor(detail) {

@@ -1,34 +1,32 @@
 // The plots: overview, ECG, layers, heart rate, probability, close-up.
-import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
-import { element, since, number } from "./dom.js";
-import { Trends, Waveform, firstAtLeast } from "./data.js";
-import { FONT, fit, hatch, palette, tickLabels, ticks } from "./paint.js";
+import { Axis } from "./axis.js";
+import { backdrop, pointer, threshold } from "./backdrop.js";
+import { Beats } from "./beats.js";
+import { Chart, trace } from "./chart.js";
+import { element, since } from "./dom.js";
+import { LANES, Lanes } from "./lanes.js";
+import { Overview } from "./overview.js";
+import { palette } from "./paint.js";
+import { Pointer } from "./pointer.js";
+import { Trends } from "./trends.js";
+import { Waveform } from "./waveform.js";
 
-const GUTTER = 122;
-const EDGE = 30;
-const RIGHT = 14;
-export const CLOSE_S = 10;
+const CLOSE_S = 10;
 const HIGHEST_BPM = 220;
-const KINDS = ["", "ectopic", "artefact", "unscorable"];
-const LANES = ["original", "predicted", "reviewed"];
-const LANE = 24;
 
 export class Plots {
   constructor(place, source, detail, clock, events, time, actions) {
-    Object.assign(this, {
-      place, source, detail, clock, events, time, actions });
-    this.selected = null;
-    this.draft = null;
-    this.trends = null;
-    this.beats = null;
+    Object.assign(this, { place, source, detail, time, actions });
     this.charts = [];
     this.waveform = new Waveform(source, detail, () => this.redraw());
+    // What all parts draw: data, colours, and what is chosen.
+    this.scene = { detail, clock, events, time, waveform: this.waveform,
+      trends: null, beats: null, rateRange: [50, 110], selected: null,
+      draft: null };
     this.build();
     this.recolour();
     new ResizeObserver(() => this.resize()).observe(this.stack);
   }
-
-  // -- structure ---------------------------------------------------------
 
   build() {
     const row = (name, title, note) => {
@@ -49,17 +47,26 @@ export class Plots {
       row("close", "Close-up", `${CLOSE_S} s at the cursor`));
     this.place.replaceChildren(
       this.actions.readout, row("over", "Whole recording"), this.stack);
-    this.overCanvas = element("canvas", { role: "img" });
-    this.overBody.append(this.overCanvas);
-    this.lanesCanvas = element("canvas", { role: "img" });
-    this.lanesBody.append(this.lanesCanvas);
     this.lanes.querySelector("h3").replaceChildren(...LANES.map(
       (name) => element("span", { class: name }, name)));
     this.line = element("div", { class: "cursor" });
     this.stack.append(this.line);
-    this.closeNote = element("p", { class: "note" });
     this.messages();
-    this.listen();
+    this.assemble();
+  }
+
+  assemble() {
+    const { scene } = this;
+    const canvas = (body) => {
+      body.append(element("canvas", { role: "img" }));
+      return body.lastChild;
+    };
+    scene.axis = new Axis(this.stack, this.time);
+    this.overview = new Overview(scene, canvas(this.overBody));
+    this.layers = new Lanes(scene, canvas(this.lanesBody));
+    new Pointer(scene, this.layers, { stack: this.stack,
+      over: this.overBody, lanes: this.lanes, close: this.close },
+    this.actions);
   }
 
   messages() {
@@ -84,17 +91,17 @@ export class Plots {
       ["trends", "beats"].map((name) => this.source.frame(key, name)));
     const { time_s, heart_rate_bpm, baseline_bpm, probability } =
       trends.columns;
-    this.trends = new Trends(
+    this.scene.trends = new Trends(
       time_s, [heart_rate_bpm, baseline_bpm, probability]);
-    this.beats = beats.columns;
-    this.rateRange = this.rangeOfRate();
-    this.over_drawn = null;
+    this.scene.beats = new Beats(this.scene, beats.columns);
+    this.scene.rateRange = this.rangeOfRate();
+    this.overview.forget();
     this.redraw();
   }
 
   rangeOfRate() {
     const known = [];
-    for (const column of this.trends.levels[0].low.slice(0, 2)) {
+    for (const column of this.scene.trends.levels[0].low.slice(0, 2)) {
       for (const value of column) if (!Number.isNaN(value)) known.push(value);
     }
     if (known.length === 0) return [50, 110];
@@ -108,105 +115,45 @@ export class Plots {
   }
 
   recolour() {
-    this.colours = palette();
-    this.over_drawn = null;
+    this.scene.colours = palette();
+    this.overview.forget();
     this.close_drawn = null;
     for (const chart of this.charts) chart.destroy();
-    this.charts = [];
     this.makeCharts();
     this.redraw();
   }
 
-  chart(body, height, series, more = {}) {
-    const { colours } = this;
-    const made = new uPlot({
-      width: this.room(), height, legend: { show: false },
-      cursor: { show: false }, select: { show: false }, pxAlign: 0,
-      padding: [9, RIGHT, more.axis ? 0 : 7, 0],
-      scales: { x: { time: false, auto: false }, y: { auto: false } },
-      axes: [{
-        show: true, size: more.axis ? 26 : 0, font: FONT, gap: 4,
-        stroke: colours.muted,
-        grid: { stroke: colours.grid, width: 1 },
-        ticks: { show: Boolean(more.axis), stroke: colours.line, size: 4,
-          width: 1 },
-        splits: (u) => ticks(...more.window(), this.clock,
-          u.bbox.width / devicePixelRatio).found,
-        values: (u) => this.timesOf(u, more),
-      }, {
-        size: GUTTER, gap: 6, font: FONT, stroke: colours.muted,
-        grid: { stroke: colours.grid, width: 1 }, ticks: { show: false },
-        space: 28, values: (u, splits) => splits.map((one) => number(one)),
-        ...more.y,
-      }],
-      series: [{}, ...series],
-      bands: more.bands ?? [],
-      hooks: {
-        drawClear: [(u) => this.paintBehind(u, more)],
-        draw: [(u) => more.above?.(u)],
-      },
-    }, [[], ...series.map(() => [])], body);
-    made.limits = more;
-    this.charts.push(made);
-    return made;
-  }
-
   makeCharts() {
-    const { colours } = this;
-    const window = () => [this.time.from, this.time.to];
-    const trace = (stroke, width, more) => ({
-      stroke, width, points: { show: false }, ...more });
-    const bare = !this.waveform.there;
-    this.ecgChart = this.chart(this.ecgBody, 142, [trace(colours.ecg, 1)], {
-      window, range: () => (bare ? [0, 1] : this.ecgRange ?? [-1, 1]),
-      y: bare ? { values: () => [] } : {},
-      above: (u) => this.paintBeats(u, window()) });
-    this.rateChart = this.chart(this.rateBody, 146, [
+    const { scene } = this;
+    const { colours } = scene;
+    const chart = (body, height, series, more) => new Chart(
+      body, scene, height, series, {
+        window: () => [this.time.from, this.time.to],
+        behind: (u, window) => backdrop(scene, u, window), ...more });
+    const wave = this.waveform.there
+      ? { range: () => this.ecgRange ?? [-1, 1] }
+      : { range: () => [0, 1], y: { values: () => [] } };
+    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1)], {
+      ...wave,
+      behind: (u, window) => backdrop(scene, u, window,
+        this.time.width > 2 * CLOSE_S ? this.closeWindow() : null),
+      above: (u, window) => scene.beats?.paint(u, window) });
+    this.rateChart = chart(this.rateBody, 146, [
       trace(colours.baseline, 2), trace(colours.heart, 1.3)], {
-      window, range: () => this.rateRange ?? [50, 110],
+      range: () => scene.rateRange,
       bands: [{ series: [2, 1], fill: colours.excess, dir: -1 }] });
-    this.chanceChart = this.chart(this.chanceBody, 116, [
+    this.chanceChart = chart(this.chanceBody, 116, [
       trace(colours.chance, 1.3, { fill: `${colours.chance}26` })], {
-      window, range: () => [0, 1.04], axis: true,
-      y: { splits: () => [0, 0.5, 1] },
-      above: (u) => this.paintThreshold(u) });
-    this.closeChart = this.chart(this.closeBody, 148, [
-      trace(colours.ecg, 1.4)], {
-      window: () => this.closeWindow(), axis: true,
-      range: () => (bare ? [0, 1] : this.ecgRange ?? [-1, 1]),
-      y: bare ? { values: () => [] } : {},
-      above: (u) => {
-        this.paintBeats(u, this.closeWindow(), true);
-        this.paintPointer(u);
+      range: () => [0, 1.04], axis: true, y: { splits: () => [0, 0.5, 1] },
+      above: (u) => threshold(scene, u) });
+    this.closeChart = chart(this.closeBody, 148, [trace(colours.ecg, 1.4)], {
+      ...wave, window: () => this.closeWindow(), axis: true,
+      above: (u, window) => {
+        scene.beats?.paint(u, window, true);
+        pointer(scene, u, window);
       } });
-  }
-
-  timesOf(u, more) {
-    if (!more.axis) return [];
-    const [from, to] = more.window();
-    const width = u.bbox.width / devicePixelRatio;
-    // A label that would be cut off by the edge is left out.
-    return tickLabels(from, to, this.clock, width).map(([at, text]) => (
-      (to - at) / (to - from) * width < EDGE - RIGHT ? "" : text));
-  }
-
-  // -- geometry ----------------------------------------------------------
-
-  room() {
-    return Math.max(240, this.stack.clientWidth);
-  }
-
-  inner() {
-    return this.room() - GUTTER - RIGHT;
-  }
-
-  left(seconds) {
-    return GUTTER + (seconds - this.time.from) / this.time.width
-      * this.inner();
-  }
-
-  secondsAt(x) {
-    return this.time.from + (x - GUTTER) / this.inner() * this.time.width;
+    this.charts = [
+      this.ecgChart, this.rateChart, this.chanceChart, this.closeChart];
   }
 
   closeWindow() {
@@ -217,16 +164,22 @@ export class Plots {
   }
 
   resize() {
-    const width = this.room();
-    if (this.charts.length === 0 || width === this.charts[0].width) return;
-    this.over_drawn = null;
-    for (const chart of this.charts) {
-      chart.setSize({ width, height: chart.height });
-    }
+    if (!this.scene.axis.measure()) return;
+    for (const chart of this.charts) chart.resize();
     this.redraw();
   }
 
-  // -- drawing -----------------------------------------------------------
+  select(key) {
+    this.scene.selected = key;
+    this.redraw();
+    this.describe();
+  }
+
+  // The times of an event that is being edited; null for none.
+  edit(draft) {
+    this.scene.draft = draft;
+    this.redraw();
+  }
 
   redraw() {
     if (this.pending) return;
@@ -239,26 +192,27 @@ export class Plots {
 
   draw() {
     const { from, to } = this.time;
-    const points = this.inner();
+    const { axis, trends } = this.scene;
+    const points = axis.inner;
     if (this.waveform.there) {
       this.ecgRange = this.waveform.limits() ?? this.ecgRange
         ?? this.seenRange(from, to, points);
       const seen = this.waveform.view(from, to, points);
-      this.fill(this.ecgChart, [seen.x, seen.y]);
+      this.ecgChart.fill([seen.x, seen.y]);
     } else {
-      this.fill(this.ecgChart, [[], []]);
+      this.ecgChart.fill([[], []]);
     }
     this.drawClose(points);
-    const [x, rate, base, chance] = this.trends === null
-      ? [[], [], [], []] : this.trends.view(from, to, points);
-    this.fill(this.rateChart, [x, base, rate]);
-    this.fill(this.chanceChart, [x, chance]);
-    this.drawLanes();
-    this.drawOverview();
+    const [x, rate, base, chance] = trends === null
+      ? [[], [], [], []] : trends.view(from, to, points);
+    this.rateChart.fill([x, base, rate]);
+    this.chanceChart.fill([x, chance]);
+    this.layers.draw();
+    this.overview.draw();
     this.drawCursor();
     this.actions.drawn();
-    if (!this.shown && this.trends !== null
-      && (!this.waveform.there || this.ecgChart.data[1].length > 0)) {
+    if (!this.shown && trends !== null
+      && !(this.waveform.there && this.ecgChart.empty)) {
       this.shown = true;
       performance.mark("shown");
     }
@@ -266,14 +220,14 @@ export class Plots {
 
   // Panning leaves the close-up as it is, and so does this.
   drawClose(points) {
-    const state = `${this.time.cursor} ${this.waveform.arrivals} ${points} `
-      + `${this.ecgRange} ${this.beats === null} `
-      + `${this.events.review.version}`;
+    const { beats, events, time } = this.scene;
+    const state = `${time.cursor} ${this.waveform.arrivals} ${points} `
+      + `${this.ecgRange} ${beats === null} ${events.review.version}`;
     if (state === this.close_drawn) return;
     this.close_drawn = state;
     const near = this.waveform.there
       ? this.waveform.view(...this.closeWindow(), points) : { x: [], y: [] };
-    this.fill(this.closeChart, [near.x, near.y]);
+    this.closeChart.fill([near.x, near.y]);
   }
 
   seenRange(from, to, points) {
@@ -286,329 +240,13 @@ export class Plots {
     return [low - room, high + room];
   }
 
-  fill(chart, data) {
-    chart.batch(() => {
-      chart.setData(data, false);
-      const [from, to] = chart.limits.window();
-      const [low, high] = chart.limits.range();
-      chart.setScale("x", { min: from, max: to });
-      chart.setScale("y", { min: low, max: high });
-    });
-  }
-
-  paintBehind(u, more) {
-    const { ctx, bbox } = u;
-    const [from, to] = more.window();
-    const at = (seconds) => bbox.left + (seconds - from) / (to - from)
-      * bbox.width;
-    const band = (start, stop, fill, least = 1) => {
-      const [x0, x1] = [Math.max(bbox.left, at(start)),
-        Math.min(bbox.left + bbox.width, at(stop))];
-      if (x1 < bbox.left || x0 > bbox.left + bbox.width) return;
-      ctx.fillStyle = fill;
-      ctx.fillRect(x0, bbox.top, Math.max(least, x1 - x0), bbox.height);
-    };
-    ctx.save();
-    const stripes = hatch(ctx, this.colours.lost, 7, true);
-    for (const [start, stop] of this.detail.unscorable) {
-      if (stop >= from && start <= to) {
-        band(start, stop, `${this.colours.lost}66`);
-        band(start, stop, stripes);
-      }
-    }
-    for (const layer of ["original", "predicted"]) {
-      const colour = this.colours[layer];
-      const seen = this.events.layers[layer].between(from, to);
-      if (seen.length > 400) continue;
-      for (const event of seen) {
-        const stop = event.onset_s + event.duration_s;
-        band(event.onset_s, stop, `${colour}1f`);
-        if (layer === "predicted") {
-          band(event.onset_s, stop, hatch(ctx, `${colour}40`, 8));
-        }
-        band(event.onset_s, event.onset_s, colour, devicePixelRatio);
-      }
-    }
-    if (u === this.ecgChart && this.time.width > 2 * CLOSE_S) {
-      const [start, stop] = this.closeWindow();
-      band(start, stop, `${this.colours.focus}2e`, 2);
-    }
-    ctx.restore();
-  }
-
-  paintThreshold(u) {
-    const { threshold } = this.detail;
-    if (threshold === null) return;
-    const { ctx, bbox } = u;
-    const y = Math.round(u.valToPos(threshold, "y", true)) + 0.5;
-    const ratio = devicePixelRatio;
-    ctx.save();
-    ctx.strokeStyle = this.colours.threshold;
-    ctx.lineWidth = 1.2 * ratio;
-    ctx.setLineDash([6 * ratio, 4 * ratio]);
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
-    const text = `threshold ${number(threshold, 2)}`;
-    ctx.font = FONT.replace("11.5px", `${11 * ratio}px`);
-    ctx.textAlign = "right";
-    ctx.textBaseline = threshold > 0.8 ? "top" : "bottom";
-    const x = bbox.left + bbox.width - 5 * ratio;
-    const low = y + (threshold > 0.8 ? 4 : -4) * ratio;
-    ctx.lineJoin = "round";
-    ctx.setLineDash([]);
-    ctx.strokeStyle = this.colours.panel;
-    ctx.lineWidth = 4 * ratio;
-    ctx.strokeText(text, x, low);
-    ctx.fillStyle = this.colours.threshold;
-    ctx.fillText(text, x, low);
-    ctx.restore();
-  }
-
-  paintBeats(u, [from, to], near = false) {
-    if (this.beats === null) return;
-    const { ctx, bbox } = u;
-    const { time_ms, rr_ms, kind } = this.beats;
-    const first = firstAtLeast(time_ms, from * 1000);
-    const last = firstAtLeast(time_ms, to * 1000);
-    const ratio = devicePixelRatio;
-    const each = bbox.width / ratio / Math.max(1, last - first);
-    if (each < 3) return;
-    const size = Math.min(3.6, each / 2) * ratio;
-    ctx.save();
-    ctx.lineWidth = 1.4 * ratio;
-    ctx.font = FONT.replace("11.5px", `${10.5 * ratio}px`);
-    ctx.textAlign = "center";
-    for (let i = first; i < last; i += 1) {
-      const x = bbox.left + (time_ms[i] / 1000 - from) / (to - from)
-        * bbox.width;
-      this.mark(ctx, x, bbox.top + 2 * ratio, size, kind[i],
-        this.waveform.there ? 0 : bbox.height * 0.7);
-      if (near && each > 44 && i > first && rr_ms[i] > 0) {
-        const before = bbox.left + (time_ms[i - 1] / 1000 - from)
-          / (to - from) * bbox.width;
-        ctx.fillStyle = this.colours.muted;
-        ctx.fillText(`${rr_ms[i]}`, (x + before) / 2,
-          bbox.top + bbox.height - 4 * ratio);
-      }
-    }
-    ctx.restore();
-  }
-
-  paintPointer(u) {
-    const { ctx, bbox } = u;
-    const [from, to] = this.closeWindow();
-    const x = bbox.left + (this.time.cursor - from) / (to - from)
-      * bbox.width;
-    ctx.save();
-    ctx.fillStyle = this.colours.focus;
-    ctx.fillRect(x - 0.75 * devicePixelRatio, bbox.top,
-      1.5 * devicePixelRatio, bbox.height);
-    ctx.restore();
-  }
-
-  // A beat: full where its interval is normal, hollow or crossed if not.
-  mark(ctx, x, y, size, kind, stem) {
-    const colour = kind === 0 ? this.colours.heart : this.colours.fp;
-    ctx.strokeStyle = colour;
-    ctx.fillStyle = colour;
-    if (stem > 0) {
-      ctx.beginPath();
-      ctx.moveTo(x, y);
-      ctx.lineTo(x, y + stem);
-      ctx.stroke();
-    }
-    ctx.beginPath();
-    if (kind >= 2) {
-      ctx.moveTo(x - size, y);
-      ctx.lineTo(x + size, y + 2 * size);
-      ctx.moveTo(x + size, y);
-      ctx.lineTo(x - size, y + 2 * size);
-      ctx.stroke();
-      return;
-    }
-    ctx.moveTo(x - size, y);
-    ctx.lineTo(x + size, y);
-    ctx.lineTo(x, y + 1.8 * size);
-    ctx.closePath();
-    if (kind === 0) ctx.fill();
-    else ctx.stroke();
-  }
-
-  drawLanes() {
-    const width = this.room();
-    const ctx = fit(this.lanesCanvas, width, LANE * 3);
-    const { from, to } = this.time;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER, 0, this.inner(), LANE * 3);
-    ctx.clip();
-    LANES.forEach((layer, n) => {
-      ctx.fillStyle = this.colours.grid;
-      ctx.fillRect(GUTTER, n * LANE, this.inner(), 1);
-      let free = GUTTER;
-      for (const event of this.events.layers[layer].between(from, to)) {
-        free = this.bar(ctx, layer, n, event, free);
-      }
-    });
-    if (this.draft !== null) this.drawDraft(ctx);
-    ctx.restore();
-  }
-
-  bar(ctx, layer, n, event, free) {
-    const x = this.left(event.onset_s);
-    const width = Math.max(3, this.left(event.onset_s + event.duration_s)
-      - x);
-    if (x + width < free - 0.5) return free;
-    const [y, height] = [n * LANE + 4, LANE - 8];
-    const colour = this.colours[layer];
-    const rejected = event.item?.decision === "rejected";
-    ctx.fillStyle = rejected ? `${colour}30` : `${colour}${
-      layer === "predicted" ? "66" : "d9"}`;
-    ctx.beginPath();
-    ctx.roundRect(x, y, width, height, Math.min(3, width / 2));
-    ctx.fill();
-    if (layer === "predicted" && !rejected && width > 8) {
-      ctx.fillStyle = hatch(ctx, colour, 6);
-      ctx.fill();
-    }
-    ctx.strokeStyle = colour;
-    ctx.lineWidth = 1;
-    ctx.stroke();
-    if (rejected) {
-      ctx.beginPath();
-      ctx.moveTo(x - 2, y + height / 2);
-      ctx.lineTo(x + width + 2, y + height / 2);
-      ctx.stroke();
-    }
-    if (event.key !== undefined && event.key === this.selected) {
-      ctx.strokeStyle = this.colours.focus;
-      ctx.lineWidth = 2.4;
-      ctx.beginPath();
-      ctx.roundRect(x - 2, y - 2, width + 4, height + 4, 4);
-      ctx.stroke();
-    }
-    return this.barLabel(ctx, event, x + width, y, height);
-  }
-
-  barLabel(ctx, event, x, y, height) {
-    const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.verdict] ?? "";
-    const sure = event.confidence === null || event.confidence === undefined
-      ? "" : ` ${event.confidence.toFixed(2)}`;
-    const text = `${shape}${event.label.slice(0, 40)}${sure}`;
-    ctx.font = FONT;
-    ctx.textBaseline = "middle";
-    ctx.textAlign = "left";
-    ctx.fillStyle = this.colours.ink;
-    const room = ctx.measureText(text).width + 10;
-    // Where the next bar begins is not known; a few fit, many would not.
-    if (this.time.width / this.inner() * room > 900) return x;
-    ctx.fillText(text, x + 5, y + height / 2 + 0.5);
-    return x;
-  }
-
-  drawDraft(ctx) {
-    const x = this.left(this.draft.onset_s);
-    const width = this.left(this.draft.onset_s + this.draft.duration_s) - x;
-    const y = 2 * LANE + 2;
-    ctx.fillStyle = `${this.colours.reviewed}55`;
-    ctx.strokeStyle = this.colours.focus;
-    ctx.lineWidth = 2;
-    ctx.setLineDash([4, 3]);
-    ctx.beginPath();
-    ctx.roundRect(x, y, Math.max(3, width), LANE - 4, 3);
-    ctx.fill();
-    ctx.stroke();
-    ctx.setLineDash([]);
-    ctx.fillStyle = this.colours.focus;
-    for (const edge of [x, x + width]) {
-      ctx.beginPath();
-      ctx.roundRect(edge - 3, y + 2, 6, LANE - 8, 2);
-      ctx.fill();
-    }
-  }
-
-  drawOverview() {
-    const width = this.room();
-    const height = 58;
-    // All but the frame stays as it is while one pans.
-    const state = `${width} ${this.events.review.version} ${this.selected}`;
-    if (this.over_drawn !== state) {
-      this.over_drawn = state;
-      this.overStill = document.createElement("canvas");
-      this.paintOverview(fit(this.overStill, width, height), width, height);
-    }
-    const ctx = fit(this.overCanvas, width, height);
-    ctx.drawImage(this.overStill, 0, 0, width, height);
-    const x = (seconds) => GUTTER + seconds / this.time.duration
-      * this.inner();
-    const [x0, x1] = [x(this.time.from), x(this.time.to)];
-    ctx.fillStyle = `${this.colours.focus}24`;
-    ctx.strokeStyle = this.colours.focus;
-    ctx.lineWidth = 1.6;
-    ctx.beginPath();
-    ctx.roundRect(x0 - 1, 1, Math.max(4, x1 - x0 + 2), height - 18, 3);
-    ctx.fill();
-    ctx.stroke();
-  }
-
-  paintOverview(ctx, width, height) {
-    const { duration } = this.time;
-    const x = (seconds) => GUTTER + seconds / duration * this.inner();
-    const foot = height - 18;
-    ctx.fillStyle = `${this.colours.lost}90`;
-    for (const [start, stop] of this.detail.unscorable) {
-      ctx.fillRect(x(start), 2, Math.max(1, x(stop) - x(start)), foot - 3);
-    }
-    if (this.trends !== null) {
-      const [low, high] = this.rateRange;
-      const seen = this.trends.view(0, duration, this.inner());
-      ctx.strokeStyle = this.colours.heart;
-      ctx.lineWidth = 1;
-      ctx.beginPath();
-      let pen = false;
-      seen[0].forEach((at, n) => {
-        if (seen[1][n] === null) {
-          pen = false;
-          return;
-        }
-        const y = foot - 4 - (seen[1][n] - low) / (high - low) * (foot - 22);
-        if (pen) ctx.lineTo(x(at), y);
-        else ctx.moveTo(x(at), y);
-        pen = true;
-      });
-      ctx.stroke();
-    }
-    ["original", "predicted"].forEach((layer, n) => {
-      ctx.fillStyle = this.colours[layer];
-      let free = -1;
-      for (const event of this.events.layers[layer].events) {
-        const at = x(event.onset_s);
-        const long = Math.max(2.5, x(event.duration_s) - GUTTER);
-        if (at + long < free) continue;
-        ctx.fillRect(at, 3 + 7 * n, long, 5);
-        free = at + long + 0.5;
-      }
-    });
-    ctx.fillStyle = this.colours.muted;
-    ctx.font = FONT;
-    ctx.textBaseline = "bottom";
-    ctx.textAlign = "center";
-    for (const [at, text] of tickLabels(0, duration, this.clock,
-      this.inner())) {
-      if (x(at) > width - 24) continue;
-      ctx.fillRect(x(at), foot, 1, 3);
-      ctx.fillText(text, x(at), height - 1);
-    }
-  }
-
   drawCursor() {
     const { cursor, from, to } = this.time;
     const seen = cursor >= from && cursor <= to;
     this.line.hidden = !seen;
     if (seen) {
-      this.line.style.transform = `translateX(${this.left(cursor)}px)`;
+      this.line.style.transform = `translateX(${
+        this.scene.axis.left(cursor)}px)`;
       this.line.style.height = `${this.close.offsetTop - 4}px`;
     }
   }
@@ -616,135 +254,27 @@ export class Plots {
   describe() {
     const { from, to } = this.time;
     const span = `${since(from)} to ${since(to)}`;
-    const rate = this.trends === null ? [] : this.trends.view(
+    const { trends } = this.scene;
+    const rate = trends === null ? [] : trends.view(
       from, to, 400)[1].filter((one) => one !== null);
     const text = rate.length === 0 ? "no heart rate known"
       : `heart rate ${Math.round(Math.min(...rate))} to `
         + `${Math.round(Math.max(...rate))} bpm`;
-    this.lanesCanvas.setAttribute("aria-label", `Events from ${span}`);
+    this.layers.canvas.setAttribute("aria-label", `Events from ${span}`);
     this.rateBody.setAttribute("role", "img");
     this.rateBody.setAttribute("aria-label", `${span}: ${text}`);
-    this.overCanvas.setAttribute("aria-label",
+    this.overview.canvas.setAttribute("aria-label",
       `Heart rate and events of the whole recording; shown is ${span}`);
   }
 
+  // All that is known of a moment.
   values(seconds) {
-    const [rate, base, chance] = this.trends === null
-      ? [null, null, null] : this.trends.at(seconds);
-    const lost = this.detail.unscorable.some(
+    const { beats, detail, trends } = this.scene;
+    const [rate, base, chance] = trends === null
+      ? [null, null, null] : trends.at(seconds);
+    const lost = detail.unscorable.some(
       ([start, stop]) => seconds >= start && seconds < stop);
-    let beat = null;
-    if (this.beats !== null && this.beats.time_ms.length > 0) {
-      const { time_ms, kind } = this.beats;
-      const n = firstAtLeast(time_ms, seconds * 1000);
-      if (n < kind.length) beat = KINDS[kind[n]];
-    }
+    const beat = beats === null ? null : beats.kindAt(seconds);
     return { rate, base, chance, lost, beat };
-  }
-
-  // -- pointer -----------------------------------------------------------
-
-  listen() {
-    this.stack.addEventListener("wheel", (event) => this.wheel(event),
-      { passive: false });
-    this.stack.addEventListener("pointerdown", (event) => this.down(event));
-    this.stack.addEventListener("dblclick", (event) => {
-      this.time.zoom(0.5, this.secondsAt(this.xOf(event)));
-    });
-    this.overBody.addEventListener("pointerdown",
-      (event) => this.downOverview(event));
-  }
-
-  xOf(event) {
-    return event.clientX - this.stack.getBoundingClientRect().left;
-  }
-
-  wheel(event) {
-    event.preventDefault();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      this.time.pan((event.deltaX || event.deltaY) / 1200);
-    } else {
-      this.time.zoom(1.0018 ** event.deltaY,
-        this.secondsAt(this.xOf(event)));
-    }
-  }
-
-  drag(event, moved, done) {
-    const target = event.currentTarget;
-    target.setPointerCapture(event.pointerId);
-    const stop = (last) => {
-      target.removeEventListener("pointermove", moved);
-      target.removeEventListener("pointerup", stop);
-      target.removeEventListener("pointercancel", stop);
-      done(last);
-    };
-    target.addEventListener("pointermove", moved);
-    target.addEventListener("pointerup", stop);
-    target.addEventListener("pointercancel", stop);
-  }
-
-  down(event) {
-    if (event.button !== 0) return;
-    const start = this.xOf(event);
-    if (this.close.contains(event.target)) return;
-    if (this.draft !== null && this.lanes.contains(event.target)
-      && this.downDraft(event, start)) return;
-    const { from, to } = this.time;
-    let dragged = false;
-    this.drag(event, (next) => {
-      const shift = (this.xOf(next) - start) / this.inner();
-      if (Math.abs(this.xOf(next) - start) > 4) dragged = true;
-      if (dragged) this.time.set(from - shift * (to - from),
-        to - shift * (to - from));
-    }, (last) => {
-      if (!dragged && last.type === "pointerup") this.click(event, start);
-    });
-  }
-
-  click(event, x) {
-    const seconds = this.secondsAt(x);
-    this.time.point(seconds);
-    if (!this.lanes.contains(event.target)) return;
-    const top = this.lanesCanvas.getBoundingClientRect().top;
-    const layer = LANES[Math.floor((event.clientY - top) / LANE)];
-    const slack = 4 / this.inner() * this.time.width;
-    const hit = layer === undefined ? null : this.events.layers[layer]
-      .between(seconds - slack, seconds + slack)[0];
-    if (hit?.key !== undefined) this.actions.select(hit.key);
-    else if (hit !== undefined && hit !== null) this.actions.selectAt(hit);
-  }
-
-  downDraft(event, start) {
-    const x0 = this.left(this.draft.onset_s);
-    const x1 = this.left(this.draft.onset_s + this.draft.duration_s);
-    if (start < x0 - 8 || start > x1 + 8) return false;
-    const { onset_s, duration_s } = this.draft;
-    const edge = Math.abs(start - x0) < 8 ? "start"
-      : Math.abs(start - x1) < 8 ? "end" : "both";
-    this.drag(event, (next) => {
-      const shift = this.secondsAt(this.xOf(next)) - this.secondsAt(start);
-      const tenth = (value) => Math.round(value * 10) / 10;
-      let [on, off] = [onset_s, onset_s + duration_s];
-      if (edge !== "end") on = tenth(onset_s + shift);
-      if (edge !== "start") off = tenth(onset_s + duration_s + shift);
-      on = Math.max(0, on);
-      off = Math.min(this.time.duration, off);
-      if (off - on >= 0.1) this.actions.drafted(on, off - on);
-    }, () => {});
-    return true;
-  }
-
-  downOverview(event) {
-    const at = (next) => (next.clientX
-      - this.stack.getBoundingClientRect().left - GUTTER)
-      / this.inner() * this.time.duration;
-    const begin = at(event);
-    const inside = begin >= this.time.from && begin <= this.time.to;
-    if (!inside) this.time.show(this.time.width, begin);
-    const { from, to } = this.time;
-    this.drag(event, (next) => {
-      const shift = at(next) - begin;
-      this.time.set(from + shift, to + shift);
-    }, () => {});
   }
 }

@@ -1,7 +1,8 @@
 // One recording: plots, sidebar, keys, and the edits.
 import { Decisions } from "./decisions.js";
-import { Clock, badge, element, lasting, number, say, since, verdictWord } from "./dom.js";
+import { Clock, element, lasting, number, say, since, verdictWord } from "./dom.js";
 import { Events } from "./events.js";
+import { heading, legend, notices, toolbar } from "./heading.js";
 import { keysDialog, singleKeys, typing } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Plots } from "./plots.js";
@@ -46,8 +47,12 @@ export class RecordingPage {
       "aria-label": "Events and decisions" });
     this.readout = element("p", { class: "readout" });
     this.place.replaceChildren(element("div", { class: "recording" },
-      element("div", { class: "left" }, this.heading(), this.toolbar(),
-        ...this.notices(), plots, this.legend()), side));
+      element("div", { class: "left" }, heading(this.detail, this.clock),
+        toolbar(this.detail, WIDTHS, {
+          jump: (direction) => this.jump(direction, true),
+          zoom: (factor) => this.time.zoom(factor),
+          show: (width) => this.time.show(width) }),
+        ...notices(this.detail), plots, legend()), side));
     this.plots = new Plots(plots, this.source, this.detail, this.clock,
       this.events, this.time, {
         readout: this.readout, drawn: () => this.told(),
@@ -62,86 +67,7 @@ export class RecordingPage {
           key, fields, version),
         cancel: () => this.cancel(),
         version: () => this.events.review.version,
-        typed: (fields) => this.draft(fields) });
-  }
-
-  heading() {
-    const { detail, clock } = this;
-    const counts = detail.counts;
-    const lost = detail.unscorable.reduce(
-      (sum, [start, stop]) => sum + stop - start, 0);
-    return element("div", { class: "heading" },
-      element("h1", null, element("bdi", null, detail.path)),
-      element("p", null,
-        `${detail.patient} · ${clock.date(0)} ${clock.time(0)} · `
-        + `${lasting(detail.duration_s)} · `
-        + (detail.fs_hz === null ? "beats only"
-          : `${detail.channel || "ECG"} at ${number(detail.fs_hz)} Hz`)
-        + ` · ${number(100 * lost / detail.duration_s, 2)} % unscorable`),
-      element("p", { class: "counts", title: "As SzCORE counts: events "
-        + "closer than 90 s are one, longer ones are cut every 5 min" },
-        ...(counts === null ? [detail.annotated ? "" : "not annotated"]
-          : ["TP", "FP", "FN"].map((name) => badge(name, counts[name])))));
-  }
-
-  notices() {
-    const told = [];
-    const lost = this.detail.unscorable.reduce(
-      (sum, [start, stop]) => sum + stop - start, 0);
-    if (lost >= 0.999 * this.detail.duration_s) {
-      told.push("Nothing of this recording could be scored: that there is "
-        + "no alarm says nothing about seizures.");
-    }
-    if (!this.detail.annotated) {
-      told.push("Nobody annotated this recording, so nothing can be called "
-        + "right or wrong; every alarm is a stop.");
-    }
-    if (this.detail.review.error !== null) {
-      told.push(`Decisions cannot be saved: ${this.detail.review.error}`);
-    }
-    const warned = this.detail.problems.map(
-      (one) => `${one.rule}: ${one.text}`);
-    return [
-      ...told.map((text) => element("p", { class: "notice" }, text)),
-      ...(warned.length === 0 ? [] : [element("details", {
-        class: "notice" }, element("summary", null,
-        `${warned.length} ${warned.length === 1 ? "warning" : "warnings"} `
-        + "on this recording"), element("ul", null, ...warned.map(
-        (text) => element("li", null, text))))])];
-  }
-
-  toolbar() {
-    const button = (word, does, key, title) => element("button", {
-      type: "button", title: `${title} (${key})`, "aria-label": title,
-      "aria-keyshortcuts": key, onclick: does }, word);
-    const kind = this.detail.annotated ? "disagreement" : "alarm";
-    return element("div", { class: "toolbar", role: "toolbar",
-      "aria-label": "Go to and zoom" },
-    button("◀ previous", () => this.jump(-1, true), "p",
-      `Previous ${kind}`),
-    button(`next ${kind} ▶`, () => this.jump(1, true), "n",
-      `Next ${kind}`),
-    element("span", { class: "gap" }),
-    button("−", () => this.time.zoom(2), "-", "Zoom out"),
-    button("+", () => this.time.zoom(0.5), "+", "Zoom in"),
-    ...["10 s", "1 min", "10 min", "1 h", "all"].map((word, n) => button(
-      word, () => this.time.show(WIDTHS[n] === Infinity
-        ? this.detail.duration_s : WIDTHS[n]), String(n + 1),
-      `Show ${word}`)),
-    element("span", { class: "gap" }),
-    button("keys ?", keysDialog, "?", "Show the keys"));
-  }
-
-  legend() {
-    const item = (name, text) => element("li", null,
-      element("span", { class: `sample ${name}` }), text);
-    return element("ul", { class: "legend", "aria-label": "Legend" },
-      item("heart", "heart rate"), item("base", "own baseline"),
-      item("excess", "above baseline"), item("chance", "probability"),
-      item("original", "original annotation"),
-      item("predicted", "predicted"), item("reviewed", "reviewed"),
-      item("lost", "unscorable"),
-      element("li", null, "▼ beat  ▽ ectopic  ✕ artefact"));
+        typed: (fields) => this.plots.edit(fields) });
   }
 
   async begin(start) {
@@ -199,7 +125,6 @@ export class RecordingPage {
     const event = this.events.byKey.get(key);
     if (event === undefined) return;
     this.selected = key;
-    this.plots.selected = key;
     const now = this.events.current(event);
     if (move) {
       const width = Math.min(this.detail.duration_s, Math.max(
@@ -209,8 +134,7 @@ export class RecordingPage {
       this.time.point(now.onset_s);
     }
     this.panel.select(key);
-    this.plots.over_drawn = null;
-    this.plots.redraw();
+    this.plots.select(key);
     if (tell) {
       say(`${verdictWord(event.verdict, event.layer)}, `
         + `${list.indexOf(event) + 1} of ${list.length}: ${event.layer} `
@@ -219,7 +143,6 @@ export class RecordingPage {
         + `${{ open: "not decided", accepted: "accepted",
           rejected: "rejected" }[this.events.decision(event)]}`);
     }
-    this.plots.describe();
   }
 
   // An event of the reviewed layer: whichever it was made of.
@@ -280,16 +203,11 @@ export class RecordingPage {
     { selected: this.selected });
   }
 
-  draft(fields) {
-    this.plots.draft = fields;
-    this.plots.redraw();
-  }
-
   cancel() {
     if (!this.panel.form.touched) return;
     this.panel.form.drop();
     this.panel.drawDetail();
-    this.draft(null);
+    this.plots.edit(null);
   }
 
   change(wanted, asked) {
@@ -344,9 +262,9 @@ export class RecordingPage {
       this.panel.form.drop();
       this.selected = null;
       this.panel.selected = null;
-      this.plots.selected = null;
+      this.plots.select(null);
     }
-    if (!this.panel.form.touched) this.plots.draft = null;
+    if (!this.panel.form.touched) this.plots.edit(null);
     this.panel.refresh();
     this.plots.redraw();
   }
@@ -399,8 +317,7 @@ export class RecordingPage {
       u: () => act("reset"), e: () => this.panel.form.focus(),
       i: () => this.add() };
     WIDTHS.forEach((width, n) => {
-      single[n + 1] = () => this.time.show(
-        Math.min(width, this.detail.duration_s));
+      single[n + 1] = () => this.time.show(width);
     });
     const does = always[event.key]
       ?? (singleKeys() ? single[event.key] : undefined);

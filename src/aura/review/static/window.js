@@ -47,3 +47,15 @@ export class TimeWindow {
     this.changed();
   }
 }
+
+// Index of the first value that is not below the one sought.
+export function firstAtLeast(values, sought) {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < sought) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,79 @@
+// One chart over time: a uPlot with our axes, and what is painted on it.
+import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
+import { GUTTER, RIGHT } from "./axis.js";
+import { number } from "./dom.js";
+import { FONT, tickLabels, ticks } from "./paint.js";
+
+const EDGE = 30;
+
+export function trace(stroke, width, more) {
+  return { stroke, width, points: { show: false }, ...more };
+}
+
+export class Chart {
+  // `more.window` and `more.range` give the limits of each frame,
+  // `more.behind` and `more.above` paint below and on the traces.
+  constructor(body, scene, height, series, more) {
+    Object.assign(this, { scene, height, more });
+    const { colours } = scene;
+    this.u = new uPlot({
+      width: scene.axis.width, height, legend: { show: false },
+      cursor: { show: false }, select: { show: false }, pxAlign: 0,
+      padding: [9, RIGHT, more.axis ? 0 : 7, 0],
+      scales: { x: { time: false, auto: false }, y: { auto: false } },
+      axes: [{
+        show: true, size: more.axis ? 26 : 0, font: FONT, gap: 4,
+        stroke: colours.muted,
+        grid: { stroke: colours.grid, width: 1 },
+        ticks: { show: Boolean(more.axis), stroke: colours.line, size: 4,
+          width: 1 },
+        splits: (u) => ticks(...more.window(), scene.clock,
+          u.bbox.width / devicePixelRatio).found,
+        values: (u) => this.times(u),
+      }, {
+        size: GUTTER, gap: 6, font: FONT, stroke: colours.muted,
+        grid: { stroke: colours.grid, width: 1 }, ticks: { show: false },
+        space: 28, values: (u, splits) => splits.map((one) => number(one)),
+        ...more.y,
+      }],
+      series: [{}, ...series],
+      bands: more.bands ?? [],
+      hooks: {
+        drawClear: [(u) => more.behind(u, more.window())],
+        draw: [(u) => more.above?.(u, more.window())],
+      },
+    }, [[], ...series.map(() => [])], body);
+  }
+
+  times(u) {
+    if (!this.more.axis) return [];
+    const [from, to] = this.more.window();
+    const width = u.bbox.width / devicePixelRatio;
+    // A label that would be cut off by the edge is left out.
+    return tickLabels(from, to, this.scene.clock, width).map(
+      ([at, text]) => ((to - at) / (to - from) * width < EDGE - RIGHT
+        ? "" : text));
+  }
+
+  get empty() {
+    return this.u.data[1].length === 0;
+  }
+
+  fill(data) {
+    this.u.batch(() => {
+      this.u.setData(data, false);
+      const [from, to] = this.more.window();
+      const [low, high] = this.more.range();
+      this.u.setScale("x", { min: from, max: to });
+      this.u.setScale("y", { min: low, max: high });
+    });
+  }
+
+  resize() {
+    this.u.setSize({ width: this.scene.axis.width, height: this.height });
+  }
+
+  destroy() {
+    this.u.destroy();
+  }
+}

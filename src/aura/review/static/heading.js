@@ -1,0 +1,83 @@
+// What stands above and below the plots of a recording.
+import { badge, element, lasting, number } from "./dom.js";
+import { keysDialog } from "./keys.js";
+
+function lostShare({ unscorable, duration_s }) {
+  return unscorable.reduce(
+    (sum, [start, stop]) => sum + stop - start, 0) / duration_s;
+}
+
+export function heading(detail, clock) {
+  const { counts } = detail;
+  return element("div", { class: "heading" },
+    element("h1", null, element("bdi", null, detail.path)),
+    element("p", null,
+      `${detail.patient} · ${clock.date(0)} ${clock.time(0)} · `
+      + `${lasting(detail.duration_s)} · `
+      + (detail.fs_hz === null ? "beats only"
+        : `${detail.channel || "ECG"} at ${number(detail.fs_hz)} Hz`)
+      + ` · ${number(100 * lostShare(detail), 2)} % unscorable`),
+    element("p", { class: "counts", title: "As SzCORE counts: events "
+      + "closer than 90 s are one, longer ones are cut every 5 min" },
+      ...(counts === null ? [detail.annotated ? "" : "not annotated"]
+        : ["TP", "FP", "FN"].map((name) => badge(name, counts[name])))));
+}
+
+// What a reviewer has to know before looking.
+export function notices(detail) {
+  const told = [];
+  if (lostShare(detail) >= 0.999) {
+    told.push("Nothing of this recording could be scored: that there is "
+      + "no alarm says nothing about seizures.");
+  }
+  if (!detail.annotated) {
+    told.push("Nobody annotated this recording, so nothing can be called "
+      + "right or wrong; every alarm is a stop.");
+  }
+  if (detail.review.error !== null) {
+    told.push(`Decisions cannot be saved: ${detail.review.error}`);
+  }
+  const warned = detail.problems.map(
+    (one) => `${one.rule}: ${one.text}`);
+  return [
+    ...told.map((text) => element("p", { class: "notice" }, text)),
+    ...(warned.length === 0 ? [] : [element("details", {
+      class: "notice" }, element("summary", null,
+      `${warned.length} ${warned.length === 1 ? "warning" : "warnings"} `
+      + "on this recording"), element("ul", null, ...warned.map(
+      (text) => element("li", null, text))))])];
+}
+
+// `does` holds what the buttons do: jump, zoom, show.
+export function toolbar(detail, widths, does) {
+  const button = (word, onclick, key, title) => element("button", {
+    type: "button", title: `${title} (${key})`, "aria-label": title,
+    "aria-keyshortcuts": key, onclick }, word);
+  const kind = detail.annotated ? "disagreement" : "alarm";
+  return element("div", { class: "toolbar", role: "toolbar",
+    "aria-label": "Go to and zoom" },
+  button("◀ previous", () => does.jump(-1), "p",
+    `Previous ${kind}`),
+  button(`next ${kind} ▶`, () => does.jump(1), "n",
+    `Next ${kind}`),
+  element("span", { class: "gap" }),
+  button("−", () => does.zoom(2), "-", "Zoom out"),
+  button("+", () => does.zoom(0.5), "+", "Zoom in"),
+  ...["10 s", "1 min", "10 min", "1 h", "all"].map((word, n) => button(
+    word, () => does.show(widths[n]), String(n + 1),
+    `Show ${word}`)),
+  element("span", { class: "gap" }),
+  button("keys ?", keysDialog, "?", "Show the keys"));
+}
+
+export function legend() {
+  const item = (name, text) => element("li", null,
+    element("span", { class: `sample ${name}` }), text);
+  return element("ul", { class: "legend", "aria-label": "Legend" },
+    item("heart", "heart rate"), item("base", "own baseline"),
+    item("excess", "above baseline"), item("chance", "probability"),
+    item("original", "original annotation"),
+    item("predicted", "predicted"), item("reviewed", "reviewed"),
+    item("lost", "unscorable"),
+    element("li", null, "▼ beat  ▽ ectopic  ✕ artefact"));
+}

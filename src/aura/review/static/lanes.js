@@ -1,0 +1,138 @@
+// The layers of events as bars, with the bar of an event being edited.
+import { GUTTER } from "./axis.js";
+import { FONT, fit, hatch } from "./paint.js";
+
+export const LANES = ["original", "predicted", "reviewed"];
+const LANE = 24;
+// How far beside a bar the pointer still takes it, in pixels.
+const SLACK = 4;
+const GRIP = 8;
+
+export class Lanes {
+  constructor(scene, canvas) {
+    this.scene = scene;
+    this.canvas = canvas;
+  }
+
+  draw() {
+    const { axis, events, time } = this.scene;
+    const ctx = fit(this.canvas, axis.width, LANE * LANES.length);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(GUTTER, 0, axis.inner, LANE * LANES.length);
+    ctx.clip();
+    LANES.forEach((layer, n) => {
+      ctx.fillStyle = this.scene.colours.grid;
+      ctx.fillRect(GUTTER, n * LANE, axis.inner, 1);
+      let free = GUTTER;
+      for (const event of events.layers[layer].between(
+        time.from, time.to)) {
+        free = this.bar(ctx, layer, n, event, free);
+      }
+    });
+    if (this.scene.draft !== null) this.drawDraft(ctx);
+    ctx.restore();
+  }
+
+  bar(ctx, layer, n, event, free) {
+    const { axis, colours, selected } = this.scene;
+    const x = axis.left(event.onset_s);
+    const width = Math.max(3, axis.left(event.onset_s + event.duration_s)
+      - x);
+    if (x + width < free - 0.5) return free;
+    const [y, height] = [n * LANE + 4, LANE - 8];
+    const colour = colours[layer];
+    const rejected = event.item?.decision === "rejected";
+    ctx.fillStyle = rejected ? `${colour}30` : `${colour}${
+      layer === "predicted" ? "66" : "d9"}`;
+    ctx.beginPath();
+    ctx.roundRect(x, y, width, height, Math.min(3, width / 2));
+    ctx.fill();
+    if (layer === "predicted" && !rejected && width > 8) {
+      ctx.fillStyle = hatch(ctx, colour, 6);
+      ctx.fill();
+    }
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = 1;
+    ctx.stroke();
+    if (rejected) {
+      ctx.beginPath();
+      ctx.moveTo(x - 2, y + height / 2);
+      ctx.lineTo(x + width + 2, y + height / 2);
+      ctx.stroke();
+    }
+    if (event.key !== undefined && event.key === selected) {
+      ctx.strokeStyle = colours.focus;
+      ctx.lineWidth = 2.4;
+      ctx.beginPath();
+      ctx.roundRect(x - 2, y - 2, width + 4, height + 4, 4);
+      ctx.stroke();
+    }
+    this.barLabel(ctx, event, x + width, y, height);
+    return x + width;
+  }
+
+  barLabel(ctx, event, x, y, height) {
+    const { axis, colours, time } = this.scene;
+    const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.verdict] ?? "";
+    const sure = event.confidence === null || event.confidence === undefined
+      ? "" : ` ${event.confidence.toFixed(2)}`;
+    const text = `${shape}${event.label.slice(0, 40)}${sure}`;
+    ctx.font = FONT;
+    ctx.textBaseline = "middle";
+    ctx.textAlign = "left";
+    ctx.fillStyle = colours.ink;
+    const room = ctx.measureText(text).width + 10;
+    // Where the next bar begins is not known; a few fit, many would not.
+    if (time.width / axis.inner * room > 900) return;
+    ctx.fillText(text, x + 5, y + height / 2 + 0.5);
+  }
+
+  // The two ends of the bar being edited, in pixels.
+  ends() {
+    const { axis, draft } = this.scene;
+    return [axis.left(draft.onset_s),
+      axis.left(draft.onset_s + draft.duration_s)];
+  }
+
+  drawDraft(ctx) {
+    const { colours } = this.scene;
+    const [x, end] = this.ends();
+    const width = end - x;
+    const y = 2 * LANE + 2;
+    ctx.fillStyle = `${colours.reviewed}55`;
+    ctx.strokeStyle = colours.focus;
+    ctx.lineWidth = 2;
+    ctx.setLineDash([4, 3]);
+    ctx.beginPath();
+    ctx.roundRect(x, y, Math.max(3, width), LANE - 4, 3);
+    ctx.fill();
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.fillStyle = colours.focus;
+    for (const edge of [x, x + width]) {
+      ctx.beginPath();
+      ctx.roundRect(edge - 3, y + 2, 6, LANE - 8, 2);
+      ctx.fill();
+    }
+  }
+
+  // Which event lies under the pointer; null where there is none.
+  hit(event, seconds) {
+    const { axis, events, time } = this.scene;
+    const top = this.canvas.getBoundingClientRect().top;
+    const layer = LANES[Math.floor((event.clientY - top) / LANE)];
+    const slack = SLACK / axis.inner * time.width;
+    return layer === undefined ? null : events.layers[layer].between(
+      seconds - slack, seconds + slack)[0] ?? null;
+  }
+
+  // What of the edited bar lies at a place: start, end, both, or null.
+  grip(x) {
+    if (this.scene.draft === null) return null;
+    const [x0, x1] = this.ends();
+    if (x < x0 - GRIP || x > x1 + GRIP) return null;
+    return Math.abs(x - x0) < GRIP ? "start"
+      : Math.abs(x - x1) < GRIP ? "end" : "both";
+  }
+}
