@@ -1,7 +1,8 @@
 """
 Points per CPU second as line protocol, beside influxdb-client's Points.
 
-Both encode the same values in one process; only the ratio means something.
+Both get the same rows and write each number with as many digits; the texts
+are compared. They take turns in one process; only the ratio means something.
 The client carries the exporter's requests, never its points.
 """
 
@@ -11,47 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from aura.influx.lineprotocol import encode
+from aura.influx.lineprotocol import encode_pieces
 
 START_NS = 1_577_836_800 * 10 ** 9
 TAGS = {"patient": "p-0123456789", "recording": "r-0123456789"}
-ROUNDS = 5
+ROUNDS = 7
+ROWS = 20_000
+COMPARED = 500
+
+Columns = dict[str, np.ndarray]
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """Smallest CPU time of some rounds."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def client_lines(times: np.ndarray, fields: dict[str, np.ndarray]) -> str:
-    """The same lines by influxdb-client."""
-    from influxdb_client import Point
-
-    lines = []
-    rows = zip(*(column.tolist() for column in fields.values()))
-    for nanoseconds, row in zip(times.tolist(), rows):
-        point = Point("signal")
-        for name, value in TAGS.items():
-            point.tag(name, value)
-        for name, value in zip(fields, row):
-            point.field(name, value)
-        lines.append(point.time(nanoseconds).to_line_protocol())
-    return "\n".join(lines)
-
-
-def cases() -> dict[str, tuple[int, Callable[[int], dict[str, np.ndarray]]]]:
+def cases() -> dict[str, tuple[int, Callable[[int], Columns]]]:
     """Name, step in nanoseconds and columns of what is written."""
     rng = np.random.default_rng(1)
 
     def samples(count: int) -> np.ndarray:
         return np.round(rng.normal(size=count) * 3000) * (10 / 65535)
 
-    def features(count: int) -> dict[str, np.ndarray]:
+    def features(count: int) -> Columns:
         return {f"feature_{number}": rng.normal(size=count)
                 for number in range(27)}
 
@@ -59,39 +38,82 @@ def cases() -> dict[str, tuple[int, Callable[[int], dict[str, np.ndarray]]]]:
         "waveform, 1 field": (3_906_250, lambda n: {"ecg_mv": samples(n)}),
         "rollup, 2 fields": (62_500_000, lambda n: {
             "min_mv": samples(n), "max_mv": samples(n)}),
-        "features, 27 fields": (10 ** 9, features),
-        "features, 27 fields of float32": (10 ** 9, lambda n: {
+        "features, 27 of float32": (10 ** 9, lambda n: {
             name: column.astype(np.float32)
             for name, column in features(n).items()}),
+        "features, 27 of full precision": (10 ** 9, features),
     }
+
+
+def ours(times: np.ndarray, columns: Columns) -> list[bytes]:
+    """Pieces of lines, as the exporter gets them."""
+    return list(encode_pieces("signal", TAGS, times, columns))
+
+
+def theirs(times: list[int], rows: list[tuple[float, ...]],
+           names: list[str]) -> list[str]:
+    """The same lines by influxdb-client."""
+    from influxdb_client import Point
+
+    lines = []
+    for nanoseconds, row in zip(times, rows):
+        point = Point("signal")
+        for name, value in TAGS.items():
+            point.tag(name, value)
+        for name, value in zip(names, row):
+            point.field(name, value)
+        lines.append(point.time(nanoseconds).to_line_protocol())
+    return lines
+
+
+def as_python(columns: Columns) -> list[tuple[float, ...]]:
+    """Rows of floats that Python writes as short as their precision is."""
+    return list(zip(*([float(str(value)) for value in column]
+                      for column in columns.values())))
+
+
+def same(ours: str, theirs: str) -> bool:
+    """Whether two lines say the same, to the digits of single precision."""
+    (head, mine, when), (*others, peers, then) = (
+        line.split() for line in (ours, theirs))
+    (names, values), (known, expected) = (
+        zip(*sorted(field.split("=") for field in fields.split(",")))
+        for fields in (mine, peers))
+    return (head, when, names) == (*others, then, known) and np.allclose(
+        [*map(float, values)], [*map(float, expected)], rtol=1e-7, atol=0)
+
+
+def seconds(*works: Callable[[], Any]) -> list[float]:
+    """Smallest CPU time of each in rounds in which they take turns."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(ROUNDS):
+        for spent, work in zip(times, works):
+            start = time.process_time()
+            work()
+            spent.append(time.process_time() - start)
+    return [min(spent) for spent in times]
 
 
 def main() -> None:
     """Print one row per case."""
     try:
-        import influxdb_client
-        peer = f"influxdb-client {influxdb_client.__version__}"
+        from influxdb_client import __version__ as version
     except ImportError:
-        peer = "influxdb-client (not installed)"
-    print(f"thousand points per CPU second: aura, {peer}, ratio")
-    for name, (step, columns) in cases().items():
-        rates = []
-        many, few = 200_000, 5_000
-        for count, work in ((many, encode_all), (few, client_lines)):
-            if work is client_lines and "not installed" in peer:
-                continue
-            fields = columns(count)
-            times = START_NS + step * np.arange(count)
-            rates.append(count / 1000 / seconds(
-                lambda: work(times, fields)))
-        text = "  ".join(f"{rate:8.0f}" for rate in rates)
-        ratio = f"{rates[0] / rates[1]:6.1f}" if len(rates) == 2 else ""
-        print(f"{name:32s} {text}  {ratio}")
-
-
-def encode_all(times: np.ndarray, fields: dict[str, np.ndarray]) -> bytes:
-    """The lines by this project."""
-    return encode("signal", TAGS, times, fields)
+        print("influxdb-client is not installed: there is nothing beside")
+        return
+    print(f"thousand points per CPU second: aura, influxdb-client {version}, "
+          "ratio")
+    for name, (step, make) in cases().items():
+        columns = make(ROWS)
+        times = START_NS + step * np.arange(ROWS)
+        given = times.tolist(), as_python(columns), [*columns]
+        text = b"".join(ours(times, columns)).decode("ascii")
+        assert all(map(same, text.splitlines()[:COMPARED],
+                       theirs(*given)[:COMPARED]))
+        spent = seconds(lambda: ours(times, columns),
+                        lambda: theirs(*given))
+        rates = "  ".join(f"{ROWS / 1000 / one:8.0f}" for one in spent)
+        print(f"{name:32s} {rates}  {spent[1] / spent[0]:6.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -64,13 +64,13 @@ def some_points(begin=BEGIN):
         *points.ecg(series, signal, "ECG, left = \\"),
         *points.raw(series, signal, "ECG, left = \\",
                     np.array([[90.0, 110.0]])),
-        points.beats(series, time_s * .8, many + 1, many > 0),
-        points.heart_rate(series, time_s, many, many * 1e-7, many * 1e9),
-        points.features(series, time_s, {
+        *points.beats(series, time_s * .8, many + 1, many > 0),
+        *points.heart_rate(series, time_s, many, many * 1e-7, many * 1e9),
+        *points.features(series, time_s, {
             "rmssd": many.astype(np.float32), "csi": many}),
-        points.quality(series, time_s, many > 0),
+        *points.quality(series, time_s, many > 0),
         points.unscorable(series, [(0, 10), (20.5, 60)]),
-        points.probability(series, time_s, np.abs(many), .25),
+        *points.probability(series, time_s, np.abs(many), .25),
         points.events(series, "original", listed),
         points.events(series, "predicted", listed[:1], np.array([True])),
         points.score(series, duration_s=600.0, scorable_s=590.0, alarms=1,

@@ -9,7 +9,8 @@ from aura.influx.digits import float_cells, integer_cells
 
 
 def texts(cells):
-    return [bytes(row[row != 0]).decode("ascii") for row in cells]
+    return [row.astype("<u8").tobytes().replace(b"\0", b"").decode("ascii")
+            for row in np.stack(cells, axis=1)]
 
 
 def check(values):
@@ -58,6 +59,33 @@ def test_powers_of_two_read_back():
     check(np.ldexp(1.0, np.arange(-1074, 1024)))
 
 
+@pytest.mark.parametrize("value, text", [
+    (0.0, "0.0"), (-0.0, "-0.0"), (120.0, "120.0"), (1 / 3, "0.333333343"),
+    (1e-4, "0.0001"), (16777217.0, "16777216.0"), (1e9, "1.0e+09"),
+    (1e-45, "1.40129846e-45"), (3.4028235e38, "3.40282347e+38")])
+def test_examples_of_single_precision(value, text):
+    assert texts(float_cells(np.array([value], np.float32))) == [text]
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_any_single_float_reads_back_from_nine_digits(values):
+    column = np.array(values, np.float32)
+    for text, value in zip(texts(float_cells(column)) if values else [],
+                           column):
+        back = np.float32(text)
+        assert back == value and np.signbit(back) == np.signbit(value)
+        digits = text.split("e")[0].replace(".", "").strip("-0")
+        assert len(digits) <= 9
+
+
+def test_zeros_among_other_numbers_read_back():
+    values = RNG.normal(size=1000)
+    values[::3], values[::5] = 0.0, -0.0
+    values[1::97], values[2::101] = 5e-324, 1.5e308
+    check(values)
+    check(values.clip(-1, 1).astype(np.float32))
+
+
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_any_float_reads_back(values):
     check(np.array(values, float))
@@ -82,6 +110,7 @@ def test_any_integer_is_written_as_python_does(values):
     (.1, "0.1"), (1e-4, "0.0001"), (1.25e-5, "1.25e-05"),
     (1e15, "1000000000000000.0"), (1e16, "1.0e+16"), (1e23, "1.0e+23"),
     (5e-324, "5e-324"), (123456.789, "123456.789"), (1e-300, "1e-300"),
-    (1e100, "1.0000000000000000e+100"), (2 / 3, "0.66666666666666663")])
+    (1e100, "1.0e+100"), (2 / 3, "0.66666666666666663"), (120.0, "120.0"),
+    (12345678901234.5, "12345678901234.5"), (9999999.5, "9999999.5")])
 def test_examples(value, text):
     assert texts(float_cells(np.array([value]))) == [text]

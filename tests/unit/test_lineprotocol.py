@@ -108,6 +108,36 @@ def test_rows_of_many_fields_come_back(rows):
             assert type(value)(fields[name]) == value
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6])
+def test_what_is_missing_in_one_piece_is_there_in_the_next(
+        monkeypatch, share):
+    monkeypatch.setattr("aura.influx.lineprotocol.VALUES_AT_ONCE", 60)
+    rng = np.random.default_rng(3)
+    count = 200
+
+    def column(kind):
+        values = rng.normal(size=count).astype(kind)
+        values[rng.random(count) < share] = rng.choice([np.nan, np.inf])
+        return values
+    columns = {"a": column(float), "b": column(float),
+               "c": column(np.float32), "d": column(float),
+               "e": np.array([None if rng.random() < share else "a, b=\\"
+                              for _ in range(count)], object)}
+    times = rng.integers(-2 ** 62, 2 ** 62, count)
+    expected = []
+    for row in range(count):
+        fields = {name: values[row] for name, values in columns.items()
+                  if values[row] is not None
+                  and (name == "e" or np.isfinite(values[row]))}
+        if fields:
+            expected.append(("m", {"t": "x"}, fields, times[row]))
+    found = parse(encode("m", {"t": "x"}, times, columns))
+    for _, _, fields, _ in found:
+        if "c" in fields:
+            fields["c"] = np.float32(fields["c"])
+    assert found == expected and (len(expected) < count) == (share > .5)
+
+
 def test_a_row_with_nothing_left_is_no_line():
     gone = np.array([np.nan, np.inf, 1.0, -np.inf])
     assert encode("m", {}, np.arange(4), {"a": gone, "b": gone}) == (

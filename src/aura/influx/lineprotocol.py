@@ -8,7 +8,7 @@ measurement, tags and time, and a repeated write must change nothing.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -16,20 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aura.errors import InvalidInputError
 from aura.influx.digits import (
-    FLOAT_WIDTH,
-    INTEGER_WIDTH,
-    Cells,
+    DOUBLE_WORDS,
+    INTEGER_WORDS,
+    SINGLE_WORDS,
+    WORD,
     Integers,
+    Words,
     float_cells,
     integer_cells,
 )
-from aura.errors import InvalidInputError
 from aura.recording import Bools
 
 # One more or less is kept by InfluxDB for itself: 1677-09-21 to 2262-04-11.
 FIRST_NS, LAST_NS = -2 ** 63 + 2, 2 ** 63 - 2
-VALUES_AT_ONCE = 16_384
+VALUES_AT_ONCE = 8192
 BYTES_AT_ONCE = 4 * 2 ** 20
 # Once glibc has seen a block of this size come and go, it no longer returns
 # each freed array to the system, which would double the time of encoding.
@@ -39,7 +41,10 @@ LARGE_BLOCK = 16 * 2 ** 20
 LAST_BACKSLASH = "\N{FULLWIDTH REVERSE SOLIDUS}"
 CONTROLS = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}",
                           "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-COMMA, BLANK = b", "
+BLANK = ord(" ")
+COMMA_OR_BLANK = ord(",") ^ ord(" ")
+# The first character of a word is its lowest byte on any machine.
+WORDS = np.dtype("<u8")
 
 Column = NDArray[Any]
 Fields = Mapping[str, Column]
@@ -89,109 +94,166 @@ def encode_pieces(measurement: str, tags: Mapping[str, str],
     _check_time(time_ns)
     columns = {_name(name, "field"): _checked(name, column, len(time_ns))
                for name, column in fields.items()}
-    blocks = _blocks(columns)
+    if not columns:
+        return
+    table = _Table(head, columns)
     np.empty(LARGE_BLOCK, np.uint8)
-    width = sum(block.width * len(block.columns) for block in blocks)
-    step = max(1, min(VALUES_AT_ONCE // max(len(columns), 1),
-                      BYTES_AT_ONCE // (len(head) + width + 24)))
+    step = max(1, min(VALUES_AT_ONCE // len(columns),
+                      BYTES_AT_ONCE // table.row_bytes, len(time_ns)))
+    table.make(step)
     for start in range(0, len(time_ns), step):
-        text = _lines(head, time_ns, blocks, slice(start, start + step))
+        text = table.lines(time_ns, slice(start, start + step))
         if text:
             yield text
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Neighbouring columns of one type, which are written together."""
+    """
+    Neighbouring columns of one type, which are written together.
 
-    names: Cells
+    Each value has a cell, which begins with separator and name; all is laid
+    out in words as `aura.influx.digits` has them.
+    """
+
+    start: int
+    names: Words
     columns: tuple[Column, ...]
-    cell_width: int
+    value_words: int
 
     @property
-    def width(self) -> int:
-        """Bytes for separator, name, equals sign and value."""
-        return int(self.names.shape[1]) + self.cell_width
+    def cell_words(self) -> int:
+        """Words for separator, name, equals sign and value."""
+        return int(self.names.shape[1]) + self.value_words
+
+    @property
+    def end(self) -> int:
+        """The word behind the block."""
+        return self.start + self.cell_words * len(self.columns)
 
 
-def _blocks(columns: Mapping[bytes, Column]) -> list[_Block]:
+class _Table:
+    """
+    Rows of words that become lines when all NULs are dropped.
+
+    What is the same in each line is written once.
+    """
+
+    def __init__(self, head: bytes, columns: Mapping[bytes, Column]) -> None:
+        self._head = _words([head])[0]
+        self._blocks = _blocks(columns, len(self._head))
+        # The word that begins each field.
+        self._first = np.concatenate([
+            np.arange(block.start, block.end, block.cell_words)
+            for block in self._blocks])
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return WORD * (self._blocks[-1].end + INTEGER_WORDS)
+
+    def make(self, count: int) -> None:
+        """Take the memory of so many rows."""
+        self._rows = np.empty((count, self.row_bytes // WORD), WORDS)
+        self._write_names(self._rows)
+
+    def _write_names(self, rows: Words) -> None:
+        rows[:, :len(self._head)] = self._head
+        for block in self._blocks:
+            self._cells(block, rows)[:, :, :block.names.shape[1]] = (
+                block.names)
+        rows[:, self._first[0]] ^= COMMA_OR_BLANK
+
+    @staticmethod
+    def _cells(block: _Block, rows: Words) -> Words:
+        return rows[:, block.start:block.end].reshape(
+            len(rows), len(block.columns), block.cell_words)
+
+    def lines(self, time_ns: Integers, part: slice) -> bytes:
+        """Lines of some rows."""
+        times = time_ns[part]
+        rows = self._rows[:len(times)]
+        for number, word in enumerate(integer_cells(times, "\n")):
+            rows[:, number - INTEGER_WORDS] = word
+        rows[:, -INTEGER_WORDS] |= BLANK
+        present = []
+        for block in self._blocks:
+            cells = self._cells(block, rows)
+            values = np.stack(
+                [column[part] for column in block.columns], axis=1)
+            there = _present(values)
+            for number, word in enumerate(_value_words(
+                    values, there, block.value_words)):
+                cells[:, :, number - block.value_words] = word.reshape(
+                    values.shape)
+            if not there.all():
+                cells[~there] = 0
+            present.append(there)
+        if all(there.all() for there in present):
+            return rows.tobytes().translate(None, b"\0")
+        return self._rest(rows, np.concatenate(present, axis=1))
+
+    def _rest(self, rows: Words, present: Bools) -> bytes:
+        """Lines without the values that are not there."""
+        kept = present.any(axis=1)
+        # The first field that is left has the blank before it.
+        first = present.argmax(axis=1)
+        later = np.flatnonzero(kept & (first > 0))
+        rows[later, self._first[first[later]]] ^= COMMA_OR_BLANK
+        text = rows[kept].tobytes().translate(None, b"\0")
+        self._write_names(rows)
+        return text
+
+
+def _blocks(columns: Mapping[bytes, Column], start: int) -> list[_Block]:
     blocks = []
-    for (kind, number), group in groupby(
+    for _, group in groupby(
             enumerate(columns.items()),
             # Floats of one type go together, any other column alone.
             lambda entry: (entry[1][1].dtype, 0 if entry[1][1].dtype.kind
                            == "f" else entry[0])):
         entries = [entry for _, entry in group]
-        names = np.array([b"," + name + b"=" for name, _ in entries])
+        names = [b"," + name + b"=" for name, _ in entries]
         values = tuple(column for _, column in entries)
-        blocks.append(_Block(_as_cells(names), values,
-                             _cell_width(values[0])))
+        blocks.append(_Block(start, _words(names), values,
+                             _value_width(values[0])))
+        start = blocks[-1].end
     return blocks
 
 
-def _lines(head: bytes, time_ns: Integers, blocks: list[_Block],
-           rows: slice) -> bytes:
-    """Lines of some rows: cells side by side, all NULs dropped."""
-    time_cells = integer_cells(time_ns[rows])
-    count = len(time_cells)
-    begun = np.zeros((count, 1), np.bool_)
-    parts = [np.broadcast_to(np.frombuffer(head, np.uint8),
-                             (count, len(head)))]
-    for block in blocks:
-        values = np.stack([column[rows] for column in block.columns], axis=1)
-        present = _present(values)
-        cells = np.empty((*present.shape, block.width), np.uint8)
-        name_width = block.names.shape[1]
-        cells[:, :, :name_width] = block.names
-        cells[:, :, name_width:] = _cells(values, present, block.cell_width)
-        if present.all():
-            cells[:, :1, 0] = np.where(begun, COMMA, BLANK)
-            begun[:] = True
-        else:
-            before = np.logical_or.accumulate(
-                np.concatenate([begun, present], axis=1), axis=1)
-            cells[:, :, 0] = np.where(before[:, :-1], COMMA, BLANK)
-            cells *= present[:, :, None]
-            begun = before[:, -1:]
-        parts.append(cells.reshape(count, -1))
-    parts += [np.full((count, 1), BLANK, np.uint8), time_cells,
-              np.full((count, 1), ord("\n"), np.uint8)]
-    table = np.concatenate(parts, axis=1)
-    if not begun.all():
-        table = table[begun[:, 0]]
-    return table.tobytes().translate(None, b"\0")
-
-
-def _cells(values: Column, present: Bools, width: int) -> Cells:
-    """Text of values; of what is not present, it may be anything."""
+def _value_words(values: Column, present: Bools,
+                 width: int) -> Sequence[Words]:
+    """Words of values; of what is not present, they may be anything."""
     flat = values.ravel()
     if values.dtype.kind == "f":
-        kept = np.where(present.ravel(), flat, flat.dtype.type(1))
-        cells = float_cells(kept)
-    elif values.dtype.kind == "i":
-        cells = np.full((len(flat), width), ord("i"), np.uint8)
-        cells[:, :-1] = integer_cells(flat)
-    elif values.dtype.kind == "b":
-        cells = _as_cells(np.where(flat, b"true", b"false"))
-    else:
-        texts = [b"" if value is None else _quoted(value) for value in flat]
-        cells = _as_cells(np.array(texts, f"S{width}"))
-    return cells.reshape(*values.shape, width)
+        if not present.all():
+            flat = np.where(present.ravel(), flat, flat.dtype.type(1))
+        return float_cells(flat)
+    if values.dtype.kind == "i":
+        return integer_cells(flat, "i")
+    if values.dtype.kind == "b":
+        (no, yes), = _words([b"false", b"true"]).T
+        return [np.where(flat, yes, no)]
+    texts = [b"" if value is None else _quoted(value) for value in flat]
+    return [*_words(texts, width).T]
 
 
-def _cell_width(column: Column) -> int:
-    """Bytes that the text of any value of a column fits in."""
-    widths = {"f": FLOAT_WIDTH, "i": INTEGER_WIDTH + 1, "b": 5}
-    if column.dtype.kind in widths:
-        return widths[column.dtype.kind]
-    return max((len(_quoted(value)) for value in column
-                if value is not None), default=1)
+def _value_width(column: Column) -> int:
+    """Words that the text of any value of a column fits in."""
+    if column.dtype.kind == "f":
+        return SINGLE_WORDS if column.dtype == np.float32 else DOUBLE_WORDS
+    if column.dtype.kind in "ib":
+        return INTEGER_WORDS if column.dtype.kind == "i" else 1
+    longest = max((len(_quoted(value)) for value in column
+                   if value is not None), default=1)
+    return -(-longest // WORD)
 
 
-def _as_cells(texts: NDArray[np.bytes_]) -> Cells:
-    width = texts.dtype.itemsize
-    return np.frombuffer(texts.tobytes(), np.uint8).reshape(
-        len(texts), width)
+def _words(texts: Sequence[bytes], count: int = 0) -> Words:
+    """Texts in words; in as many as the longest needs unless told."""
+    count = count or -(-max(map(len, texts)) // WORD)
+    padded = b"".join(text.ljust(count * WORD, b"\0") for text in texts)
+    return np.frombuffer(padded, WORDS).reshape(len(texts), count)
 
 
 def _present(values: Column) -> Bools:

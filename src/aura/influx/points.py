@@ -209,30 +209,31 @@ def _read(signal: Signal, start: int,
 
 
 def beats(series: Series, time_s: Floats, rr_s: Floats,
-          normal: Bools) -> bytes:
+          normal: Bools) -> Iterator[bytes]:
     """One point per beat with the interval that it ends."""
-    return series.write(schema.BEAT, time_s,
-                        {"rr_ms": rr_s * 1000.0, "normal": normal})
+    return series.pieces(schema.BEAT, time_s, {
+        "rr_ms": rr_s * 1000.0, "normal": normal})
 
 
 def heart_rate(series: Series, time_s: Floats, bpm: Floats,
-               baseline_bpm: Floats, over_p95_bpm: Floats) -> bytes:
+               baseline_bpm: Floats, over_p95_bpm: Floats) -> Iterator[bytes]:
     """Mean heart rate of the last 10 s, and what is usual for this heart."""
-    return series.write(schema.HEART_RATE, time_s, {
+    return series.pieces(schema.HEART_RATE, time_s, {
         "bpm": bpm, "baseline_bpm": baseline_bpm,
         "p95_bpm": bpm - over_p95_bpm})
 
 
 def features(series: Series, time_s: Floats,
-             columns: Mapping[str, Column]) -> bytes:
+             columns: Mapping[str, Column]) -> Iterator[bytes]:
     """Features by their names."""
-    return series.write(schema.FEATURE, time_s, columns)
+    return series.pieces(schema.FEATURE, time_s, columns)
 
 
-def quality(series: Series, time_s: Floats, scorable: Bools) -> bytes:
+def quality(series: Series, time_s: Floats,
+            scorable: Bools) -> Iterator[bytes]:
     """Whether each row can be scored."""
-    return series.write(schema.QUALITY, time_s,
-                        {"scorable": scorable.astype(np.float64)})
+    return series.pieces(schema.QUALITY, time_s, {
+        "scorable": scorable.astype(np.float64)})
 
 
 def unscorable(series: Series,
@@ -244,9 +245,9 @@ def unscorable(series: Series,
 
 
 def probability(series: Series, time_s: Floats, smoothed: Floats,
-                threshold: float) -> bytes:
+                threshold: float) -> Iterator[bytes]:
     """Smoothed probability, and the threshold that raises an alarm."""
-    return series.write(schema.PROBABILITY, time_s, {
+    return series.pieces(schema.PROBABILITY, time_s, {
         "probability": smoothed,
         "threshold": np.where(np.isfinite(smoothed), threshold, np.nan)})
 

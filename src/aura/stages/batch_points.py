@@ -206,17 +206,20 @@ class BatchPoints:
 
     def _rows(self, series: Series, number: int) -> Iterator[bytes]:
         beats = _rows_of(self._beats, number)
-        yield points.beats(series, beats["time_s"], beats["rr_s"],
-                           beats["kind"] == rr.Kind.NORMAL)
+        yield from points.beats(
+            series, beats["time_s"], beats["rr_s"],
+            beats["kind"] == rr.Kind.NORMAL)
         rows = _rows_of(self._features, number)
-        yield points.heart_rate(series, rows["time_s"], rows["mean_hr"],
-                                rows["hr_base"], rows["hr_over_p95"])
-        yield points.features(series, rows["time_s"], {
+        yield from points.heart_rate(
+            series, rows["time_s"], rows["mean_hr"], rows["hr_base"],
+            rows["hr_over_p95"])
+        yield from points.features(series, rows["time_s"], {
             name: rows[name] for name in self._choice.features})
-        yield points.quality(series, rows["time_s"], rows["scorable"])
+        yield from points.quality(series, rows["time_s"], rows["scorable"])
         rows = _rows_of(self._predictions, number)
-        yield points.probability(series, rows["time_s"], rows["smoothed"],
-                                 self._request.threshold)
+        yield from points.probability(
+            series, rows["time_s"], rows["smoothed"],
+            self._request.threshold)
 
     def _outcome(self, series: Series, recording: Recording,
                  predicted: tuple[Event, ...],
