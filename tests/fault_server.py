@@ -9,6 +9,7 @@ it answers.
 import contextlib
 import gzip
 import json
+import re
 import socket
 import struct
 import threading
@@ -35,7 +36,8 @@ class Store:
         """Store lines; a key is all but the fields."""
         with self.lock:
             for line in lines:
-                head, _, rest = line.partition(b" ")
+                # A space within a tag has a backslash before it.
+                head, rest = re.split(rb"(?<!\\) ", line, maxsplit=1)
                 self.points[head, rest.rpartition(b" ")[2]] = line
                 self.received += 1
 

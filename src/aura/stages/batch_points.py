@@ -176,16 +176,17 @@ class BatchPoints:
         # Better all of a recording is left out than what comes last.
         series.check(recording.duration_s)
         signals = entry.signals or Signals(0, 0, (), 0.0)
-        predicted = entry.predicted or ()
         yield points.recording(
             series, recording, beats=signals.beats,
             scorable_s=signals.scorable_s, unscorable=signals.unscorable)
-        yield from self._waveform(series, recording, predicted)
+        yield from self._waveform(series, recording, entry.predicted or ())
         yield from self._rows(series, number)
         yield points.unscorable(series, signals.unscorable)
         yield points.events(series, schema.ORIGINAL, recording.events)
-        yield from self._outcome(
-            series, recording, predicted, signals.scorable_s)
+        # Where nothing was predicted, nothing was missed either.
+        if entry.predicted is not None:
+            yield from self._outcome(
+                series, recording, entry.predicted, signals.scorable_s)
         self.names.append({
             "path": recording.path, "patient": series.patient,
             "recording": series.recording})
