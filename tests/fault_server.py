@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 import zlib
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +31,9 @@ class Store:
         self.writes = 0
         self.received = 0
         self.tokens = set()
+        self.deletes = True
+        self.delete_fault = None
+        self.deleted = 0
         self.lock = threading.Lock()
 
     def keep(self, lines):
@@ -40,6 +44,26 @@ class Store:
                 head, rest = re.split(rb"(?<!\\) ", line, maxsplit=1)
                 self.points[head, rest.rpartition(b" ")[2]] = line
                 self.received += 1
+
+    def forget(self, asked):
+        """Delete points as the manual of InfluxDB's delete API has it."""
+        wanted = {one.encode() for one in re.sub(
+            r'="(.*?)"', r"=\1", asked["predicate"]).split(" AND ")}
+        start, stop = (_nanoseconds(asked[name]) for name in (
+            "start", "stop"))
+        with self.lock:
+            self.deleted += 1
+            for key in [*self.points]:
+                measurement, *tags = re.split(rb"(?<!\\),", key[0])
+                if start <= int(key[1]) <= stop and wanted <= {
+                        b"_measurement=" + measurement, *tags}:
+                    del self.points[key]
+
+
+def _nanoseconds(text):
+    seconds, _, rest = text.rstrip("Z").partition(".")
+    since = datetime.fromisoformat(seconds) - datetime(1970, 1, 1)
+    return since // timedelta(seconds=1) * 10 ** 9 + int(rest)
 
 
 @contextlib.contextmanager
@@ -77,9 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests are silent."""
 
     def do_POST(self):
-        """Write points; nothing else is known."""
+        """Write or delete points; nothing else is known."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         address = urlsplit(self.path)
+        if address.path == "/api/v2/delete" and self.store.deletes:
+            if not self.store.delete_fault or not self.store.delete_fault(
+                    self, body):
+                self.store.forget(json.loads(body))
+                self.answer(204)
+            return
         if address.path != "/api/v2/write":
             self.answer(404, '{"message": "path not found"}')
             return

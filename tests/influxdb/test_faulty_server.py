@@ -1,5 +1,6 @@
 """Whatever a server does, every point is stored, refused by name, or waits."""
 
+import contextlib
 import gzip
 import re
 
@@ -10,6 +11,7 @@ from aura.errors import PreconditionError, UnavailableError
 from aura.influx import delivery as delivery_module
 from aura.influx import packed
 from aura.influx.delivery import Delivery
+from aura.influx.earlier import Earlier
 from aura.influx.lineprotocol import encode
 from aura.influx.server import Server
 from aura.influx.target import Target
@@ -237,6 +239,90 @@ def test_waits_grow_differ_and_stay_below_the_patience(folder):
     for slept in waits:
         assert sum(slept) < 300 and max(slept) <= 30
         assert slept[2] > slept[1] > slept[0]
+
+
+STALE = [b'event,recording=r-0123456789,channel=a v=1 %d' % number
+         for number in range(1, 70)]
+# Of another recording, and of another day.
+OTHERS = [b"event,recording=r-9876543210 v=1 7",
+          b"event,recording=r-0123456789 v=1 %d" % 10 ** 18]
+REPLACED = (Earlier('_measurement="event" AND recording="r-0123456789"',
+                    "1970-01-01T00:00:00.0Z", "1970-01-02T00:00:00.0Z"),)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_replaced_is_not_lost_by_a_kill_at_the_worst_moment(
+        folder, size):
+    """Deleted, and nothing written yet; then with some written."""
+    lines = pack(folder, points(size))
+    with serving(status(503)) as store:
+        store.keep(STALE + OTHERS)
+        with pytest.raises(UnavailableError):
+            deliver(folder, store.url, earlier=REPLACED)
+        assert stored(store) == {*OTHERS}
+        store.fault = lambda one, lines, number: (
+            len(store.points) > size // 2 and one.answer(503))
+        with contextlib.suppress(UnavailableError):
+            deliver(folder, store.url, earlier=REPLACED)
+        store.fault = None
+        deliver(folder, store.url, earlier=REPLACED)
+        assert stored(store) == {*lines, *OTHERS}
+        assert store.deleted == 1
+        # Of another file nothing is known, so all goes once more.
+        store.keep(STALE)
+        lines = pack(folder, points(size + 1))
+        deliver(folder, store.url, earlier=REPLACED)
+        assert stored(store) == {*lines, *OTHERS} and store.deleted == 2
+
+
+def test_a_kill_before_the_ledger_knows_deletes_only_once_more(
+        folder, monkeypatch):
+    lines = pack(folder, points(70))
+    with serving() as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(Delivery, "_save", killed)
+            with pytest.raises(KeyboardInterrupt):
+                deliver(folder, store.url, earlier=REPLACED)
+        assert store.deleted == 1 and not store.points
+        deliver(folder, store.url, earlier=REPLACED)
+    assert stored(store) == lines
+
+
+def killed(*arguments):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("answer, raised", [
+    ((503,), UnavailableError), ((429,), UnavailableError),
+    ((401, {"message": "unauthorized access"}), PreconditionError),
+    ((403, {"message": "insufficient permissions"}), PreconditionError)],
+    ids=["503", "429", "401", "403"])
+def test_a_server_that_does_not_delete_now_gets_nothing_yet(
+        folder, answer, raised):
+    lines = pack(folder, points(70))
+    with serving() as store:
+        store.keep(STALE)
+        store.delete_fault = lambda one, body: one.answer(*answer)
+        with pytest.raises(raised):
+            deliver(folder, store.url, earlier=REPLACED)
+        assert stored(store) == {*STALE}
+        store.delete_fault = None
+        deliver(folder, store.url, earlier=REPLACED)
+    assert stored(store) == lines
+
+
+@pytest.mark.parametrize("answer", [
+    (404, {"message": "path not found"}), (400, "unsupported path"),
+    (501, ""), (200, HTML)], ids=["404", "400", "501", "HTML"])
+def test_a_store_that_cannot_delete_gets_its_points_and_a_word(
+        folder, answer):
+    lines = pack(folder, points(70))
+    with serving() as store:
+        store.keep(STALE)
+        store.delete_fault = lambda one, body: one.answer(*answer)
+        known, _ = deliver(folder, store.url, earlier=REPLACED)
+    assert stored(store) == {*lines, *STALE}
+    assert known.kept == "the server cannot delete"
 
 
 def test_delivering_twice_changes_nothing(folder):

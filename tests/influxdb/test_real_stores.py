@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from aura.agreement import agree
 from aura.errors import PreconditionError
-from aura.influx import packed, points, schema
+from aura.influx import earlier, packed, points, schema
 from aura.influx.delivery import Delivery
 from aura.influx.lineprotocol import encode
 from aura.influx.points import Series
@@ -76,14 +76,14 @@ def some_points(begin=BEGIN):
                      threshold=.25, counted=None)])
 
 
-def send(tmp_path, target, text):
+def send(tmp_path, target, text, replaced=()):
     folder = Folder(tmp_path)
     with folder.replace("0000.lp.gz") as stream:
         packed.write(stream, [text])
     server = Server(target)
     try:
         return Delivery(server, target.name, 60.0).send(
-            folder, "0000.lp.gz", again=True)
+            folder, "0000.lp.gz", again=True, earlier=replaced)
     finally:
         server.close()
 
@@ -124,6 +124,44 @@ def test_influxdb_reads_any_text_as_it_was_written(tmp_path, influx, bucket):
     assert len(everything) > 25
     # A reader of CSV has one way for the ends of lines.
     assert read_back(influx, bucket.bucket) == everything
+
+
+@pytest.mark.parametrize("begin", [BEGIN, -10 ** 18],
+                         ids=["2020", "1938"])
+def test_influxdb_has_no_result_that_a_later_export_has_no_more(
+        tmp_path, influx, bucket, begin):
+    def lines(model, *onsets):
+        series = Series("p-0123456789", "r-0123456789", begin, model)
+        listed = [Event(onset, 10, "sz") for onset in onsets]
+        times = np.arange(1.0, 601.0)
+        return b"".join([
+            points.events(series, "original", listed),
+            points.events(series, "predicted", listed),
+            points.agreement(series, agree(listed, listed[1:], 600.0)),
+            points.unscorable(series, [(one, one + 1) for one in onsets]),
+            *points.probability(series, times, np.where(
+                times % 50 < len(onsets), .5, np.nan), .6),
+            *points.quality(series, times, times > 0)])
+
+    send(tmp_path, bucket, b"made v=1 1\n")
+    [known] = influx.buckets(bucket.bucket)
+    # The right to write is the right to replace.
+    writer = replace(bucket, token=token(
+        influx, ("write", "buckets", known["id"])))
+    other = lines("other", 5, 300).replace(b"recording=r-", b"recording=q-")
+    same = b"".join(
+        line for line in lines("another", 5, 333).splitlines(keepends=True)
+        if b"model=another" in line)
+    send(tmp_path, writer, other + same)
+    kept = read_back(influx, bucket.bucket)
+    replaced = earlier.results(
+        "p-0123456789", "r-0123456789", "model", begin,
+        begin + 600 * SECOND)
+    for onsets in ((10, 200, 400), (10, 250), (), (0, 10, 590), (200,)):
+        text = lines("model", *onsets)
+        known = send(tmp_path, writer, text, replaced)
+        assert (known.acknowledged, known.kept) == (text.count(b"\n"), "")
+        assert read_back(influx, bucket.bucket) == kept | flat(parse(text))
 
 
 @pytest.mark.parametrize("change, rule", [
@@ -271,8 +309,11 @@ def test_victoriametrics_knows_no_buckets_and_needs_none(
         tmp_path, victoria):
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"{victoria}/api/v2/buckets")
-    assert send(tmp_path, Target(victoria, "o", "b"),
-                b"m v=1 1577836800000000000\n").acknowledged == 1
+    known = send(tmp_path, Target(victoria, "o", "b"),
+                 b"m v=1 1577836800000000000\n",
+                 earlier.results("p-1", "r-1", "", BEGIN, BEGIN + SECOND))
+    assert known.acknowledged == 1
+    assert known.kept == "the server cannot delete"
 
 
 def test_the_documentation_shows_the_schema_as_it_is():

@@ -103,6 +103,16 @@ print("done", flush=True)
 """
 
 
+def stale(lines):
+    """Results at times at which there are none any more."""
+    moves = {b"probability": -3, b"event": -3, b"agreement": -3,
+             b"unscorable": 3}
+    parts = [(line.partition(b",")[0], *line.rpartition(b" "))
+             for line in lines]
+    return [b"%s %d" % (rest, int(time_ns) + moves[name])
+            for name, rest, _, time_ns in parts if name in moves]
+
+
 @pytest.mark.influxdb
 def test_an_export_killed_at_any_moment_and_repeated_is_complete(
         predicted, tmp_path, monkeypatch):
@@ -121,6 +131,8 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
                 [sys.executable, "-c", CHILD, out, store.url],
                 stdout=subprocess.PIPE, text=True)
             assert process.stdout.readline() == "ready\n"
+            # Of an earlier run, with alarms at other times.
+            store.keep(stale(reference.values()))
 
             def kill(one, lines, count):
                 # Before, within, and after a chunk is stored and answered.
@@ -144,6 +156,26 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
                                if name.startswith("points")}
         shutil.rmtree(out)
     assert killed >= KILLS // 2
+
+
+def test_an_export_leaves_no_result_of_an_earlier_one(out):
+    with serving() as store:
+        local.export(out, Settings(**to(store)))
+        reference = dict(store.points)
+        old = stale(reference.values())
+        others = [line.replace(b",model=", b",model=x") for line in old
+                  if b",model=" in line] + [
+            line.replace(b",recording=r-", b",recording=r-x") for line in old]
+        assert len(old) > 100
+        store.keep(old + others)
+        local.export(out, Settings(**to(store)))
+        assert set(store.points.values()) == {
+            *reference.values(), *others}
+        store.deletes = False
+        report = local.export(out, Settings(**to(store)))
+    told = json.loads((report["folder"] / "0000.json").read_bytes())
+    assert told["status_text"].endswith(
+        ", earlier results stay: the server cannot delete")
 
 
 def test_a_resumed_export_sends_only_what_was_not_acknowledged(

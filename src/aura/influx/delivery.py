@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from urllib3.util.retry import Retry
 
 from aura.errors import MissingError, PreconditionError, UnavailableError
 from aura.influx import packed
+from aura.influx.earlier import Earlier
 from aura.influx.packed import Chunk
 from aura.influx.server import Answer, Server
 from aura.workspace import Folder
@@ -49,6 +50,11 @@ class Ledger:
         The first refused points: measurement, recording, time and why.
     done : bool
         Whether that is all of the file.
+    cleared : bool
+        Whether the store was asked to delete earlier results: never again
+        once points of the file are there.
+    kept : str
+        Why it has kept them.
     """
 
     digest: str
@@ -57,6 +63,8 @@ class Ledger:
     rejected: int = 0
     named: tuple[str, ...] = ()
     done: bool = False
+    cleared: bool = False
+    kept: str = ""
 
 
 class Delivery:
@@ -83,8 +91,8 @@ class Delivery:
         self._sleep = sleep
         self._clock = clock
 
-    def send(self, folder: Folder, path: str,
-             again: bool = False) -> Ledger:
+    def send(self, folder: Folder, path: str, again: bool = False,
+             earlier: Iterable[Earlier] = ()) -> Ledger:
         """
         Deliver a file, or what an earlier delivery has left of it.
 
@@ -96,6 +104,9 @@ class Delivery:
         again : bool
             Whether to deliver anew what is delivered already: the server
             may have lost it, which no ledger knows.
+        earlier : iterable of Earlier
+            What the file replaces: deleted before its first point is sent.
+            All of the file is sent after that, if need be by a repeat.
 
         Returns
         -------
@@ -118,6 +129,11 @@ class Delivery:
         saved = self._clock()
         with folder.open(path) as stream:
             try:
+                if not known.offset and not known.cleared:
+                    known = self._clear(earlier, known)
+                    # Known before a point is sent, or a repeat after a kill
+                    # would delete points that it does not send again.
+                    self._save(folder, path, known)
                 for chunk in packed.read(stream, known.offset):
                     known = self._chunk(chunk, known)
                     if self._clock() - saved > SAVED_EVERY_S:
@@ -144,12 +160,21 @@ class Delivery:
         folder.write(_beside(path), (json.dumps(
             content, indent=1, sort_keys=True) + "\n").encode("ascii"))
 
+    def _clear(self, earlier: Iterable[Earlier], known: Ledger) -> Ledger:
+        """Have the store delete what the file replaces."""
+        for one in earlier:
+            answer = self._patiently(lambda: self._server.delete(one))
+            if answer.what != "done":
+                return replace(known, cleared=True, kept=answer.text)
+        return replace(known, cleared=True)
+
     def _chunk(self, chunk: Chunk, known: Ledger) -> Ledger:
         """Deliver a chunk; each of its lines ends up stored or refused."""
         acknowledged, refused, waiting = 0, list[str](), [chunk]
         while waiting:
             part = waiting.pop()
-            answer = self._patiently(part)
+            answer = self._patiently(
+                lambda: self._server.write(part.packed))
             if answer.what == "done":
                 acknowledged += part.lines
             elif part.lines > 1:
@@ -166,11 +191,11 @@ class Delivery:
             rejected=known.rejected + len(refused),
             named=(*known.named, *refused)[:NAMED])
 
-    def _patiently(self, chunk: Chunk) -> Answer:
-        """Send lines until the server says yes or no."""
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
+        """Ask until the server says yes or no."""
         attempts, begin = BACKOFF, self._clock()
         while True:
-            answer = self._server.write(chunk.packed)
+            answer = request()
             if answer.what != "again":
                 return answer
             attempts = attempts.increment("POST", "/api/v2/write")

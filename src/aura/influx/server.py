@@ -8,6 +8,7 @@ another attempt nor what is to blame.
 
 import http.client
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +17,12 @@ from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.rest import ApiException
+from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
 from urllib3.util.retry import Retry
 
 from aura.errors import PreconditionError
+from aura.influx.earlier import Earlier
 from aura.influx.target import Target
 
 TIMEOUT_S = 30.0
@@ -33,6 +36,7 @@ What = Literal["done", "again", "split", "bad"]
 # Nothing of the client is typed.
 _CLIENT: Any = InfluxDBClient
 _SERVICE: Any = WriteService
+_DELETING: Any = DeleteService
 _RULES: Any = BucketRetentionRules
 
 
@@ -76,6 +80,7 @@ class Server:
             timeout=round(timeout_s * 1000), retries=False,
             ssl_ca_cert=target.ca_file or None)
         self._service = _SERVICE(self._client.api_client)
+        self._deleting = _DELETING(self._client.api_client)
         self._bucket_made = False
 
     def close(self) -> None:
@@ -101,13 +106,46 @@ class Server:
         self._bucket_made = made is None
         return made or self.write(packed)
 
+    def delete(self, earlier: Earlier) -> Answer:
+        """
+        Delete points.
+
+        Returns
+        -------
+        Answer
+            Bad where the store knows no such request; it may be one that
+            only takes points.
+
+        Raises
+        ------
+        PreconditionError
+            If no other attempt can succeed before somebody mends something.
+        """
+        answer = self._asked(lambda: self._deleting.post_delete_with_http_info(
+            {"start": earlier.start, "stop": earlier.stop,
+             "predicate": earlier.predicate}, org=self._target.org,
+            bucket=self._target.bucket, urlopen_kw={"redirect": False}))
+        if isinstance(answer, Answer):
+            if answer.what in ("done", "again"):
+                return answer
+        elif answer.rule == "influx.bucket":
+            # Nothing is in what is not there.
+            return Answer("done")
+        elif answer.rule != "influx.foreign":
+            raise answer
+        return Answer("bad", "the server cannot delete")
+
     def _post(self, packed: bytes) -> Answer | PreconditionError:
+        return self._asked(lambda: self._service.post_write_with_http_info(
+            self._target.org, self._target.bucket, packed,
+            precision="ns", content_encoding="gzip",
+            content_type="text/plain; charset=utf-8",
+            urlopen_kw={"redirect": False}))
+
+    @staticmethod
+    def _asked(request: Callable[[], Any]) -> Answer | PreconditionError:
         try:
-            _, status, headers = self._service.post_write_with_http_info(
-                self._target.org, self._target.bucket, packed,
-                precision="ns", content_encoding="gzip",
-                content_type="text/plain; charset=utf-8",
-                urlopen_kw={"redirect": False})
+            _, status, _ = request()
         except ApiException as error:
             return _judged(error.status or 0, _text(error.message),
                            error.retry_after)

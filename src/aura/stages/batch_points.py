@@ -111,8 +111,8 @@ class BatchPoints:
     left_out : list of dict
         Path, rule and text of recordings that could not be exported.
     names : list of dict
-        Path of each exported recording beside its aliases: who has the
-        folder may know what a database must not.
+        Path of each exported recording beside its aliases, its begin and
+        its end: who has the folder may know what a database must not.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings,
@@ -120,7 +120,7 @@ class BatchPoints:
         folder = workspace.folder
         self.written = 0
         self.left_out: list[dict[str, str]] = []
-        self.names: list[dict[str, str]] = []
+        self.names: list[dict[str, str | int]] = []
         self._choice = Choice.of(settings)
         self._alias_key = settings.alias_key
         self._request = request
@@ -189,7 +189,9 @@ class BatchPoints:
                 series, recording, entry.predicted, signals.scorable_s)
         self.names.append({
             "path": recording.path, "patient": series.patient,
-            "recording": series.recording})
+            "recording": series.recording, "start_ns": series.start_ns,
+            "end_ns": series.start_ns + round(
+                recording.duration_s * points.SECOND_NS)})
 
     def _waveform(self, series: Series, recording: Recording,
                   predicted: tuple[Event, ...]) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aura.errors import AuraError, MissingError, UnavailableError
-from aura.influx import packed
+from aura.influx import earlier, packed
 from aura.influx.delivery import Delivery, Ledger
 from aura.influx.server import Server
 from aura.influx.target import Target
@@ -196,7 +196,8 @@ class ExportStage:
             try:
                 if not why:
                     delivery.send(folder, batch.file("lp.gz"),
-                                  again and batch in asked)
+                                  again and batch in asked,
+                                  self._earlier(batch, content))
                     with self._lock:
                         self._waiting.discard(batch)
                         self._caught_up |= {batch} - asked
@@ -213,6 +214,17 @@ class ExportStage:
         # Nobody waits twice for a server that has just kept them waiting.
         self._away = bool(why)
 
+    def _earlier(self, batch: _Batch,
+                 content: dict[str, Any]) -> list[earlier.Earlier]:
+        """What earlier exports of a batch's recordings may have left."""
+        names = json.loads(self._workspace.folder.read(
+            batch.file("aliases.json")))
+        # Before there was a way to replace them, no times were noted.
+        return [one for name in names if "end_ns" in name
+                for one in earlier.results(
+                    name["patient"], name["recording"], content["model_id"],
+                    name["start_ns"], name["end_ns"])]
+
     def _write(self, batch: _Batch, content: dict[str, Any],
                known: Ledger | None, target: str = FILES,
                why: str = "") -> None:
@@ -223,6 +235,8 @@ class ExportStage:
         waiting = points - stored - rejected
         if rejected:
             text += f", {rejected} points rejected"
+        if known and known.kept:
+            text += f", earlier results stay: {known.kept}"
         if waiting:
             text += f", {waiting} points wait" + (why and f": {why}")
         self._workspace.folder.write(batch.file("json"), _json({
