@@ -40,10 +40,11 @@ bench: $(READY)  ## speed and memory, side by side with peers
 bench-noise: $(READY)  ## R peaks in noise, beside peers that are installed
 	$(BIN)/python -m benchmarks.noise --out docs/pictures/beats-noise.png
 
-lint: $(READY)  ## style, types, and protos in step
+lint: $(READY)  ## style, types, protos and dashboards in step
 	$(BIN)/python -m flake8 --exclude $(VENV),$(AIRFLOW),build,dist,.git .
 	$(BIN)/python -m mypy
 	$(BIN)/python protos/project.py --check
+	$(BIN)/python -m grafana --check
 
 protos: $(READY)  ## project protos/aura.proto into modules and blocks
 	$(BIN)/python protos/project.py

@@ -7,6 +7,8 @@ panel. Ranges and equalities come first in each, so that the store answers
 them from its index and sends no more than what is drawn.
 """
 
+from collections.abc import Container
+
 from aura.influx import schema
 from aura.influx.schema import Measurement
 
@@ -70,8 +72,8 @@ def read(measurement: Measurement, *fields: str, when: str = SHOWN,
 
 
 def _known(measurement: Measurement, name: str,
-           names: object) -> None:
-    if name not in names:  # type: ignore[operator]
+           names: Container[str]) -> None:
+    if name not in names:
         raise KeyError(f"{measurement.name} has no {name}")
 
 
