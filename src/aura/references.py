@@ -19,6 +19,7 @@ from aura.errors import AuraError, InvalidInputError, Problem
 from aura.formats import annotated, bids, sidecars, two_forms
 from aura.formats.annotation import Annotations
 from aura.formats.names import recording_stem
+from aura.formats.words import OTHER
 from aura.identity import alias, patient_identity
 from aura.intake import Refused, examine
 from aura.recording import Event
@@ -237,6 +238,11 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             events, duration_s = _read_alone(folder, path)
         except AuraError as error:
             problems.append((printable(path), error.problem))
+            continue
+        if all(event.label == OTHER for event in events) and events:
+            problems.append((printable(path), annotated.no_words(
+                path, len(events))))
+            unannotated.append(path)
             continue
         settled, found = annotations.settle(events, duration_s)
         problems += [(printable(path), problem) for problem in found]

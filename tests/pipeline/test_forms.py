@@ -353,6 +353,87 @@ def test_a_copy_has_what_lies_beside_and_other_notes(run, tmp_path):
         "bckg", "lights off", "seiz", "bckg"]
 
 
+def test_notes_about_other_things_are_no_truth(run, tmp_path):
+    """A technician's notes, or a script nobody reads, say no 'no seizure'."""
+    put(tmp_path / "in", r_dot_edf=plus(texts=[
+        tal(20, None, "lights off")]).bytes(), q_dot_edf=plus().bytes(),
+        q_events_dot_tsv="onset\tduration\teventType\n1\t2\t\u53d1\u4f5c\n")
+    for to in ("tse_bi", "csv"):
+        code, _, err = run("convert", tmp_path / "in", "--to", to,
+                           "--out", tmp_path / to)
+        assert (code, "convert.no_truth" in err) == (1, True)
+        assert list((tmp_path / to).iterdir()) == []
+    assert run("convert", tmp_path / "in", "--to", "bids", "--out",
+               tmp_path / "bids")[0] == 0
+    put(tmp_path / "bids", r_dot_edf=plus().bytes())
+    for folder in ("in", "bids"):
+        _, reports = inspected(run, tmp_path / folder)
+        assert {report["annotations"]["source"]
+                for report in reports.values()} == {None}
+    assert "annotations.no_words" in [
+        p["rule"] for p in reports["r.edf"]["problems"]]
+
+
+@pytest.mark.parametrize("to", ["bids", "edf", "csv_bi"])
+def test_a_table_without_rows_stays_a_truth_without_seizures(
+        run, tmp_path, to):
+    put(tmp_path / "in", r_dot_edf=plus().bytes(),
+        r_events_dot_tsv="onset\tduration\teventType\n")
+    assert run("convert", tmp_path / "in", "--to", to, "--out",
+               tmp_path / "out")[0] == 0
+    if to != "edf":
+        put(tmp_path / "out", r_dot_edf=plus().bytes())
+    _, reports = inspected(run, tmp_path / "out")
+    assert reports["r.edf"]["annotations"]["source"]
+
+
+def test_convert_tells_doubts_and_carries_notes_from_inside(run, tmp_path):
+    put(tmp_path / "in", r_dot_edf=plus(texts=[
+        tal(5, 7, "seizure"), tal(20, None, "lights off")]).bytes(),
+        r_dot_csv_bi="# duration = 3600.0 secs\nchannel,start_time,"
+        "stop_time,label\nTERM,30,45,seiz\nTERM,900,990,seiz\n",
+        r_dot_csv="channel,start_time,stop_time,label\nC3-C4,30,45,cpsz\n")
+    code, _, err = run("convert", tmp_path / "in", "--to", "bids",
+                       "--out", tmp_path / "out")
+    assert code == 0
+    assert {line.split(": ")[1] for line in err.splitlines()} == {
+        "annotations.other_length", "annotations.outside",
+        "convert.unused"}
+    rows = bids.read((tmp_path / "out/r_events.tsv").read_bytes()).rows
+    assert [(row.onset_s, row.text) for row in rows] == [
+        (30, "sz"), (900, "sz"), (20, "lights off")]
+    put(tmp_path / "in", r_dot_csv_bi=(
+        "channel,start_time,stop_time,label\nTERM,30,45,seiz\n"))
+    _, _, err = run("convert", tmp_path / "in", "--to", "edf",
+                    "--out", tmp_path / "copy")
+    assert "annotations.disagree" in err
+
+
+def test_an_output_folder_inside_the_input_is_no_input(run, tmp_path):
+    put(tmp_path, r_dot_edf=plus().bytes(), r_dot_tse_bi=SEIZURE,
+        alone_dot_tse_bi=SEIZURE)
+    for expected in (0, 1):
+        code, _, err = run("convert", tmp_path, "--to", "csv",
+                           "--out", tmp_path / "out/csv")
+        assert (code, err.count("convert.exists")) == (
+            expected, 2 * expected)
+    assert sorted(path.name for path in tmp_path.rglob("*.csv")) == [
+        "alone.csv", "r.csv"]
+
+
+def test_lists_and_marks_alone_are_refused_and_not_passed_over(
+        run, tmp_path):
+    put(tmp_path / "in", r_dot_edf_dot_seizures=bytes(2))
+    (tmp_path / "in/times.seize").write_text("d 0:00:10 0:00:20\n")
+    for path in ("in", "in/times.seize"):
+        code, _, err = run("convert", tmp_path / path, "--to", "bids",
+                           "--out", tmp_path / "out")
+        assert (code, "times.seize: convert.list" in err) == (1, True)
+    assert "annotations.wfdb" in run(
+        "convert", tmp_path / "in", "--to", "bids", "--out",
+        tmp_path / "out")[2]
+
+
 def test_no_file_of_the_input_is_written_over(run, tmp_path):
     put(tmp_path, r_dot_edf=plus().bytes(), r_dot_tse_bi=SEIZURE)
     code, _, err = run("convert", tmp_path, "--to", "tse_bi", "--out",

@@ -16,7 +16,7 @@ from aura.catalogue import Candidate, printable
 from aura.errors import AuraError, Problem, ResourceError
 from aura.formats import sidecars
 from aura.formats.annotation import Annotation, Annotations
-from aura.recording import BACKGROUND, Event
+from aura.recording import Event
 from aura.tal import Note
 from aura.workspace import Folder
 
@@ -24,6 +24,10 @@ BYTES_MAX = 64 * 2**20
 EDF_PLUS = "EDF+"
 DISAGREE_S = 1.0
 DISAGREE_DAYS = 1
+# What is wrong wherever the annotations go, of the findings of `gather`.
+DOUBTS = frozenset(f"annotations.{name}" for name in (
+    "disagree", "other_faulty", "other_length", "other_date", "other_name",
+    "clock", *(rule.partition(".")[2] for rule in annotations.UNPLACED)))
 
 Problems = tuple[Problem, ...]
 Found = tuple[tuple[Event, ...], str | None, Problems]
@@ -82,14 +86,15 @@ def gather(folder: Folder, candidate: Candidate, frame: Frame) -> Found:
     AuraError
         Where the annotations that count are at fault.
     """
-    noted = inside(frame.notes).events()
-    looked = any(event.is_seizure or event.label == BACKGROUND
-                 for event in noted)
-    within, problems = annotations.settle(noted, frame.duration_s)
+    noted = inside(frame.notes)
+    looked = bool(noted.rows) and noted.looked
+    within, problems = annotations.settle(noted.events(), frame.duration_s)
     path, document = used(folder, candidate, frame)
-    if path is None or document is None:
+    if path is None or document is None or not document.looked:
+        if path is not None and document is not None:
+            problems += (no_words(path, len(document.rows)),)
         return _trusted(within, EDF_PLUS if looked else None, problems)
-    doubts = tuple(_doubts(document, candidate, frame))
+    doubtful = tuple(_doubts(document, candidate, frame))
     placed, found = annotations.settle(document.events(), frame.duration_s)
     source = path.removeprefix(candidate.path.removesuffix(candidate.name))
     placed, source_used, found = _trusted(placed, source, found)
@@ -97,17 +102,30 @@ def gather(folder: Folder, candidate: Candidate, frame: Frame) -> Found:
         found += (_disagree(len(placed), "inside", len(within)),)
     if source_used:
         found += tuple(_others(folder, candidate, path, frame, placed))
-    return placed, source_used, doubts + found
+    return placed, source_used, doubtful + found
 
 
 def used(folder: Folder, candidate: Candidate, frame: Frame) -> tuple[
         str | None, Annotations | None]:
-    """Path and content of the annotations beside a recording that count."""
+    """
+    Path and content of the annotations beside a recording that count.
+
+    The first in which somebody looked for seizures, or else the first.
+    """
+    first: tuple[str | None, Annotations | None] = (None, None)
     for path in _paths(candidate):
         document = _read(folder, path, candidate, frame)
-        if document is not None:
+        if document is not None and document.looked:
             return path, document
-    return None, None
+        if document is not None and first[0] is None:
+            first = path, document
+    return first
+
+
+def doubts(folder: Folder, candidate: Candidate, frame: Frame) -> Problems:
+    """Findings of `gather` that hold wherever the annotations go."""
+    return tuple(problem for problem in gather(folder, candidate, frame)[2]
+                 if problem.rule in DOUBTS)
 
 
 def inside(notes: Sequence[Note]) -> Annotations:
@@ -169,12 +187,21 @@ def _others(folder: Folder, candidate: Candidate, path: str, frame: Frame,
                 "annotations.other_faulty", "warning", f"{error.text}; not "
                 f"needed, since {_shown(path)} is used")
             continue
-        if document is not None:
+        if document is not None and document.looked:
             events, _ = annotations.settle(
                 document.events(), frame.duration_s)
             if not _same(placed, events):
                 yield _disagree(len(placed), f"in {_shown(other)}",
                                 len(events))
+
+
+def no_words(path: str, count: int) -> Problem:
+    """The warning for annotations that say nothing about seizures."""
+    return Problem(
+        "annotations.no_words", "warning", f"no annotation in {_shown(path)} "
+        "has a word for a seizure or for background, so that they do not "
+        f"say that anybody looked for seizures: {count}; add a row 'bckg' "
+        "over the recording if there is none")
 
 
 def _disagree(count: int, where: str, others: int) -> Problem:

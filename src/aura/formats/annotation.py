@@ -8,7 +8,7 @@ of which `aura.annotations.settle` makes disjoint seizures.
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from aura.formats.words import label_of
+from aura.formats.words import OTHER, label_of
 from aura.recording import Event
 
 
@@ -79,6 +79,18 @@ class Annotations:
     recorded_on: date | None = None
     name: str = ""
     start_is_first: bool = False
+
+    @property
+    def looked(self) -> bool:
+        """
+        Whether anybody looked for seizures, as far as the words say.
+
+        Annotations that all have other words, such as the notes of a
+        technician, or a script that nobody here reads, do not say so; a
+        file of annotations without any row does.
+        """
+        return not self.rows or any(
+            row.label != OTHER for row in self.rows)
 
     def events(self) -> list[Event]:
         """

@@ -8,6 +8,7 @@ cannot carry is said.
 
 import os
 import posixpath
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,17 +30,22 @@ from aura.formats import (
     seizure_times,
     sidecars,
     tuh_csv,
+    wfdb_marks,
 )
 from aura.formats.annotated import Frame
 from aura.formats.annotation import Annotation, Annotations
 from aura.formats.names import events_stem, recording_stem
 from aura.formats.table import FORMATS, Format, adapt
 from aura.formats.words import OTHER
+from aura.recording import BACKGROUND
 from aura.tal import Timeline, read_timeline
 from aura.workspace import Folder
 
 # Of annotations that lie alone; what is beside recordings is found there.
-ALONE = (".tse_bi", ".tse", ".tsv", ".csv_bi", ".csv")
+ALONE = (".tse_bi", ".tse", ".tsv", ".csv_bi", ".csv", *wfdb_marks.SUFFIXES,
+         seizure_times.NAME)
+# Two times are the same within this, whatever their format's decimals.
+SAME_S = 1e-4
 
 Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
 
@@ -79,7 +85,7 @@ def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
         One of `aura.formats.table.FORMATS`.
     out : Folder
         Where to write, the tree mirrored. No file of the input is
-        overwritten.
+        overwritten. What lies in it already is no input.
     track : callable, optional
         Iterates over what it is given, such as a progress bar.
 
@@ -97,21 +103,20 @@ def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
     """
     work = _Conversion(folder, to, out)
     single = bool(subfolder) and folder.path(subfolder).is_file()
-    candidates = find(folder, subfolder)
     if single and _is_alone(folder, subfolder):
-        name = posixpath.basename(subfolder)
-        yield work.alone(subfolder, name)
+        yield work.alone(subfolder, posixpath.basename(subfolder))
         return
+    candidates = [candidate for candidate in find(folder, subfolder)
+                  if not work.is_output(candidate.path, subfolder)]
+    # Listed before anything is written, which may be into the same tree.
+    alone = [] if single else [
+        found for found in _alone(folder, subfolder, candidates)
+        if not work.is_output(found[0], subfolder)]
     for candidate in track(candidates):
         yield work.recording(candidate)
-    if not single:
-        taken = {path for candidate in candidates for path in (
-            candidate.annotations, *candidate.others) if path is not None}
-        named = {candidate.stem for candidate in candidates}
-        for path in _alone(folder, subfolder):
-            name = path[len(subfolder) + 1:] if subfolder else path
-            if path not in taken and _stem(name) not in named:
-                yield work.alone(path, name)
+    for path, unused in alone:
+        name = path[len(subfolder) + 1:] if subfolder else path
+        yield work.alone(path, name, unused)
 
 
 class _Conversion:
@@ -120,6 +125,14 @@ class _Conversion:
     def __init__(self, folder: Folder, to: Format, out: Folder) -> None:
         self._folder, self._to, self._out = folder, to, out
         self._written: set[str] = set()
+
+    def is_output(self, path: str, subfolder: str) -> bool:
+        """Whether a file of the input lies in an output folder inside it."""
+        base = self._folder.path(subfolder) if subfolder else \
+            self._folder.root
+        return self._out.root != base and self._folder.holds(
+            self._out.root) and (self._folder.root / path).is_relative_to(
+                self._out.root)
 
     def recording(self, candidate: Candidate) -> Converted:
         """One recording, with what is noted beside and inside it."""
@@ -130,64 +143,80 @@ class _Conversion:
                 if candidate.form != ECG:
                     series = beat_series.read(stream)
                     frame = Frame(series.duration_s, series.start)
-                    return self._text(candidate, frame, None)
+                    return self._text(candidate, frame)
                 header = read_header(stream)
                 timeline = read_timeline(stream, header)
                 frame = _frame(header, timeline)
                 if self._to.write is not None:
-                    return self._text(candidate, frame, timeline)
+                    return self._text(candidate, frame)
                 return self._copy(candidate, frame, stream, header, timeline)
         except (AuraError, OSError) as error:
             return Converted(candidate.name, None, (_problem(error),))
 
-    def alone(self, path: str, name: str) -> Converted:
+    def alone(self, path: str, name: str,
+              unused: Sequence[str] = ()) -> Converted:
         """One file of annotations without its recording."""
         shown = printable(name)
         try:
             document = sidecars.read_alone(
                 path, annotated.content(self._folder, path))
             if document is None:
-                raise _needs_recording("names no recording")
-            return self._write(shown, _stem(name), document)
+                raise InvalidInputError(
+                    "convert.list", "this is a list of the seizures of many "
+                    "recordings", "give it in a folder with the recordings "
+                    "that it names")
+            return self._write(shown, _stem(name), document, _unused(unused))
         except (AuraError, OSError) as error:
             return Converted(shown, None, (_problem(error),))
 
-    def _text(self, candidate: Candidate, frame: Frame,
-              timeline: Timeline | None) -> Converted:
-        path, document = annotated.used(self._folder, candidate, frame)
-        if document is None and timeline is not None and timeline.notes:
-            document = annotated.inside(timeline.notes)
+    def _text(self, candidate: Candidate, frame: Frame) -> Converted:
+        document, problems = self._known(candidate, frame)
         if document is None:
             return Converted(candidate.name, None, (_nothing(),))
         stem = _stem(candidate.name)
         return self._write(candidate.name, stem, replace(
             document, duration_s=frame.duration_s,
             start=frame.start or document.start,
-            name=posixpath.basename(stem)))
+            name=posixpath.basename(stem)), problems)
 
-    def _write(self, name: str, stem: str,
-               document: Annotations) -> Converted:
+    def _known(self, candidate: Candidate, frame: Frame) -> tuple[
+            Annotations | None, tuple[Problem, ...]]:
+        """All that is noted beside and inside a recording, with doubts."""
+        path, document = annotated.used(self._folder, candidate, frame)
+        inside = annotated.inside(frame.notes)
+        doubts = annotated.doubts(self._folder, candidate, frame)
+        if document is None:
+            return inside if inside.rows else None, doubts
+        if not document.rows:
+            # Without a row a copy would not say that anybody looked.
+            document = replace(document, rows=(Annotation(
+                0.0, frame.duration_s, BACKGROUND),))
+        return _both(document, inside), doubts + _unused([
+            one for one in (candidate.annotations, *candidate.others)
+            if one is not None and one != path])
+
+    def _write(self, name: str, stem: str, document: Annotations,
+               doubts: tuple[Problem, ...]) -> Converted:
         if self._to.write is None:
             raise _needs_recording("has no waveform to copy")
+        if self._to.covers and not document.looked:
+            return Converted(name, None, (_no_truth(document, self._to),))
         adapted, problems = adapt(document, self._to)
         target = self._target(stem, self._to.ending)
         self._out.write(target, self._to.write(adapted))
-        return Converted(name, target, problems)
+        return Converted(name, target, doubts + problems)
 
     def _copy(self, candidate: Candidate, frame: Frame, stream: BinaryIO,
               header: Header, timeline: Timeline) -> Converted:
-        path, document = annotated.used(self._folder, candidate, frame)
-        inside = annotated.inside(timeline.notes)
-        if document is None and not inside.rows:
+        document, doubts = self._known(candidate, frame)
+        if document is None:
             return Converted(candidate.name, None, (_nothing(),))
-        adapted, problems = adapt(
-            inside if document is None else _both(document, inside),
-            self._to)
+        adapted, problems = adapt(document, self._to)
         ending = f".{header.kind[:3].lower()}"
         target = self._target(_stem(candidate.name, keep=True), ending)
         with self._out.replace(target) as copy:
             edf_plus.write(stream, copy, header, timeline, adapted.rows)
-        return Converted(candidate.name, target, problems)
+        return Converted(candidate.name, target, doubts + problems)
 
     def _target(self, stem: str, ending: str) -> str:
         """A name that nothing else has, and no file of the input."""
@@ -209,15 +238,24 @@ class _Conversion:
 
 
 def _both(document: Annotations, inside: Annotations) -> Annotations:
-    """What lies beside counts; of what is inside only other texts stay."""
+    """
+    What lies beside counts; of what is inside only other texts stay.
+
+    All of it stays where nobody looked for seizures beside it.
+    """
+    said: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in document.rows:
+        said[row.text, round(row.onset_s)].append(row.onset_s)
+
+    def is_new(row: Annotation) -> bool:
+        second = round(row.onset_s)
+        return not any(abs(onset - row.onset_s) <= SAME_S
+                       for near in (second - 1, second, second + 1)
+                       for onset in said.get((row.text, near), ()))
+
     return replace(document, rows=(*document.rows, *(
-        row for row in inside.rows if row.label == OTHER
-        and not _has(document, row))))
-
-
-def _has(document: Annotations, row: Annotation) -> bool:
-    return any(other.text == row.text and abs(
-        other.onset_s - row.onset_s) < 1e-6 for other in document.rows)
+        row for row in inside.rows if is_new(row)
+        and (row.label == OTHER or not document.looked))))
 
 
 def _frame(header: Header, timeline: Timeline) -> Frame:
@@ -236,19 +274,23 @@ def _stem(name: str, keep: bool = False) -> str:
     return stem.removesuffix("_events")
 
 
-def _alone(folder: Folder, subfolder: str) -> Iterator[str]:
-    """Annotations that may lie alone, the best of each name first."""
+def _alone(folder: Folder, subfolder: str, candidates: Sequence[Candidate],
+           ) -> Iterator[tuple[str, list[str]]]:
+    """Annotations without a recording: the best, and others of its name."""
     from aura.references import list_files
     base = Folder(folder.path(subfolder)) if subfolder else folder
+    taken = {path for candidate in candidates
+             for path in (candidate.annotations, *candidate.others)}
+    named = {candidate.stem for candidate in candidates}
     paths, _ = list_files(base, ALONE)
-    known: set[str] = set()
+    known: dict[str, list[str]] = defaultdict(list)
     for ending in ALONE:
         for path in paths:
             whole = posixpath.join(subfolder, path)
-            if path.lower().endswith(ending) and _stem(path) not in known \
-                    and _is_alone(folder, whole):
-                known.add(_stem(path))
-                yield whole
+            if path.lower().endswith(ending) and whole not in taken \
+                    and _stem(path) not in named and _is_alone(folder, whole):
+                known[_stem(path)].append(whole)
+    yield from ((first, others) for first, *others in known.values())
 
 
 def _is_alone(folder: Folder, path: str) -> bool:
@@ -260,7 +302,7 @@ def _is_alone(folder: Folder, path: str) -> bool:
                 return tuh_csv.is_one(stream.read(beat_series.HEAD_BYTES))
         except (AuraError, OSError):
             return False
-    return name.endswith(ALONE) and name != seizure_times.NAME
+    return name.endswith(ALONE[:-1]) or name == seizure_times.NAME
 
 
 def _problem(error: AuraError | OSError) -> Problem:
@@ -272,6 +314,22 @@ def _problem(error: AuraError | OSError) -> Problem:
 def _nothing() -> Problem:
     return Problem("convert.nothing", "warning", "nobody annotated this "
                    "recording; nothing is written")
+
+
+def _no_truth(document: Annotations, to: Format) -> Problem:
+    return Problem(
+        "convert.no_truth", "warning", "no annotation has a word for a "
+        f"seizure or for background, and {to.name} would say that there was "
+        f"no seizure; nothing is written of these: {len(document.rows)}")
+
+
+def _unused(paths: Sequence[str]) -> tuple[Problem, ...]:
+    names = [printable(posixpath.basename(path)) for path in paths
+             if posixpath.basename(path).lower() != seizure_times.NAME]
+    return (Problem(
+        "convert.unused", "warning", "further annotations of the same "
+        f"recording are not converted: {', '.join(names)}; give such a file "
+        "itself if you need it"),) if names else ()
 
 
 def _needs_recording(text: str) -> InvalidInputError:
