@@ -196,23 +196,25 @@ def test_a_server_that_refuses_everything_is_asked_no_further(
     assert store.writes < 100
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("fault", [
     status(503), status(503, Retry_After="86400"), status(429),
     status(507, "disk full"), lambda one, lines, number: one.cut()],
     ids=["503", "503 for a day", "429", "full", "reset"])
-def test_patience_ends_and_a_repeat_completes(folder, fault):
-    lines = pack(folder, points(120))
+def test_patience_ends_and_a_repeat_completes(folder, fault, size):
+    lines = pack(folder, points(size))
 
     def later(one, lines, number):
-        return number > 1 and fault(one, lines, number)
+        return number > (size > 50) and fault(one, lines, number)
     with serving(later) as store:
         with pytest.raises(UnavailableError, match="influx.away") as caught:
             deliver(folder, store.url, patience_s=100.0)
         assert "export again" in caught.value.text
+        assert len(store.points) == (50 if size > 50 else 0)
         store.fault = None
         known, _ = deliver(folder, store.url)
     assert stored(store) == lines
-    assert (known.acknowledged, known.rejected) == (120, 0)
+    assert (known.acknowledged, known.rejected) == (size, 0)
 
 
 def test_a_server_that_is_not_there_is_away(folder):
