@@ -227,6 +227,11 @@ def write_error(error: OSError) -> Exception:
         return ResourceError(
             "disk.full", "there is no space left to write to",
             "free some space and repeat; nothing was overwritten")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return PreconditionError(
+            "disk.unwritable", "the folder cannot be written: something else "
+            f"has its name or that of a file in it: {error.strerror}",
+            "remove that, or name another folder")
     return PreconditionError(
         "disk.unwritable", f"the folder cannot be written: {error.strerror}",
         "make it writable for the user that runs this")

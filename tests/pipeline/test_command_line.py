@@ -385,6 +385,7 @@ NOWHERE = "nowhere/at/all"
     (f"demo --data {NOWHERE} --out d", "path.missing"),
     ("demo --data . --out d", "demo.inside"),
     ("demo --out afile", "disk.unwritable"),
+    ("convert STUDY --to bids --out afile", "something else has its name"),
     ("demo --out mine", "demo.not_ours"),
     ("bogus", "invalid choice"),
     ("train", "required"),

@@ -73,10 +73,11 @@ def test_auras_table_names_the_beat_that_begins_each_interval(index):
     ("header", b"", "beat_time_s, rr_ms"),
     ("header", b"mean_hr\n60\n", "names no column"),
     ("header", b"rr_ms,rr_ms\n700,700\n", "names no column"),
-    ("few", b"beat_time_s\n", "0 beats"),
-    ("few", b"beat_time_s\n1\n", "1 beats"),
-    ("few", b"rr_ms\n", "1 beats"),
-    ("few", b"frame,rr_interval\n5,700\n", "1 beats"),
+    ("few", b"beat_time_s\n", "than two beats in this file: 0"),
+    ("few", b"beat_time_s\n1\n", "than two beats in this file: 1"),
+    ("few", b"rr_ms\n", "than two beats in this file: 0"),
+    ("few", b"frame,rr_interval\n5,700\n", "than two beats in this file: 1"),
+    ("number", b"rr_ms;x\n812,5;1\n", "'812,5', where .* with a point"),
     ("number", table("rr_ms", [700, "nan"]), "row 2: 'rr_ms' is 'nan'"),
     ("number", table("rr_ms", [700, "7e2"]), "row 2"),
     ("number", table("rr_ms", [700, "7,0"]).replace(b"7,0", b"7\t0"),
@@ -105,6 +106,15 @@ def test_auras_table_names_the_beat_that_begins_each_interval(index):
 def test_what_is_wrong_is_named(rule, content, text):
     with pytest.raises(AuraError, match=f"beats.{rule}: .*{text}"):
         read(content)
+
+
+@pytest.mark.parametrize("content", [
+    b'"","rr_ms"\n"1","700"\n"2","720.5"\n',
+    b"n;rr_ms\r\n1;700\r\n2;720.5", b"rr_ms\tn\n700\t1\n720.5\t2\n",
+    b"\xef\xbb\xbfrr_ms , n\n 700 ,1 \n720.5,2"])
+def test_tables_as_other_programs_write_them(content):
+    assert beat_series.form_of(content) == "rr"
+    assert read(content).time_s == pytest.approx([0, 0.7, 1.4205])
 
 
 def test_a_bomb_is_refused(monkeypatch):

@@ -72,6 +72,15 @@ def test_samples_are_the_bytes_of_the_source_and_annotations_are_inside(
     assert [a.text for a in third.annotations] == list(texts)
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_patients_beyond_ascii_stay_two(copied, plain):
+    made = File if plain else plus
+    patients = [ours(copied(made(patient=code), ROWS))[0].patient
+                for code in (b"M\xfcller X X X", b"M\xf6ller X X X")]
+    assert patients[0] != patients[1]
+    assert all(patient.isascii() for patient in patients)
+
+
 def test_plain_text_fields_become_those_of_edf_plus(copied):
     path = copied(File(patient="7 Doe John 1970", recording="Ward 3"), ROWS)
     header = ours(path)[0]

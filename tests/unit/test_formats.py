@@ -71,6 +71,25 @@ def test_a_csv_is_what_its_header_says(head, one):
     assert tuh_csv.is_one(head) is one
 
 
+def test_cells_in_quotes_are_read_where_the_head_has_them():
+    content = (b'"channel","start_time","stop_time","label"\r\n'
+               b'"TERM","5","9","seiz"\r\n')
+    assert tuh_csv.is_one(content)
+    assert tuh_csv.read(content).rows == (Annotation(5, 4, "seiz"),)
+    assert bids.read(b'"onset"\t"duration"\t"eventType"\n5\t4\t"sz"\n').rows \
+        == (Annotation(5, 4, "sz"),)
+    # Without, they are text.
+    assert bids.read(b'onset\tduration\teventType\n5\t4\t"sz"\n').rows \
+        == (Annotation(5, 4, '"sz"'),)
+
+
+def test_a_table_with_semicolons_is_refused_and_not_passed_over():
+    content = b"channel;start_time;stop_time;label\nTERM;5;9;seiz\n"
+    assert tuh_csv.is_one(content)
+    with pytest.raises(AuraError, match="separated by commas"):
+        tuh_csv.read(content)
+
+
 def test_times_of_szdb_name_their_records():
     content = b"sz01 00:14:36 00:16:12\nsz02 1:02:43 1:03:43\n" \
         b"sz02 02:55:51 02:56:16\n"

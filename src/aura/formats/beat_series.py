@@ -5,7 +5,8 @@ A CSV is what its header says. ``beat_time_s`` are times on the recording's
 clock; ``rr_ms`` and ``rr_s`` are intervals one after the other, from the
 first beat on; AURA's ``frame,rr_interval`` names the beat that begins each
 interval, in samples. Other columns are passed over, but for AURA's
-``timestamp``, which dates the recording.
+``timestamp``, which dates the recording. Between columns are commas,
+semicolons or tabs, as the header has them.
 """
 
 import gzip
@@ -43,6 +44,7 @@ FRAME_TOLERANCE = 1.5
 # Columns in the order in which they are looked for; seconds in one unit.
 COLUMNS = {"beat_time_s": (BEATS, 1.0), "rr_ms": (RR, 1e-3),
            "rr_s": (RR, 1.0), "rr_interval": (RR, 1e-3)}
+_SEPARATORS = (b",", b";", b"\t")
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(rb"[+-]?\d{1,12}(?:\.\d{0,20})?")
 _NUMBERS = re.compile(rb"(?:%s\n)*+" % _NUMBER.pattern)
@@ -99,8 +101,7 @@ def form_of(head: bytes) -> str | None:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
         except zlib.error:
             return None
-    first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
-    names = _names(first)
+    names, _ = _head(head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0])
     return next((form for name, (form, _) in COLUMNS.items()
                  if name in names), None)
 
@@ -132,7 +133,7 @@ def read(stream: BinaryIO) -> BeatSeries:
         ``beats.size`` or ``beats.length`` beyond any real recording.
     """
     rows = _unpacked(stream).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    names = _names(rows[0])
+    names, separator = _head(rows[0])
     for name, (form, unit) in COLUMNS.items():
         if names.count(name) == 1:
             break
@@ -140,8 +141,10 @@ def read(stream: BinaryIO) -> BeatSeries:
         raise InvalidInputError(
             "beats.header", "the first line names no column of beats",
             "name exactly one column " + ", ".join(COLUMNS))
-    table = _Table(names, rows[1:])
+    table = _Table(names, rows[1:], separator)
     values = table.numbers(name)
+    if not len(values):
+        raise _few(0)
     found: tuple[Problem, ...] = ()
     start = None
     if form == BEATS:
@@ -172,31 +175,33 @@ def write(time_s: Floats) -> bytes:
 class _Table:
     """Rows of cells under names; blank lines at the end do not count."""
 
-    def __init__(self, names: list[str], rows: list[bytes]) -> None:
+    def __init__(self, names: list[str], rows: list[bytes],
+                 separator: bytes) -> None:
         while rows and not rows[-1].strip():
             rows.pop()
         self._names = names
-        self._rows = [row.split(b",") for row in rows]
+        self._rows = [row.split(separator) for row in rows]
         widths = list(map(len, self._rows))
         if widths.count(len(names)) != len(widths):
             number = next(i for i, width in enumerate(widths)
                           if width != len(names))
             raise InvalidInputError(
                 "beats.row", f"row {number + 1} has {widths[number]} cells "
-                f"under {len(names)} names", "correct the file")
+                f"under {len(names)} names", "correct the file; decimals "
+                "follow a point, not a comma")
 
     def numbers(self, name: str) -> Floats:
         """The numbers of a column."""
         place = self._names.index(name)
-        cells = [row[place].strip() for row in self._rows]
+        cells = [row[place].strip().strip(b'"') for row in self._rows]
         # One look at all of them; only a fault is looked for row by row.
         sound = _NUMBERS.fullmatch(b"\n".join([*cells, b""]))
         for number, cell in enumerate([] if sound else cells, 1):
             if _NUMBER.fullmatch(cell) is None:
                 raise InvalidInputError(
                     "beats.number", f"row {number}: '{name}' is "
-                    f"{_shown(cell)}, where a plain decimal number is "
-                    "allowed", "correct or remove the row")
+                    f"{_shown(cell)}, where a plain decimal number with a "
+                    "point is allowed", "correct or remove the row")
         return np.array(cells, dtype="S").astype(np.float64) if cells \
             else np.empty(0)
 
@@ -206,7 +211,8 @@ class _Table:
             return None
         cell = self._rows[0][self._names.index("timestamp")]
         try:
-            moment = datetime.fromisoformat(cell.decode("ascii").strip())
+            moment = datetime.fromisoformat(
+                cell.decode("ascii").strip().strip('"'))
         except ValueError:
             return None
         seconds = np.timedelta64(round(first_s * 1e6), "us")
@@ -218,9 +224,14 @@ def _resolved(time_s: Floats) -> Floats:
     return steps
 
 
-def _names(line: bytes) -> list[str]:
-    return [name.strip().strip('"').lower() for name in
-            line.decode("utf-8", "replace").split(",")]
+def _head(line: bytes) -> tuple[list[str], bytes]:
+    """Names of columns, and the separator by which one is of beats."""
+    for separator in _SEPARATORS:
+        names = [name.strip().strip('"').lower() for name in
+                 line.decode("utf-8", "replace").split(separator.decode())]
+        if not COLUMNS.keys().isdisjoint(names):
+            return names, separator
+    return [], _SEPARATORS[0]
 
 
 def _unpacked(stream: BinaryIO) -> bytes:
@@ -338,7 +349,8 @@ def _gaps(time_s: Floats) -> tuple[Problem, ...]:
 
 def _few(count: int) -> InvalidInputError:
     return InvalidInputError(
-        "beats.few", f"there are {count} beats in this file",
+        "beats.few", f"there are fewer than two beats in this file: "
+        f"{count}",
         "at least two are needed")
 
 

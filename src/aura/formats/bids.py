@@ -34,7 +34,8 @@ def read(content: bytes) -> Annotations:
         Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
         BIDS's own ``trial_type``), in any order; ``confidence``,
         ``channels``, ``dateTime`` and ``recordingDuration`` are known, the
-        cells of others are kept as they are.
+        cells of others are kept as they are. Cells may be in double quotes
+        if the first name is.
 
     Returns
     -------
@@ -45,10 +46,11 @@ def read(content: bytes) -> Annotations:
     InvalidInputError
         ``annotations.syntax`` with line and field.
     """
-    table = ((number, line.split("\t"))
-             for number, line in fields.lines(content) if line.strip())
-    _, names = next(table, (1, [""]))
-    names = [name.strip() for name in names]
+    table = ((number, line) for number, line in fields.lines(content)
+             if line.strip())
+    _, head = next(table, (1, ""))
+    quoted = head.startswith('"')
+    names = fields.cells(head, "\t", quoted)
     kind = "eventType" if "eventType" in names else "trial_type"
     for name in ("onset", "duration", kind):
         if names.count(name) != 1:
@@ -58,11 +60,12 @@ def read(content: bytes) -> Annotations:
     length: float | None = None
     start: datetime | None = None
     recorded_on: date | None = None
-    for number, cells in table:
+    for number, line in table:
+        cells = fields.cells(line, "\t", quoted)
         if len(cells) != len(names):
             raise syntax(number, "row", f"has {len(cells)} fields under "
                          f"{len(names)} column names")
-        row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        row = dict(zip(names, cells, strict=True))
         channels = row.get("channels", MISSING)
         rows.append(Annotation(
             fields.number(row["onset"], number, "onset"),

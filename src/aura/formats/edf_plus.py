@@ -162,8 +162,10 @@ def _places(raw: bytes, header: Header, count: int) -> list[int]:
 
 
 def _field(given: bytes, wanted: str) -> bytes:
-    return (wanted.encode("ascii", "replace")[:80].ljust(80) if wanted
-            else given.decode("latin-1").encode("ascii", "replace"))
+    # Escaped and not replaced, so that two patients do not become one.
+    text = (wanted or edf_fields.text(given)).encode(
+        "ascii", "backslashreplace")
+    return text[:80].ljust(80)
 
 
 def _patient(header: Header) -> str:

@@ -4,6 +4,7 @@ Lines and fields of text formats, taken at their word.
 Every error names the line, counted from 1, and the field.
 """
 
+import csv
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -49,6 +50,23 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
         if not sound and _CONTROL.search(row):
             raise syntax(number_, "row", "has a control character")
         yield number_, row
+
+
+def cells(line: str, separator: str, quoted: bool) -> list[str]:
+    """
+    The cells of a row, without spaces around them.
+
+    Parameters
+    ----------
+    line : str
+    separator : str
+        A character that no cell has, unless in quotes.
+    quoted : bool
+        Whether cells may be in double quotes; else those are text.
+    """
+    row = (next(csv.reader([line], delimiter=separator)) if quoted
+           else line.split(separator))
+    return [cell.strip() for cell in row]
 
 
 def number(word: str, line: int, name: str) -> float:

@@ -32,7 +32,8 @@ def is_one(head: bytes) -> bool:
             if "version" in line and "csv_v" in line:
                 return True
         elif line.strip():
-            names = [name.strip() for name in line.split(",")]
+            # One with other separators is read, and refused with a reason.
+            names = [name.strip(' "') for name in re.split("[,;\t]", line)]
             return all(name in names for name in COLUMNS[:4])
     return False
 
@@ -58,6 +59,7 @@ def read(content: bytes) -> Annotations:
     """
     head: dict[str, str] = {}
     names: list[str] = []
+    quoted = False
     rows: list[Annotation] = []
     duration_s: float | None = None
     for number, line in fields.lines(content):
@@ -69,10 +71,11 @@ def read(content: bytes) -> Annotations:
         elif not line.strip():
             continue
         elif not names:
-            names = [name.strip() for name in line.split(",")]
+            quoted = '"' in line
+            names = fields.cells(line, ",", quoted)
             _check(names, number)
         else:
-            rows.append(_row(names, line, number))
+            rows.append(_row(names, fields.cells(line, ",", quoted), number))
     if not names:
         raise syntax(1, "channel", "is not the name of exactly one column")
     return Annotations(tuple(rows), duration_s, name=head.get("bname", ""))
@@ -105,15 +108,15 @@ def write(document: Annotations) -> bytes:
 def _check(names: list[str], line: int) -> None:
     for name in COLUMNS[:4]:
         if names.count(name) != 1:
-            raise syntax(line, name, "is not the name of exactly one column")
+            raise syntax(line, name, "is not the name of exactly one column; "
+                         "names are separated by commas")
 
 
-def _row(names: list[str], line: str, number: int) -> Annotation:
-    cells = line.split(",")
+def _row(names: list[str], cells: list[str], number: int) -> Annotation:
     if len(cells) != len(names):
         raise syntax(number, "row", f"has {len(cells)} fields under "
                      f"{len(names)} column names")
-    row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+    row = dict(zip(names, cells, strict=True))
     onset = fields.number(row["start_time"], number, "start_time")
     stop = fields.number(row["stop_time"], number, "stop_time")
     if stop < onset:
