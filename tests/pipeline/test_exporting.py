@@ -158,7 +158,8 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
     assert killed >= KILLS // 2
 
 
-def test_an_export_leaves_no_result_of_an_earlier_one(out):
+def test_an_export_leaves_no_result_of_an_earlier_one(
+        out, monkeypatch, capsys):
     with serving() as store:
         local.export(out, Settings(**to(store)))
         reference = dict(store.points)
@@ -172,8 +173,14 @@ def test_an_export_leaves_no_result_of_an_earlier_one(out):
         assert set(store.points.values()) == {
             *reference.values(), *others}
         store.deletes = False
-        report = local.export(out, Settings(**to(store)))
-    told = json.loads((report["folder"] / "0000.json").read_bytes())
+        for name, value in (("URL", store.url), ("ORG", "aura"),
+                            ("BUCKET", "ecg")):
+            monkeypatch.setenv(f"INFLUXDB_V2_{name}", value)
+        assert main(["export", str(out)]) == 0
+    assert "earlier export stay: the server cannot delete\n" in (
+        capsys.readouterr().err)
+    told = json.loads(
+        (out / ".aura/runs/local/export/0000.json").read_bytes())
     assert told["status_text"].endswith(
         ", earlier results stay: the server cannot delete")
 

@@ -60,6 +60,9 @@ def _export(given: argparse.Namespace) -> int:
               file=sys.stderr)
     for line in report["rejected"]:
         print(f"rejected {line}", file=sys.stderr)
+    if report["earlier_results_stay"]:
+        print("results of an earlier export stay: "
+              f"{report['earlier_results_stay']}", file=sys.stderr)
     target = report["target"]
     if given.files:
         target = given.files

@@ -235,14 +235,16 @@ class ExportStage:
         waiting = points - stored - rejected
         if rejected:
             text += f", {rejected} points rejected"
-        if known and known.kept:
-            text += f", earlier results stay: {known.kept}"
+        kept = known.kept if known else ""
+        if kept:
+            text += f", earlier results stay: {kept}"
         if waiting:
             text += f", {waiting} points wait" + (why and f": {why}")
         self._workspace.folder.write(batch.file("json"), _json({
             **content, "target": target, "points_written": stored,
             "points_rejected": rejected, "points_waiting": waiting,
             "rejected": list(known.named) if known else [],
+            "earlier_results_stay": kept,
             "status_text": text}))
 
     def _read(self, batch: _Batch) -> dict[str, Any]:
@@ -262,6 +264,8 @@ class ExportStage:
             "run_id": run_id, "model_id": parts[0]["model_id"],
             "target": parts[0]["target"], "batches": len(parts), **total,
             "recordings": sum(part["recordings"] for part in parts),
+            "earlier_results_stay": next(filter(None, (
+                part.get("earlier_results_stay", "") for part in parts)), ""),
             **{name: [item for part in parts for item in part[name]]
                for name in ("rejected", "left_out")}}))
         if total["points_waiting"]:
