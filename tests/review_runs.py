@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aura import tables
+from aura.formats import bids
 from aura.recording import Event
 from aura.review.opening import beside_predictions
 from aura.runners import local
@@ -37,19 +38,24 @@ def make_run(folder, predicted, annotated=None, **recordings):
     annotated : dict, optional
         Original events by name, in place of what the files say; None for
         one that nobody annotated.
-    **recordings : dict
-        Arguments of `tests.patients.record`, by name.
+    **recordings : dict or (str, bytes)
+        Arguments of `tests.patients.record`, or ending and content of
+        another file, by name.
     """
     data, out = folder / "data", folder / "out"
     for name, given in (recordings or {"one": {}}).items():
-        record(data / f"{name}.edf", **{"seizure": SEIZURE, **given})
+        if isinstance(given, dict):
+            record(data / f"{name}.edf", **{"seizure": SEIZURE, **given})
+        else:
+            data.mkdir(parents=True, exist_ok=True)
+            (data / f"{name}{given[0]}").write_bytes(given[1])
     workspace = Workspace(
         Folder(out / local.HIDDEN), {"0": Input(Folder(data))},
         events=Folder(out))
     settings = Settings(workers=1)
     features = FeatureStage(workspace, settings)
     for batch in local.batches(workspace, settings):
-        _predict(workspace.folder, features.build(batch), predicted,
+        _predict(workspace, features.build(batch), predicted,
                  annotated or {})
     workspace.folder.write(
         "inputs.json", json.dumps({"0": str(data)}).encode())
@@ -58,13 +64,19 @@ def make_run(folder, predicted, annotated=None, **recordings):
     return out
 
 
-def _predict(folder, table, predicted, annotated):
+def _predict(workspace, table, predicted, annotated):
+    folder = workspace.folder
     listed = manifest.read(folder, table.manifest_path)
     entries = [_entry(entry, predicted, annotated)
                for entry in listed.entries]
     batch = table.manifest_path.rpartition("/")[0]
     manifest.write(folder, f"{batch}/predictions.json",
                    listed.with_entries(entries))
+    for entry in entries:
+        if entry.recording is not None and entry.predicted is not None:
+            workspace.write_events("local", entry.path, bids.write_events(
+                entry.predicted, entry.recording.start,
+                entry.recording.duration_s, entry.recording.channel or "n/a"))
     rows = tables.read(folder.read(table.table_path), (
         "recording", "time_s", "hr_rise", "scorable"))
     chance = 1 / (1 + np.exp(-(rows.values["hr_rise"] - 15.0) / 4))
@@ -78,7 +90,7 @@ def _predict(folder, table, predicted, annotated):
 
 
 def _entry(entry, predicted, annotated):
-    name = Path(entry.path).stem
+    name = Path(entry.path).name.partition(".")[0]
     if entry.recording is None:
         return entry
     if name in annotated:

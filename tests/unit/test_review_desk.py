@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from aura.cli import main
 from aura.edf import read_header
 from aura.edf_samples import EcgSignal
 from aura.errors import AuraError, ForbiddenError, MissingError
@@ -309,3 +310,30 @@ def test_the_runs_of_a_share_keep_their_reviews_apart(run, tmp_path):
 def test_a_folder_without_predictions_is_named(tmp_path):
     with pytest.raises(MissingError, match="review.no_run"):
         opened(tmp_path)
+
+
+def test_review_and_predictions_score_one_another(tmp_path, capsys):
+    times = np.cumsum(np.full(700, .85))
+    out = make_run(
+        tmp_path, {"rr": [alarm(310), alarm(500)], "blank": [alarm(50)]},
+        {"rr": [Event(300.0, 60.0, "sz")], "blank": None},
+        rr=(".beats.csv", "\n".join(
+            ["beat_time_s", *map("{:.2f}".format, times)]).encode()),
+        blank={"seconds": 120, "seizure": None})
+    desk = Desk(opened(out))
+    for one in desk.listing()["cases"]:
+        alarms = [mark for mark in desk.detail(one["key"])["marks"]
+                  if mark["layer"] == "predicted"]
+        desk.change(one["key"], Change(
+            0, "Ana", "reject", alarms[-1]["key"]))
+
+    def scored(*folders):
+        assert main(["score", *map(str, folders), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        events = found["pooled"]["events"]
+        assert found["without_hypothesis"] == found["refused"] == 0
+        return events["ref_true"], events["tp"], events["fp"]
+
+    # One seizure stands and was found, two alarms are false.
+    assert scored(out / ".review/tsv", out) == (1, 1, 2)
+    assert scored(out, out / ".review/tsv") == (3, 1, 0)

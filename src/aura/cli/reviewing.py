@@ -79,12 +79,12 @@ def _serve(desk: "Desk", given: argparse.Namespace) -> int:
 
 def _write(desk: "Desk", out: Path) -> int:
     from aura.errors import AuraError
+    from aura.formats.names import recording_stem
     from aura.review.document import write_document
     from aura.workspace import Folder
     folder, bad, done = Folder(out), 0, 0
     for case in desk.runs.collection().cases:
-        name = (case.recording.path.rpartition(".")[0]
-                or case.recording.path) + ".html"
+        name = recording_stem(case.recording.path) + ".html"
         try:
             folder.write(name, write_document(desk, case.key))
             done += 1

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aura import tables
 from aura.errors import AuraError, MissingError, Problem
+from aura.formats.names import recording_stem
 from aura.recording import Recording
 from aura.stages import manifest
 from aura.stages.manifest import Entry
@@ -161,8 +162,7 @@ class Runs:
 
     def review_name(self, case: Case, kind: str, ending: str) -> str:
         """Location of a file of the review, the input's tree mirrored."""
-        stem = case.recording.path.rpartition(".")[0] or case.recording.path
-        name = f"{kind}/{stem}{ending}"
+        name = f"{kind}/{recording_stem(case.recording.path)}{ending}"
         return f"{case.run}/review/{name}" if self._apart else name
 
     def _files(self) -> list[str]:

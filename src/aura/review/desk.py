@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from aura.errors import AuraError, CorruptDataError, MissingError, Problem
+from aura.formats.names import recording_stem
 from aura.review import exports
 from aura.review.cases import Case, Runs
 from aura.review.journal import (
@@ -193,7 +194,7 @@ class Desk:
                 "review.kind", "there is no such file of a review",
                 "kinds are " + ", ".join(FILES))
         journal = self._journal(case)
-        name = case.recording.path.rpartition("/")[2].rpartition(".")[0]
+        name = recording_stem(case.recording.path).rpartition("/")[2]
         if kind == "log":
             return name + FILES[kind], self.runs.reviews.read(
                 self._file(case, kind))
