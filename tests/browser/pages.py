@@ -56,6 +56,19 @@ def shown(page, fits):
     pytest.fail(f"the page shows {span}")
 
 
+def meter(page):
+    """What gives the CPU seconds of the page's main thread from now on."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics
+                    if one["name"] == "TaskDuration")
+
+    return spent
+
+
 def untroubled(page, site=None):
     """Nothing was blocked, nothing failed, nothing went elsewhere."""
     assert page.faults == []

@@ -14,6 +14,7 @@ from tests.browser.pages import (
     Held,
     as_reviewer,
     chosen,
+    meter,
     open_case,
     ready,
     settled,
@@ -351,4 +352,9 @@ def test_ten_thousand_events_are_listed_and_jumped_through(
     page.keyboard.press("5")
     page.keyboard.press("p")
     expect(page.locator("#said")).to_contain_text("9999 of 10000")
+    spent = meter(page)
+    for _ in range(20):
+        page.keyboard.press("p")
+    expect(page.locator("#said")).to_contain_text("9979 of 10000")
+    assert spent() < 20 * .2
     untroubled(page, site)

@@ -23,10 +23,10 @@ UPLOT = "vendor/uplot-1.6.32"
 # In the order of their imports.
 MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
            "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
-           "chart.js", "backdrop.js", "beats.js", "lanes.js", "overview.js",
-           "pointer.js", "plots.js", "form.js", "trail.js", "why.js",
-           "panel.js", "keys.js", "list.js", "heading.js", "decisions.js",
-           "recording.js", "main.js")
+           "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
+           "overview.js", "pointer.js", "plots.js", "form.js", "trail.js",
+           "why.js", "panel.js", "keys.js", "list.js", "heading.js",
+           "decisions.js", "recording.js", "main.js")
 STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
 # Up to this many samples all of them are in the file; beyond, those around
 # events, and everything at `COARSE` samples per stretch.

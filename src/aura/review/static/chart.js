@@ -5,6 +5,9 @@ import { number } from "./dom.js";
 import { FONT, tickLabels, ticks } from "./paint.js";
 
 const EDGE = 30;
+// A line of one pixel is drawn many times faster than any thicker one; where
+// so many points lie side by side the eye sees no difference.
+const MANY = 300;
 
 export function trace(stroke, width, more) {
   return { stroke, width, points: { show: false }, ...more };
@@ -14,7 +17,8 @@ export class Chart {
   // `more.window` and `more.range` give the limits of each frame,
   // `more.behind` and `more.above` paint below and on the traces.
   constructor(body, scene, height, series, more) {
-    Object.assign(this, { scene, height, more });
+    Object.assign(this, { scene, height, more,
+      widths: series.map((one) => one.width) });
     const { colours } = scene;
     this.u = new uPlot({
       width: scene.axis.width, height, legend: { show: false },
@@ -60,6 +64,10 @@ export class Chart {
   }
 
   fill(data) {
+    const thin = data[0].length > MANY;
+    this.widths.forEach((width, n) => {
+      this.u.series[n + 1].width = thin && width < 2 ? 1 : width;
+    });
     this.u.batch(() => {
       this.u.setData(data, false);
       const [from, to] = this.more.window();

@@ -7,6 +7,10 @@ const LANE = 24;
 // How far beside a bar the pointer still takes it, in pixels.
 const SLACK = 4;
 const GRIP = 8;
+// A label may reach so far beyond its bar, in seconds; none is narrower, in
+// pixels.
+const LABELLED_S = 900;
+const SHORTEST_LABEL = 12;
 
 export class Lanes {
   constructor(scene, canvas) {
@@ -39,7 +43,8 @@ export class Lanes {
     const x = axis.left(event.onset_s);
     const width = Math.max(3, axis.left(event.onset_s + event.duration_s)
       - x);
-    if (x + width < free - 0.5) return free;
+    // Of ten thousand bars on a screen most add nothing to be seen.
+    if (x + width < free + 0.5 && event.key !== selected) return free;
     const [y, height] = [n * LANE + 4, LANE - 8];
     const colour = colours[layer];
     const rejected = event.item?.decision === "rejected";
@@ -69,11 +74,14 @@ export class Lanes {
       ctx.stroke();
     }
     this.barLabel(ctx, event, x + width, y, height);
-    return x + width;
+    return Math.max(free, x + width);
   }
 
   barLabel(ctx, event, x, y, height) {
     const { axis, colours, time } = this.scene;
+    // Where the next bar begins is not known; a few fit, many would not.
+    const roomiest = LABELLED_S / time.width * axis.inner;
+    if (roomiest < SHORTEST_LABEL) return;
     const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.verdict] ?? "";
     const sure = event.confidence === null || event.confidence === undefined
       ? "" : ` ${event.confidence.toFixed(2)}`;
@@ -82,9 +90,7 @@ export class Lanes {
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";
     ctx.fillStyle = colours.ink;
-    const room = ctx.measureText(text).width + 10;
-    // Where the next bar begins is not known; a few fit, many would not.
-    if (time.width / axis.inner * room > 900) return;
+    if (ctx.measureText(text).width + 10 > roomiest) return;
     ctx.fillText(text, x + 5, y + height / 2 + 0.5);
   }
 

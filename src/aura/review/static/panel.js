@@ -194,8 +194,9 @@ export class Panel {
   noEvent() {
     const steps = this.events.review.steps.length;
     return element("div", { class: "empty" },
-      element("p", null, "Choose an event, or go to the next disagreement "
-        + "with the key n."),
+      element("p", null, this.events.all.length === 0
+        ? "The key i places a seizure at the cursor."
+        : "Choose an event, or go to the next disagreement with the key n."),
       steps === 0 ? "" : element("p", null,
         `${steps} decisions so far; ${this.fileNames()}`));
   }

@@ -1,9 +1,11 @@
 // The plots: overview, ECG, layers, heart rate, probability, close-up.
+import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
 import { Beats } from "./beats.js";
 import { Chart, trace } from "./chart.js";
 import { element, since } from "./dom.js";
+import { envelope } from "./envelope.js";
 import { LANES, Lanes } from "./lanes.js";
 import { Overview } from "./overview.js";
 import { palette } from "./paint.js";
@@ -133,11 +135,17 @@ export class Plots {
     const wave = this.waveform.there
       ? { range: () => this.ecgRange ?? [-1, 1] }
       : { range: () => [0, 1], y: { values: () => [] } };
-    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1)], {
+    const coarse = () => this.waveform.there && this.factor > 1;
+    const line = uPlot.paths.linear();
+    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1, {
+      paths: (...given) => (coarse() ? null : line(...given)) })], {
       ...wave,
       behind: (u, window) => backdrop(scene, u, window,
         this.time.width > 2 * CLOSE_S ? this.closeWindow() : null),
-      above: (u, window) => scene.beats?.paint(u, window) });
+      above: (u, window) => {
+        if (coarse()) envelope(u, colours.ecg);
+        scene.beats?.paint(u, window);
+      } });
     this.rateChart = chart(this.rateBody, 146, [
       trace(colours.baseline, 2), trace(colours.heart, 1.3)], {
       range: () => scene.rateRange,
@@ -198,6 +206,7 @@ export class Plots {
       this.ecgRange = this.waveform.limits() ?? this.ecgRange
         ?? this.seenRange(from, to, points);
       const seen = this.waveform.view(from, to, points);
+      this.factor = seen.factor;
       this.ecgChart.fill([seen.x, seen.y]);
     } else {
       this.ecgChart.fill([[], []]);

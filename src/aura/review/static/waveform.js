@@ -80,8 +80,8 @@ export class Waveform {
         return this.push(x, y, used, tile, at, end);
       }
     }
-    x.push(at / this.rate);
-    y.push(null);
+    x.push(at / this.rate, at / this.rate);
+    y.push(null, null);
     return end;
   }
 
