@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from datetime import datetime
 
 import edfio
@@ -419,6 +420,18 @@ def test_an_output_folder_inside_the_input_is_no_input(run, tmp_path):
             expected, 2 * expected)
     assert sorted(path.name for path in tmp_path.rglob("*.csv")) == [
         "alone.csv", "r.csv"]
+
+
+@pytest.mark.parametrize("verb", ["beats", "convert --to bids"])
+def test_what_a_killed_run_left_is_removed(run, tmp_path, verb):
+    put(tmp_path / "in", r_dot_csv=rr([900] * 99), r_dot_tse_bi=SEIZURE)
+    left = put(tmp_path / "out", a__b="") / "a/.partial-0123"
+    left.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    name, *more = verb.split()
+    assert run(name, tmp_path / "in", *more, "--out", tmp_path / "out")[0] \
+        == 0
+    assert not left.exists()
 
 
 def test_lists_and_marks_alone_are_refused_and_not_passed_over(

@@ -56,6 +56,19 @@ def test_the_same_name_in_one_folder_is_one_recording(tmp_path, hearts):
         "r.edf": TWICE, "r.beats.csv": TWICE, "q.rr.csv": ""}
 
 
+def test_a_file_that_is_there_by_two_ways_is_used_once(tmp_path, hearts):
+    beats(tmp_path / "b/r.beats.csv", hearts[0])
+    (tmp_path / "a.beats.csv").symlink_to("b/r.beats.csv")
+    assert resolved(tmp_path) == {
+        "a.beats.csv": "recording.twice", "b/r.beats.csv": ""}
+    whole, part = Folder(tmp_path), Folder(tmp_path / "b")
+    found = [(folder, one) for folder in (whole, part, part)
+             for one in catalogue.find(folder)]
+    used = [one.path for one in two_forms.resolve(found)
+            if one.problem is None]
+    assert used == ["b/r.beats.csv"]
+
+
 def test_matching_beats_of_one_patient_are_one_recording(tmp_path, hearts):
     for number, heart in enumerate(hearts):
         waveform(tmp_path / f"ecg/sub-01/run{number}.edf", heart)

@@ -50,6 +50,8 @@ def _convert(given: argparse.Namespace) -> int:
     source = local.given(given.path)
     out = Folder(given.out)
     out.try_writing()
+    # Left by runs that were killed; no writer that lives is touched.
+    out.sweep()
     done = list(convert(source.folder, source.subfolder, FORMATS[given.to],
                         out))
     if not done:

@@ -1,5 +1,5 @@
 """
-One recording that is there in two forms, as waveform and as beats.
+One recording that is there twice: in two forms, or by two ways.
 
 Used twice it would count twice, so it is refused until somebody says which
 form to take. Two files are one recording if they have the same name in one
@@ -8,6 +8,7 @@ waveform is steep there, or its intervals are the same. Compared are files
 of one patient, and files of one name, since not all say whose they are.
 """
 
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -62,7 +63,8 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
     -------
     list of Candidate
         The same, in the same order; what is not used has a problem: a
-        warning where another form is taken for it.
+        warning where another form is taken for it, or where the same file
+        is there by another way too, such as a link or a second input.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
         raise InvalidInputError(
             "settings.prefer", f"AURA_PREFER is {prefer[:60]!r}",
             "allowed are " + ", ".join(PREFERENCES))
-    candidates = [candidate for _, candidate in found]
+    candidates = _once(found)
     sound = [number for number, candidate in enumerate(candidates)
              if candidate.problem is None]
     if len({candidates[number].form for number in sound}) < 2:
@@ -86,6 +88,29 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
             candidates[number] = replace(
                 candidates[number],
                 problem=_problem(candidates[other], prefer))
+    return candidates
+
+
+def _once(found: Sequence[Found]) -> list[Candidate]:
+    """The candidates; a file that is there by two ways is used once."""
+    candidates = [candidate for _, candidate in found]
+    places = [folder.root / candidate.path for folder, candidate in found]
+    first: dict[tuple[int, int], int] = {}
+    # The file itself and not the link, since folders name patients.
+    for number in sorted(range(len(found)), key=lambda number: (
+            candidates[number].problem is None
+            and places[number].is_symlink())):
+        if candidates[number].problem is not None:
+            continue
+        try:
+            status = os.stat(places[number])
+        except OSError:
+            continue  # reading it will say what is wrong
+        one = first.setdefault((status.st_dev, status.st_ino), number)
+        if one != number:
+            candidates[number] = replace(candidates[number], problem=Problem(
+                "recording.twice", "warning", "this is the same file as "
+                f"{printable(candidates[one].name)}, and is used once"))
     return candidates
 
 

@@ -55,6 +55,8 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
     inputs, refused = local.opened(paths, apart=True)
     folder = Folder(out)
     folder.try_writing()
+    # Left by runs that were killed; no writer that lives is touched.
+    folder.sweep()
     entries: list[tuple[str, Entry]] = list(refused)
     with tempfile.TemporaryDirectory(prefix="aura-") as place:
         workspace = Workspace(Folder(Path(place)), inputs)
