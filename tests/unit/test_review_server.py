@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from aura.errors import InvalidInputError, PreconditionError
 from aura.review.desk import Desk
 from aura.review.guard import Access, is_loopback
+from aura.review.script import MODULES, STATIC, script
 from aura.review.server import Server, static_files
 from tests.review_runs import alarm, make_run, opened
 
@@ -71,6 +73,13 @@ def test_every_part_of_the_page_is_there_and_nothing_else(ask):
                  "//etc/passwd", "/api/case/..%2f..%2fetc",
                  "/api/case/nobody/file/tsv"):
         assert ask(path)[0].status == 404, path
+
+
+def test_the_one_script_holds_every_module():
+    own = {name for name in MODULES if not name.startswith("vendor/")}
+    assert own == {path.name for path in STATIC.iterdir()
+                   if path.name.endswith(".js")}
+    assert not re.search(r"^(import|export)\b.*;$", script(), re.M)
 
 
 def test_every_answer_has_the_strict_policy(ask):

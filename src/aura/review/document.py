@@ -16,29 +16,15 @@ from typing import Any
 
 from aura.errors import AuraError
 from aura.review.desk import Desk
-from aura.review.server import STATIC
+from aura.review.script import STYLES, script, text_of
 from aura.review.waveform import BUCKETS, FACTORS
 
-UPLOT = "vendor/uplot-1.6.32"
-# In the order of their imports.
-MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
-           "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
-           "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
-           "overview.js", "pointer.js", "plots.js", "form.js", "trail.js",
-           "why.js", "panel.js", "keys.js", "list.js", "heading.js",
-           "decisions.js", "recording.js", "main.js")
-STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
 # Up to this many samples all of them are in the file; beyond, those around
 # events, and everything at `COARSE` samples per stretch.
 SAMPLES_WHOLE = 6_000_000
 COARSE = 64
 AROUND_S = 60.0
 TILES_MAX = 400
-
-_IMPORT = re.compile(
-    r'^import (?:(\w+)|\{([^}]*)\}) from "\./([\w./-]+)";\n', re.M)
-_EXPORT = re.compile(r"^export (?=(?:class|function|const) (\w+))", re.M)
-_DEFAULT = re.compile(r"^export \{ (\w+) as default \};\n?", re.M)
 
 
 def write_document(desk: Desk, key: str) -> bytes:
@@ -61,54 +47,25 @@ def write_document(desk: Desk, key: str) -> bytes:
     MissingError
         If there is no such recording.
     """
-    script, style = bundle(), "".join(map(_read, STYLES))
+    code, style = script(), "".join(map(text_of, STYLES))
     content = json.dumps(_content(desk, key), allow_nan=False,
                          separators=(",", ":")).replace("<", "\\u003c")
     policy = ("default-src 'none'; "
-              f"script-src '{_digest(script)}'; "
+              f"script-src '{_digest(code)}'; "
               f"style-src '{_digest(style)}'; img-src data:; "
               "base-uri 'none'; form-action 'none'")
-    icon = base64.b64encode(_read("icon.svg").encode()).decode()
-    page = _read("index.html")
+    icon = base64.b64encode(text_of("icon.svg").encode()).decode()
+    page = text_of("index.html")
     page = re.sub(r"<link [^>]*>\n|<script[^>]*></script>\n", "", page)
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">\n'
         f"<style>{style}</style>\n")
     tail = (f'<script type="application/json" id="embedded">{content}'
-            f"</script>\n<script>{script}</script>\n")
+            f"</script>\n<script>{code}</script>\n")
     page = page.replace('<meta charset="utf-8">\n',
                         '<meta charset="utf-8">\n' + head)
     return page.replace("</body>", tail + "</body>").encode("utf-8")
-
-
-def bundle() -> str:
-    """
-    All modules of the page as one script.
-
-    The modules keep to one form of import and of export, so that no build
-    tool is needed: each becomes a function that returns what it exports.
-    """
-    parts = ['"use strict";\nconst modules = {};\n']
-    for name in MODULES:
-        text = _read(name)
-        default = _DEFAULT.findall(text)
-        # uPlot keeps more of that form in its comments.
-        exported = [] if default else _EXPORT.findall(text)
-        body = _EXPORT.sub("", _DEFAULT.sub("", text))
-        body = _IMPORT.sub(_imported, body)
-        names = ", ".join((*exported, *(
-            f"default: {one}" for one in default)))
-        parts.append(f"modules[{json.dumps(name)}] = (() => {{\n{body}\n"
-                     f"return {{ {names} }};\n}})();\n")
-    # No text of a script may end the element that holds it.
-    return "".join(parts).replace("</", "<\\/")
-
-
-def _imported(match: re.Match[str]) -> str:
-    default, named, path = match.groups()
-    names = f"{{ default: {default} }}" if default else f"{{{named}}}"
-    return f"const {names} = modules[{json.dumps(path)}];\n"
 
 
 def _content(desk: Desk, key: str) -> dict[str, Any]:
@@ -143,10 +100,6 @@ def _tiles(detail: dict[str, Any]) -> Iterator[tuple[int, int]]:
                                   + AROUND_S) * fs_hz)) // BUCKETS + 1)}
         for index in sorted(near)[:TILES_MAX]:
             yield 1, index
-
-
-def _read(name: str) -> str:
-    return STATIC.joinpath(name).read_text("utf-8")
 
 
 def _digest(text: str) -> str:

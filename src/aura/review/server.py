@@ -10,7 +10,6 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,11 @@ from aura.review.desk import Desk
 from aura.review.guard import Access, Guard
 from aura.review.journal import Change, ConflictError
 from aura.review.opening import on_share
+from aura.review.script import STATIC, script
 from aura.settings import Settings
 
 LARGEST_CHANGE = 16_384
-STATIC = resources.files("aura.review") / "static"
+SCRIPT = "main.js"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css",
          ".js": "text/javascript", ".svg": "image/svg+xml"}
 STATUS: tuple[tuple[type[AuraError], int], ...] = (
@@ -118,13 +118,20 @@ def application(desk: Desk, access: Access) -> Guard:
 
 
 def static_files() -> dict[str, str]:
-    """Path on the server and name below ``static`` of each file."""
+    """
+    Path on the server and name below ``static`` of each file.
+
+    Of the scripts there is one, which holds all modules.
+    """
     found = {"/": "index.html"}
     for entry in sorted(STATIC.iterdir(), key=lambda one: one.name):
-        if entry.is_file():
+        if entry.is_file() and (
+                entry.name == SCRIPT or not entry.name.endswith(".js")):
             found[f"/{entry.name}"] = entry.name
     for folder in (STATIC / "vendor").iterdir():
         for entry in folder.iterdir():
+            if entry.name.endswith(".js"):
+                continue
             name = f"vendor/{folder.name}/{entry.name}"
             found[f"/{name}"] = name
     return found
@@ -134,7 +141,9 @@ def _static(name: str) -> Callable[[Request], Response]:
     kind = TYPES.get(name[name.rfind("."):], "text/plain")
 
     def give(_: Request) -> Response:
-        return Response(STATIC.joinpath(name).read_bytes(), headers={
+        content = (script().encode() if name == SCRIPT
+                   else STATIC.joinpath(name).read_bytes())
+        return Response(content, headers={
             "content-type": kind, "cache-control": "no-cache"})
     return give
 

@@ -1,0 +1,62 @@
+"""
+The page's script: many modules, each a noun, that a browser gets as one.
+
+A browser finds a module's imports when it has read it, and theirs after
+that; two dozen modules would be half a second of waiting for one another.
+"""
+
+import json
+import re
+from functools import cache
+from importlib import resources
+
+STATIC = resources.files("aura.review") / "static"
+UPLOT = "vendor/uplot-1.6.32"
+# In the order of their imports.
+MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
+           "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
+           "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
+           "overview.js", "pointer.js", "plots.js", "form.js", "trail.js",
+           "why.js", "panel.js", "keys.js", "list.js", "heading.js",
+           "decisions.js", "recording.js", "main.js")
+STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
+
+_IMPORT = re.compile(
+    r'^import (?:(\w+)|\{([^}]*)\}) from "\./([\w./-]+)";\n', re.M)
+_EXPORT = re.compile(r"^export (?=(?:class|function|const) (\w+))", re.M)
+_DEFAULT = re.compile(r"^export \{ (\w+) as default \};\n?", re.M)
+
+
+@cache
+def script() -> str:
+    """
+    All modules of the page as one script.
+
+    The modules keep to one form of import and of export, so that no build
+    tool is needed: each becomes a function that returns what it exports.
+    """
+    parts = ['"use strict";\nconst modules = {};\n']
+    for name in MODULES:
+        text = text_of(name)
+        default = _DEFAULT.findall(text)
+        # uPlot keeps more of that form in its comments.
+        exported = [] if default else _EXPORT.findall(text)
+        body = _EXPORT.sub("", _DEFAULT.sub("", text))
+        body = _IMPORT.sub(_imported, body)
+        names = ", ".join((*exported, *(
+            f"default: {one}" for one in default)))
+        parts.append(f"modules[{json.dumps(name)}] = (() => {{\n{body}\n"
+                     f"return {{ {names} }};\n}})();\n")
+    # No text of a script may end the element that holds it.
+    return "".join(parts).replace("</", "<\\/")
+
+
+def _imported(match: re.Match[str]) -> str:
+    default, named, path = match.groups()
+    names = f"{{ default: {default} }}" if default else f"{{{named}}}"
+    return f"const {names} = modules[{json.dumps(path)}];\n"
+
+
+def text_of(name: str) -> str:
+    """A file of the page."""
+    return STATIC.joinpath(name).read_text("utf-8")
