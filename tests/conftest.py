@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before numpy, which tests import first: its threads fight for the processors
+# with those of everything else that runs.
+import aura  # noqa: F401
+
 ROOT = Path(__file__).parents[1]
 
 # How long one example takes says more of what else the machine does.

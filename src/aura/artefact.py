@@ -98,6 +98,12 @@ class Model:
             tree.update(digest)
         return digest.hexdigest()
 
+    @cached_property
+    def walks(self) -> list[tuple[Any, Floats]]:
+        """Each tree, and the probability of a seizure at its nodes."""
+        return [(tree.tree_, np.ascontiguousarray(tree.tree_.value[:, 0, 1]))
+                for tree in self.forest.estimators_]
+
 
 def save(folder: Path, model: Model, *,
          created: datetime | None = None) -> None:
@@ -262,15 +268,13 @@ def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
         raise InvalidInputError(
             "features.infinite", "a feature is infinite",
             "write NaN where a feature has no value")
-    walks = [(tree.tree_, np.ascontiguousarray(tree.tree_.value[:, 0, 1]))
-             for tree in model.forest.estimators_]
     total = np.zeros(len(x))
     for start in range(0, len(x), ROWS_AT_ONCE):
         rows = np.ascontiguousarray(x[start:start + ROWS_AT_ONCE], np.float32)
         part = total[start:start + ROWS_AT_ONCE]
-        for tree, probability in walks:
+        for tree, probability in model.walks:
             part += probability[tree.apply(rows)]
-    total /= len(walks)
+    total /= len(model.walks)
     return total
 
 

@@ -84,7 +84,7 @@ def test_rows_are_those_of_the_batch(hop_s):
     batch = features.build(beats, hop_s)
     names = tuple(features.NAMES)
     live = LiveRows(names, hop_s)
-    at = 0.0
+    at, told = 0.0, []
     for row, end_s in enumerate(batch.time_s):
         new = beats.time_s[(beats.time_s > at) & (beats.time_s <= end_s)]
         spans = np.clip(beats.unscorable, at, end_s)
@@ -93,9 +93,9 @@ def test_rows_are_those_of_the_batch(hop_s):
         at = end_s
         assert time_s == end_s
         assert scorable == batch.scorable[row]
-        # The last digit of a sum depends on how it is padded.
-        assert values == pytest.approx(
-            batch.values[row], rel=3e-6, abs=1e-6, nan_ok=True), end_s
+        told.append(values)
+    # The last digit of a sum depends on how it is padded.
+    np.testing.assert_allclose(told, batch.values, rtol=3e-6, atol=1e-6)
     assert len(live._beat_s) == BEATS_KEPT
     assert len(live._bpm) < 2100 / hop_s
 

@@ -27,6 +27,10 @@ def register(verbs: Any) -> None:
     replay.add_argument("--speed", type=_speed, default=0.0, metavar="N",
                         help="seconds of recording per second; 0 does not "
                         "wait (0)")
+    replay.add_argument("--beats", action="store_true",
+                        help="of a waveform, feed the beats that 'aura "
+                        "predict' finds in it, which look ahead up to 15 "
+                        "min, instead of its samples")
     console.add_adapt(replay, "scorable hours after which the recording's "
                       "own past may raise the threshold; 0 leaves it to the "
                       "model")
@@ -51,7 +55,7 @@ def _replay(given: argparse.Namespace) -> int:
 
     done = replay.replay(given.path, given.model,
                          console.adapted(given, Settings.load()),
-                         given.speed, tell)
+                         given.speed, tell, by_beats=given.beats)
     print(f"{console.counted(len(done.events), 'event')} in "
           f"{console.clock(done.recording.duration_s)}: " + (", ".join(
               f"{event.onset_s:.0f} to {event.end_s:.0f} s"

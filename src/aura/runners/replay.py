@@ -71,7 +71,7 @@ class Replayed:
 def replay(path: Path, model_folder: Path, settings: Settings,
            speed: float = 0.0,
            tell: Callable[[Decision], object] = lambda decision: None,
-           delay_s: float = DELAY_S) -> Replayed:
+           delay_s: float = DELAY_S, by_beats: bool = False) -> Replayed:
     """
     Play one recording to a model, and compare with the batch.
 
@@ -88,6 +88,8 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     delay_s : float
         How long a second of a waveform is waited for; less makes earlier
         decisions, and more of them unlike the batch's.
+    by_beats : bool, optional
+        Feed the beats that the batch has found instead of samples.
 
     Returns
     -------
@@ -113,8 +115,8 @@ def replay(path: Path, model_folder: Path, settings: Settings,
         raise AuraError(fault.rule, fault.text)
     base = Folder(source.folder.path(source.subfolder).parent)
     beats = beats_of(base, recording)
-    with _settling(base, recording, beats, model.hop_s, delay_s) as (
-            live, steps):
+    with _settling(base, recording, beats, model.hop_s,
+                   None if by_beats else delay_s) as (live, steps):
         result = Replayed(recording, live,
                           delay_s if live else BEATS_DELAY_S)
         decisions = _play(Stream(model, settings.adapt_after_h), steps,
@@ -147,10 +149,10 @@ def _play(stream: Stream, steps: Iterator[tuple[float, Callable[
 
 @contextmanager
 def _settling(folder: Folder, recording: Recording, beats: Beats,
-              hop_s: float, delay_s: float) -> Iterator[tuple[
+              hop_s: float, delay_s: float | None) -> Iterator[tuple[
                   bool, Iterator[tuple[float, Callable[[], Settled]]]]]:
     """Whether it is a live waveform, and what each hop brings."""
-    if recording.fs_hz is None:
+    if recording.fs_hz is None or delay_s is None:
         yield False, _of_beats(beats, hop_s)
         return
     with intake.open_signal(folder, recording) as signal:

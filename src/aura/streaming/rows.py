@@ -5,7 +5,7 @@ The functions are those of `aura.features`, over no more of the past than
 they look at: some hundred beats, and half an hour of heart rates.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -92,9 +92,19 @@ class LiveRows:
             columns |= hrv.poincare(intervals, hrv.windows(
                 intervals, end_s, features.MEDIUM_S))
         if set(hrv.SPECTRAL).intersection(self.names):
-            columns |= hrv.spectral(intervals, end_s, features.LARGE_S)
+            columns |= self._spectral(intervals, end_s)
         return float(end_s[0]), scorable, np.array(
             [columns[name][0] for name in self.names], np.float32)
+
+    def _spectral(self, intervals: hrv.NormalIntervals,
+                  end_s: Floats) -> dict[str, Floats]:
+        """On a clock that begins with what is kept, not hours before."""
+        # Whole seconds, so that the grid of interpolation is the same one.
+        begin_s = np.floor(max(
+            [*intervals.time_s[:1] - hrv.MAX_GAP_S, 0.0]))
+        return hrv.spectral(replace(
+            intervals, time_s=intervals.time_s - begin_s),
+            end_s - begin_s, features.LARGE_S)
 
     def _remember(self, bpm: float) -> None:
         self._bpm = np.append(self._bpm, bpm)
