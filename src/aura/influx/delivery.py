@@ -50,11 +50,8 @@ class Ledger:
         The first refused points: measurement, recording, time and why.
     done : bool
         Whether that is all of the file.
-    cleared : bool
-        Whether the store was asked to delete earlier results: never again
-        once points of the file are there.
     kept : str
-        Why it has kept them.
+        Why the store has kept earlier results.
     """
 
     digest: str
@@ -63,7 +60,6 @@ class Ledger:
     rejected: int = 0
     named: tuple[str, ...] = ()
     done: bool = False
-    cleared: bool = False
     kept: str = ""
 
 
@@ -129,11 +125,9 @@ class Delivery:
         saved = self._clock()
         with folder.open(path) as stream:
             try:
-                if not known.offset and not known.cleared:
-                    known = self._clear(earlier, known)
-                    # Known before a point is sent, or a repeat after a kill
-                    # would delete points that it does not send again.
-                    self._save(folder, path, known)
+                # Later a repeat would not send again what it deletes.
+                if not known.offset:
+                    known = replace(known, kept=self._clear(earlier))
                 for chunk in packed.read(stream, known.offset):
                     known = self._chunk(chunk, known)
                     if self._clock() - saved > SAVED_EVERY_S:
@@ -160,13 +154,13 @@ class Delivery:
         folder.write(_beside(path), (json.dumps(
             content, indent=1, sort_keys=True) + "\n").encode("ascii"))
 
-    def _clear(self, earlier: Iterable[Earlier], known: Ledger) -> Ledger:
-        """Have the store delete what the file replaces."""
+    def _clear(self, earlier: Iterable[Earlier]) -> str:
+        """Have the store delete what the file replaces, or say why not."""
         for one in earlier:
             answer = self._patiently(lambda: self._server.delete(one))
             if answer.what != "done":
-                return replace(known, cleared=True, kept=answer.text)
-        return replace(known, cleared=True)
+                return answer.text
+        return ""
 
     def _chunk(self, chunk: Chunk, known: Ledger) -> Ledger:
         """Deliver a chunk; each of its lines ends up stored or refused."""
