@@ -126,13 +126,13 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
     for number in range(KILLS):
         out = shutil.copytree(predicted, tmp_path / f"out{number}")
         with serving() as store:
+            # Of an earlier run, with alarms at other times.
+            store.keep(stale(reference.values()))
             writes = random.randrange(2 * len(reference) // 300)
             process = subprocess.Popen(
                 [sys.executable, "-c", CHILD, out, store.url],
                 stdout=subprocess.PIPE, text=True)
             assert process.stdout.readline() == "ready\n"
-            # Of an earlier run, with alarms at other times.
-            store.keep(stale(reference.values()))
 
             def kill(one, lines, count):
                 # Before, within, and after a chunk is stored and answered.
