@@ -108,6 +108,16 @@ def test_annotations_alone_are_a_truth_in_csv_bi_too(run, tmp_path):
     assert json.loads(out)["pooled"]["events"]["tp"] == 1
 
 
+def test_annotations_alone_in_unknown_words_are_no_truth(run, tmp_path):
+    put(tmp_path / "truth", r_dot_tsv=(
+        "onset\tduration\teventType\trecordingDuration\n"
+        "1\t2\t\u53d1\u4f5c\t60\n"))
+    put(tmp_path / "found", r_dot_tsv=bids.write_events(
+        [Event(31, 5)], datetime(2021, 3, 2), 60.0))
+    code, _, err = run("score", tmp_path / "truth", tmp_path / "found")
+    assert (code, "annotations.no_words" in err) == (1, True)
+
+
 def test_a_stretch_without_a_lead_is_a_gap_in_the_beats_too(run, tmp_path):
     path = record(tmp_path / "in/r.edf")
     raw = bytearray(path.read_bytes())

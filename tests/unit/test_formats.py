@@ -125,6 +125,17 @@ def test_columns_of_others_are_kept():
         Annotation(1.5, None, "sz", None, "ECG", (("vigilance", "awake"),)),)
 
 
+def test_a_missing_cell_costs_the_others_of_its_row_nothing():
+    content = (b"onset\tduration\teventType\tside\tvigilance\n"
+               b"1.00\t2.00\tsz\tleft\tn/a\n5.00\t2.00\tsz\tn/a\tawake\n")
+    adapted, problems = adapt(bids.read(content), FORMATS["bids"])
+    assert problems == ()
+    lines = [line.split("\t")[:5] for line in
+             bids.write(adapted).decode().splitlines()]
+    assert lines == [line.split("\t") for line in
+                     content.decode().splitlines()]
+
+
 @pytest.mark.parametrize("name", sorted(CODES))
 def test_codes_of_the_tuh_corpus_and_hed_translate_both_ways(name):
     assert code(hed(name.upper())) == name

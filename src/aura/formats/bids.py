@@ -34,8 +34,8 @@ def read(content: bytes) -> Annotations:
         Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
         BIDS's own ``trial_type``), in any order; ``confidence``,
         ``channels``, ``dateTime`` and ``recordingDuration`` are known, the
-        cells of others are kept as they are. Cells may be in double quotes
-        if the first name is.
+        cells of others are kept unless they are ``n/a``. Cells may be in
+        double quotes if the first name is.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def read(content: bytes) -> Annotations:
                               "confidence"),
             "" if channels == MISSING else channels,
             tuple((name, cell) for name, cell in row.items()
-                  if name not in known)))
+                  if name not in known and cell != MISSING)))
         length = _same_length(length, row, number)
         day, moment = _day(row.get("dateTime", MISSING), number)
         recorded_on, start = recorded_on or day, start or moment

@@ -184,8 +184,9 @@ def _adapted(row: Annotation, to: Format,
     lost["marks"] += row.duration_s is None and not to.marks
     channels = row.channels if to.cell and to.cell(row.channels) else ""
     lost["channels"] += channels != row.channels
-    more = row.more if to.columns and to.cell and all(
-        to.cell(name) and to.cell(cell) for name, cell in row.more) else ()
+    more = tuple(
+        (name, cell) for name, cell in row.more if to.columns and to.cell
+        and to.cell(name) and to.cell(cell))
     lost["columns"] += more != row.more
     given = row.confidence
     if to.confidence is None:
