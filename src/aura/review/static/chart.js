@@ -15,7 +15,8 @@ export function trace(stroke, width, more) {
 
 export class Chart {
   // `more.window` and `more.range` give the limits of each frame,
-  // `more.behind` and `more.above` paint below and on the traces.
+  // `more.behind` and `more.above` paint below and on the traces;
+  // `more.still` is a chart that stays as it is while one pans.
   constructor(body, scene, height, series, more) {
     Object.assign(this, { scene, height, more,
       widths: series.map((one) => one.width) });
@@ -64,7 +65,7 @@ export class Chart {
   }
 
   fill(data) {
-    const thin = data[0].length > MANY;
+    const thin = data[0].length > MANY && !this.more.still;
     this.widths.forEach((width, n) => {
       this.u.series[n + 1].width = thin && width < 2 ? 1 : width;
     });

@@ -155,7 +155,7 @@ export class Plots {
       range: () => [0, 1.04], axis: true, y: { splits: () => [0, 0.5, 1] },
       above: (u) => threshold(scene, u) });
     this.closeChart = chart(this.closeBody, 148, [trace(colours.ecg, 1.4)], {
-      ...wave, window: () => this.closeWindow(), axis: true,
+      ...wave, window: () => this.closeWindow(), axis: true, still: true,
       above: (u, window) => {
         scene.beats?.paint(u, window, true);
         pointer(scene, u, window);
