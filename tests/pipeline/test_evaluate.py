@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aura import cli, forest
-from aura.evaluation import chance, self_tests
+from aura.evaluation import chance, detectors, negatives, self_tests
 from tests.patients import record, study
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -79,6 +79,29 @@ def test_a_cohort_becomes_one_table_and_the_same_bytes_again(
     assert all(content.startswith(PNG) for name, content in written.items()
                if name.endswith(".png"))
     assert not list((tmp_path / "two").glob("*.png"))
+
+
+def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
+        cohort, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(detectors, "DETECTORS", detectors.DETECTORS[-1:])
+    monkeypatch.setattr(
+        detectors, "hard_negatives",
+        lambda hop_s, seed: [negatives.made_up(0, hop_s, seed)])
+    tables = []
+    for number, more in enumerate(
+            ([], ["--candidates", "--adapt-after", ".05"])):
+        assert evaluate(cohort / "patients", "--no-pictures", *more,
+                        "--out", tmp_path / str(number)) == 0
+        capsys.readouterr()
+        tables.append(json.loads((
+            tmp_path / str(number) / "report.json").read_bytes())[
+                "detectors"])
+    plain, full = tables
+    assert full[:len(plain)] == plain
+    assert [one["key"] for one in full[len(plain):]] == [
+        "forest_adaptive", "forest_rhythm", "forest_recovery",
+        "forest_ascent", "forest_frozen", "forest_negatives"]
+    assert full[len(plain)]["alarm"]["adapt_after_h"] == .05
 
 
 def test_what_nobody_annotated_can_be_left_out(cohort, tmp_path, capsys):

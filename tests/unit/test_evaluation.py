@@ -393,4 +393,23 @@ def test_a_detector_that_finds_nothing_has_no_latency_and_no_rate_of_hits():
     assert found["precision"]["value"] is None
     assert told["detectors"][0]["rounds"][0]["by_shifted_alarms"] == {
         "mean": 0.0, "high": 0.0, "p_value": 1.0}
-    assert "| never | 0/2 |" in sheet.markdown(told)
+    text = sheet.markdown(told)
+    assert "| never | 0/2 |" in text
+    # Two of two are missed, whoever is drawn.
+    assert "| never | 0.00 (0.00 to 0.00) | 0.00 (0.00 to 0.00) |" in text
+
+
+def test_the_sheet_tells_rates_of_scorable_hours_and_over_people():
+    part = {
+        "everybody": {
+            "sensitivity": {"value": .5},
+            "false_alarms_per_24h": {"value": 1.25},
+            "false_alarms_per_scorable_24h": {
+                "value": 2.5, "low": .3, "high": 9.03},
+            "alarms_not_merged_per_24h": {"value": None}},
+        "by_resampled_people": {
+            "sensitivity": {"low": .25, "high": 1.0, "undefined": 0},
+            "false_alarms_per_24h": {"low": None, "high": None,
+                                     "undefined": 2000}}}
+    assert sheet._spread_of(part) == (
+        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-")

@@ -38,6 +38,9 @@ def register(verbs: Any) -> None:
     console.add_adapt(verb, "adds the forest once more, with thresholds that "
                       "a recording's own past may raise after so many "
                       "scorable hours; 0 does not")
+    verb.add_argument("--candidates", action="store_true",
+                      help="adds the forest with more features to look at, "
+                      "and with made-up negatives to learn from")
     verb.add_argument("--no-pictures", action="store_true",
                       help="draw nothing")
     console.add_prefer(verb)
@@ -56,13 +59,15 @@ def _evaluate(given: argparse.Namespace) -> int:
         settings = replace(settings, annotated_only=1)
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
-    found = evaluation.read(given.paths, settings, console.track)
+    found = evaluation.read(given.paths, settings, console.track,
+                            given.candidates)
     console.tell_outcome(found.outcome)
     _tell_unannotated(found.taken_as_free, found.left_out)
     if not found.cases and found.outcome.exit_code == 1:
         print("aura evaluate: nothing could be read", file=sys.stderr)
         return 1
-    done = evaluation.evaluate(found, settings, _progress)
+    done = evaluation.evaluate(found, settings, _progress,
+                               given.candidates)
     evaluation.write(done, given.out, not given.no_pictures)
     print("\n".join(sheet.overview(done.report)))
     print(f"\nreport.json, report.md and pictures are in {given.out}")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from aura.forest import Example
 from aura.recording import Bools, Floats
 
@@ -27,6 +29,8 @@ class Case(Example):
     missing : ndarray of bool, shape (n_rows, n_features)
         Which features of the schema are missing; no rows where nobody
         annotated the recording.
+    candidates : ndarray of float32, shape (n_rows, n_candidates)
+        See `aura.evaluation.candidates`; no columns where none are tried.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Case(Example):
     ratio: Floats
     csi_slope: Floats
     missing: Bools
+    candidates: np.ndarray
 
     @property
     def can_be_scored(self) -> bool:

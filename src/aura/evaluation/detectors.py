@@ -6,8 +6,9 @@ of the fixed rule are chosen at the same rate of false alarms. What a
 detector has of its own is how it scores a row and how scores become alarms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from aura import validation
+from aura.evaluation.candidates import NAMES, SETS
 from aura.evaluation.cases import Case
+from aura.evaluation.negatives import hard_negatives
 from aura.events import AlarmRule
 from aura.forest import training_rows
 from aura.recording import Floats
@@ -116,6 +119,36 @@ def adaptive(after_h: float) -> Detector:
         f"has itself reached in {RULE.own_per_24h:g} stretches of 5 min of "
         "the last 24 h, if that is more.",
         replace(RULE, adapt_after_h=after_h), random_forest)
+
+
+def candidates() -> Iterator[Detector]:
+    """The forest with more to look at, or to learn from; for comparison."""
+    for key, name, names in SETS:
+        yield Detector(
+            f"forest_{key}", f"RandomForest + {name}",
+            "Beside its own two features the forest sees "
+            f"{', '.join(names)}.", RULE, partial(_seeing, names))
+    yield Detector(
+        "forest_negatives", "RandomForest + made-up hard negatives",
+        "The forest learns besides from a made-up day without seizures: "
+        "exertion, arousals, ectopic beats, noise.", RULE, _with_negatives)
+
+
+def _seeing(names: Sequence[str], cases: Sequence[Case],
+            seed: int) -> Scorer[Case]:
+    places = [NAMES.index(name) for name in names]
+
+    def more(case: Case) -> Case:
+        return replace(case, values=np.column_stack(
+            [case.values, case.candidates[:, places]]))
+
+    scorer = random_forest([more(case) for case in cases], seed)
+    return lambda case: scorer(more(case))
+
+
+def _with_negatives(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    return validation.fit_forest(
+        [*cases, *hard_negatives(cases[0].hop_s, seed)], seed)
 
 
 def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from aura import features, tables
 from aura.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation import report, sheet
+from aura.evaluation import candidates, detectors, report, sheet
 from aura.evaluation.cases import Case
-from aura.evaluation.detectors import DETECTORS, Detector, adaptive
+from aura.evaluation.detectors import Detector
 from aura.evaluation.jeppesen import csi_slope
 from aura.evaluation.report import Evaluation
 from aura.forest import MODEL_FEATURES
@@ -55,7 +55,7 @@ class Read:
 
 
 def read(paths: Sequence[Path], settings: Settings,
-         track: local.Track = iter) -> Read:
+         track: local.Track = iter, try_more: bool = False) -> Read:
     """
     Read trees of recordings, and compute what detectors look at.
 
@@ -66,6 +66,8 @@ def read(paths: Sequence[Path], settings: Settings,
     settings : Settings
     track : callable, optional
         Wraps the batches, for a progress bar.
+    try_more : bool, optional
+        Whether to compute `aura.evaluation.candidates` as well.
 
     Returns
     -------
@@ -85,7 +87,8 @@ def read(paths: Sequence[Path], settings: Settings,
                         for entry in listed.entries]
             found += [(listed.input, annotated, case)
                       for annotated, case in _cases(
-                          workspace.folder, built, listed, settings)]
+                          workspace.folder, built, listed, settings,
+                          try_more)]
     free = set() if settings.annotated_only else workspace.free_trees(
         {name for name, annotated, _ in found if annotated})
     unannotated = [name for name, annotated, _ in found if not annotated]
@@ -97,7 +100,8 @@ def read(paths: Sequence[Path], settings: Settings,
 
 
 def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
-           settings: Settings) -> Iterator[tuple[bool, Case]]:
+           settings: Settings,
+           try_more: bool) -> Iterator[tuple[bool, Case]]:
     table = tables.read(folder.read(built.table_path)).values
     beats = tables.read(folder.read(batch_file(
         built.run_id, built.batch_index, "beats.parquet"))).values
@@ -130,11 +134,16 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
                 settings.hop_s)),
             csi_slope=csi_slope(**intervals, end_s=time_s),
             missing=np.column_stack(watched) if recording.events
-            else np.empty((0, len(watched)), dtype=bool))
+            else np.empty((0, len(watched)), dtype=bool),
+            candidates=candidates.columns(
+                intervals, {name: table[name][rows] for name in table},
+                settings.hop_s) if try_more
+            else np.empty((len(time_s), 0), np.float32))
 
 
 def evaluate(given: Read, settings: Settings,
-             track: report.Track = iter) -> Evaluation:
+             track: report.Track = iter,
+             try_more: bool = False) -> Evaluation:
     """
     Evaluate all detectors on what was read.
 
@@ -144,6 +153,9 @@ def evaluate(given: Read, settings: Settings,
     settings : Settings
     track : callable, optional
         Wraps the detectors, for a progress bar.
+    try_more : bool, optional
+        Whether the forest is tried with more features, and with made-up
+        negatives; needs what was read for it.
 
     Raises
     ------
@@ -158,14 +170,18 @@ def evaluate(given: Read, settings: Settings,
         ("evaluate.not_annotated", given.left_out)) if count}
     return report.evaluate(
         given.cases, target_far=settings.target_far, seed=settings.seed,
-        problems=problems, detectors=tuple(_detectors(settings)), track=track)
+        problems=problems, track=track,
+        detectors=tuple(_detectors(settings, try_more)))
 
 
-def _detectors(settings: Settings) -> Iterator[Detector]:
+def _detectors(settings: Settings,
+               try_more: bool) -> Iterator[Detector]:
     """Those of the table, and what else was asked for."""
-    yield from DETECTORS
+    yield from detectors.DETECTORS
     if settings.adapt_after_h:
-        yield adaptive(settings.adapt_after_h)
+        yield detectors.adaptive(settings.adapt_after_h)
+    if try_more:
+        yield from detectors.candidates()
 
 
 def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:

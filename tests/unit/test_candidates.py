@@ -1,0 +1,120 @@
+"""Features and made-up negatives that are tried beside the shipped forest."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aura.evaluation import candidates, detectors, negatives
+from aura.evaluation.candidates import frozen_baseline, recovered, rhythm
+from aura.evaluation.negatives import hard_negatives
+from aura.forest import teaches, training_rows
+from aura.rr import Kind
+from tests.evaluation_cases import people
+
+
+def intervals(count=400, early=()):
+    rr_s = np.full(count, .8)
+    kind = np.zeros(count, np.int8)
+    kind[list(early)] = Kind.ECTOPIC
+    return np.cumsum(rr_s), rr_s, kind
+
+
+def test_rates_of_the_last_minute_are_counted():
+    time_s, rr_s, kind = intervals(early=range(100, 400, 5))
+    kind[200:250] = Kind.UNSCORABLE
+    ectopic, rejected, _ = rhythm(
+        time_s, rr_s, kind, np.array([60.0, 160.0, 200.0, 320.0, 10.0]))
+    # 160 to 200 s cannot be scored; before 80 s nothing is ectopic.
+    assert ectopic == pytest.approx([0, .2, .2, .2, 0], abs=.01)
+    assert rejected == pytest.approx([0, 0, 2 / 3, 0, 0], abs=.05)
+
+
+def test_fibrillation_is_irregular_and_a_ramp_is_not():
+    rng = np.random.default_rng(1)
+    wild = rng.uniform(.5, 1.1, 300)
+    ramp = np.linspace(1.0, .5, 300)
+    told = [rhythm(np.cumsum(one), one, np.zeros(300, np.int8),
+                   np.cumsum(one)[[30, 250]])[2] for one in (wild, ramp)]
+    assert np.isnan([one[0] for one in told]).all()
+    assert told[0][1] > .15 and told[1][1] < .005
+
+
+def test_recovery_is_what_was_given_back_since_the_peak():
+    bpm = np.full(800, 70.0)
+    bpm[100:150] = 120.0
+    bpm[60] = np.nan
+    found = recovered(bpm, 1.0)
+    assert (found[:60] == 0).all() and np.isnan(found[60])
+    assert (found[100:150] == 0).all() and (found[150:449] == -50).all()
+    assert (found[449:] == 0).all()
+
+
+def test_a_baseline_is_held_from_the_rise_until_three_minutes_after_it():
+    bpm = np.full(1500, 70.0)
+    bpm[200:260] = 110.0
+    base = 70.0 + .01 * np.arange(1500)
+    held = frozen_baseline(bpm, base, 1.0)
+    assert (held[200:440] == base[200]).all()
+    assert (held[:200] == base[:200]).all()
+    assert (held[440:] == base[440:]).all()
+    bpm[200:] = 150.0
+    # No alarm is longer than five minutes.
+    held = frozen_baseline(bpm, base, 1.0)
+    assert (held[200:680] == base[200]).all() and held[680] == base[680]
+
+
+def test_candidate_columns_look_back_only():
+    rng = np.random.default_rng(4)
+    rr_s = rng.uniform(.6, .9, 900)
+    kind = (rng.random(900) < .1).astype(np.int8)
+    rows = 600
+    table = {"time_s": np.arange(1.0, rows + 1),
+             "scorable": rng.random(rows) > .1,
+             "mean_hr": rng.uniform(60, 130, rows),
+             "hr_base": np.full(rows, 70.0),
+             **{name: rng.random(rows) for name in candidates.TABLED}}
+
+    def told(known):
+        some = np.cumsum(rr_s) <= known
+        return candidates.columns(
+            {"time_s": np.cumsum(rr_s)[some], "rr_s": rr_s[some],
+             "kind": kind[some]},
+            {name: one[:known] for name, one in table.items()}, 1.0)
+
+    assert np.array_equal(told(300), told(600)[:300], equal_nan=True)
+    assert told(600).shape == (600, len(candidates.NAMES))
+
+
+def test_made_up_negatives_are_hard_hold_no_seizure_and_follow_the_seed():
+    some = hard_negatives(1.0, 1)
+    rows = training_rows([*some, *people(1)])
+    assert not any(map(teaches, some))
+    assert sum(one.duration_s for one in some) == 24 * 3600
+    # Every one of them rises by what seizures rise by.
+    assert all(np.nanmax(one.rise) > 30 for one in some)
+    assert (~rows.seizure).sum() > 1000
+    assert any((~one.scorable[200:]).any() for one in some)
+    again, other = (negatives.made_up(0, 1.0, seed) for seed in (1, 2))
+    assert np.array_equal(again.values, some[0].values, equal_nan=True)
+    assert not np.array_equal(other.values, again.values, equal_nan=True)
+
+
+def test_each_candidate_scores_rows_by_what_it_sees_besides():
+    cases = []
+    for one in people(2):
+        seizure = np.zeros(len(one.time_s), np.float32)
+        for event in one.seizures:
+            seizure[(one.time_s > event.onset_s)
+                    & (one.time_s <= event.end_s)] = 1
+        cases.append(replace(one, candidates=np.column_stack(
+            [seizure] * len(candidates.NAMES))))
+    blind = detectors.random_forest(cases, 1)(cases[0])
+    tried = list(detectors.candidates())
+    assert [one.key for one in tried] == [
+        "forest_rhythm", "forest_recovery", "forest_ascent",
+        "forest_frozen", "forest_negatives"]
+    for one in tried:
+        found = one.fit(cases, 1)(cases[0])
+        assert (np.isfinite(found) == np.isfinite(blind)).all()
+        assert not np.array_equal(found, blind, equal_nan=True), one.key
