@@ -154,7 +154,7 @@ def adapt(document: Annotations, to: Format) -> tuple[
             if (kept := _adapted(row, to, lost)) is not None]
     if to.covers:
         if document.duration_s is not None:
-            rows += _silent(rows, _round(document.duration_s, to.decimals))
+            rows += _silent(rows, document.duration_s, to.decimals)
         rows.sort(key=lambda row: (row.onset_s, row.end_s, row.channels))
     lost["start"] += document.start is not None and not to.start
     lost["length"] += (document.duration_s is not None and not to.length
@@ -210,14 +210,14 @@ def _length(onset: float, end: float, to: Format) -> float:
     return end - onset if to.covers else _round(end - onset, to.decimals)
 
 
-def _silent(rows: Sequence[Annotation],
-            duration_s: float) -> Iterator[Annotation]:
-    """Background where no row says anything."""
-    at = 0.0
+def _silent(rows: Sequence[Annotation], duration_s: float,
+            decimals: int) -> Iterator[Annotation]:
+    """Background where no row says anything, between times as written."""
+    at, duration_s = 0.0, _round(duration_s, decimals)
     for row in sorted(rows, key=lambda row: row.onset_s):
         if row.onset_s > at:
             yield _background(at, min(row.onset_s, duration_s))
-        at = max(at, row.end_s)
+        at = max(at, _round(row.end_s, decimals))
         if at >= duration_s:
             return
     yield _background(at, duration_s)
