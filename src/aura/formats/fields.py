@@ -72,7 +72,8 @@ def cells(line: str, separator: str, quoted: bool) -> list[str]:
 def number(word: str, line: int, name: str) -> float:
     """A plain decimal number: no exponent, no comma, not infinite."""
     if _NUMBER.fullmatch(word) is None:
-        raise syntax(line, name, "is not a plain decimal number")
+        raise syntax(line, name, "is not a plain decimal number, such as "
+                     "12.5")
     return float(word)
 
 
