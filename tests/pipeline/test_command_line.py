@@ -10,6 +10,7 @@ import pytest
 
 from aura import cli, forest
 from aura.runners import local
+from aura.workspace import PARTIAL
 from tests.edf_builder import Channel, File, heart, noise
 from tests.odd_recordings import corpus
 from tests.patients import content, record, study
@@ -204,6 +205,9 @@ def test_an_interrupted_prediction_leaves_the_earlier_one(
              tmp_path / "p")
     assert run(*again)[0] == 0
     before = content(tmp_path / "p")
+    killed = tmp_path / f"p/{PARTIAL}x.tsv"
+    killed.write_bytes(b"onset")
+    os.utime(killed, (1, 1))
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -389,6 +393,8 @@ NOWHERE = "nowhere/at/all"
     ("demo --out mine", "demo.not_ours"),
     ("bogus", "invalid choice"),
     ("train", "required"),
+    ("train STUDY --out NOTHING", "'.' is the current folder"),
+    ("predict NOTHING --model MODEL --out p", "'.' is the current folder"),
     ("train STUDY --out m --seed x", "invalid int"),
     ("run nothing --shared .", "run.no_solution"),
     ("", "required"),
@@ -400,7 +406,8 @@ def test_what_cannot_be_done_is_said_in_a_line(
     before = content(tmp_path)
     line = line.replace("STUDY", str(model / "study")).replace(
         "MODEL", str(model / "model"))
-    code, out, err = run(*line.split())
+    code, out, err = run(*(
+        "" if word == "NOTHING" else word for word in line.split()))
     assert code == 1
     assert rule in err
     assert all(len(text) < 500 for text in err.splitlines())

@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import aura
 from aura.cli import (
@@ -40,9 +41,21 @@ Research software, not a medical device.
 class _Parser(argparse.ArgumentParser):
     """One for which a line that makes no sense is 'nothing could be done'."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.register("type", Path, _named)
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: {message}; {self.prog} --help has more\n")
+
+
+def _named(text: str) -> Path:
+    # An unset variable of the shell would else become the current folder.
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "the name is empty; '.' is the current folder")
+    return Path(text)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -185,6 +185,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     if not inputs:
         return Outcome(tuple(refused))
     shutil.rmtree(unfinished, ignore_errors=True)
+    Folder(out).sweep()
     try:
         workspace.folder.write("model.json", card)
         workspace.folder.write("inputs.json", _locations(paths))
