@@ -283,8 +283,8 @@ def test_a_missing_shared_folder_is_said_at_the_first_call(
     error = orchestrator.named("load_training").error
     assert error.code().name == "FAILED_PRECONDITION"
     assert error.details() == (
-        "ecg-loader.loader.no_folder: there is no folder for training; make "
-        "it on the shared folder and put recordings there")
+        "ecg-loader.loader.no_folder: there is no folder training/ for "
+        "training; make it on the shared folder and put recordings there")
 
 
 def test_a_read_only_shared_folder_is_said_at_the_first_call(

@@ -116,9 +116,11 @@ class EcgSource:
 
     def _found(self, port: str) -> list[Candidate]:
         given = self._workspace.input(port)
-        if not given.folder.root.exists():
+        root = given.folder.root
+        if not root.exists():
             raise MissingError(
-                "loader.no_folder", f"there is no folder for {port}",
+                "loader.no_folder",
+                f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
         return catalogue.find(given.folder, given.subfolder)
 
