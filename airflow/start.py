@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def settings(given):
         if name not in given:
             keep(home / file, base64.urlsafe_b64encode(
                 secrets.token_bytes(32)).decode())
-            made[f"{name}_CMD"] = f"cat '{home / file}'"
+            made[f"{name}_CMD"] = f"cat {shlex.quote(str(home / file))}"
     password = secrets.token_urlsafe(24)
     # Only compose.yaml has use for these two.
     if keep(home / "database_password", password):

@@ -21,49 +21,51 @@ from pathlib import Path
 
 from airflow.sdk import BaseOperator, DAG, Param, task, task_group
 from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSkipException,
-)
+    AirflowException, AirflowFailException, AirflowSkipException)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def setting(name, default):
-    """A setting of the deployment; see docs/airflow.md."""
-    return type(default)(os.environ.get(f"AURA_AIRFLOW_{name}") or default)
+    """A setting of the environment, of its default's type."""
+    text = os.environ.get(name) or default
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise ValueError(f"{name}={text} is no number") from None
 
 
-SOLUTIONS = Path(setting("SOLUTIONS", str(ROOT / "solutions")))
-COMMAND = setting("COMMAND", str(ROOT / ".venv/bin/aura"))
-PODS = setting("TASKS", "process") == "pod"
-NAMESPACE = setting("NAMESPACE", "aura")
-CLAIM = setting("CLAIM", "aura-shared")
-WATCH = setting("WATCH", "")
-AT_ONCE = setting("AT_ONCE", os.cpu_count() or 1)
-MAX_TASKS = setting("MAX_TASKS", 500)
-RETRIES = setting("RETRIES", 2)
-RETRY_S = setting("RETRY_S", 10.0)
-BATCH_HOURS = setting("BATCH_HOURS", 2.0)
-WHOLE_HOURS = setting("WHOLE_HOURS", 24.0)
+SOLUTIONS = Path(setting("AURA_AIRFLOW_SOLUTIONS", str(ROOT / "solutions")))
+COMMAND = setting("AURA_AIRFLOW_COMMAND", str(ROOT / ".venv/bin/aura"))
+TASKS = setting("AURA_AIRFLOW_TASKS", "process")
+NAMESPACE = setting("AURA_AIRFLOW_NAMESPACE", "aura")
+CLAIM = setting("AURA_AIRFLOW_CLAIM", "aura-shared")
+WATCH = setting("AURA_AIRFLOW_WATCH", "")
+AT_ONCE = max(1, setting("AURA_AIRFLOW_AT_ONCE", os.cpu_count() or 1))
+MAX_TASKS = setting("AURA_AIRFLOW_MAX_TASKS", 500)
+RETRIES = setting("AURA_AIRFLOW_RETRIES", 2)
+RETRY_S = setting("AURA_AIRFLOW_RETRY_S", 10.0)
+BATCH_HOURS = setting("AURA_AIRFLOW_BATCH_HOURS", 2.0)
+WHOLE_HOURS = setting("AURA_AIRFLOW_WHOLE_HOURS", 24.0)
 
 # A pod has it where the blocks expect it.
-SHARED = Path("/data/shared") if PODS else Path("/") / (
-    os.environ.get("SHARED_FOLDER_PATH") or "/data/shared")
+SHARED = Path("/") / ("/data/shared" if TASKS == "pod" else setting(
+    "SHARED_FOLDER_PATH", "/data/shared"))
 SOURCE, REDUCED = "Empty", "train"
-AGAIN_LATER = 75
+# Exit codes; a pod that is killed has 128 and the signal's number.
+AGAIN_LATER, KILLED = 75, 128
 # The kernel limits one argument to 128 KiB.
 ARGUMENT_BYTES = 100_000
 RUN_ID_LENGTH = 100
+CONFINED = {"allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]}}
 INSIDE = r"^(?!/)(?!.*\.\.)[^\x00]*$"
 
 
 def given(env, default, **schema):
     """A parameter that sets an environment variable of the blocks."""
-    kind = type(default)
-    return env, Param(
-        kind(os.environ.get(env) or default) if kind is not bool else default,
-        **schema)
+    return env, Param(default if isinstance(default, bool) else setting(
+        env, default), **schema)
 
 
 def folder(env, default, text):
@@ -74,12 +76,11 @@ def folder(env, default, text):
 
 
 PARAMS = {
-    "load_training": {
-        "folder": folder("AURA_TRAINING", "training",
-                         "Annotated recordings to learn from")},
+    "load_training": {"folder": folder(
+        "AURA_TRAINING", "training", "Annotated recordings to learn from")},
     "load_recordings": {
-        "folder": folder("AURA_RECORDINGS", "recordings",
-                         "Recordings to predict"),
+        "folder": folder(
+            "AURA_RECORDINGS", "recordings", "Recordings to predict"),
         "only_new": given(
             "AURA_ONLY_NEW", bool(WATCH), type="boolean", title="Only new "
             "ones", description="Leave out recordings that an earlier run "
@@ -114,6 +115,10 @@ def run_name(solution, run_id):
 
 def environment(context, sets):
     """What a run sets for the blocks: its name, and its parameters."""
+    unknown = sorted(set(context["params"]) - set(sets))
+    if unknown:
+        raise AirflowFailException(
+            f"there is no parameter {unknown[0]}; there are {[*sets]}")
     found = {"SHARED_FOLDER_PATH": str(SHARED), "AURA_RUN_ID": run_name(
         context["dag"].dag_id, context["run_id"])}
     for name, env in sets.items():
@@ -212,7 +217,6 @@ def pod_of(rpc):
                 "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": "base", "imagePullPolicy": "IfNotPresent",
-                "terminationMessagePolicy": "FallbackToLogsOnError",
                 "resources": {
                     "requests": {"cpu": "1", "memory": "512Mi"},
                     "limits": {"cpu": "2", "memory":
@@ -228,10 +232,6 @@ def pod_of(rpc):
                 {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]}}
 
 
-CONFINED = {"allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]}}
-
-
 def arguments_of(rpc, messages):
     """Arguments of ``aura call``, each shorter than the kernel allows."""
     arguments = ["call", rpc, "--out", "/airflow/xcom/return.json"]
@@ -244,39 +244,61 @@ def arguments_of(rpc, messages):
     return arguments + (["--message", json.dumps(part)] if part else [])
 
 
-def stage_pod():
-    """The operator for pods; importing its library takes a while."""
-    from airflow.providers.cncf.kubernetes.operators.pod import (
-        KubernetesPodOperator)
+class StagePod(BaseOperator):
+    """Call an rpc in a pod of the block's image."""
 
-    class StagePod(KubernetesPodOperator):
-        """Call an rpc in a pod of the block's image."""
+    template_fields = ("image", "messages")
 
-        template_fields = (
-            *KubernetesPodOperator.template_fields, "messages")
+    def __init__(self, *, node, rpc, sets, messages=None, **more):
+        super().__init__(task_id=rpc, **more)
+        self.name, self.image = node["container_name"], node["image"]
+        self.rpc, self.sets, self.messages = rpc, sets, messages
+        self._operator = None
 
-        def __init__(self, *, node, rpc, sets, messages=None, **more):
-            super().__init__(
-                task_id=rpc, name=f"aura-{node['container_name']}",
-                namespace=NAMESPACE, image=node["image"],
-                cmds=["python", "-m", "aura"], pod_template_dict=pod_of(rpc),
-                xcom_sidecar_container_security_context=CONFINED,
-                automount_service_account_token=False, do_xcom_push=True,
-                on_finish_action="delete_pod", startup_timeout_seconds=600,
-                **more)
-            self.rpc, self.sets, self.messages = rpc, sets, messages
+    def execute(self, context):
+        """Answer with the block's answers; a lasting fault is not retried."""
+        self._operator = self.operator(context)
+        try:
+            return self._operator.execute_sync(context)
+        except AirflowException as error:
+            if exit_code(self._operator.remote_pod) in (None, AGAIN_LATER):
+                raise
+            raise AirflowFailException(str(error).strip()) from None
 
-        def execute(self, context):
-            """Answer with the block's answers."""
-            self.arguments = arguments_of(self.rpc, flat(self.messages))
-            self.env_vars = {
-                **environment(context, self.sets), "AURA_WORKERS": "2"}
-            return super().execute(context)
+    def operator(self, context):
+        """Airflow's operator for pods, which no parse of this file needs."""
+        from airflow.providers.cncf.kubernetes.operators.pod import (
+            KubernetesPodOperator)
+        return KubernetesPodOperator(
+            task_id=self.rpc, name=f"aura-{self.name}", namespace=NAMESPACE,
+            image=self.image, cmds=["python", "-m", "aura"],
+            arguments=arguments_of(self.rpc, flat(self.messages)),
+            env_vars={**environment(context, self.sets), "AURA_WORKERS": "2"},
+            pod_template_dict=pod_of(self.rpc), deferrable=False,
+            xcom_sidecar_container_security_context=CONFINED,
+            # The call's last line is the reason, and enough.
+            termination_message_policy="FallbackToLogsOnError",
+            log_pod_spec_on_failure=False, do_xcom_push=True,
+            on_finish_action="delete_pod", startup_timeout_seconds=600)
 
-    return StagePod
+    def on_kill(self):
+        """End the pod with its task."""
+        if self._operator is not None:
+            self._operator.on_kill()
 
 
-STAGE = stage_pod() if PODS else StageProcess
+def exit_code(pod):
+    """Exit code of a pod's call; None if it was killed, or is not known."""
+    codes = [one.state.terminated.exit_code for one in (
+        pod.status.container_statuses or () if pod else ())
+        if one.name == "base" and one.state.terminated]
+    return codes[0] if codes and codes[0] < KILLED else None
+
+
+STAGES = {"process": StageProcess, "pod": StagePod}
+if TASKS not in STAGES:
+    raise ValueError(f"AURA_AIRFLOW_TASKS={TASKS} is none of {[*STAGES]}")
+STAGE = STAGES[TASKS]
 
 
 @task
@@ -313,27 +335,22 @@ def finish(groups, answers, **context):
 
 def chain_of(path):
     """Nodes and rpcs of a blueprint, from its source to its end."""
-    nodes = {node["container_name"]: node for node in json.loads(
-        path.read_text("utf-8"))["nodes"]}
-    links = [(node, call) for node in nodes.values()
-             for call in node["operation_signature_list"]]
-    found = [link for link in links if link[1]["operation_signature"][
-        "input_message_name"] == SOURCE]
-    while True:
-        following = found[-1][1]["connected_to"] if found else []
-        if len(found) > len(links) or len(following) > 1 or not found:
-            raise ValueError(
-                f"{path.name}: a DAG is made of one source and one chain of "
-                "rpcs; this blueprint branches or has none")
-        if not following:
-            return [(node, call["operation_signature"]["operation_name"])
-                    for node, call in found]
-        name = following[0]["operation_signature"]["operation_name"]
-        found += [link for link in links
-                  if link[0]["container_name"]
-                  == following[0]["container_name"]
-                  and link[1]["operation_signature"]["operation_name"]
-                  == name]
+    links = {
+        (node["container_name"],
+         call["operation_signature"]["operation_name"]): (node, call)
+        for node in json.loads(path.read_text("utf-8"))["nodes"]
+        for call in node["operation_signature_list"]}
+    found, here = [], [key for key, (_, call) in links.items() if call[
+        "operation_signature"]["input_message_name"] == SOURCE]
+    while len(here) == 1 and here[0] in links and here[0] not in found:
+        found += here
+        here = [(one["container_name"],
+                 one["operation_signature"]["operation_name"])
+                for one in links[here[0]][1]["connected_to"]]
+    if here or not found:
+        raise ValueError(f"{path.name}: a DAG is made of one source and one "
+                         "chain of rpcs; this blueprint has another shape")
+    return [(links[key][0], key[1]) for key in found]
 
 
 def solution(path):

@@ -36,7 +36,7 @@ def sources(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory, sources):
     """A shared folder with inputs of several kinds."""
-    folder = tmp_path_factory.mktemp("shared")
+    folder = tmp_path_factory.mktemp("shared") / "für alle"
     for name in ("training", "recordings"):
         shutil.copytree(sources, folder / name)
     first = record(folder / "many/00.edf", 120, seed=1, seizure=None)
@@ -53,7 +53,7 @@ def shared(tmp_path_factory, sources):
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, shared):
     """An Airflow as ``make airflow`` starts it, with two at once."""
-    with Site(tmp_path_factory.mktemp("airflow") / "home", shared,
+    with Site(tmp_path_factory.mktemp("airflow") / "it's home", shared,
               AURA_AIRFLOW_AT_ONCE="2") as found:
         yield found
 

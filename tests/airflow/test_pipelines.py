@@ -104,6 +104,17 @@ def test_a_missing_model_fails_at_once_and_says_so(site):
         "aura_prediction", run, "finish")
 
 
+@pytest.mark.parametrize("params, reason", [
+    ({"folder": "nowhere"}, "loader.no_folder: there is no folder nowhere/"),
+    ({"batch_sise": 5}, "there is no parameter batch_sise; there are")])
+def test_what_does_not_exist_is_named_at_once(site, params, reason):
+    run, state = site.run("aura_prediction", **params)
+    task = site.tasks("aura_prediction", run)["load_recordings", -1]
+    assert (state, task["state"], task["try_number"]) == (
+        "failed", "failed", 1)
+    assert reason in site.said("aura_prediction", run, "load_recordings")
+
+
 def test_a_batch_that_fails_does_not_cost_the_others(trained):
     site, _ = trained
     dag, run = "aura_prediction", "one-fails"
@@ -227,6 +238,21 @@ def test_the_file_is_parsed_in_less_than_a_second(site):
          "print(time.process_time() - begin)"],
         env=site.environ, text=True, capture_output=True, check=True)
     assert float(done.stdout.splitlines()[-1]) < 1.0
+
+
+@pytest.mark.parametrize("name, text, said", [
+    ("AURA_AIRFLOW_SOLUTIONS", ".", "mine.json: a DAG is made of one source"),
+    ("AURA_AIRFLOW_TASKS", "pods", "AURA_AIRFLOW_TASKS=pods is none of"),
+    ("AURA_AIRFLOW_AT_ONCE", "all", "AURA_AIRFLOW_AT_ONCE=all is no number"),
+    ("AURA_BATCH_SIZE", "all", "AURA_BATCH_SIZE=all is no number")])
+def test_a_setting_that_is_wrong_is_named(site, tmp_path, name, text, said):
+    content = json.loads((ROOT / "solutions/prediction.json").read_text())
+    content["nodes"].pop()
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    done = subprocess.run(
+        [PYTHON, ROOT / "airflow/dags/aura_pipelines.py"], text=True,
+        capture_output=True, cwd=tmp_path, env={**site.environ, name: text})
+    assert said in done.stderr.splitlines()[-1]
 
 
 def test_one_that_cannot_start_ends_all_and_says_which(site, tmp_path):

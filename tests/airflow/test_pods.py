@@ -20,6 +20,8 @@ BUILD = """
 import json, runpy, sys
 found = runpy.run_path(sys.argv[1])
 message = {"run_id": "run", "status_text": "3 recordings"}
+PARAMS = {"folder": "f", "batch_size": 3, "target_far": 1.5,
+          "model": "models/m", "only_new": True}
 class Dag:
     dag_id = "aura_prediction"
 pods = {}
@@ -30,21 +32,33 @@ for name in ("aura_training", "aura_prediction"):
         elif hasattr(task, "partial_kwargs") and "rpc" in task.partial_kwargs:
             pods[task.task_id] = task.unmap(None)
 answers = {}
+assert not {"kubernetes", "airflow.providers.cncf.kubernetes.operators.pod"
+            } & set(sys.modules), "a parse has to pay for them"
 for name, task in pods.items():
-    task.arguments = found["arguments_of"](task.rpc, 1000 * [message])
-    task.env_vars = found["environment"]({
+    task.messages = 1000 * [message]
+    operator = task.operator({
         "dag": Dag, "run_id": "manual__1+00:00", "params": {
-            "folder": "f", "batch_size": 3, "target_far": 1.5,
-            "model": "models/m", "only_new": True}}, task.sets)
-    answers[name.rpartition(".")[2]] = task.hook.api_client.\\
-        sanitize_for_serialization(task.build_pod_request_obj())
-print(json.dumps(answers))
+            param: PARAMS[param] for param in task.sets}})
+    answers[name.rpartition(".")[2]] = operator.hook.api_client.\\
+        sanitize_for_serialization(operator.build_pod_request_obj())
+from kubernetes.client import models
+def ended(code, name="base"):
+    return models.V1Pod(status=models.V1PodStatus(container_statuses=[
+        models.V1ContainerStatus(
+            name=name, image="i", image_id="i", ready=False, restart_count=0,
+            state=models.V1ContainerState(
+                terminated=models.V1ContainerStateTerminated(
+                    exit_code=code)))]))
+codes = [found["exit_code"](pod) for pod in (
+    ended(1), ended(75), ended(137), ended(1, "xcom"), None,
+    models.V1Pod(status=models.V1PodStatus()))]
+print(json.dumps([answers, codes]))
 """
 
 
 @pytest.fixture(scope="module")
-def pods(tmp_path_factory):
-    """The pod of each stage."""
+def built(tmp_path_factory):
+    """What `BUILD` prints."""
     home = tmp_path_factory.mktemp("home")
     config = home / "config"
     config.write_text(json.dumps({
@@ -62,7 +76,13 @@ def pods(tmp_path_factory):
             "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({
                 "conn_type": "kubernetes"})})
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def pods(built):
+    """The pod of each stage."""
+    found, _ = built
     assert set(found) == {"load_training", "load_recordings",
                           "build_features", "train", "predict", "export"}
     return found
@@ -86,6 +106,8 @@ def test_a_pod_calls_one_rpc_of_its_blocks_image(pods):
         assert base["args"][:4] == ["call", rpc, "--out",
                                     "/airflow/xcom/return.json"]
         assert max(map(len, base["args"])) < 128 * 1024
+        # What went wrong is then part of the task's last line.
+        assert base["terminationMessagePolicy"] == "FallbackToLogsOnError"
     images = {rpc: pod["spec"]["containers"][0]["image"]
               for rpc, pod in pods.items()}
     assert images["predict"] == "aura/seizure-predictor:dev"
@@ -100,3 +122,8 @@ def test_a_run_is_the_same_for_a_pod_as_for_a_process(pods):
     assert environ["AURA_RUN_ID"] == "aura_prediction-manual__1_00_00"
     assert environ["AURA_ONLY_NEW"] == "1"
     assert environ["SHARED_FOLDER_PATH"] == "/data/shared"
+
+
+def test_a_pod_that_was_killed_is_repeated_and_one_that_ended_says_how(built):
+    _, codes = built
+    assert codes == [1, 75, None, None, None, None]
