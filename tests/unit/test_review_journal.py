@@ -92,6 +92,7 @@ def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
     ({"onset_s": -1.0}, "review.times"),
     ({"onset_s": 590.0, "duration_s": 20.0}, "review.times"),
     ({"duration_s": 0.0}, "review.times"),
+    ({"duration_s": 0.0004}, "review.times"),
     ({"onset_s": float("nan")}, "review.times"),
     ({"duration_s": float("inf")}, "review.times"),
     ({"label": ""}, "review.text"),

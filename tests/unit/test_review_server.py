@@ -118,7 +118,10 @@ def test_changes_come_from_our_own_page_only(ask, desk, spoiled):
 @pytest.mark.parametrize("body", [
     b"", b"{", b"[]", b"null", b'{"version": true}', b"\xff", b"[" * 9000,
     b'{"version": 0, "reviewer": "A", "action": "accept", "path": "/x"}',
-    b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": "1"}'])
+    b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": "1"}',
+    b'{"version": -1, "reviewer": "A", "action": "accept"}',
+    b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": 1'
+    + b"0" * 400 + b"}"])
 def test_what_is_no_change_is_refused(ask, desk, body):
     path, _ = change(desk)
     headers = {name.replace("-", "_"): value for name, value in OURS.items()}

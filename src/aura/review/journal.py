@@ -32,6 +32,7 @@ from aura.workspace import Folder
 FORMAT = "aura-review-1"
 LOCK = ".lock"
 LONGEST_LABEL, LONGEST_NAME, LONGEST_NOTE = 64, 80, 500
+SHORTEST_S = 0.01
 STEPS_MAX = 100_000
 ACTIONS = ("accept", "reject", "reset", "change", "add", "remove")
 
@@ -310,8 +311,9 @@ class Journal:
         onset = item.onset_s if change.onset_s is None else change.onset_s
         length = (item.duration_s if change.duration_s is None
                   else change.duration_s)
+        # What TSV and EDF+ would write as no length at all is none.
         if not (math.isfinite(onset) and math.isfinite(length)
-                and 0 <= onset < self._duration_s and length > 0
+                and 0 <= onset < self._duration_s and length >= SHORTEST_S
                 and onset + length <= self._duration_s + 0.005):
             raise InvalidInputError(
                 "review.times", f"the event goes from {onset:.2f} s to "

@@ -285,8 +285,14 @@ def _read_change(body: bytes) -> Change:
         for name, value in content.items():
             if not isinstance(value, kinds[name]) or isinstance(value, bool):
                 raise ValueError
+            if isinstance(value, int | float) and float in kinds[name]:
+                # An integer may have more digits than any time.
+                content[name] = float(value)
+        if content["version"] < 0:
+            raise ValueError
         return Change(**content)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError,
+            RecursionError):
         raise InvalidInputError(
             "review.change", "the request is no change of a review") from None
 
