@@ -337,6 +337,18 @@ def test_a_moved_recording_and_lost_tables_are_told(browse, serve, run):
     untroubled(page, site)
 
 
+def test_nothing_is_wider_than_a_telephone(browse, serve, run):
+    site = serve(run)
+    page = browse(viewport={"width": 360, "height": 740})
+    wide = "document.documentElement.scrollWidth"
+    page.goto(site.address)
+    page.get_by_role("link", name="one.edf").wait_for()
+    assert page.evaluate(wide) == 360
+    open_case(page, site, "one.edf")
+    assert page.evaluate(wide) == 360
+    untroubled(page, site)
+
+
 def test_ten_thousand_events_are_listed_and_jumped_through(
         browse, serve, tmp_path):
     events = [Event(.05 * n + 1, .02, "sz", .5) for n in range(10_000)]
