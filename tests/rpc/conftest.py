@@ -62,7 +62,7 @@ class Served:
     def status(self, service=""):
         """Name of the health status of a service."""
         reply = self.health.Check(
-            health_pb2.HealthCheckRequest(service=service), timeout=5)
+            health_pb2.HealthCheckRequest(service=service), timeout=60)
         return health_pb2.HealthCheckResponse.ServingStatus.Name(
             reply.status)
 

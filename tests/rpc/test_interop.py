@@ -49,7 +49,7 @@ def test_timeout_on_sleeping_server(builder):
         builder.stub.build_features, EcgBatch(manifest_path="sleep:1"),
         timeout=0.1) == "DEADLINE_EXCEEDED"
     assert time.monotonic() - begin < 0.9
-    assert builder.stub.build_features(EcgBatch(), timeout=5) is not None
+    assert builder.stub.build_features(EcgBatch(), timeout=60) is not None
 
 
 def test_cancel_after_begin(builder):
@@ -58,7 +58,7 @@ def test_cancel_after_begin(builder):
     time.sleep(0.1)
     future.cancel()
     assert future.code() is grpc.StatusCode.CANCELLED
-    assert builder.stub.build_features(EcgBatch(), timeout=5) is not None
+    assert builder.stub.build_features(EcgBatch(), timeout=60) is not None
 
 
 def test_special_status_message(builder):
