@@ -14,7 +14,12 @@ import numpy as np
 import pytest
 
 from aura.cli import main
-from aura.errors import InvalidInputError, PreconditionError, UnavailableError
+from aura.errors import (
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+    UnavailableError,
+)
 from aura.influx import packed
 from aura.influx.points import SECOND_NS
 from aura.runners import local
@@ -190,12 +195,29 @@ def test_a_resumed_export_sends_only_what_was_not_acknowledged(
     def later(one, lines, number):
         return number > 3 and one.answer(503)
     with serving(later) as store:
-        with pytest.raises(UnavailableError):
+        with pytest.raises(UnavailableError) as caught:
             local.export(out, Settings(**to(store, **AWAY)))
+        assert caught.value.text.endswith(
+            f"points wait in the run's folder: the InfluxDB server is away; "
+            f"when it is back: aura export {out}")
         assert store.received == 1500
         store.fault = None
         report = local.export(out, Settings(**to(store)))
         assert store.received == report["points"] == len(store.points)
+
+
+def test_a_tree_that_has_moved_costs_only_its_own_recordings(out, tmp_path):
+    places = out / ".aura/inputs.json"
+    gone = str(tmp_path / "gone")
+    places.write_text(json.dumps({"0": gone, "1": str(tmp_path)}))
+    with serving() as store:
+        report = local.export(out, Settings(**to(store)))
+        assert report["recordings"] == 0 and not store.points
+    assert [one["rule"] for one in report["left_out"]] == ["path.missing"] * 3
+    places.write_text(json.dumps({"0": gone}))
+    with pytest.raises(MissingError) as caught:
+        local.export(out, Settings())
+    assert gone in caught.value.text and "anew" in caught.value.text
 
 
 def test_a_server_that_is_away_costs_no_batch_its_file(trained):

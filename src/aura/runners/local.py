@@ -18,6 +18,7 @@ from aura.errors import (
     EndOfData,
     InvalidInputError,
     MissingError,
+    UnavailableError,
 )
 from aura.formats.names import recording_stem
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
@@ -244,7 +245,7 @@ def export(out: Path, settings: Settings) -> dict[str, Any]:
     Raises
     ------
     MissingError
-        If the folder is neither, or a recording's tree has moved.
+        If the folder is neither, or all recordings have moved.
     PreconditionError, UnavailableError
         As `aura.stages.influx_exporter.ExportStage.export`.
     """
@@ -262,15 +263,34 @@ def export(out: Path, settings: Settings) -> dict[str, Any]:
         return {**stage.complete(absolute.name),
                 "folder": absolute / "export"}
     folder = Folder(hidden)
-    inputs = {number: given(Path(path)) for number, path in json.loads(
-        folder.read("inputs.json")).items()}
-    stage = ExportStage(Workspace(folder, inputs), settings)
-    for request in _predicted(folder):
-        stage.export(request)
+    stage = ExportStage(Workspace(folder, _still_there(folder)), settings)
+    try:
+        for request in _predicted(folder):
+            stage.export(request)
+    except UnavailableError as error:
+        # The stage speaks of a shared folder, which there is none here.
+        raise UnavailableError(
+            error.rule, error.args[1],
+            f"when it is back: aura export {out}") from None
     run = run_folder(RUN_ID)
     report: dict[str, Any] = json.loads(
         folder.read(f"{run}/export_report.json"))
     return {**report, "folder": folder.path(f"{run}/export")}
+
+
+def _still_there(folder: Folder) -> dict[str, Input]:
+    """The inputs of a prediction; one that has moved costs itself only."""
+    places = {number: Path(path) for number, path in json.loads(
+        folder.read("inputs.json")).items()}
+    there = [os.path.lexists(place) for place in places.values()]
+    if places and not any(there):
+        raise MissingError(
+            "path.missing", "the recordings are no longer at "
+            + " and ".join(map(str, places.values())),
+            "put them back, or predict them anew where they are now")
+    return {number: given(place) if is_there else Input(Folder(place))
+            for (number, place), is_there in zip(
+                places.items(), there, strict=True)}
 
 
 def _predicted(folder: Folder) -> Iterable[PredictionTable]:

@@ -176,9 +176,6 @@ class BatchPoints:
         # Better all of a recording is left out than what comes last.
         series.check(recording.duration_s)
         signals = entry.signals or Signals(0, 0, (), 0.0)
-        yield points.recording(
-            series, recording, beats=signals.beats,
-            scorable_s=signals.scorable_s, unscorable=signals.unscorable)
         yield from self._waveform(series, recording, entry.predicted or ())
         yield from self._rows(series, number)
         yield points.unscorable(series, signals.unscorable)
@@ -187,6 +184,10 @@ class BatchPoints:
         if entry.predicted is not None:
             yield from self._outcome(
                 series, recording, entry.predicted, signals.scorable_s)
+        # Last: what is left out for its file must not be listed as there.
+        yield points.recording(
+            series, recording, beats=signals.beats,
+            scorable_s=signals.scorable_s, unscorable=signals.unscorable)
         self.names.append({
             "path": recording.path, "patient": series.patient,
             "recording": series.recording, "start_ns": series.start_ns,
