@@ -69,7 +69,7 @@ test-k8s: $(READY)  ## both solutions on a local cluster; kubectl >= 1.21
 	$(BIN)/python -m pytest -q -m k8s -rs tests/k8s
 
 airflow: $(READY) airflow-env  ## Airflow with both pipelines; SHARED=dir
-	$(if $(SHARED),SHARED_FOLDER_PATH=$(abspath $(SHARED))) \
+	$(if $(SHARED),SHARED_FOLDER_PATH="$(SHARED)") \
 	    $(AIRFLOW)/bin/python airflow/start.py
 
 airflow-env: $(AIRFLOW_READY)  ## only its environment

@@ -82,7 +82,11 @@ def settings(given):
         keep(home / "database_url", "postgresql+psycopg2://airflow:"
              f"{password}@database/airflow")
     keep(home / PASSWORDS, json.dumps({USER: secrets.token_urlsafe(16)}))
-    return {**made, **{name: text for name, text in given.items() if text}}
+    found = {**made, **{name: text for name, text in given.items() if text}}
+    # The components and their tasks run in folders of their own.
+    found["SHARED_FOLDER_PATH"] = os.path.abspath(
+        os.path.expanduser(found["SHARED_FOLDER_PATH"]))
+    return found
 
 
 def keep(path, content):

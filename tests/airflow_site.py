@@ -83,7 +83,13 @@ class Site:
             self.process = subprocess.Popen(
                 [PYTHON, START], env=self.environ, stdout=log, stderr=log,
                 start_new_session=True)
-        self.wait_for(lambda: len(self.get("dags")["dags"]) == 2, READY_S)
+        try:
+            self.wait_for(
+                lambda: len(self.get("dags")["dags"]) == 2, READY_S)
+        except BaseException:
+            # Nobody else would end what has been started.
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -210,8 +216,8 @@ class Site:
             one if isinstance(one, str) else json.dumps(one)
             for one in content)
 
-    def clear(self, dag, run):
-        """Repeat what failed, as 'Clear' in the browser does."""
+    def clear(self, dag, run, only_failed=True):
+        """Repeat what failed, or all, as 'Clear' in the browser does."""
         return self.get(f"dags/{dag}/clearTaskInstances", {
-            "dry_run": False, "dag_run_id": run, "only_failed": True,
+            "dry_run": False, "dag_run_id": run, "only_failed": only_failed,
             "reset_dag_runs": True})

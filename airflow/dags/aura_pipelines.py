@@ -47,7 +47,6 @@ RETRIES = setting("AURA_AIRFLOW_RETRIES", 2)
 RETRY_S = setting("AURA_AIRFLOW_RETRY_S", 10.0)
 BATCH_HOURS = setting("AURA_AIRFLOW_BATCH_HOURS", 2.0)
 WHOLE_HOURS = setting("AURA_AIRFLOW_WHOLE_HOURS", 24.0)
-
 # A pod has it where the blocks expect it.
 SHARED = Path("/") / ("/data/shared" if TASKS == "pod" else setting(
     "SHARED_FOLDER_PATH", "/data/shared"))
@@ -316,13 +315,14 @@ def batches(messages, **context):
 @task(trigger_rule="all_done_min_one_success", retries=0)
 def finish(groups, answers, **context):
     """Say what came of the run; it fails if a task before it did."""
-    there = [some for some in answers or () if some]
-    failed = len(groups) - len(there)
-    if failed:
+    planned = flat(groups)
+    # Airflow keeps answers of batches that a repeated run no longer has.
+    answers = [one for one in flat(answers) if one.get("batch_count")
+               == planned[0].get("batch_count")]
+    if failed := len(planned) - len(answers):
         raise AirflowFailException(
-            f"{failed} of {len(groups)} tasks failed; the results of the "
+            f"{failed} of {len(planned)} batches failed; the results of the "
             "others are there. Clear what failed to repeat it alone")
-    answers = flat(there)
     # Of a training only the last answer tells more than what has arrived.
     told = answers[-1:] if "done" in answers[-1] else answers
     for answer in told:
@@ -390,7 +390,7 @@ def solution(path):
             report = STAGE(
                 node=reduced[0], rpc=REDUCED, sets=sets, messages=answers,
                 execution_timeout=whole).output
-            finish([None], [report])
+            finish([report], [report])
         else:
             finish(groups, answers)
     return dag

@@ -1,7 +1,11 @@
 """Both solutions through a scheduler, with what can happen to them."""
 
 import json
+import os
+import runpy
+import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -100,7 +104,7 @@ def test_a_missing_model_fails_at_once_and_says_so(site):
         "failed", "failed", 1)
     assert "model.missing: there is no model; train one first" in site.said(
         "aura_prediction", run, "batch.predict", 0)
-    assert "1 of 1 tasks failed" in site.said(
+    assert "1 of 1 batches failed" in site.said(
         "aura_prediction", run, "finish")
 
 
@@ -130,7 +134,7 @@ def test_a_batch_that_fails_does_not_cost_the_others(trained):
     assert [states["export", one] for one in (0, 2, 3, 4)] == ["success"] * 4
     assert "disk.unwritable: the folder cannot be written" in site.said(
         dag, run, "batch.build_features", 1)
-    assert "1 of 5 tasks failed; the results of the others are there" in (
+    assert "1 of 5 batches failed; the results of the others are there" in (
         site.said(dag, run, "finish"))
     assert len(list(mine.glob("events/*.tsv"))) == 39
     assert not (mine / "DONE").exists()
@@ -141,6 +145,32 @@ def test_a_batch_that_fails_does_not_cost_the_others(trained):
     assert len(list(mine.glob("events/*.tsv"))) == 49
     assert (mine / "DONE").exists()
     assert site.tasks(dag, run)["export", 0]["try_number"] == 1
+
+
+def test_a_run_can_be_repeated_even_if_its_folder_has_changed(trained):
+    site, _ = trained
+    dag, folder = "aura_prediction", site.shared / "zwei & mehr"
+    folder.mkdir()
+    for name in ("00.edf", "08.edf"):
+        shutil.copy(site.shared / "many" / name, folder)
+        # New, and long enough ago to be whole.
+        os.utime(folder / name, (time.time() - 1800,) * 2)
+    run, state = site.run(dag, folder=folder.name, batch_size=1,
+                          only_new=True)
+    assert site.states(dag, run)["export", 1] == state == "success"
+    patterns = BYTES["prediction"]
+    first = content(site.shared, patterns, folder_of(dag, run))
+    site.clear(dag, run, only_failed=False)
+    assert site.wait(dag, run) == "success"
+    assert site.tasks(dag, run)["export", 1]["try_number"] == 2
+    assert first and first == content(
+        site.shared, patterns, folder_of(dag, run))
+    (folder / "08.edf").unlink()
+    site.clear(dag, run, only_failed=False)
+    assert site.wait(dag, run) == "success"
+    states = site.states(dag, run)
+    assert (states["export", 0], states["export", 1]) == (
+        "success", "removed")
 
 
 def test_a_killed_task_says_so_and_is_repeated(trained):
@@ -253,6 +283,18 @@ def test_a_setting_that_is_wrong_is_named(site, tmp_path, name, text, said):
         [PYTHON, ROOT / "airflow/dags/aura_pipelines.py"], text=True,
         capture_output=True, cwd=tmp_path, env={**site.environ, name: text})
     assert said in done.stderr.splitlines()[-1]
+
+
+def test_a_shared_folder_may_be_named_as_in_a_shell(tmp_path, monkeypatch):
+    """The components work in folders of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/user")
+    settings = runpy.run_path(str(START))["settings"]
+    for given, expected in (("my data", f"{tmp_path}/my data"),
+                            ("~/data", "/home/user/data"),
+                            ("/data/../d", "/d")):
+        found = settings({"AIRFLOW_HOME": "home", "SHARED_FOLDER_PATH": given})
+        assert found["SHARED_FOLDER_PATH"] == expected
 
 
 def test_one_that_cannot_start_ends_all_and_says_which(site, tmp_path):
