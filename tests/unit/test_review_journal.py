@@ -2,11 +2,16 @@
 
 import json
 import multiprocessing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from aura.errors import CorruptDataError, InvalidInputError
+from aura.errors import (
+    CorruptDataError,
+    InvalidInputError,
+    PreconditionError,
+)
 from aura.recording import Event
 from aura.review.exports import as_tsv, reviewed
 from aura.review.journal import (
@@ -26,9 +31,9 @@ MARKS = (
     Mark("p400000-30000", "predicted", Event(400.0, 30.0, "sz", .7), "FP"))
 
 
-def journal(folder, marks=MARKS):
+def journal(folder, marks=MARKS, **head):
     return Journal(Folder(folder), "log/one.jsonl", marks, 600.0,
-                   {"recording": "one.edf"})
+                   {"recording": "one.edf", **head})
 
 
 def step(folder, version, action, key="", **more):
@@ -86,6 +91,25 @@ def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
     assert later["p400000-30000"].decision == "accepted"
     assert [event.onset_s for event in reviewed(later.values(), 600.0)] == [
         100.0, 400.0]
+
+
+def test_decisions_on_one_recording_are_not_those_on_its_namesake(tmp_path):
+    whose = {"sha256": "aa", "start": "2001-02-03", "duration_s": 600.0}
+    change = Change(0, "Ana", "accept", "p400000-30000")
+    journal(tmp_path, **whose).append(change, "m1", NOON)
+    for other in ({"start": "2001-02-04"}, {"duration_s": 500.0}):
+        one = journal(tmp_path, **{**whose, "sha256": "bb", **other})
+        with pytest.raises(PreconditionError, match="review.other"):
+            one.steps()
+        with pytest.raises(PreconditionError, match="review.other"):
+            one.append(replace(change, version=1), "m1", NOON)
+    # The same clock in a file whose header was mended: decisions hold, and
+    # the trail goes on to say what it was begun on.
+    one = journal(tmp_path, **{**whose, "sha256": "bb"})
+    one.append(replace(change, version=1), "m1", NOON)
+    assert len(one.steps()) == 2
+    first = (tmp_path / "log/one.jsonl").read_text("utf-8").splitlines()[0]
+    assert json.loads(first)["sha256"] == "aa"
 
 
 @pytest.mark.parametrize("more, rule", [

@@ -178,11 +178,17 @@ class Journal:
         ------
         CorruptDataError
             If the journal is damaged; it is left as it is.
+        PreconditionError
+            If it is of another recording of the same name.
         """
+        return self._read()[1]
+
+    def _read(self) -> tuple[dict[str, Any], tuple[Step, ...]]:
+        """The journal's first line, and its steps."""
         try:
             lines = self._folder.read(self._name).splitlines()
         except MissingError:
-            return ()
+            return self._head, ()
         try:
             head, *rows = map(json.loads, lines)
             if head["format"] != FORMAT:
@@ -191,13 +197,23 @@ class Journal:
             if [step.version for step in found] != list(
                     range(1, len(found) + 1)):
                 raise ValueError("versions")
-            return found
         except (ValueError, KeyError, TypeError, RecursionError):
             raise CorruptDataError(
                 "review.journal", "the journal of this review "
                 f"({self._name}) is damaged; it was left as it is",
                 "restore it from a backup, or move it away to begin anew"
             ) from None
+        # A file whose header alone was changed keeps its digest no more, but
+        # its clock: decisions hold. On another clock they mean nothing.
+        if head.get("sha256") != self._head.get("sha256") and any(
+                head.get(name) != self._head.get(name)
+                for name in ("start", "duration_s")):
+            raise PreconditionError(
+                "review.other", "the journal of this review "
+                f"({self._name}) is of another recording of this name, of "
+                "another start or length",
+                "predict that one, or move the journal away to begin anew")
+        return head, found
 
     def items(self, steps: Sequence[Step]) -> dict[str, Item]:
         """Every event with what was decided on it, by key."""
@@ -256,7 +272,7 @@ class Journal:
         InvalidInputError
             If the change makes no sense; nothing was written.
         """
-        steps = self.steps()
+        head, steps = self._read()
         if change.version != len(steps):
             raise ConflictError(
                 "review.conflict", "this review was changed meanwhile",
@@ -270,7 +286,7 @@ class Journal:
                     _text(change.reviewer, "reviewer", LONGEST_NAME),
                     change.action, model_id, before, after)
         taken = (*steps, made)
-        lines = [self._head, *(asdict(step) for step in taken)]
+        lines = [head, *(asdict(step) for step in taken)]
         self._folder.write(self._name, "".join(
             json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
             for line in lines).encode("utf-8"))
