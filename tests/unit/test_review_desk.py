@@ -13,7 +13,7 @@ from aura.errors import AuraError, ForbiddenError, MissingError
 from aura.recording import ArraySignal, Event
 from aura.review.desk import Desk
 from aura.review.document import write_document
-from aura.review.journal import Change
+from aura.review.journal import Change, FollowingError
 from aura.review.opening import on_share
 from aura.review.waveform import BUCKETS, FACTORS, packed, pyramid
 from aura.rollup import minmax
@@ -190,6 +190,19 @@ def test_a_decision_is_on_disk_and_what_was_given_is_untouched(desk):
                    if path.is_file())
     assert names == [".lock", "edf/both.edf", "log/both.jsonl",
                      "tsv/both.tsv"]
+
+
+def test_a_step_whose_files_cannot_be_written_is_not_called_refused(
+        desk, tmp_path):
+    key, mark = case(desk, "found")["key"], "p310000-30000"
+    (tmp_path / "out/.review/edf").mkdir(parents=True)
+    (tmp_path / "out/.review/edf/found.edf").mkdir()
+    with pytest.raises(FollowingError, match="the decision is saved"):
+        accept(desk, key, mark)
+    assert desk.review(key)["version"] == 1
+    (tmp_path / "out/.review/edf/found.edf").rmdir()
+    accept(desk, key, mark, 1, "reject")
+    assert (tmp_path / "out/.review/edf/found.edf").is_file()
 
 
 def test_two_tabs_may_work_on_two_events_but_not_on_one(desk):

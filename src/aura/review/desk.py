@@ -14,13 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from aura.errors import AuraError, CorruptDataError, MissingError, Problem
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    MissingError,
+    PreconditionError,
+    Problem,
+    ResourceError,
+)
 from aura.formats.names import recording_stem
 from aura.review import exports
 from aura.review.cases import Case, Runs
 from aura.review.journal import (
     Change,
     ConflictError,
+    FollowingError,
     Item,
     Journal,
     Step,
@@ -153,6 +161,8 @@ class Desk:
         ------
         ConflictError
             If somebody else changed the same event since.
+        FollowingError
+            If the step was taken, but TSV or EDF+ cannot be written.
         AuraError
             If the change makes no sense or cannot be written; then nothing
             has changed.
@@ -173,11 +183,22 @@ class Desk:
                 Change(**{**asdict(change), "version": len(steps)}),
                 self._model_id(case), self._now())
             items = journal.items(steps)
+            self._write_files(case, items)
+        return self._state(case, items, steps)
+
+    def _write_files(self, case: Case, items: Mapping[str, Item]) -> None:
+        try:
             for kind in ("tsv", "edf"):
                 self.runs.reviews.write(
                     self._file(case, kind), self._exported(
                         case, items, kind))
-        return self._state(case, items, steps)
+        except (PreconditionError, ResourceError) as error:
+            # The step is taken: that it be repeated would be wrong advice.
+            raise FollowingError(
+                "review.files", "the decision is saved, but its TSV and EDF+ "
+                f"files are not: {error.args[1]}",
+                "mend that; the next decision writes them, and downloads "
+                "are right already") from None
 
     def export(self, key: str, kind: str) -> tuple[str, bytes]:
         """

@@ -24,6 +24,7 @@ from aura.errors import (
     InvalidInputError,
     MissingError,
     PreconditionError,
+    ResourceError,
 )
 from aura.recording import Event
 from aura.review.verdicts import Mark
@@ -142,6 +143,10 @@ class Change:
 
 class ConflictError(PreconditionError):
     """Somebody else was faster; the steps since are to be looked at."""
+
+
+class FollowingError(ResourceError):
+    """A step was taken; what follows from it could not be written."""
 
 
 class Journal:

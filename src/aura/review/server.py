@@ -30,7 +30,7 @@ from aura.errors import (
 )
 from aura.review.desk import Desk
 from aura.review.guard import Access, Guard
-from aura.review.journal import Change, ConflictError
+from aura.review.journal import Change, ConflictError, FollowingError
 from aura.review.opening import on_share
 from aura.review.script import STATIC, script
 from aura.settings import Settings
@@ -40,7 +40,8 @@ SCRIPT = "main.js"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css",
          ".js": "text/javascript", ".svg": "image/svg+xml"}
 STATUS: tuple[tuple[type[AuraError], int], ...] = (
-    (ConflictError, 409), (MissingError, 404), (ForbiddenError, 403),
+    (ConflictError, 409), (FollowingError, 409),
+    (MissingError, 404), (ForbiddenError, 403),
     (PreconditionError, 503), (ResourceError, 507))
 DISPOSITION = 'attachment; filename="review{}"'
 

@@ -242,7 +242,8 @@ export class RecordingPage {
       // Who saves once more does it knowingly.
       if (form.key === wanted.key) form.version = this.events.review.version;
     }
-    this.tell(`Not saved: ${refusal.message}` + (dropped === 0 ? ""
+    const kept = refusal.rule === "review.files";
+    this.tell((kept ? "" : "Not saved: ") + refusal.message + (dropped === 0 ? ""
       : `; nor was what was decided on it after that (${dropped})`), true);
   }
 
