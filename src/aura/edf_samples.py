@@ -68,7 +68,7 @@ def _pread(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
     if len(block) < count:
         raise CorruptDataError(
             "edf.truncated", "the file became shorter while it was read",
-            "leave it alone until the run is done")
+            "leave it alone during a run, and repeat the run from its start")
     return np.frombuffer(block, np.uint8)
 
 

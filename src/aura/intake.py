@@ -314,4 +314,4 @@ def _sha256(stream: BinaryIO, size: int) -> str:
 def _changed() -> CorruptDataError:
     return CorruptDataError(
         "recording.changed", "the file changed while it was in use",
-        "leave it alone until the run is done")
+        "leave it alone during a run, and repeat the run from its start")
