@@ -339,8 +339,10 @@ def test_a_restarted_block_costs_a_retry_not_a_result(start):
 
 
 RUNNER = """
-    import sys, time
+    import signal, sys, time
     from pathlib import Path
+    # What is started in the background ignores Ctrl-C, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, {folder!r})
     import toys
     from aura.platform.blueprint import parse
