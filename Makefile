@@ -24,7 +24,7 @@ TAG ?= dev
     lock-airflow clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
-	$(BIN)/aura demo $(if $(DATA),--data $(DATA))
+	$(BIN)/aura demo $(if $(DATA),--data "$(DATA)")
 
 test: $(READY)  ## the tests that need nothing but Python
 	$(PYTEST)
