@@ -7,7 +7,9 @@ import hashlib
 import http.server
 import os
 import re
+import shutil
 import threading
+import urllib.request
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +78,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "page":
             return self.answer(200, b"<html>log in</html>",
                                {"Content-Type": "text/html"})
+        if isinstance(fault, dict):
+            return self.answer(
+                302 if "Location" in fault else 200, content, fault)
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if match and fault != "no ranges":
             start = int(match[1])
@@ -95,7 +100,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(length or len(content)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(length or len(content)))
         self.end_headers()
         self.wfile.write(content)
 
@@ -339,6 +345,62 @@ def test_no_list_of_checksums_is_no_set(tmp_path, answer):
     with serving(tmp_path) as server, pytest.raises(
             CorruptDataError, match="fetch.sums"):
         source(server, tmp_path / "out").sums()
+
+
+def test_a_cut_list_of_checksums_is_asked_for_again(tmp_path):
+    # Cut between two lines it would read like a list of one.
+    folder = tmp_path / "site/szdb/1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "SHA256SUMS.txt").write_text(
+        "".join(f"{'0' * 64} {name}\n" for name in "ab"))
+    with serving(tmp_path / "site") as other:
+        other.faults["SHA256SUMS.txt"] = ["cut"]
+        assert [*source(other, tmp_path / "out").sums()] == ["a", "b"]
+
+
+def test_a_length_that_is_no_number_is_none(server, site, tmp_path):
+    server.faults["sz01.dat"] = [{"Content-Length": "many"}]
+    assert source(server, tmp_path).fetch("sz01.dat") == (
+        site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
+
+
+@pytest.mark.parametrize("address", [
+    "http://[::1", "ftp://127.0.0.1:1/sz01.dat", "file:///etc/hostname"])
+def test_a_redirection_that_leads_to_no_web_server_is_not_followed(
+        server, tmp_path, address):
+    server.faults["sz01.dat"] = [{"Location": address}]
+    with pytest.raises(UnavailableError, match="fetch.http"):
+        source(server, tmp_path).fetch("sz01.dat")
+    assert [name for name, _ in server.asked if "dat" in name] == [
+        "szdb/1.0.0/sz01.dat"]
+
+
+def test_from_https_none_is_led_to_http():
+    asked = urllib.request.Request("https://example.org/a")
+    led = [download._Redirects().redirect_request(
+        asked, None, 302, "Found", {}, address) for address in (
+            "http://example.org/a", "https://example.com/a")]
+    assert led[0] is None and led[1].full_url == "https://example.com/a"
+
+
+@pytest.mark.parametrize("listed", [
+    "", "sz01/x", "../sz01", "sz01\n.fetch", "%2e%2e", "s\u00fc1"])
+def test_a_list_without_names_of_records_writes_no_tree(
+        site, tmp_path, capsys, listed):
+    folder = tmp_path / "site/szdb/1.0.0"
+    shutil.copytree(site[0] / "szdb/1.0.0", folder)
+    (folder / "SHA256SUMS.txt").unlink()
+    (folder / "RECORDS").write_text(listed + "\n", "utf-8")
+    sums(folder)
+    with serving(tmp_path / "site") as other:
+        assert fetch(other, tmp_path / "out", "szdb") == 1
+    assert "fetch.records" in capsys.readouterr().err
+    assert tree(tmp_path / "out") == [".fetch/RECORDS"]
+
+
+def test_a_record_that_is_asked_for_twice_is_one(server, tmp_path, capsys):
+    assert fetch(server, tmp_path, "szdb", "--records", "sz01", "sz01") == 0
+    assert "1 recording of szdb" in capsys.readouterr().out
 
 
 def test_nobody_there_is_said_with_the_way_out(tmp_path, monkeypatch):

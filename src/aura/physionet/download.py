@@ -189,7 +189,8 @@ class Source:
         with self._open(name, headers) as answer:
             if have and not _continues(answer, have):
                 have = 0
-            length = int(answer.headers.get("Content-Length") or -1)
+            # As the library has read it: a length that is none is unknown.
+            length = -1 if answer.length is None else answer.length
             if have + length > FILE_BYTES_MAX:
                 raise ResourceError(
                     "fetch.size", f"{self._url}{name} has "
@@ -219,14 +220,35 @@ class Source:
     def _text(self, name: str) -> str:
         with self._open(name, {}) as answer:
             content: bytes = answer.read(TEXT_BYTES_MAX)
+            if answer.length and len(content) < TEXT_BYTES_MAX:
+                raise ConnectionError(
+                    f"{answer.length} bytes are missing at the end")
         return content.decode("utf-8", "replace")
 
     def _open(self, name: str, headers: dict[str, str]) -> Any:
-        return urllib.request.urlopen(
-            urllib.request.Request(
-                self._url + name,
-                headers={"User-Agent": "aura-blocks", **headers}),
-            timeout=TIMEOUT_S)
+        try:
+            return urllib.request.build_opener(_Redirects).open(
+                urllib.request.Request(
+                    self._url + name,
+                    headers={"User-Agent": "aura-blocks", **headers}),
+                timeout=TIMEOUT_S)
+        except ValueError as error:
+            raise UnavailableError(
+                "fetch.http", f"{self._url}{name} leads to no address: "
+                f"{error}", "look at the address in a browser") from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow to web servers only, and never from https to http."""
+
+    def redirect_request(
+            self, req: urllib.request.Request, fp: Any, code: int, msg: str,
+            headers: Any, newurl: str) -> urllib.request.Request | None:
+        """Ask elsewhere, or let the redirection stand as an error."""
+        kinds = ("https:",) if req.type == "https" else ("https:", "http:")
+        if not newurl.lower().startswith(kinds):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _writing(path: Path, mode: str) -> FileIO:

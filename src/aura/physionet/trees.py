@@ -8,6 +8,7 @@ that an interrupted call goes on where it was.
 
 import gzip
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,8 @@ HIDDEN = ".fetch"
 README = "README.md"
 # The sets have no dates; EDF must have one.
 START = datetime(2000, 1, 1)
+# As the header of a record has it (header(5)).
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PREFERRED_LEADS = ("MLII", "ECG", "II")
 
 _README = """\
@@ -124,24 +127,38 @@ class Tree:
         ------
         InvalidInputError
             ``fetch.record``: one of them is not in the set.
+        CorruptDataError
+            ``fetch.records``: the set's list of records is none.
         AuraError
             As for `Source.fetch` and the readers of the set's formats. What
             was yielded before is complete, what was downloaded is kept.
         """
-        known = self.source.fetch("RECORDS").decode(
-            "ascii", "replace").split()
+        known = self._known()
         strange = sorted(set(records) - set(known))
         if strange:
             raise InvalidInputError(
                 "fetch.record", f"{self.wanted.name} has no record "
                 f"{strange[0]}", f"it has {', '.join(known)}")
-        for record in records or known:
+        for record in dict.fromkeys(records or known):
             path = self._path(record)
             new = not self.out.path(path).is_file()
             if new:
                 announce(record)
                 self._record(record, path)
             yield Fetched(record, path, new)
+
+    def _known(self) -> list[str]:
+        """Records of the set, of which names of files can be made."""
+        known = self.source.fetch("RECORDS").decode(
+            "ascii", "replace").split()
+        strange = [name for name in known if not _NAME.fullmatch(name)]
+        if strange or not known:
+            raise CorruptDataError(
+                "fetch.records", "the set's list RECORDS " + (
+                    f"has {strange[0]!r}, which is no name of a record"
+                    if strange else "is empty"),
+                "the set is not the one that is known here")
+        return known
 
     def _path(self, record: str) -> str:
         if not self.wanted.signals:
