@@ -308,6 +308,13 @@ def test_shuffled_labels_give_chance_where_true_ones_do_not():
     assert found.auc == pytest.approx(.5, abs=.12)
 
 
+def test_the_highest_seed_that_is_allowed_shuffles_as_well():
+    cases = [case(f"p{n}", (600, 60), seconds=1200, seed=n)
+             for n in range(2)]
+    assert self_tests.shuffled_labels(
+        cases, seed=2**32 - 1, shuffles=2).repetitions == 2
+
+
 def test_moved_seizures_keep_number_and_length():
     one = case("p", (300, 40), (500, 60), seconds=600)
     random = np.random.default_rng(1)
