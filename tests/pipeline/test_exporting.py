@@ -133,7 +133,8 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
         with serving() as store:
             # Of an earlier run, with alarms at other times.
             store.keep(stale(reference.values()))
-            writes = random.randrange(2 * len(reference) // 300)
+            writes = random.Random(number).randrange(
+                2 * len(reference) // 300)
             process = subprocess.Popen(
                 [sys.executable, "-c", CHILD, out, store.url],
                 stdout=subprocess.PIPE, text=True)
