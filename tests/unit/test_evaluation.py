@@ -308,6 +308,15 @@ def test_shuffled_labels_give_chance_where_true_ones_do_not():
     assert found.auc == pytest.approx(.5, abs=.12)
 
 
+def test_who_is_annotated_as_one_seizure_throughout_costs_only_themselves():
+    cases = [case("p0", (0, 600), seconds=600),
+             case("p1", (300, 40), seconds=600, seed=1)]
+    report = evaluated(cases)
+    assert len(report.report["detectors"]) == len(DETECTORS)
+    for found in report.report["self_tests"].values():
+        assert found["auc"] is None or 0 <= found["auc"] <= 1
+
+
 def test_the_highest_seed_that_is_allowed_shuffles_as_well():
     cases = [case(f"p{n}", (600, 60), seconds=1200, seed=n)
              for n in range(2)]

@@ -72,7 +72,7 @@ def shuffled_labels(cases: Sequence[Case], seed: int,
             # Behind the highest seed comes the lowest.
             scorer = validation.fit_forest(train, (seed + number) % 2**32)
             values += _by_patient(test, [scorer(case) for case in test])
-        means.append(np.nanmean(values))
+        means.append(_summary(np.array(values)).auc)
     return _summary(np.array(means))
 
 
@@ -98,7 +98,9 @@ def missingness_only(cases: Sequence[Case], seed: int) -> SelfTest:
             model.fit(np.concatenate([_pattern(case) for case in train]),
                       np.concatenate([labels(case) for case in train]))
             values += _by_patient(test, [
-                model.predict_proba(_pattern(case))[:, 1] for case in test])
+                # Who has learnt from one class only has one column.
+                model.predict_proba(_pattern(case))[
+                    :, model.classes_ == 1].sum(axis=1) for case in test])
     found = _summary(np.array(values))
     return replace(found, repetitions=min(found.repetitions, 1))
 
