@@ -103,3 +103,23 @@ def test_the_command_says_events_and_time(model, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["replay", "--help"])
     assert "example:" in capsys.readouterr().out
+
+
+def test_what_cannot_be_scored_is_said_beside_no_events(
+        model, tmp_path, capsys):
+    # Shorter than one hop: there is no row at all.
+    (tmp_path / "two.csv").write_text("beat_time_s\n0.1\n0.9\n")
+    write_edf(tmp_path / "short.edf", ecg(9.0, seed=1))
+    for name in ("two.csv", "short.edf"):
+        assert cli.main(["replay", str(tmp_path / name), "--model",
+                         str(model)]) == 0
+        found = capsys.readouterr()
+        assert "0 events" in found.out and "\n0 of " in found.out
+        assert "signal.unscorable" in found.err
+
+
+@pytest.mark.parametrize("speed", ["fast", "nan", "-1", "1e7"])
+def test_a_speed_that_is_none_is_said_as_it_was_written(speed, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["replay", "a.edf", "--model", "m", f"--speed={speed}"])
+    assert f"{speed} is not 0 to 1000000" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """``aura replay``."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def register(verbs: Any) -> None:
 
 
 def _speed(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not 0 to 1000000")
     return value
@@ -56,6 +60,9 @@ def _replay(given: argparse.Namespace) -> int:
     done = replay.replay(given.path, given.model,
                          console.adapted(given, Settings.load()),
                          given.speed, tell, by_beats=given.beats)
+    if not done.scorable:
+        print("warning signal.unscorable: nothing of this recording could "
+              "be scored, so that no event means nothing", file=sys.stderr)
     print(f"{console.counted(len(done.events), 'event')} in "
           f"{console.clock(done.recording.duration_s)}: " + (", ".join(
               f"{event.onset_s:.0f} to {event.end_s:.0f} s"
@@ -66,8 +73,9 @@ def _replay(given: argparse.Namespace) -> int:
         print("the batch has others: " + (", ".join(
             f"{event.onset_s:.0f} to {event.end_s:.0f} s"
             for event in done.batch) or "none"))
-    print(f"of {done.rows} rows {done.scorable_differs} were scorable in "
-          f"only one of the two, {done.alarm_rows_differ} above the "
+    print(f"{done.scorable} of {done.rows} rows could be scored, "
+          f"{done.scorable_differs} in only one of the two; "
+          f"{done.alarm_rows_differ} were above the "
           "threshold in only one")
     print(f"decided {done.delay_s:g} s after the second that it is about; "
           f"each took {np.percentile(done.hop_ms, 50):.2f} ms (median), "

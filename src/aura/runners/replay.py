@@ -45,9 +45,10 @@ class Replayed:
         Of the stream.
     batch : list of Event
         Of `aura predict` on the same recording.
-    rows, scorable_differs, alarm_rows_differ : int
-        Hops in all, those that only one of the two could score, and those
-        that are at or above the threshold in only one.
+    rows, scorable, scorable_differs, alarm_rows_differ : int
+        Hops in all, those that the stream could score, those that only one
+        of the two could, and those that are at or above the threshold in
+        only one.
     hop_ms : ndarray, shape (n_rows,)
         CPU time of each hop.
     """
@@ -58,6 +59,7 @@ class Replayed:
     events: list[Event] = field(default_factory=list)
     batch: list[Event] = field(default_factory=list)
     rows: int = 0
+    scorable: int = 0
     scorable_differs: int = 0
     alarm_rows_differ: int = 0
     hop_ms: Floats = field(default_factory=lambda: np.empty(0))
@@ -203,6 +205,7 @@ def _compare(model: Model, adapt_after_h: float, beats: Beats,
     result.rows = len(rows.time_s)
     ours = np.array([one.smoothed for one in decisions])[:result.rows]
     theirs = smoothed[:len(ours)]
+    result.scorable = int(np.isfinite(ours).sum())
     result.scorable_differs = int(np.sum(
         np.isfinite(ours) != np.isfinite(theirs)))
     both = np.isfinite(ours) & np.isfinite(theirs)

@@ -86,7 +86,8 @@ class LiveAlarms:
     def _events(self, open_ended: bool = False) -> list[Event]:
         # A row more shows an alarm that begins with the last one.
         # Most seconds are far from an alarm, and this is asked every second.
-        if not np.fmax.reduce(self._smoothed) >= self.rule.threshold:
+        highest = np.fmax.reduce(self._smoothed, initial=-np.inf)
+        if not highest >= self.rule.threshold:
             return []
         rows, levels = (np.append(each, np.nan) if open_ended else each
                         for each in (self._smoothed, self._levels))
