@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("output", type=Path, metavar="OUTPUT.tsv")
     given = parser.parse_args(arguments)
     try:
+        _check_names(given.input, given.output)
         content, warnings = predict(given.input, Settings.load())
         Folder(given.output.absolute().parent).write(
             given.output.name, content)
@@ -71,6 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"szcore: warning: {given.input.name}: {warning}",
               file=sys.stderr)
     return 0
+
+
+def _check_names(recording: Path, output: Path) -> None:
+    """One recording in, and its events not in its place."""
+    if recording.is_dir():
+        raise InvalidInputError(
+            "szcore.input", f"{recording} is a folder", "name one recording; "
+            "'aura predict' reads folders")
+    if recording.exists() and output.exists() and output.samefile(recording):
+        raise InvalidInputError(
+            "szcore.output", "the output would replace the recording",
+            "name another file for it")
 
 
 def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:

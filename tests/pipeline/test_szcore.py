@@ -141,6 +141,19 @@ def test_a_damaged_recording_is_an_error_and_no_output(
     assert not (tmp_path / "out.tsv").exists()
 
 
+def test_a_folder_is_no_input_and_the_recording_no_output(
+        monkeypatch, model, seizure, tmp_path, capsys):
+    source = tmp_path / "a.edf"
+    source.write_bytes(seizure.read_bytes())
+    for given, target, rule in (
+            (tmp_path, tmp_path / "out.tsv", "szcore.input"),
+            (source, source, "szcore.output")):
+        assert run(monkeypatch, model, given, target) == 1
+        assert rule in capsys.readouterr().err
+    assert source.read_bytes() == seizure.read_bytes()
+    assert [*tmp_path.iterdir()] == [source]
+
+
 def test_nothing_is_read_but_the_model_that_is_named(
         monkeypatch, model, seizure, tmp_path, capsys):
     assert run(monkeypatch, tmp_path, seizure, tmp_path / "out.tsv") == 1
