@@ -311,9 +311,10 @@ def test_shuffled_labels_give_chance_where_true_ones_do_not():
 def test_who_is_annotated_as_one_seizure_throughout_costs_only_themselves():
     cases = [case("p0", (0, 600), seconds=600),
              case("p1", (300, 40), seconds=600, seed=1)]
-    report = evaluated(cases)
-    assert len(report.report["detectors"]) == len(DETECTORS)
-    for found in report.report["self_tests"].values():
+    told = evaluated(cases).report
+    assert len(told["detectors"]) == len(DETECTORS)
+    assert "these count as 3 seizures" in sheet.markdown(told)
+    for found in told["self_tests"].values():
         assert found["auc"] is None or 0 <= found["auc"] <= 1
 
 

@@ -398,6 +398,20 @@ def test_a_list_without_names_of_records_writes_no_tree(
     assert tree(tmp_path / "out") == [".fetch/RECORDS"]
 
 
+def test_a_record_of_less_than_a_second_is_said_by_name_and_leaves_nothing(
+        site, tmp_path, capsys):
+    folder = tmp_path / "site/szdb/1.0.0"
+    shutil.copytree(site[0] / "szdb/1.0.0", folder)
+    (folder / "SHA256SUMS.txt").unlink()
+    (folder / "sz01.hea").write_text("sz01 1 200\nsz01.dat 16 25 16 0\n")
+    (folder / "sz01.dat").write_bytes(bytes(10))
+    sums(folder)
+    with serving(tmp_path / "site") as other:
+        assert fetch(other, tmp_path / "out", "szdb") == 1
+    assert "sz01 holds 5 samples" in capsys.readouterr().err
+    assert not any("sz01.tse_bi" in name for name in tree(tmp_path / "out"))
+
+
 def test_a_record_that_is_asked_for_twice_is_one(server, tmp_path, capsys):
     assert fetch(server, tmp_path, "szdb", "--records", "sz01", "sz01") == 0
     assert "1 recording of szdb" in capsys.readouterr().out

@@ -92,6 +92,11 @@ def _data(report: Found) -> Iterator[str]:
         "Thresholds were chosen at "
         f"{settings['target_false_alarms_per_24h']:g} false alarms per "
         f"24 h, seed {settings['seed']}.")
+    counted = report["detectors"][0]["rounds"][0]["everybody"]["seizures"]
+    if counted != data["seizures_annotated"]:
+        yield (
+            f"\nBy SzCORE's rules these count as {counted} seizures: closer "
+            "than 90 s is joined, longer than 300 s is cut.")
     lost = data["nothing_scorable"]
     if lost["recordings"]:
         yield ""

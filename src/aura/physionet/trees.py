@@ -187,6 +187,10 @@ class Tree:
         samples = read_samples(self.source.fetch(header.file), header)
         place = _lead(header)
         whole = len(samples) // _per_second(header, record)
+        if not whole:
+            raise CorruptDataError(
+                "wfdb.length", f"{record} holds {len(samples)} samples, "
+                "less than a second", "leave it out by --records")
         self._seizures(record, path, float(whole))
         self._edf(record, path, header, samples[:, place],
                   header.signals[place])
