@@ -7,6 +7,8 @@ import pytest
 
 from aura import cli, forest
 from aura.evaluation import chance, detectors, negatives, self_tests
+from aura.runners.evaluation import read
+from aura.settings import Settings
 from tests.patients import record, study
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -179,6 +181,20 @@ def test_training_learns_from_people_in_whom_nobody_saw_a_seizure(
     assert alone["data"]["recordings"] == 3
     assert alone["data"]["recordings_taken_as_free_of_seizures"] == 0
     assert alone["data"]["fingerprint"] != both["data"]["fingerprint"]
+
+
+def test_a_patient_with_seizures_is_not_free_of_them_in_another_tree(
+        cohort, tmp_path):
+    more = healthy(tmp_path / "more", people=2)
+    (more / "h1").rename(more / "P1")
+    found = read([cohort / "patients", more], Settings())
+    assert (found.taken_as_free, found.left_out) == (1, 1)
+    assert len(found.cases) == 4
+    assert cli.main(["train", str(cohort / "patients"), str(more),
+                     "--out", str(tmp_path / "m")]) == 0
+    card = json.loads((tmp_path / "m/card.json").read_bytes())
+    assert card["data"]["recordings_taken_as_free_of_seizures"] == 1
+    assert card["data"]["recordings"] == 4
 
 
 def test_a_single_file_without_annotations_is_no_evidence(cohort, tmp_path):

@@ -45,7 +45,8 @@ class Read:
         Recordings that nobody annotated, in trees without any annotation:
         they count as free of seizures.
     left_out : int
-        Recordings that nobody annotated, beside others that somebody did.
+        Recordings that nobody annotated, beside others that somebody did,
+        or of a patient who has seizures in another tree.
     """
 
     cases: tuple[Case, ...]
@@ -91,12 +92,13 @@ def read(paths: Sequence[Path], settings: Settings,
                           try_more)]
     free = set() if settings.annotated_only else workspace.free_trees(
         {name for name, annotated, _ in found if annotated})
-    unannotated = [name for name, annotated, _ in found if not annotated]
-    taken = sum(name in free for name in unannotated)
-    return Read(
-        tuple(case for name, annotated, case in found
-              if annotated or name in free),
-        Outcome(tuple(entries)), taken, len(unannotated) - taken)
+    # Of who has seizures elsewhere nobody knows that there are none here.
+    ill = {case.patient for _, _, case in found if case.seizures}
+    taken = [case for name, annotated, case in found if not annotated
+             and name in free and case.patient not in ill]
+    known = [case for _, annotated, case in found if annotated]
+    return Read((*known, *taken), Outcome(tuple(entries)), len(taken),
+                len(found) - len(known) - len(taken))
 
 
 def _cases(folder: Folder, built: Any, listed: manifest.Manifest,

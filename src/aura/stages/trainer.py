@@ -128,6 +128,10 @@ class TrainingStage:
                      if any(one.annotated for _, one in batch.recordings)}
         free = (set() if self._settings.annotated_only
                 else self._workspace.free_trees(annotated))
+        # Of who has seizures elsewhere nobody knows that there are none here.
+        ill = {one.patient for batch in batches
+               for _, one in batch.recordings
+               if any(event.is_seizure for event in one.events)}
         for request, batch in zip(arrived, batches, strict=True):
             table = tables.read(
                 self._folder.read(request.table_path), _COLUMNS)
@@ -136,7 +140,8 @@ class TrainingStage:
             for number, one in batch.recordings:
                 rows = slice(*np.searchsorted(numbers, [number, number + 1]))
                 if rows.start == rows.stop or not (
-                        one.annotated or batch.input in free):
+                        one.annotated or (batch.input in free
+                                          and one.patient not in ill)):
                     continue
                 head: dict[str, Any] = {
                     "sha256": one.sha256, "patient": one.patient,
