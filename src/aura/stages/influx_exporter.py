@@ -219,11 +219,9 @@ class ExportStage:
         """What earlier exports of a batch's recordings may have left."""
         names = json.loads(self._workspace.folder.read(
             batch.file("aliases.json")))
-        # Before there was a way to replace them, no times were noted.
-        return [one for name in names if "end_ns" in name
-                for one in earlier.results(
-                    name["patient"], name["recording"], content["model_id"],
-                    name["start_ns"], name["end_ns"])]
+        return [one for name in names for one in earlier.results(
+            name["patient"], name["recording"], content["model_id"],
+            name["start_ns"], name["end_ns"])]
 
     def _write(self, batch: _Batch, content: dict[str, Any],
                known: Ledger | None, target: str = FILES,
