@@ -52,7 +52,7 @@ def main() -> None:
 
 def measure(warm: Path, path: Path, model: Path) -> dict[str, float]:
     """CPU seconds (medians) and peak memory of predicting one file."""
-    from aura import artefact
+    from aura.detector.model import load_model
     from aura.runners import local
     from aura.settings import Settings
     settings = Settings(workers=1)
@@ -67,7 +67,7 @@ def measure(warm: Path, path: Path, model: Path) -> dict[str, float]:
     predict(path)
     peak_mb = memory_mb("VmHWM") - before
     return {"cpu_s": seconds(lambda: predict(path)), "peak_mb": peak_mb,
-            "model_s": seconds(lambda: artefact.load(model))}
+            "model_s": seconds(lambda: load_model(model))}
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aura.evaluation import plots, sheet
+from aura.evaluation import figures, sheet
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAMES = ("szdb", "szdb-rr", "szdb-rr-nsr2db")
@@ -49,7 +49,7 @@ def main() -> None:
         lambda found: found[1] + section(reports[found[2]], found[2])
         + found[3], page.read_text("utf-8")), "utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        plots.draw(reports[NAMES[-1]], Path(folder))
+        figures.draw(reports[NAMES[-1]], Path(folder))
         for drawn, ending in (("sensitivity", ""), ("seizures", "-seizures"),
                               ("reliability", "-reliability")):
             (DOCS / "pictures" / f"{NAMES[-1]}{ending}.png").write_bytes(

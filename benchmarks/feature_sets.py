@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import features, tables, validation
+from aura.detector import validation
+from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.training import RULE
+from aura.ecg import features
+from aura.folder import Folder
 from aura.runners import local
-from aura.forest import MODEL_FEATURES, Example
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.workspace import Workspace
-from aura.training import RULE
-from aura.workspace import Folder
+from aura.stages.run_layout import Workspace
 
 SETS = {
     "the two of the shipped model": MODEL_FEATURES,

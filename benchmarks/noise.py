@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from scipy import signal as sps
 
-from aura.beats import find_beats
+from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal
 from benchmarks.quality import DATA, TOLERANCE_S, records
 

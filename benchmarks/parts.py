@@ -6,10 +6,10 @@ import numpy as np
 import pyedflib
 from sleepecg import detect_heartbeats
 
-from aura import features
-from aura.beats import find_beats
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.ecg import features
+from aura.ecg.beats import find_beats
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.recording import ArraySignal, Beats
 from benchmarks import recordings
 from benchmarks.end_to_end import seconds

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from scipy import signal as sps
 
-from aura.beats import find_beats
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.ecg.beats import find_beats
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.recording import ArraySignal
 from aura.spans import covered
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyedflib
 
 from aura.runners import local
-from aura.cohort import write_cohort, write_edf
 from aura.settings import Settings
-from aura.synthetic import ecg
+from aura.synthetic.cohort import write_cohort, write_edf
+from aura.synthetic.waveform import ecg
 
 FOLDER = Path(tempfile.gettempdir()) / f"aura-benchmarks-{os.getuid()}"
 FS_HZ = 256

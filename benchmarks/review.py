@@ -23,10 +23,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from aura.review.app import PageServer
 from aura.review.desk import Desk
 from aura.review.guard import Access
 from aura.review.opening import beside_predictions
-from aura.review.server import Server
 from aura.runners import local
 from aura.settings import Settings
 
@@ -78,7 +78,7 @@ def _measure(browser: Any, folder: Path) -> None:
     desk = Desk(beside_predictions(folder, local.given))
     longest = max(desk.listing()["cases"], key=lambda one: one["duration_s"])
     key, length = longest["key"], longest["duration_s"]
-    server = Server(desk, Access(), 0)
+    server = PageServer(desk, Access(), 0)
     thread = threading.Thread(target=server.run)
     thread.start()
     print(f"{longest['path']}, {length / 3600:.1f} h")
@@ -114,7 +114,7 @@ def _page(browser: Any, address: str) -> tuple[Any, Callable[[], float]]:
     return page, spent
 
 
-def _open(browser: Any, server: Server, key: str) -> tuple[float, float]:
+def _open(browser: Any, server: PageServer, key: str) -> tuple[float, float]:
     page, spent = _page(browser, f"{server.address}#r={key}")
     while not page.evaluate("performance.getEntriesByName('shown').length"):
         page.wait_for_timeout(20)
@@ -125,7 +125,7 @@ def _open(browser: Any, server: Server, key: str) -> tuple[float, float]:
     return shown, cpu
 
 
-def _pan(browser: Any, server: Server, key: str, name: str, width: float,
+def _pan(browser: Any, server: PageServer, key: str, name: str, width: float,
          length: float) -> None:
     start = length / 4
     page, spent = _page(browser, f"{server.address}#r={key}&from={start}"

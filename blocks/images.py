@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import aura
-from aura.platform.blocks import BLOCKS, Block
-from aura.runners.containers import engine
+from aura.blocks import BLOCKS, Block
 from aura.errors import AuraError, PreconditionError
+from aura.runners.containers import engine
 
 ROOT = Path(__file__).parents[1]
 

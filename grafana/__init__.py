@@ -1,6 +1,6 @@
 """
-What Grafana shows: two dashboards, their data source, and who loads them.
+Two Grafana dashboards, their data source and provisioning.
 
-``python -m grafana`` writes ``dashboards/*.json``; edit this package, never
+``python -m grafana`` writes ``dashboards/*.json``. Edit this package, never
 the JSON.
 """

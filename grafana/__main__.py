@@ -1,7 +1,7 @@
 """
-Write the dashboards, or say which are out of step.
+Write the dashboards, or report which files are out of step.
 
-    python -m grafana            write what has changed
+    python -m grafana            write changed files
     python -m grafana --check    only compare; exit 1 on a difference
 """
 
@@ -20,13 +20,13 @@ NAMES = {"recording-review.json": review.make,
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write or check the files; the number of differences decides."""
+    """Write or check the files; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m grafana",
         description="Write grafana/dashboards from grafana/*.py.")
     parser.add_argument(
         "--check", action="store_true",
-        help="change nothing; exit 1 if a file is out of step")
+        help="write nothing; exit 1 if a file is out of step")
     check = parser.parse_args(argv).check
     texts = written()
     stale = [name for name, text in texts.items()
@@ -40,12 +40,13 @@ def main(argv: list[str] | None = None) -> int:
         if not check:
             (FOLDER / name).write_text(texts[name], "utf-8", newline="\n")
     for name in extra:
-        print(f"grafana/dashboards/{name}: no page of ours; remove it")
+        print(f"grafana/dashboards/{name}: not one of the dashboards; "
+              "remove it")
     return 1 if extra or check and stale else 0
 
 
 def written() -> dict[str, str]:
-    """Text of each file."""
+    """Content of each file."""
     return {name: json.dumps(make(), cls=JSONEncoder, indent=2,
                              sort_keys=True) + "\n"
             for name, make in NAMES.items()}

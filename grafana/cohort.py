@@ -1,4 +1,4 @@
-"""Model and cohort: how one model does, patient by patient."""
+"""Dashboard "Model and cohort": results of one model per patient."""
 
 from grafana_foundation_sdk.models import dashboard
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
@@ -9,34 +9,36 @@ from grafana.panels import cell, override
 
 CHOSEN = {"patient": flux.PATIENTS, "model": flux.MODEL}
 COUNTED = (
-    "SzCORE events: any overlap, from 30 s before to 60 s after; events "
-    "closer than 90 s are joined, those over 5 min cut. Annotated recordings "
-    "only.")
-FEW = ("Counts, not percentages, say how sure this is; `aura score` gives "
-       "exact intervals.")
-EMPTY = ("No model has been run on these patients yet: run the prediction "
+    "SzCORE event scoring: an alarm matches a seizure if they overlap, with "
+    "a tolerance of 30 s before and 60 s after. Events less than 90 s apart "
+    "are joined, events over 5 min are split. Recordings without annotation "
+    "are left out.")
+FEW = ("With few seizures, look at the counts, not the percentages. "
+       "`aura score` gives exact confidence intervals.")
+BEFORE = "The column *alarms* counts alarms before joining and splitting."
+EMPTY = ("No model has been run on these patients. Run the prediction "
          "solution with INFLUXDB_V2_* set.")
 COUNTS = {
-    "recordings": "recordings", "hours": "length",
+    "recordings": "recordings", "hours": "duration",
     "unscorable": "unscorable", "seizures": "annotated seizures",
     "tp": "detected", "sensitivity": "sensitivity", "fp": "false alarms",
     "false_alarms_per_24h": "false alarms / 24 h", "latency_s": "latency",
-    "alarms": "alarms as given"}
+    "alarms": "alarms"}
 
 
 def make() -> Dashboard:
     """The dashboard."""
     return Dashboard(
         uid=panels.COHORT_UID, title="Model and cohort",
-        description=f"{panels.NOTICE}. What one model found in each patient, "
-        "all models side by side, and a way to each recording.",
+        description=f"{panels.NOTICE}. Results of one model per patient, a "
+        "comparison of all models, and links to the recordings.",
         tags=["aura"], timezone="utc", editable=False, refresh="",
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
         timepicker=dashboard.TimePicker(hidden=True),
         templating=dashboard.DashboardDashboardTemplating(_variables()),
         links=[dashboard.DashboardLink(
             title="Recording review", icon="external link",
-            tooltip="One recording, curve by curve",
+            tooltip="ECG, heart rate and probability of one recording",
             url=f"/d/{panels.REVIEW_UID}/recording-review?"
             "${model:queryparam}")],
         panels=panels.arrange(
@@ -50,48 +52,50 @@ def make() -> Dashboard:
 def _variables() -> list[dashboard.VariableModel]:
     return [
         panels.variable(
-            "model", "The begin of the model's digest, as in its card.",
+            "model", "First digits of the model digest in its model card.",
             flux.values(schema.SCORE, "model")),
         panels.variable(
-            "patient", "Aliases of patients, never names.",
+            "patient", "Aliases of the patients, not their names.",
             flux.values(schema.SCORE, "patient", model=flux.MODEL),
             several=True)]
 
 
 def _notice() -> Panel:
     return panels.notice(
-        f"**{panels.NOTICE}.** All recordings of the chosen patients, "
-        f"whenever they were made. {FEW}")
+        f"**{panels.NOTICE}.** All recordings of the selected patients, "
+        f"at any date. {FEW}")
 
 
 def _figures() -> list[Panel]:
     pooled = flux.counted("", **CHOSEN)
     return [
         panels.figure(
-            "Recordings scored", "Recordings on which this model was run.",
+            "Recordings analyzed", "Recordings on which the model was run.",
             "recordings", "none", pooled),
         panels.figure(
-            "Annotated seizures", f"{COUNTED}", "seizures", "none", pooled),
+            "Annotated seizures", f"Number of annotated seizures. {COUNTED}",
+            "seizures", "none", pooled),
         panels.figure(
-            "Detected", f"How many of them were detected. {COUNTED} {FEW}",
-            "tp", "none", pooled),
+            "Detected", "Number of annotated seizures that were detected. "
+            f"{COUNTED} {FEW}", "tp", "none", pooled),
         panels.figure(
-            "False alarms / 24 h", f"Per 24 h of annotated recording, "
-            f"unscorable time included. {COUNTED}",
+            "False alarms / 24 h", "False alarms per 24 h of annotated "
+            f"recording, including unscorable time. {COUNTED}",
             "false_alarms_per_24h", "none", pooled, 2),
         panels.figure(
-            "Median latency", "From the annotated onset to the begin of the "
-            "first alarm that meets the seizure; below 0 where the alarm came "
-            "first.", "latency_s", "s", flux.latency("", **CHOSEN)),
+            "Median latency", "Time from the annotated onset to the first "
+            "alarm that matches the seizure, median over detected seizures. "
+            "It is negative if the alarm came first.",
+            "latency_s", "s", flux.latency("", **CHOSEN)),
         panels.figure(
-            "Unscorable", "Share of all time about which nothing can be "
-            "said: noise, gaps, and the first seconds.",
+            "Unscorable", "Share of time that is unscorable: noise, gaps, "
+            "and the first seconds of each recording.",
             "unscorable", "percentunit", pooled, 1)]
 
 
 def _patients() -> Panel:
     panel = panels.listing(
-        "Patients", f"One row for each patient. {COUNTED} Latency is the "
+        "Patients", f"One row per patient. {COUNTED} {BEFORE} Latency is the "
         f"median over detected seizures. {FEW}", EMPTY,
         {"patient": "patient", **COUNTS},
         flux.counted("patient", **CHOSEN), flux.latency("patient", **CHOSEN),
@@ -106,10 +110,10 @@ def _patients() -> Panel:
 
 def _models() -> Panel:
     panel = panels.listing(
-        "Models", "Every model that was run on these patients, over all of "
-        "its recordings. A run is no name in the store: the same model on "
-        f"the same recording writes the same points. {COUNTED} Compare models "
-        "only where patients, recordings and hours are the same.", EMPTY,
+        "Models", "One row per model that was run on these patients, over "
+        "all its recordings. Running a model on a recording again overwrites "
+        f"its results. {COUNTED} {BEFORE} Compare models only if patients, "
+        "recordings and hours are the same.", EMPTY,
         {"model": "model", **COUNTS},
         flux.counted("model", patient=flux.PATIENTS),
         flux.latency("model", patient=flux.PATIENTS), join="model")
@@ -118,11 +122,11 @@ def _models() -> Panel:
 
 def _recordings() -> Panel:
     panel = panels.listing(
-        "Recordings", "Every recording of these patients, by its own clock. "
-        "A click on the start shows the whole of it with all curves.",
-        "No recording of these patients in the store.",
+        "Recordings", "All recordings of these patients. Start times are of "
+        "each recording's own clock. Click a start time to open the "
+        "recording.", "The database has no recordings of these patients.",
         {"patient": "patient", "_time": "start", "recording": "recording",
-         "duration_s": "length", "annotated": "annotated",
+         "duration_s": "duration", "annotated": "annotated",
          "seizures": "annotated seizures", "unscorable_s": "unscorable",
          "from": "", "to": ""},
         flux.recordings(patient=flux.PATIENTS))
@@ -133,15 +137,15 @@ def _recordings() -> Panel:
     return override(
         panel, ("patient", {"custom.width": 160}),
         ("start", {"unit": "dateTimeAsIso", "custom.width": 200,
-                   "links": [panels.link("Show this recording", **where)]}),
-        ("length", {"unit": "s"}), ("unscorable", {"unit": "s"}),
-        ("annotated seizures", {"noValue": "nobody looked"}))
+                   "links": [panels.link("Open this recording", **where)]}),
+        ("duration", {"unit": "s"}), ("unscorable", {"unit": "s"}),
+        ("annotated seizures", {"noValue": "not annotated"}))
 
 
 def _units() -> list[panels.Properties]:
     none = {"mappings": [panels.NOTHING]}
     return [
-        ("length", {"unit": "h", "decimals": 1}),
+        ("duration", {"unit": "h", "decimals": 1}),
         ("unscorable", {"unit": "percentunit", "decimals": 1}),
         ("sensitivity", {"unit": "percentunit", "decimals": 0, **none}),
         ("false alarms / 24 h", {"decimals": 2, **none}),

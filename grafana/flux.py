@@ -1,10 +1,10 @@
 """
-The questions that the dashboards ask, in Flux.
+The Flux queries of the dashboards.
 
-Names of measurements, fields and tags are looked up in `aura.influx.schema`:
-a question about what no exporter writes is a mistake here, not an empty
-panel. Ranges and equalities come first in each, so that the store answers
-them from its index and sends no more than what is drawn.
+Names of measurements, fields and tags are checked against
+`aura.influx.schema`, so a wrong name is an error here and not an empty panel.
+Each query starts with ranges and equalities, which InfluxDB answers from its
+index, and returns only the points that are drawn.
 """
 
 from collections.abc import Container
@@ -12,19 +12,19 @@ from collections.abc import Container
 from aura.influx import schema
 from aura.influx.schema import Measurement
 
-# As JSON a value is quoted and escaped as Flux quotes and escapes it.
+# JSON quotes and escapes a value in the same way as Flux.
 PATIENT, RECORDING, MODEL = (
     f"${{{name}:json}}" for name in ("patient", "recording", "model"))
-# Several patients, or all of them.
+# One or more patients, or all.
 PATIENTS = "/^${patient:regex}$/"
-# Each recording has its own clock: what lists recordings or events looks at
-# all times that nanoseconds can tell.
+# Each recording has its own clock, so queries that list recordings or events
+# cover all times that fit in nanoseconds.
 SHOWN = "start: v.timeRangeStart, stop: v.timeRangeStop"
 EVER = "start: 1677-09-22T00:00:00Z, stop: 2262-04-11T00:00:00Z"
 ONE = {"patient": PATIENT, "recording": RECORDING}
 MINUTE_NS, MS_NS = 60 * 10 ** 9, 10 ** 6
 RAW_NS = MINUTE_NS
-# Up to which length each zoom level is drawn: 9,000, 10,800 stretches.
+# Longest time range of each zoom level: 9,000 and 10,800 segments.
 LEVELS = (("100ms", 15 * MINUTE_NS), ("1s", 180 * MINUTE_NS), ("10s", None))
 MARGIN_MS = 60_000
 REGIONS = 1000
@@ -34,24 +34,24 @@ SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)\n"
 def read(measurement: Measurement, *fields: str, when: str = SHOWN,
          where: str = "", **tags: str) -> str:
     """
-    Begin a question: which points.
+    Start a query: select points.
 
     Parameters
     ----------
     measurement : Measurement
     *fields : str
-        Of these; of all where none is named.
+        Fields to select, by default all.
     when : str
         Arguments of ``range``.
     where : str
-        A further condition.
+        Another condition.
     **tags : str
-        Value of a tag as Flux, or a pattern between slashes.
+        Value of a tag in Flux, or a pattern between slashes.
 
     Raises
     ------
     KeyError
-        If the schema knows no such field or tag.
+        If the schema has no such field or tag.
     """
     for field in fields:
         _known(measurement, field, measurement.fields)
@@ -78,21 +78,21 @@ def _known(measurement: Measurement, name: str,
 
 
 def values(measurement: Measurement, tag: str, **tags: str) -> str:
-    """Values of a tag, from the index alone: no point is read."""
+    """Values of a tag, from the index only."""
     return (read(measurement, when=EVER, **tags)
             + f'  |> keep(columns: ["{tag}"])\n  |> group()\n'
             f'  |> distinct(column: "{tag}")\n')
 
 
 def windows(question: str, function: str) -> str:
-    """One value for each stretch that is drawn; none in a gap."""
+    """One value per interval that is drawn; no value in a gap."""
     return (question + "  |> aggregateWindow(every: v.windowPeriod, "
             f'fn: {function}, createEmpty: true, timeSrc: "_start")\n'
             '  |> keep(columns: ["_time", "_value", "_field"])\n')
 
 
 def rows(question: str, *keys: str) -> str:
-    """One row for each point, its fields as columns."""
+    """One row per point, with its fields as columns."""
     key = ", ".join(f'"{name}"' for name in ("_time", *keys))
     return (question + f"  |> pivot(rowKey: [{key}], "
             'columnKey: ["_field"], valueColumn: "_value")\n'
@@ -100,7 +100,7 @@ def rows(question: str, *keys: str) -> str:
 
 
 def ecg_envelope() -> str:
-    """Smallest and largest values, by the level that fits the length."""
+    """Minimum and maximum, at the zoom level for the time range."""
     level = ""
     for name, longest_ns in LEVELS:
         level += (f'if span <= {longest_ns} then "{name}" else '
@@ -111,7 +111,7 @@ def ecg_envelope() -> str:
 
 
 def ecg_raw() -> str:
-    """Samples, where they were exported and at most a minute is shown."""
+    """Exported samples, if at most one minute is shown."""
     return (f'{SPAN}level = if span <= {RAW_NS} then "{schema.RAW}" '
             'else "none"\n'
             + read(schema.ECG, "value", **ONE, resolution="level")
@@ -119,13 +119,14 @@ def ecg_raw() -> str:
 
 
 def regions(layer: str) -> str:
-    """Events of one layer as Grafana's annotations."""
+    """Annotations or alarms as Grafana annotations."""
+    noun = "alarm" if layer == schema.PREDICTED else "annotation"
     who = {"model": MODEL} if layer == schema.PREDICTED else {}
     return (rows(read(schema.EVENT, when=EVER, **ONE, layer=f'"{layer}"',
                       **who)) + _meeting()
             + "  |> map(fn: (r) => ({time: r._time, "
             "timeEnd: time(v: r.end_ns),\n"
-            f'      text: "{layer} " + string(v: r.number) + ", " + r.label + '
+            f'      text: "{noun} " + string(v: r.number) + ", " + r.label + '
             '", " + string(v: r.duration_s) + " s"'
             + (",\n      tags: r.outcome" if layer == schema.PREDICTED else "")
             + "}))\n"
@@ -134,7 +135,7 @@ def regions(layer: str) -> str:
 
 
 def unscorable_regions() -> str:
-    """Stretches about which nothing can be said, as annotations."""
+    """Unscorable segments as Grafana annotations."""
     return (rows(read(schema.UNSCORABLE, when=EVER, **ONE)) + _meeting()
             + "  |> map(fn: (r) => ({time: r._time, "
             "timeEnd: time(v: r.end_ns),\n"
@@ -144,13 +145,13 @@ def unscorable_regions() -> str:
 
 
 def _meeting() -> str:
-    """Only what meets the shown range, also where it begins before."""
+    """Keep rows that overlap the shown time range."""
     return ("  |> filter(fn: (r) => r.end_ns >= int(v: v.timeRangeStart)\n"
             "      and int(v: r._time) <= int(v: v.timeRangeStop))\n")
 
 
 def _jump(margin_ms: int) -> str:
-    """From and to of a link, as text that no unit changes."""
+    """Start and end for a link, as text so that Grafana applies no unit."""
     return ("  |> map(fn: (r) => ({r with\n"
             f"      from: string(v: int(v: r._time) / {MS_NS} - {margin_ms}),"
             f"\n      to: string(v: r.end_ns / {MS_NS} + {margin_ms})}}))\n"
@@ -158,10 +159,10 @@ def _jump(margin_ms: int) -> str:
 
 
 def recordings(**tags: str) -> str:
-    """Recordings with their whole length as a link."""
+    """Recordings, each with the time range for its link."""
     return rows(read(schema.RECORDING, when=EVER, **tags),
                 "patient", "recording") + (
-        # Not every Grafana takes a column of booleans.
+        # Some versions of Grafana reject a column of booleans.
         "  |> map(fn: (r) => ({r with annotated: "
         'if r.annotated then "yes" else "no"}))\n') + _jump(0)
 
@@ -173,7 +174,7 @@ def judged() -> str:
 
 
 def listed() -> str:
-    """Events of both layers of the recording, as they were given."""
+    """Annotations and alarms of the recording, before joining."""
     return rows(read(
         schema.EVENT, when=EVER, **ONE, where=f'r.layer == "{schema.ORIGINAL}"'
         f' or r.model == {MODEL}'), "recording", "layer") + _jump(MARGIN_MS)
@@ -184,10 +185,10 @@ COUNTS = ("tp", "fn", "fp")
 
 def counted(by: str, **tags: str) -> str:
     """
-    Sums of scores, and what follows from them.
+    Sums of scores, and the rates computed from them.
 
-    Rates are of annotated recordings only: where nobody looked, an alarm is
-    neither right nor false. None of them is made from no hour or no seizure.
+    Rates use annotated recordings only: without annotation an alarm is
+    neither true nor false. They are NaN without hours or seizures.
     """
     start = {"recordings": "0", "hours": "0.0", "scorable_hours": "0.0",
              "annotated_hours": "0.0", "alarms": "0",
@@ -218,7 +219,7 @@ def counted(by: str, **tags: str) -> str:
 
 
 def latency(by: str, **tags: str) -> str:
-    """Median over detected seizures from onset to the first alarm."""
+    """Median time from onset to first alarm, over detected seizures."""
     return (read(schema.AGREEMENT, "latency_s", when=EVER, **tags)
             + f'  |> group({f"""columns: ["{by}"]""" if by else ""})\n'
             '  |> median(method: "exact_mean")\n  |> group()\n'

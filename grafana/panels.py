@@ -1,4 +1,4 @@
-"""Panels of one look, each with a description and a word for no data."""
+"""Panels of one style, each with a description and a text for no data."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ SOURCE_UID, SOURCE_TYPE = "aura-influxdb", "influxdb"
 SOURCE = dashboard.DataSourceRef(SOURCE_TYPE, SOURCE_UID)
 REVIEW_UID, COHORT_UID = "aura-review", "aura-cohort"
 WIDTH = 24
-# What a panel or a variable may ask for: Grafana cuts an answer off at ten
-# times as many. A minute of raw ECG at 2 kHz fits.
+# Largest number of points per query; Grafana cuts off results at ten times
+# as many. One minute of raw ECG at 2 kHz fits.
 MOST_POINTS = 12_000
 NOTICE = "Research software, not a medical device"
 LONGEST_HOP_MS = 10_001.0
 NOTHING = dashboard.SpecialValueMap(dashboard.DashboardSpecialValueMapOptions(
     dashboard.SpecialValueMatch.NULL_AND_NAN,
     dashboard.ValueMappingResult("none", index=0)))
-OTHER_TIME = ("Nothing in this time range. Recordings have their own clock: "
+OTHER_TIME = ("No data in this time range. Each recording has its own clock: "
               "open one in the table Recordings.")
-# Okabe & Ito's colours, which colour-blind people tell apart, as in the
-# pictures of `aura predict`; the others show on light and dark ground.
+# Okabe & Ito's colours, which are safe for colour blindness, as in the
+# pictures of `aura predict`. The greys are visible in both themes.
 ORIGINAL, PREDICTED, UNSCORABLE = "#0072B2", "#D55E00", "#8793A0"
 HEART, BASELINE, PROBABILITY = "#56B4E9", "#E69F00", "#CC79A7"
 DETECTED, PLAIN = "#009E73", "#8793A0"
@@ -37,7 +37,7 @@ DETECTED, PLAIN = "#009E73", "#8793A0"
 
 @dataclass
 class FluxQuery(Dataquery):
-    """A question to the data source, as Grafana stores it."""
+    """A Flux query, as Grafana stores it."""
 
     ref: str
     query: str
@@ -54,7 +54,7 @@ class FluxQuery(Dataquery):
 
 
 class FluxTarget(dashboard.AnnotationTarget):
-    """The same behind an annotation; the schema has its own source only."""
+    """The query of an annotation; the SDK has no type for it."""
 
     def __init__(self, query: str) -> None:
         super().__init__()
@@ -69,16 +69,16 @@ Properties = tuple[str, dict[str, object]]
 
 
 def notice(content: str) -> Panel:
-    """The line on top."""
+    """The line at the top of a dashboard."""
     return (text.Panel().description(f"{NOTICE}.").transparent(True)
             .mode(TextMode.MARKDOWN).content(content).build())
 
 
 def trend(title: str, description: str, *queries: str) -> Panel:
     """
-    Curves over time, at most one point a second.
+    Curves over time, at most one point per second.
 
-    Gaps are gaps: only those shorter than the longest hop are bridged.
+    Lines bridge only gaps that are shorter than the longest step.
     """
     return _asking(
         timeseries.Panel().title(title).description(description)
@@ -102,13 +102,13 @@ def listing(title: str, description: str, empty: str, columns: dict[str, str],
     ----------
     title, description : str
     empty : str
-        Said where there is nothing.
+        Text shown if there are no rows.
     columns : dict of str to str
-        Heading of each column that is kept, in their order; those without a
-        heading are there for links, and not shown.
+        Heading of each column, in order. Columns without a heading are
+        hidden; links use them.
     *queries : str
     join : str
-        Column by which the answers of several queries are joined.
+        Column on which the results of several queries are joined.
     """
     panel = (table.Panel().title(title).description(description)
              .datasource(SOURCE).no_value(empty).show_header(True)
@@ -150,7 +150,7 @@ def _asking(panel: Panel, queries: tuple[str, ...]) -> Panel:
 
 
 def override(panel: Panel, *changes: Properties) -> Panel:
-    """Change properties of fields, by their shown names."""
+    """Change properties of fields, selected by their displayed names."""
     panel.field_config.overrides += [
         dashboard.DashboardFieldConfigSourceOverrides(
             dashboard.MatcherConfig("byName", name),
@@ -171,7 +171,7 @@ def curve(name: str, heading: str, shade: str,
 
 
 def link(title: str, **query: str) -> dashboard.DashboardLink:
-    """From a row to the time of a recording."""
+    """Link from a table row to the time range of a recording."""
     asked = "&".join(f"{key.replace('var_', 'var-')}={value}"
                      for key, value in query.items())
     return dashboard.DashboardLink(
@@ -179,12 +179,12 @@ def link(title: str, **query: str) -> dashboard.DashboardLink:
 
 
 def cell(name: str) -> str:
-    """Text of a column in the row of a link."""
+    """Value of a column in the row of a link."""
     return f"${{__data.fields.{name}}}"
 
 
 def words(**texts: tuple[str, str]) -> list[dashboard.ValueMap]:
-    """Texts and colours instead of values."""
+    """Text and colour for each value."""
     return [dashboard.ValueMap({
         value: dashboard.ValueMappingResult(shown, shade, index=at)
         for at, (value, (shown, shade)) in enumerate(texts.items())})]
@@ -193,12 +193,12 @@ def words(**texts: tuple[str, str]) -> list[dashboard.ValueMap]:
 def arrange(*lines: tuple[int, tuple[tuple[int, Panel], ...]]
             ) -> list[Panel | RowPanel]:
     """
-    Number panels and set them side by side, line below line.
+    Number the panels and place them in lines, from left to right.
 
     Parameters
     ----------
     *lines : tuple
-        Height of the line, and width and panel of each in it.
+        Height of a line, and its panels with their widths.
     """
     panels: list[Panel | RowPanel] = []
     y = 0
@@ -215,7 +215,7 @@ def arrange(*lines: tuple[int, tuple[tuple[int, Panel], ...]]
 
 def variable(name: str, description: str, query: str, *,
              several: bool = False) -> dashboard.VariableModel:
-    """A choice whose values come from the store, asked for on loading."""
+    """A variable whose values are queried when the dashboard loads."""
     choice = dashboard.VariableModel(
         type_val=dashboard.VariableType.QUERY, name=name,
         label=name.capitalize(), description=description, datasource=SOURCE,

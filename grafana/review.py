@@ -1,4 +1,4 @@
-"""Recording review: prediction and annotation on one time axis."""
+"""Dashboard "Recording review": alarms and annotations of one recording."""
 
 from grafana_foundation_sdk.models import dashboard
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
@@ -14,8 +14,8 @@ OUTCOMES = panels.words(
     TP=("detected", panels.DETECTED), FN=("missed", panels.ORIGINAL),
     FP=("false alarm", panels.PREDICTED))
 LAYERS = panels.words(
-    original=("original", panels.ORIGINAL),
-    predicted=("predicted", panels.PREDICTED))
+    original=("annotation", panels.ORIGINAL),
+    predicted=("alarm", panels.PREDICTED))
 
 
 def make() -> Dashboard:
@@ -31,7 +31,7 @@ def make() -> Dashboard:
     return Dashboard(
         uid=panels.REVIEW_UID, title="Recording review",
         description=f"{panels.NOTICE}. ECG, heart rate, probability and "
-        "quality of one recording, with annotated and predicted seizures.",
+        "quality of one recording, with its annotations and alarms.",
         tags=["aura"], timezone="utc", editable=False, refresh="",
         graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
@@ -49,11 +49,11 @@ def _variables() -> list[dashboard.VariableModel]:
     of_one = flux.ONE
     return [
         panels.variable(
-            "patient", "Alias of the patient, never a name.",
+            "patient", "Alias of the patient, not a name.",
             flux.values(schema.RECORDING, "patient")),
         panels.variable(
-            "recording", "Alias of the recording. The time range stays: open "
-            "it in the table Recordings to go there.",
+            "recording", "Alias of the recording. To go to its time range, "
+            "open it in the table Recordings.",
             flux.values(schema.RECORDING, "recording",
                         patient=flux.PATIENT)),
         panels.variable(
@@ -81,59 +81,60 @@ def _layers(quality: Panel) -> list[dashboard.AnnotationQuery]:
 
 def _notice() -> Panel:
     return panels.notice(
-        f"**{panels.NOTICE}.** Blue regions were annotated, orange ones "
-        "predicted by `${model}`. Zoom by dragging; times are UTC. Each "
-        "recording has its own clock: open it in the table below.")
+        f"**{panels.NOTICE}.** Blue regions are annotations, orange "
+        "regions are alarms of model `${model}`. Drag to zoom. Times are UTC. "
+        "Each recording has its own clock: open it in the table below.")
 
 
 def _recordings() -> Panel:
     panel = panels.listing(
-        "Recordings", "Recordings of this patient. A click on the start "
-        "shows the whole recording.",
-        "No recording of this patient, or no data in the store yet: run the "
+        "Recordings", "Recordings of this patient. Click a start time to "
+        "show the whole recording.",
+        "No recordings of this patient. If the database is empty, run the "
         "prediction solution with INFLUXDB_V2_* set.",
         {"_time": "start", "recording": "recording",
-         "duration_s": "length", "annotated": "annotated",
-         "seizures": "annotated seizures", "beats": "beats",
+         "duration_s": "duration", "annotated": "annotated",
+         "seizures": "annotated seizures", "beats": "R peaks",
          "unscorable_s": "unscorable", "channel": "channel",
          "fs_hz": "sampling rate", "from": "", "to": ""},
         flux.recordings(patient=flux.PATIENT))
     return override(
         panel,
         ("start", {"unit": "dateTimeAsIso", "custom.width": 200, "links": [
-            panels.link("Show this recording", **WHERE, **JUMP,
+            panels.link("Open this recording", **WHERE, **JUMP,
                         var_recording=cell("recording"))]}),
-        ("length", {"unit": "s"}), ("unscorable", {"unit": "s"}),
+        ("duration", {"unit": "s"}), ("unscorable", {"unit": "s"}),
         ("sampling rate", {"unit": "hertz"}),
-        ("annotated seizures", {"noValue": "nobody looked"}))
+        ("annotated seizures", {"noValue": "not annotated"}))
 
 
 def _ecg() -> Panel:
     panel = panels.trend(
-        "ECG", "Smallest and largest value of stretches of 0.1 s, 1 s or "
-        "10 s, by the length that is shown. Up to a minute the samples are "
-        "drawn too where they were exported: AURA_EXPORT_RAW says which. In "
-        "mV; where a recording does not say its unit, as it stands.",
+        "ECG", "Minimum and maximum per 0.1 s, 1 s or 10 s, depending on the "
+        "time range. Up to one minute, samples are drawn too if they were "
+        "exported (setting AURA_EXPORT_RAW). Values are in mV. If a recording "
+        "gives no unit, values are as stored in the file.",
         flux.ecg_envelope(), flux.ecg_raw())
     panel.interval, panel.max_data_points = None, panels.MOST_POINTS
     panel.field_config.defaults.unit = "mvolt"
     step = {"lineInterpolation": "stepAfter", "lineWidth": 0}
     return override(
         panel,
-        curve("min", "smallest", panels.PLAIN, **step),
-        curve("max", "largest", panels.PLAIN, fillBelowTo="min",
+        curve("min", "minimum", panels.PLAIN, **step),
+        curve("max", "maximum", panels.PLAIN, fillBelowTo="min",
               fillOpacity=45, **step),
         curve("value", "samples", panels.HEART, lineWidth=1))
 
 
 def _heart_rate() -> Panel:
     panel = panels.trend(
-        "Heart rate", "Mean of the last 10 s; the band reaches from the "
-        "median of the 5 min up to a minute ago to the 95th percentile of "
-        "the last 30 min. A seizure that shows rises out of it.",
+        "Heart rate", "Mean heart rate of the last 10 s. The band starts at "
+        "the baseline (median of 5 min, up to one minute ago) and ends at the "
+        "95th percentile of the last 30 min. A heart rate above the band may "
+        "indicate a seizure.",
         flux.windows(flux.read(schema.HEART_RATE, "bpm", "baseline_bpm",
                                "p95_bpm", **flux.ONE), "mean"))
-    panel.field_config.defaults.unit = "suffix: /min"
+    panel.field_config.defaults.unit = "suffix: bpm"
     panel.field_config.defaults.decimals = 0
     return override(
         panel,
@@ -145,9 +146,10 @@ def _heart_rate() -> Panel:
 
 def _probability() -> Panel:
     panel = panels.trend(
-        "Probability of a seizure", "Smoothed, with the threshold above "
-        "which an alarm is raised. Of a stretch that is drawn as one point "
-        "the largest value counts.",
+        "Probability of a seizure", "Smoothed probability, and the alarm "
+        "threshold. When zoomed out, each point is the largest value of its "
+        "interval. The probability is a score: 0.5 does not mean a 50 % "
+        "chance of a seizure.",
         flux.windows(flux.read(
             schema.PROBABILITY, "probability", "threshold",
             **flux.ONE, model=flux.MODEL), "max"))
@@ -163,8 +165,8 @@ def _probability() -> Panel:
 
 def _quality() -> Panel:
     panel = panels.trend(
-        "Quality", "Share of seconds that could be scored. Where it is 0 "
-        "nothing can be said; grey regions are unscorable as a whole.",
+        "Quality", "Share of seconds that could be scored. Where it is 0, the "
+        "model makes no prediction. Grey regions are unscorable.",
         flux.windows(flux.read(schema.QUALITY, "scorable", **flux.ONE),
                      "mean"))
     defaults = panel.field_config.defaults
@@ -177,37 +179,38 @@ def _quality() -> Panel:
 
 def _judged() -> Panel:
     panel = panels.listing(
-        "Agreement", "Detected and missed seizures and false alarms as "
-        "SzCORE counts them: joined and cut, 30 s before to 60 s after "
-        "count. A click on the onset goes there, with a minute around.",
-        "Nothing to compare: nobody annotated this recording, or neither "
-        "layer has a seizure.",
-        {"_time": "onset", "outcome": "outcome", "duration_s": "length",
-         "latency_s": "latency", "matches": "predicted events",
+        "Agreement", "Detected seizures, missed seizures and false alarms as "
+        "SzCORE counts them: events are joined and split, and the tolerance "
+        "is 30 s before and 60 s after a seizure. Click an onset to go there, "
+        "with one minute on either side.",
+        "No results: the recording is not annotated, or it has neither "
+        "annotated seizures nor alarms.",
+        {"_time": "onset", "outcome": "outcome", "duration_s": "duration",
+         "latency_s": "latency", "matches": "matching alarms",
          "from": "", "to": ""}, flux.judged())
-    return override(panel, _onset(), *_lengths("length", "latency"),
+    return override(panel, _onset(), *_lengths("duration", "latency"),
                     ("outcome", _coloured(OUTCOMES)))
 
 
 def _listed() -> Panel:
     panel = panels.listing(
-        "Events", "Both layers as they were given. A click on the onset "
-        "goes there, with a minute around.",
-        "No seizure was annotated or predicted.",
-        {"_time": "onset", "layer": "layer", "number": "number",
-         "duration_s": "length", "label": "label",
+        "Events", "Annotations and alarms, before joining and splitting. "
+        "Click an onset to go there, with one minute on either side.",
+        "The recording has no annotations and no alarms.",
+        {"_time": "onset", "layer": "type", "number": "number",
+         "duration_s": "duration", "label": "label",
          "confidence": "confidence", "outcome": "outcome",
          "from": "", "to": ""}, flux.listed())
     return override(
-        panel, _onset(), *_lengths("length"),
-        ("layer", _coloured(LAYERS)), ("outcome", _coloured(OUTCOMES)),
+        panel, _onset(), *_lengths("duration"),
+        ("type", _coloured(LAYERS)), ("outcome", _coloured(OUTCOMES)),
         ("confidence", {"decimals": 2}))
 
 
 def _onset() -> panels.Properties:
     return "onset", {
         "unit": "dateTimeAsIso", "custom.width": 200,
-        "links": [panels.link("Go there", **WHERE, **JUMP,
+        "links": [panels.link("Go to this event", **WHERE, **JUMP,
                               var_recording="${recording:percentencode}")]}
 
 

@@ -1,10 +1,10 @@
 """
-Make the two tokens that are not the administrator's.
+Create the InfluxDB tokens of the exporter and of Grafana.
 
     python -m grafana.tokens --admin-token secrets/influxdb-token --out secrets
 
-The exporter may write and make buckets; Grafana may only read. Each becomes
-a file that only you can read.
+The exporter may write and create buckets; Grafana may only read. Each token
+is written to a file that only you can read.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from influxdb_client.domain.permission_resource import PermissionResource
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-# Nothing of the client is typed.
+# The client has no type hints.
 _CLIENT: Any = InfluxDBClient
 _AUTHORIZATION: Any = Authorization
 _PERMISSION: Any = Permission
@@ -29,26 +29,26 @@ RIGHTS = {"exporter-token": ("read", "write"), "grafana-token": ("read",)}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Ask the server for the tokens; 1 if it does not give them."""
+    """Create the tokens; return 1 if the server refuses."""
     parser = argparse.ArgumentParser(
         prog="python -m grafana.tokens",
-        description="Make a token for the exporter and one for Grafana.")
+        description="Create a token for the exporter and one for Grafana.")
     parser.add_argument("--url", default="http://localhost:8086")
     parser.add_argument("--org", default="aura")
     parser.add_argument("--admin-token", type=Path, required=True,
                         metavar="FILE", help="file with the first token")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="folder that gets exporter-token and "
-                        "grafana-token; what is there already stays")
+                        help="folder for exporter-token and "
+                        "grafana-token; existing files are kept")
     given = parser.parse_args(argv)
     try:
         made = make(given.url, given.org, given.admin_token, given.out)
     except ApiException as error:
-        print(f"{given.url} answers {error.status}: is --admin-token the "
-              "token that InfluxDB was set up with?", file=sys.stderr)
+        print(f"{given.url} returned status {error.status}. Is --admin-token "
+              "the token that InfluxDB was set up with?", file=sys.stderr)
         return 1
     except (HTTPError, OSError, LookupError) as error:
-        print(f"no tokens: {error}", file=sys.stderr)
+        print(f"cannot create the tokens: {error}", file=sys.stderr)
         return 1
     for path in made:
         print(f"{path}: written")
@@ -57,21 +57,21 @@ def main(argv: list[str] | None = None) -> int:
 
 def make(url: str, org: str, admin: Path, out: Path) -> list[Path]:
     """
-    Write the tokens whose files are not there.
+    Create the tokens whose files do not exist.
 
     Parameters
     ----------
     url, org : str
-        Server and organisation.
+        URL and organisation of the server.
     admin : Path
-        File that holds the token that may make others.
+        File with the administrator's token.
     out : Path
-        Folder of the files.
+        Folder for the token files.
 
     Returns
     -------
     list of Path
-        The files that were written.
+        The written files.
     """
     made = []
     with _CLIENT(url, admin.read_text("utf-8").strip(), org=org) as client:

@@ -23,8 +23,8 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from aura.platform.blocks import BLOCKS
-from aura.rpc.contract import check_all
+from aura.blocks import BLOCKS
+from aura.platform.proto_rules import check_all
 
 ROOT = Path(__file__).resolve().parents[1]
 # The folder of the module that is generated, so that its import is absolute.

@@ -8,8 +8,8 @@ from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
 from aura.stages.influx_exporter import ExportStage
 from aura.stages.predictor import PredictionStage
+from aura.stages.run_layout import Workspace
 from aura.stages.trainer import TrainingStage
-from aura.stages.workspace import Workspace
 
 
 class Chain:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from aura import features
-from aura.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation.cases import Case
+from aura.ecg import features
+from aura.ecg.baseline import HeartRate, ratio_to_recent_median
+from aura.evaluation.case import Case
 from tests.learning_examples import example
 
 

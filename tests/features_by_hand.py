@@ -1,15 +1,15 @@
 """
 The features of one row from their definitions, a window at a time.
 
-Written from the definitions and independent of `aura.hrv` and
-`aura.baseline`; slow, and the oracle of both.
+Written from the definitions and independent of `aura.ecg.hrv` and
+`aura.ecg.baseline`; slow, and the oracle of both.
 """
 
 import numpy as np
 from scipy import signal as sps
 
-from aura import features
-from aura.rr import rr_series
+from aura.ecg import features
+from aura.ecg.rr import rr_series
 
 
 class Oracle:

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import annotations, catalogue, intake
+from aura.annotations import wfdb as wfdb_file
+from aura.annotations.events import settle
+from aura.annotations.formats import FORMATS, adapt
+from aura.dataset import beat_files, find, read, sidecars
 from aura.errors import AuraError
-from aura.formats import beat_series, sidecars, wfdb_marks
-from aura.formats.table import FORMATS, adapt
+from aura.folder import Folder
 from aura.recording import Recording
-from aura.workspace import Folder
 from tests.edf_builder import plus, tal
 from tests.fuzz_child import INPUT_S, MEMORY_BYTES
 
@@ -129,7 +130,7 @@ SOUND = {
     (32 << 10 | 5).to_bytes(2, "little")
     + (33 << 10 | 900).to_bytes(2, "little") + bytes(2),
     "times.seize": b"r 00:00:10 00:00:20\n",
-    "r.beats.csv": beat_series.write(np.arange(1, 60) * 0.8),
+    "r.beats.csv": beat_files.write(np.arange(1, 60) * 0.8),
     "rr_r.csv.gz": gzip.compress(
         b"rr_ms\n" + b"800\n" * 60, mtime=0)}
 
@@ -154,8 +155,8 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 def judge(name: str, content: bytes, folder: Folder) -> None:
     """Read one input as a run would, and hold what is taken to its word."""
-    for candidate in catalogue.find(folder):
-        outcome = intake.examine(folder, candidate)
+    for candidate in find.find(folder):
+        outcome = read.examine(folder, candidate)
         assert all(p.text.isprintable() for p in outcome.problems), outcome
         if not isinstance(outcome, Recording):
             assert [p.level for p in outcome.problems] == ["error"]
@@ -164,7 +165,7 @@ def judge(name: str, content: bytes, folder: Folder) -> None:
         assert all(0 <= e.onset_s <= e.end_s <= outcome.duration_s + 1e-6
                    for e in outcome.events)
         if outcome.fs_hz is None:
-            series = intake.read_beats(folder, outcome)
+            series = read.read_beats(folder, outcome)
             assert np.all(np.diff(series.time_s) > 0)
             assert series.duration_s == outcome.duration_s
     if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
@@ -175,14 +176,14 @@ def _convert(name: str, content: bytes) -> None:
     """What is read is written in every format, and read from there."""
     try:
         document = sidecars.read(name, content, "r", None, 256.0)
-        if name.endswith(wfdb_marks.SUFFIXES):
-            wfdb_marks.marks(content)
+        if name.endswith(wfdb_file.SUFFIXES):
+            wfdb_file.marks(content)
     except AuraError as error:
         assert error.rule.startswith("annotations."), error
         return
     if document is None:
         return
-    annotations.settle(document.events(), 60.0)
+    settle(document.events(), 60.0)
     for made in FORMATS.values():
         adapted, _ = adapt(document, made)
         if made.write is not None:

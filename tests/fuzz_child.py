@@ -12,9 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from aura import catalogue, intake
+from aura.dataset import find, read
+from aura.folder import Folder
 from aura.recording import Recording
-from aura.workspace import Folder
 from tests.odd_recordings import corpus
 
 MEMORY_BYTES = 512 * 2**20
@@ -60,14 +60,14 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 def judge(folder: Folder) -> None:
     """Examine the one input, and read all of it if it is taken."""
-    (candidate,) = catalogue.find(folder)
-    outcome = intake.examine(folder, candidate)
+    (candidate,) = find.find(folder)
+    outcome = read.examine(folder, candidate)
     assert all(p.text.isprintable() for p in outcome.problems)
     if not isinstance(outcome, Recording):
         assert [p.level for p in outcome.problems] == ["error"]
         return
     assert {p.level for p in outcome.problems} <= {"warning"}
-    with intake.open_signal(folder, outcome) as opened:
+    with read.open_signal(folder, outcome) as opened:
         count = min(opened.sample_count, 10**6)
         samples = opened.read(opened.sample_count - count,
                               opened.sample_count)

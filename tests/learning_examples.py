@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aura.forest import Example
+from aura.detector.forest import Example
 from aura.recording import Event
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from aura.rhythm import Surge
-from aura.synthetic import ecg
+from aura.synthetic.heart import Surge
+from aura.synthetic.waveform import ecg
 from tests.edf_builder import Channel, plus, tal
 
 RATE = 256

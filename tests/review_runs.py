@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import tables
-from aura.formats import bids
+from aura.annotations import bids
+from aura.folder import Folder
 from aura.recording import Event
 from aura.review.opening import beside_predictions
 from aura.runners import local
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.workspace import Input, Workspace
-from aura.workspace import Folder
+from aura.stages.run_layout import Input, Workspace
 from tests.patients import record
 
 THRESHOLD = 0.75

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from aura import intake, tables
-from aura.identity import alias
+from aura.dataset import read as dataset_read
+from aura.dataset.patients import alias
 from aura.influx import schema
 from aura.influx.points import Series
-from aura.scoring import score
-from aura.stages import manifest
+from aura.scoring.score import score
+from aura.stages import manifest, tables
 from tests.dashboards import ALL, COHORT, REVIEW, filled, panel, questions
 
 SECONDS = 600
@@ -214,5 +214,5 @@ def series(rows, field):
 
 
 def samples(run, held):
-    with intake.open_signal(run.input, held.recording) as signal:
+    with dataset_read.open_signal(run.input, held.recording) as signal:
         return signal.fs_hz, signal.read(0, signal.sample_count)

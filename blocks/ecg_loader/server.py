@@ -8,7 +8,7 @@ from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.rpc.aura_pb2_grpc import EcgLoaderServicer
 from aura.settings import Settings
 from aura.stages.ecg_loader import EcgSource
-from aura.stages.workspace import Workspace
+from aura.stages.run_layout import Workspace
 
 
 class EcgLoader(EcgLoaderServicer):

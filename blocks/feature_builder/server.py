@@ -8,7 +8,7 @@ from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.rpc.aura_pb2_grpc import FeatureBuilderServicer
 from aura.settings import Settings
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.workspace import Workspace
+from aura.stages.run_layout import Workspace
 
 
 class FeatureBuilder(FeatureBuilderServicer):

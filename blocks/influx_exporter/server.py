@@ -9,7 +9,7 @@ from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.rpc.aura_pb2_grpc import InfluxExporterServicer
 from aura.settings import Settings
 from aura.stages.influx_exporter import ExportStage
-from aura.stages.workspace import Workspace
+from aura.stages.run_layout import Workspace
 
 
 class InfluxExporter(InfluxExporterServicer):
@@ -24,7 +24,7 @@ class InfluxExporter(InfluxExporterServicer):
             Workspace.shared(shared, settings), settings)
         if settings.web_port:
             # Whoever does not want the page does not wait for its imports.
-            from aura.review.server import serve_share
+            from aura.review.app import serve_share
             serve_share(shared, settings, os.environ)
 
     def export(self, request: PredictionTable,

@@ -8,7 +8,7 @@ from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.rpc.aura_pb2_grpc import SeizurePredictorServicer
 from aura.settings import Settings
 from aura.stages.predictor import PredictionStage
-from aura.stages.workspace import Workspace
+from aura.stages.run_layout import Workspace
 
 
 class SeizurePredictor(SeizurePredictorServicer):

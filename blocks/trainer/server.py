@@ -7,8 +7,8 @@ import grpc
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.rpc.aura_pb2_grpc import SeizureTrainerServicer
 from aura.settings import Settings
+from aura.stages.run_layout import Workspace
 from aura.stages.trainer import TrainingStage
-from aura.stages.workspace import Workspace
 
 
 class SeizureTrainer(SeizureTrainerServicer):

@@ -19,10 +19,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from aura.review.app import Server
 from aura.review.desk import Desk
 from aura.review.guard import Access
 from aura.review.opening import beside_predictions
-from aura.review.server import Server
 from aura.runners import local
 
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ Research software, not a medical device.
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Recordings and calls run side by side. BLAS threads inside each of them
 # fight for the same processors: four times the time on 2 cores, and calls of

@@ -107,7 +107,7 @@ class Recording:
     path : str
         Location relative to the input folder, with ``/``.
     patient : str
-        Alias of the patient (see `aura.identity`); never a name.
+        Alias of the patient (see `aura.dataset.patients`); never a name.
     channels : tuple of str
         Labels of all channels of the file.
     channel : str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aura.errors import AuraError, InvalidInputError, MissingError
-from aura.workspace import Folder
+from aura.folder import Folder
 
 SHARED_FOLDER_DEFAULT = "/data/shared"
 CONFIG_FILE = "config.toml"

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from aura.recording import Event
+from aura.review.app import PageServer
 from aura.review.desk import Desk
 from aura.review.guard import Access
-from aura.review.server import Server
 from tests.browser.pages import HOSTILE
 from tests.review_runs import alarm, make_run, opened
 
@@ -66,7 +66,7 @@ def serve():
 
     def start(out):
         desk = Desk(opened(out))
-        server = Server(desk, Access(), 0)
+        server = PageServer(desk, Access(), 0)
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread))

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from aura.recording import Event
-from aura.synthetic import ecg
+from aura.synthetic.waveform import ecg
 from tests.browser.pages import (
     as_reviewer,
     chosen,
@@ -83,9 +83,9 @@ def inked(page, row, span, view, least=20):
 def test_beats_alone_are_reviewed_like_an_ecg(browse, serve, kinds):
     site, page = serve(kinds), browse()
     open_case(page, site, "rr.beats.csv")
-    expect(page.locator(".row.ecg")).to_contain_text(
-        "This recording holds beats only")
-    expect(chosen(page)[0]).to_contain_text("found")
+    expect(page.locator(".row.ecg .absent")).to_have_attribute(
+        "data-rule", "review.beats_only")
+    expect(chosen(page)[0]).to_contain_text("detected")
     expect(page.locator(".reasons li").first).to_be_visible()
     page.keyboard.press("5")
     inked(page, "rate", (20, 280), (0, 600))
@@ -99,17 +99,16 @@ def test_beats_alone_are_reviewed_like_an_ecg(browse, serve, kinds):
     untroubled(page, site)
 
 
-def test_a_signal_that_cannot_be_scored_says_that_silence_means_nothing(
-        browse, serve, kinds):
+def test_an_unscorable_recording_has_a_notice(browse, serve, kinds):
     site, page = serve(kinds), browse()
     open_case(page, site, "lost.edf")
     expect(page.locator(".heading")).to_contain_text("100 % unscorable")
-    expect(page.locator(".notice").first).to_contain_text(
-        "says nothing about seizures")
+    expect(page.locator(".notice[data-about=unscorable]")).to_be_visible()
     expect(page.locator(".row.rate .body")).to_have_attribute(
-        "aria-label", "0:00:00 to 0:02:00: no heart rate known")
+        "aria-label", "0:00:00 to 0:02:00: heart rate unknown")
     page.keyboard.press("n")
-    expect(page.locator("#said")).to_contain_text("There is no")
+    expect(page.locator("#said")).to_contain_text(
+        "There is no disagreement")
     untroubled(page, site)
 
 
@@ -136,11 +135,10 @@ def test_a_recording_that_was_not_predicted_can_still_be_reviewed(
     site, page = serve(kinds), browse()
     page.goto(site.address)
     expect(page.locator("tr", has_text="asked.edf")).to_contain_text(
-        "not predicted")
+        "no prediction")
     page.get_by_role("link", name="asked.edf").click()
-    expect(page.locator(".row.chance")).to_contain_text(
-        "has not been predicted")
-    expect(chosen(page)[0]).to_contain_text("not compared")
+    expect(page.locator(".row.chance .absent")).to_be_visible()
+    expect(chosen(page)[0]).to_contain_text("not scored")
     as_reviewer(page)
     page.keyboard.press("x")
     expect(state(page)).to_contain_text("rejected")

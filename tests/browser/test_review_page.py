@@ -43,7 +43,7 @@ def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
     page.get_by_label("Duration (s)").fill("12.5")
     page.get_by_label("Label").fill("発作 приступ")
     page.get_by_label("Note").fill("left arm")
-    page.get_by_role("button", name="Save the change").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator(".trail li")).to_have_count(1)
     page.reload()
     settled(page)
@@ -93,7 +93,7 @@ def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
     page.keyboard.press("x")
     expect(state(page)).to_contain_text("rejected")
     page.keyboard.press("u")
-    expect(state(page)).to_contain_text("not decided")
+    expect(state(page)).to_contain_text("undecided")
     page.keyboard.press("e")
     expect(page.get_by_label("Onset")).to_be_focused()
     page.keyboard.type("0:01:30.0")
@@ -154,7 +154,7 @@ def test_a_drag_of_the_bar_changes_the_event(browse, serve, run):
     page.mouse.move(at(150), box["y"] + 60, steps=8)
     page.mouse.up()
     expect(onset).to_have_value(re.compile(r"0:02:1[3-6]\.\d"))
-    page.get_by_role("button", name="Save the change").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator(".trail li")).to_have_count(1)
     step = json.loads((site.reviews / "log/one.jsonl").read_text(
         "utf-8").splitlines()[1])
@@ -179,7 +179,8 @@ def test_two_tabs_do_not_lose_one_anothers_decisions(browse, serve, run):
     posts.wait()
     for held in (news, posts):
         held.free()
-    expect(other.locator(".toast")).to_contain_text("changed meanwhile")
+    expect(other.locator(".toast")).to_have_attribute(
+        "data-rule", "review.conflict")
     expect(state(other)).to_contain_text("by Ana")
     other.keyboard.press("n")
     other.keyboard.press("x")
@@ -198,7 +199,7 @@ def test_hostile_labels_are_text(browse, serve, run):
     as_reviewer(page, HOSTILE)
     page.get_by_label("Note").fill(HOSTILE)
     page.get_by_label("Label").fill(HOSTILE[:60])
-    page.get_by_role("button", name="Save the change").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator(".trail")).to_contain_text(f"by {HOSTILE}")
     assert page.locator("main img, main script, main b > b").count() == 0
     page.wait_for_timeout(300)
@@ -310,16 +311,17 @@ def test_one_file_shows_the_same_without_a_server(
     untroubled(page)
 
 
-@pytest.mark.parametrize("name, told", [
-    ("blank.edf", "Nobody annotated this recording"),
-    ("flat.edf", "No events")])
+@pytest.mark.parametrize("name, notices, sought", [
+    ("blank.edf", 1, "alarm"), ("flat.edf", 0, "disagreement")])
 def test_recordings_without_events_are_shown(
-        browse, serve, run, name, told):
+        browse, serve, run, name, notices, sought):
     site, page = serve(run), browse()
     open_case(page, site, name)
-    expect(page.locator("main")).to_contain_text(told)
+    expect(page.locator(".notice[data-about=not-annotated]")).to_have_count(
+        notices)
+    expect(page.locator(".event")).to_have_count(0)
     page.keyboard.press("n")
-    expect(page.locator("#said")).to_contain_text("There is no")
+    expect(page.locator("#said")).to_contain_text(f"There is no {sought}")
     untroubled(page, site)
 
 
@@ -330,9 +332,8 @@ def test_a_moved_recording_and_lost_tables_are_told(browse, serve, run):
     (batch / "predictions.parquet").write_bytes(b"")
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
-    expect(page.locator(".row.ecg")).to_contain_text(
-        "The waveform cannot be shown")
-    expect(page.locator(".notice").first).to_contain_text("warning")
+    expect(page.locator(".row.ecg .absent")).to_be_visible()
+    expect(page.locator(".notice[data-about=warnings]")).to_be_visible()
     expect(page.locator(".event")).to_have_count(4)
     untroubled(page, site)
 

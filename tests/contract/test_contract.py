@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aura.platform.blocks import BLOCKS
-from aura.rpc.contract import check, check_all
+from aura.blocks import BLOCKS
+from aura.platform.proto_rules import check, check_all
 
 ROOT = Path(__file__).parents[2]
 MODELS = {block.name: (ROOT / "blocks" / block.folder / "model.proto")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = {"ecg_loader": "ecg-loader", "feature_builder": "feature-builder",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from aura import cli
+from aura.blocks import BLOCKS
 from aura.platform import blueprint
-from aura.platform.blocks import BLOCKS
+from aura.platform.bundle import SHARED_FOLDER, SHARED_FOLDER_ENV
 from aura.platform.onboarding import LONGEST_NAME
-from aura.platform.solution import SHARED_FOLDER, SHARED_FOLDER_ENV
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/platform.md").read_text("utf-8")

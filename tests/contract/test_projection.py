@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 from aura.rpc import aura_pb2
 
 ROOT = Path(__file__).parents[2]

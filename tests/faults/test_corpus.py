@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from aura import catalogue, intake
-from aura.workspace import Folder
+from aura.dataset import find, read
+from aura.folder import Folder
 from tests.odd_recordings import corpus
 
 CASES = corpus()
@@ -18,8 +18,8 @@ def inspect(folder, case):
     for name, content in case.beside.items():
         (folder / name).write_bytes(content)
     inside = Folder(folder)
-    (candidate,) = catalogue.find(inside)
-    return intake.report(inside, candidate)
+    (candidate,) = find.find(inside)
+    return read.report(inside, candidate)
 
 
 def test_the_corpus_is_large():

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
+from aura.edf.tal import read_timeline
 from aura.errors import AuraError
-from aura.tal import read_timeline
 from tests.edf_builder import Channel, File, heart
 
 ROOT = Path(__file__).parents[2]

@@ -26,20 +26,20 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from aura import artefact, trees
-from aura.artefact import Model, load, save
+from aura.detector import trees
+from aura.detector.model import Model, load_model, save_model
 
 CHILD = """
 import json, os, resource, signal, sys
 from pathlib import Path
 import numpy as np
-from aura.artefact import load, predict_probability
+from aura.detector.model import load_model, predict_probability
 from aura.errors import AuraError
 import skops.io
 
 def verdict(folder):
     try:
-        model = load(Path(folder))
+        model = load_model(Path(folder))
         predict_probability(model, np.zeros((100, 6), np.float32))
         return "loaded"
     except AuraError as error:
@@ -84,7 +84,7 @@ def good_files() -> dict[str, bytes]:
     model = Model(forest, "schema", tuple("abcdef"), ("ms",) * 6, 1.0,
                   (10.0, 60.0), {"threshold": .5}, {"seed": 1})
     with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder), model)
+        save_model(Path(folder), model)
         return {path.name: path.read_bytes()
                 for path in Path(folder).iterdir()}
 
@@ -557,8 +557,8 @@ def test_there_are_enough_artefacts():
 def test_only_the_tree_check_sees_a_tampered_tree(
         tmp_path, monkeypatch, name):
     TREE[name](Artefact(tmp_path / "model"))
-    monkeypatch.setattr(artefact.trees, "check", lambda *args: None)
-    assert load(tmp_path / "model").features == tuple("abcdef")
+    monkeypatch.setattr(trees, "check", lambda *args: None)
+    assert load_model(tmp_path / "model").features == tuple("abcdef")
 
 
 def test_the_canary_would_have_sung(tmp_path):

@@ -14,10 +14,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aura.runners import containers
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 from aura.errors import AuraError
 from aura.rpc import aura_pb2_grpc
+from aura.runners import containers
 from blocks import images
 
 # With --import-mode=importlib a test cannot import what lies beside it.
@@ -197,7 +197,7 @@ def run_block(engine, built, network):
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
     """A shared folder with synthetic patients to learn from and to judge."""
-    from aura.cohort import write_cohort
+    from aura.synthetic.cohort import write_cohort
     shared = tmp_path_factory.mktemp("cohort") / "shared"
     shared.mkdir()
     write_cohort(shared / "training", patients=3, hours=0.25, seed=1)

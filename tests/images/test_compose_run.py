@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TAG, opened, until
 
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 
 pytestmark = pytest.mark.images
 

@@ -8,7 +8,7 @@ import pytest
 from packaging.markers import Marker, default_environment
 from packaging.utils import canonicalize_name
 
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 
 pytestmark = pytest.mark.images
 

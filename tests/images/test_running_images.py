@@ -10,11 +10,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from aura.blocks import BLOCKS, named, offering
 from aura.platform import blueprint
-from aura.runners import orchestrator
-from aura.platform.blocks import BLOCKS, named, offering
 from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
+from aura.runners import orchestrator
 from aura.settings import Settings
 from blocks import images
 from conftest import BASE, LONGEST_S, SOAK, opened

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aura.cohort import write_cohort
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 from aura.runners import local
 from aura.settings import Settings
+from aura.synthetic.cohort import write_cohort
 from blocks import images
 
 pytestmark = pytest.mark.images

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from aura.errors import PreconditionError, UnavailableError
-from aura.influx import delivery as delivery_module
-from aura.influx import packed
+from aura.folder import Folder
+from aura.influx import chunks as chunk_files, delivery as delivery_module
 from aura.influx.delivery import Delivery
 from aura.influx.earlier import Earlier
 from aura.influx.lineprotocol import encode
-from aura.influx.server import Server
+from aura.influx.store import Store
 from aura.influx.target import Target
-from aura.workspace import Folder
 from tests import fault_server
 from tests.fault_server import once, serving, status
 
@@ -54,12 +53,12 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK_LINES", 50)
+    monkeypatch.setattr(chunk_files, "CHUNK_LINES", 50)
 
 
 def pack(folder, text):
     with folder.replace(PATH) as stream:
-        packed.write(stream, [text])
+        chunk_files.write(stream, [text])
     return set(text.split(b"\n")[:-1])
 
 
@@ -67,7 +66,7 @@ def deliver(folder, url, patience_s=100.0, timeout_s=30.0, **more):
     """(ledger, clock) of a delivery; the clock is the test's own."""
     clock = Clock()
     target = Target(url, "aura", "ecg", "the-token")
-    server = Server(target, timeout_s)
+    server = Store(target, timeout_s)
     try:
         sender = Delivery(server, target.name, patience_s,
                           sleep=clock.sleep, clock=clock)
@@ -231,7 +230,7 @@ def test_waits_grow_differ_and_stay_below_the_patience(folder):
     with serving(status(503)) as store:
         for _ in range(2):
             clock = Clock()
-            server = Server(Target(store.url, "o", "b"))
+            server = Store(Target(store.url, "o", "b"))
             with pytest.raises(UnavailableError):
                 Delivery(server, "t", 300.0, sleep=clock.sleep,
                          clock=clock).send(folder, PATH)
@@ -368,21 +367,21 @@ def test_a_file_is_one_gzip_file_whose_members_are_chunks(folder):
     content = folder.read(PATH)
     assert gzip.decompress(content) == text
     with folder.open(PATH) as stream:
-        chunks = list(packed.read(stream))
+        chunks = list(chunk_files.read(stream))
         assert [chunk.lines for chunk in chunks] == [50, 50, 50, 20]
         assert b"".join(chunk.packed for chunk in chunks) == content
-        assert [chunk.text for chunk in packed.read(
+        assert [chunk.text for chunk in chunk_files.read(
             stream, chunks[1].end)] == [c.text for c in chunks[2:]]
 
 
 def test_long_lines_make_small_chunks(folder, monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(chunk_files, "CHUNK_BYTES", 1000)
     lines = [b"m v=%d 1\n" % number for number in range(300)]
     lines[7] = b'm t="' + b"x" * 5000 + b'" 1\n'
     with folder.replace(PATH) as stream:
-        packed.write(stream, [b"".join(lines[:9]), b"".join(lines[9:])])
+        chunk_files.write(stream, [b"".join(lines[:9]), b"".join(lines[9:])])
     with folder.open(PATH) as stream:
-        chunks = [chunk.text for chunk in packed.read(stream)]
+        chunks = [chunk.text for chunk in chunk_files.read(stream)]
     assert b"".join(chunks) == b"".join(lines)
     assert sorted(map(len, chunks))[-2] <= 1000 and lines[7] in chunks
 

@@ -16,18 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aura.agreement import agree
 from aura.errors import PreconditionError
-from aura.influx import earlier, packed, points, schema
+from aura.folder import Folder
+from aura.influx import chunks, earlier, points, schema
 from aura.influx.delivery import Delivery
 from aura.influx.lineprotocol import encode
 from aura.influx.points import Series
-from aura.influx.server import Server
+from aura.influx.store import Store
 from aura.influx.target import Target
 from aura.recording import ArraySignal, Event, Recording
-from aura.scoring import score
-from aura.synthetic import ecg
-from aura.workspace import Folder
+from aura.scoring.agreement import agree
+from aura.scoring.score import score
+from aura.synthetic.waveform import ecg
 from tests.lines import parse
 from tests.stored_points import flat, read_back
 
@@ -79,8 +79,8 @@ def some_points(begin=BEGIN):
 def send(tmp_path, target, text, replaced=()):
     folder = Folder(tmp_path)
     with folder.replace("0000.lp.gz") as stream:
-        packed.write(stream, [text])
-    server = Server(target)
+        chunks.write(stream, [text])
+    server = Store(target)
     try:
         return Delivery(server, target.name, 60.0).send(
             folder, "0000.lp.gz", again=True, earlier=replaced)

@@ -11,8 +11,8 @@ from manifests import K8S
 from patience import until
 
 from aura import cli
-from aura.cohort import write_cohort
-from aura.platform.solution import CLAIM, ORCHESTRATOR, SHARED_FOLDER
+from aura.platform.bundle import CLAIM, ORCHESTRATOR, SHARED_FOLDER
+from aura.synthetic.cohort import write_cohort
 
 pytestmark = pytest.mark.k8s
 

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from manifests import ROOT, read
 
-from aura.platform import blueprint, solution
-from aura.platform.blocks import BLOCKS, offering
+from aura.blocks import BLOCKS, offering
+from aura.platform import blueprint
+from aura.platform.bundle import SHARED_FOLDER_ENV, addresses
 from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")
@@ -49,7 +50,7 @@ def test_a_block_has_time_to_end_and_is_asked_for_its_health(name):
     assert int(service["stop_grace_period"].rstrip("s")) > Endpoint.grace_s
     assert service["healthcheck"]["test"] == [
         "CMD", "python", "-m", "aura.rpc.health"]
-    shared = service["environment"][solution.SHARED_FOLDER_ENV]
+    shared = service["environment"][SHARED_FOLDER_ENV]
     assert [volume.rpartition(":")[2] for volume in service["volumes"]] == [
         shared]
 
@@ -65,8 +66,8 @@ def test_a_run_waits_for_the_blocks_of_its_blueprint(name):
     assert service["entrypoint"] == ["python", "-m", "aura", "run", name]
     given, target, _ = service["volumes"][1].split(":")
     assert f"--connect={target}" in service["command"]
-    addresses = solution.addresses((ROOT / given).read_text("utf-8"), plan)
-    assert set(addresses.values()) == {
+    found = addresses((ROOT / given).read_text("utf-8"), plan)
+    assert set(found.values()) == {
         f"{block}:{Endpoint.port}" for block in wanted}
 
 

@@ -23,9 +23,10 @@ from manifests import (
 )
 from pod_rules import hardened, pod_of, probed, restricted
 
-from aura.platform import blueprint, solution
-from aura.platform.blocks import BLOCKS, offering
+from aura.blocks import BLOCKS, offering
 from aura.cli import main
+from aura.platform import blueprint
+from aura.platform.bundle import GRPC_PORT, ORCHESTRATOR, addresses, replicated
 from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")
@@ -136,7 +137,7 @@ def test_a_block_is_deployed_under_its_own_names(everything, block):
     assert container["name"] == block.name
     assert container["image"] == f"aura/{block.name}:dev"
     port, = container["ports"]
-    assert port["containerPort"] == Endpoint.port == solution.GRPC_PORT
+    assert port["containerPort"] == Endpoint.port == GRPC_PORT
     assert container["startupProbe"]["grpc"] == {"port": Endpoint.port}
     assert container["livenessProbe"]["grpc"] == {"port": Endpoint.port}
     assert container["readinessProbe"]["grpc"] == {
@@ -182,12 +183,12 @@ def test_a_solution_deploys_the_blocks_of_its_blueprint(name):
 def test_the_runner_finds_every_node_of_the_blueprint(name):
     services = by_name(written(K8S / "solutions" / name), "Service")
     text = (K8S / f"solutions/{name}/dockerinfo.json").read_text("utf-8")
-    found = solution.addresses(text, PLANS[name])
+    found = addresses(text, PLANS[name])
     assert found == {
         node.name: f"{offering(node.rpcs[0].name).name}:{Endpoint.port}"
         for node in PLANS[name].nodes}
     # Batches are spread over what has several addresses, and only that.
-    assert solution.replicated(text) == {
+    assert replicated(text) == {
         node for node, address in found.items()
         if services[address.split(":")[0]]["spec"].get(
             "clusterIP") == "None"} == {"feature-builder1"}
@@ -312,7 +313,7 @@ def test_the_platforms_own_pods_are_hardened(platform):
     for name, thing in by_name(after, "Deployment").items():
         pod = pod_of(thing)
         broken = set((*restricted(pod), *hardened(pod), *probed(pod)))
-        if name == solution.ORCHESTRATOR:
+        if name == ORCHESTRATOR:
             assert broken == {
                 "runAsNonRoot", "numericUser", "fsGroup", "tmp",
                 "readOnlyRootFilesystem", "startupProbe", "readinessProbe",
@@ -344,7 +345,7 @@ def test_a_hardened_download_is_still_wired_as_before(platform):
             assert new["spec"]["ports"] == old["spec"]["ports"]
             assert new["spec"]["selector"] == old["spec"]["selector"]
             assert new["spec"]["type"] == (
-                "NodePort" if name == solution.ORCHESTRATOR else "ClusterIP")
+                "NodePort" if name == ORCHESTRATOR else "ClusterIP")
         else:
             assert new == old
 

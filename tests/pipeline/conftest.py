@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from aura import forest
+from aura.detector import forest
 from tests.chain import Chain
 from tests.patients import study
 

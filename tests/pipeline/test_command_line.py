@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from aura import cli, forest
+from aura import cli
+from aura.detector import forest
+from aura.folder import PARTIAL
 from aura.runners import local
-from aura.workspace import PARTIAL
 from tests.edf_builder import Channel, File, heart, noise
 from tests.odd_recordings import corpus
 from tests.patients import content, record, study

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aura import artefact, tables
+from aura.detector.model import load_model
 from aura.errors import AuraError, PreconditionError, ResourceError
-from aura.workspace import PARTIAL
+from aura.folder import PARTIAL
+from aura.stages import tables
 from tests.chain import Chain
 from tests.patients import content
 
@@ -56,7 +57,7 @@ def check_whole(folder):
         elif path.name == "card.json":
             models.add(path.parent)
     for model in models:
-        artefact.load(model)
+        load_model(model)
 
 
 def partials(folder):
@@ -128,7 +129,7 @@ def test_a_folder_that_cannot_be_written_is_a_precondition(trained):
 WORK = """
 import sys
 from pathlib import Path
-from aura import forest
+from aura.detector import forest
 from aura.runners import local
 from aura.settings import Settings
 forest.TREES = 10
@@ -146,7 +147,7 @@ SHARED_WORK = """
 import sys
 from pathlib import Path
 from tests.chain import Chain
-from aura import forest
+from aura.detector import forest
 forest.TREES = 10
 chain = Chain(Path(sys.argv[1]), batch_size=1)
 print("ready", flush=True)
@@ -238,7 +239,7 @@ def test_a_run_that_is_finished_by_another_process_sweeps_nobody(trained):
         subprocess.run([
             sys.executable, "-c", "import sys\n"
             "from pathlib import Path\n"
-            "from aura.workspace import Folder\n"
+            "from aura.folder import Folder\n"
             "Folder(Path(sys.argv[1])).sweep(older_s=0)", folder.root],
             check=True)
     assert folder.read("runs/run/report.json") == b"half of it"

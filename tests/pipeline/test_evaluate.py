@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from aura import cli, forest
+from aura import cli
+from aura.detector import forest
 from aura.evaluation import chance, detectors, negatives, self_tests
-from aura.runners.evaluation import read
+from aura.runners.evaluate import read
 from aura.settings import Settings
 from tests.patients import record, study
 

@@ -20,7 +20,7 @@ from aura.errors import (
     PreconditionError,
     UnavailableError,
 )
-from aura.influx import packed
+from aura.influx import chunks
 from aura.influx.points import SECOND_NS
 from aura.runners import local
 from aura.settings import Settings
@@ -62,7 +62,7 @@ def out(predicted, tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK_LINES", 500)
+    monkeypatch.setattr(chunks, "CHUNK_LINES", 500)
 
 
 def test_all_points_arrive_and_a_repeat_changes_nothing(out):
@@ -94,11 +94,11 @@ def test_all_points_arrive_and_a_repeat_changes_nothing(out):
 CHILD = """
 import sys
 from pathlib import Path
-from aura.influx import delivery, packed
+from aura.influx import chunks, delivery
 from aura.runners import local
 from aura.settings import Settings
 import aura.stages.influx_exporter
-packed.CHUNK_LINES = 300
+chunks.CHUNK_LINES = 300
 delivery.SAVED_EVERY_S = 0.0
 print("ready", flush=True)
 local.export(Path(sys.argv[1]), Settings(
@@ -121,7 +121,7 @@ def stale(lines):
 @pytest.mark.influxdb
 def test_an_export_killed_at_any_moment_and_repeated_is_complete(
         predicted, tmp_path, monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK_LINES", 300)
+    monkeypatch.setattr(chunks, "CHUNK_LINES", 300)
     with serving() as store:
         whole = local.export(
             shutil.copytree(predicted, tmp_path / "whole"),

@@ -9,9 +9,10 @@ import edfio
 import numpy as np
 import pytest
 
-from aura import cli, tables
-from aura.formats import bids, tse
+from aura import cli
+from aura.annotations import bids, tse
 from aura.recording import Event
+from aura.stages import tables
 from tests.chain import Chain
 from tests.edf_builder import plus, tal
 from tests.patients import record, study

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from aura.cli import main
+from aura.folder import Folder
 from aura.recording import Event
 from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest
-from aura.workspace import Folder
 from tests.edf_builder import Channel, File, plus, tal
 from tests.fault_server import serving
 from tests.influxdb.conftest import influx  # noqa: F401

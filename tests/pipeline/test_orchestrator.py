@@ -20,10 +20,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura import cli
-from aura.platform.blocks import BLOCKS
-from aura.cohort import write_cohort
+from aura.blocks import BLOCKS
+from aura.folder import PARTIAL
 from aura.rpc import aura_pb2, aura_pb2_grpc
-from aura.workspace import PARTIAL
+from aura.synthetic.cohort import write_cohort
 from tests.pipeline.installation import Bundle, Served
 from tests.pipeline.platform_orchestrator import (
     Orchestrator,

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from aura import cli
-from aura.cohort import write_cohort, write_edf
 from aura.recording import Event
 from aura.runners import local, replay
 from aura.settings import Settings
-from aura.synthetic import ecg
+from aura.synthetic.cohort import write_cohort, write_edf
+from aura.synthetic.waveform import ecg
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from aura import artefact, cli, scoring
+from aura import cli
+from aura.detector.model import load_model, save_model
 from aura.recording import Event
-from aura.stages.workspace import MODELS
+from aura.scoring import score as score_module
+from aura.stages.run_layout import MODELS
 from tests.chain import Chain
 from tests.edf_builder import Channel, File, heart
 
@@ -24,8 +26,8 @@ def test_messages_of_two_thousand_recordings_are_small(template, tmp_path):
         # Every third is damaged, so that statuses have something to say.
         (folder / f"{number:04d}.edf").write_bytes(
             content[:-number] if number % 3 == 1 else content)
-    artefact.save(tmp_path / MODELS / "m",
-                  artefact.load(shared / report.model_path))
+    save_model(tmp_path / MODELS / "m",
+               load_model(shared / report.model_path))
     chain = Chain(tmp_path, batch_size=500, model=str(
         tmp_path / MODELS / "m"))
     seen = 0
@@ -80,11 +82,11 @@ def test_real_predictions_score_as_counted_by_hand(szdb, capsys):
     entries = [entry for path in sorted((out / "p").rglob(
         ".aura/**/predictions.json")) for entry in json.loads(
             path.read_bytes())["recordings"]]
-    scores = [scoring.score(
+    scores = [score_module.score(
         *([scoring_event(event) for event in events] for events in (
             entry["recording"]["events"], entry["predicted"])),
         entry["recording"]["duration_s"]) for entry in entries]
-    pooled = scoring.pool(scores).events
+    pooled = score_module.pool(scores).events
     assert (told["tp"], told["fp"], told["ref_true"]) == (
         pooled.tp, pooled.fp, pooled.ref_true)
     # The model has seen them all: less would be a fault of the chain.

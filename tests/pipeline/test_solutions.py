@@ -8,13 +8,15 @@ import socket
 import numpy as np
 import pytest
 
-from aura import artefact, cli, tables
-from aura.platform import blueprint
-from aura.runners import orchestrator
+from aura import cli
 from aura.cli import demo
-from aura.runners.processes import LocalProcesses
+from aura.detector.model import load_model
+from aura.platform import blueprint
 from aura.rpc.status import CallFailed
+from aura.runners import orchestrator
+from aura.runners.processes import LocalProcesses
 from aura.settings import Settings
+from aura.stages import tables
 from tests.edf_builder import File, plus, tal
 from tests.patients import content, record
 
@@ -60,7 +62,7 @@ class Platform:
         self.answers, self.logs, self.outcomes = [], {}, []
         for name in ("training", "prediction"):
             self._run(blueprint.parse((
-                cli.blocks.resources.files("solutions") / f"{name}.json"
+                cli.serving.resources.files("solutions") / f"{name}.json"
             ).read_text()))
 
     def _run(self, plan):
@@ -169,7 +171,7 @@ def test_no_run_time_or_host_stands_in_tables_and_events(platform):
 
 def test_the_model_says_what_it_has_learnt_from(platform):
     report = platform.of("TrainingReport")[-1]
-    model = artefact.load(platform.shared / report.model_path)
+    model = load_model(platform.shared / report.model_path)
     assert model.card["data"]["seizures"] == 3
     assert model.card["data"]["patients"] == 3
     assert model.card["validation"]["pooled"]["seizures"] == 3
@@ -214,7 +216,7 @@ def test_errors_of_the_blocks_tell_no_name(platform):
         (batch, *_) = platform.shared.glob(f"runs/rec*/batches/0001/{file}")
         batch.write_bytes(b"CANARY")
     plan = blueprint.parse((
-        cli.blocks.resources.files("solutions") / "prediction.json"
+        cli.serving.resources.files("solutions") / "prediction.json"
     ).read_text())
     nodes = orchestrator.InProcess(plan, platform.shared, Settings())
     table = platform.of("FeatureTable")[-1]

@@ -9,8 +9,9 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from aura import artefact, features, tables
-from aura.artefact import Model
+from aura.detector.forest import MODEL_FEATURES
+from aura.detector.model import Model, load_model, save_model
+from aura.ecg import features
 from aura.errors import (
     AuraError,
     CorruptDataError,
@@ -21,15 +22,14 @@ from aura.errors import (
     PreconditionError,
     Problem,
 )
-from aura.forest import MODEL_FEATURES
+from aura.folder import Folder
 from aura.recording import Event, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable, PredictionTable
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Manifest, Outcome, Signals
+from aura.stages.run_layout import Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
-from aura.stages.workspace import Workspace, batch_file, run_folder
-from aura.workspace import Folder
 from tests.chain import Chain
 from tests.edf_builder import Channel, File, heart
 from tests.patients import content, record
@@ -389,11 +389,11 @@ def test_a_model_of_another_hop_or_schema_is_refused(trained):
     (table, _) = trained.with_settings(hop_s=0.5).tables(run_id="half")
     with pytest.raises(PreconditionError, match="model.hop"):
         trained.predictor.predict(table)
-    good = artefact.load(trained.shared / trained.report.model_path)
+    good = load_model(trained.shared / trained.report.model_path)
     other = Model(**{**{name: getattr(good, name) for name in (
         "forest", "features", "units", "hop_s", "windows_s", "alarm")},
         "schema_id": "aura-features-000000000000"})
-    artefact.save(trained.shared / "other", other)
+    save_model(trained.shared / "other", other)
     (table, _) = trained.tables()
     with pytest.raises(PreconditionError, match="model.schema"):
         trained.with_settings(
@@ -423,7 +423,7 @@ def test_a_damaged_model_is_written_anew_by_the_same_training(trained):
     whole = (path / "model.skops").read_bytes()
     (path / "model.skops").write_bytes(b"damaged")
     trained.train()
-    assert artefact.load(path).model_id == trained.report.model_id
+    assert load_model(path).model_id == trained.report.model_id
     assert len((path / "model.skops").read_bytes()) == len(whole)
 
 

@@ -14,11 +14,10 @@ import yaml
 from timescoring import scoring
 from timescoring.annotations import Annotation
 
-from aura import szcore
-from aura.cohort import write_cohort, write_edf
-from aura.runners import local
+from aura.runners import local, szcore
 from aura.settings import Settings
-from aura.synthetic import ecg
+from aura.synthetic.cohort import write_cohort, write_edf
+from aura.synthetic.waveform import ecg
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["onset", "duration", "eventType", "confidence", "channels",
@@ -182,12 +181,14 @@ def test_the_input_and_its_folder_are_only_read(
 def test_it_runs_as_a_module_and_says_how(model, tmp_path):
     source = eeg(tmp_path / "a.edf")
     done = subprocess.run(
-        [sys.executable, "-m", "aura.szcore", source, tmp_path / "b.tsv"],
+        [sys.executable, "-m", "aura.runners.szcore", source,
+         tmp_path / "b.tsv"],
         env={**os.environ, "AURA_MODEL": str(model)}, capture_output=True,
         text=True)
     assert (done.returncode, done.stdout) == (0, "")
     assert rows(tmp_path / "b.tsv", 75)
-    said = subprocess.run([sys.executable, "-m", "aura.szcore", "--help"],
+    said = subprocess.run(
+        [sys.executable, "-m", "aura.runners.szcore", "--help"],
                           capture_output=True, text=True)
     assert "example:" in said.stdout
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aura.platform import blocks
+from aura import blocks
 from aura.rpc import aura_pb2_grpc
 
 # With --import-mode=importlib a test cannot import what lies beside it.

@@ -11,7 +11,7 @@ from types import ModuleType
 import grpc
 import pytest
 
-from aura.platform.blocks import BLOCKS, named
+from aura.blocks import BLOCKS, named
 from aura.errors import InvalidInputError
 from aura.rpc import aura_pb2
 from aura.rpc.server import serve_block

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from aura.platform.blocks import named
+from aura.blocks import named
+from aura.folder import PARTIAL
 from aura.platform.blueprint import Blueprint, parse
-from aura.cohort import write_cohort
-from aura.runners.processes import Process, serve_command
 from aura.rpc.client import Nodes
 from aura.runners.orchestrator import InProcess, run
+from aura.runners.processes import Process, serve_command
 from aura.settings import Settings
-from aura.workspace import PARTIAL
+from aura.synthetic.cohort import write_cohort
 
 TRAINING = parse((Path(__file__).parents[2] / "solutions/training.json")
                  .read_text("utf-8"))

@@ -10,17 +10,12 @@ import pytest
 import toys
 from grpc_health.v1 import health_pb2
 
-from aura.platform.blocks import named
-from aura.platform.blueprint import Blueprint, parse
+from aura.blocks import named
 from aura.errors import UnavailableError
+from aura.platform.blueprint import Blueprint, parse
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
-from aura.rpc.replicas import (
-    KEEPALIVE_S,
-    Replicas,
-    Server,
-    addresses_of,
-)
+from aura.rpc.replicas import KEEPALIVE_S, Replicas, Replica, addresses_of
 from aura.rpc.status import CallFailed
 from aura.runners.orchestrator import InProcess, Retry, run
 from aura.settings import Settings
@@ -234,8 +229,8 @@ def test_a_server_whose_machine_has_vanished_fails_its_call(start):
     """A stopped process is a machine that answers nothing any more."""
     served = start("feature-builder").connect()
     served.wait_for("SERVING")
-    server = Server(named("feature-builder"), Cluster.address(served),
-                    keepalive_s=1, keepalive_timeout_s=1)
+    server = Replica(named("feature-builder"), Cluster.address(served),
+                     keepalive_s=1, keepalive_timeout_s=1)
     caught = []
 
     def call():

@@ -14,12 +14,12 @@ import grpc
 import pytest
 import toys
 
-from aura.platform.blueprint import parse
 from aura.errors import UnavailableError
-from aura.runners.processes import LocalProcesses
+from aura.platform.blueprint import parse
 from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
 from aura.runners.orchestrator import InProcess, Retry, run
+from aura.runners.processes import LocalProcesses
 from aura.settings import Settings
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"

@@ -12,8 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from aura import errors
-from aura.platform import blocks
+from aura import blocks, errors
 from aura.rpc import server
 from aura.rpc.aura_pb2 import (
     EcgBatch,

@@ -5,8 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aura.adaptation import BLOCK_S, OwnPast
-from aura.events import AlarmRule, alarms, levels_of, rule_of, trailing_min
+from aura.detector.adaptation import BLOCK_S, OwnPast
+from aura.detector.alarms import (
+    AlarmRule,
+    alarms,
+    levels_of,
+    rule_of,
+    trailing_min,
+)
 
 RULE = AlarmRule(.5, hold_s=3, smoothing_s=1, adapt_after_h=1.0,
                  own_per_24h=6.0)

@@ -1,4 +1,4 @@
-"""The events behind the numbers of `aura.scoring`."""
+"""The events behind the numbers of `aura.scoring.score`."""
 
 import math
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.agreement import agree
-from aura.meeting import EventRules
 from aura.recording import Event
-from aura.scoring import score
+from aura.scoring.agreement import agree
+from aura.scoring.matching import EventRules
+from aura.scoring.score import score
 
 SPANS = st.lists(st.tuples(st.floats(0, 3600), st.floats(0, 700)), max_size=9)
 

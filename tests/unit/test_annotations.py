@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.annotations import settle
+from aura.annotations import bids, tse
+from aura.annotations.bids import write_events as write_events_tsv
+from aura.annotations.events import settle
+from aura.annotations.vocabulary import label_of
 from aura.errors import AuraError
-from aura.formats import bids, tse
-from aura.formats.bids import write_events as write_events_tsv
-from aura.formats.words import label_of
 from aura.recording import Event
 
 START = datetime(2021, 3, 2, 10, 20, 30)
@@ -135,7 +135,7 @@ def test_the_day_of_a_recording_is_read_however_its_time_is(text, day):
 
 
 def test_too_many_lines_are_refused(monkeypatch):
-    monkeypatch.setattr("aura.formats.fields.LINES_MAX", 3)
+    monkeypatch.setattr("aura.annotations.table_text.LINES_MAX", 3)
     with pytest.raises(AuraError, match="annotations.count"):
         read_tse(TSE + b"1 2 seiz 1\n" * 3)
 

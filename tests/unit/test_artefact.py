@@ -12,13 +12,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from sklearn.tree._tree import NODE_DTYPE
 
-from aura import skops_file, trees
-from aura.artefact import (
+from aura.detector import skops_file, trees
+from aura.detector.model import (
     Model,
     check_schema,
-    load,
+    load_model,
     predict_probability,
-    save,
+    save_model,
 )
 from aura.errors import InvalidInputError, MissingError, PreconditionError
 
@@ -52,8 +52,8 @@ def model(forest=None, **changes):
 
 def test_a_model_comes_back_as_it_was(tmp_path):
     before = model()
-    save(tmp_path, before)
-    after = load(tmp_path)
+    save_model(tmp_path, before)
+    after = load_model(tmp_path)
     for entry in dataclasses.fields(Model):
         if entry.name != "forest":
             assert getattr(after, entry.name) == getattr(before, entry.name)
@@ -64,7 +64,8 @@ def test_a_model_comes_back_as_it_was(tmp_path):
 
 
 def test_the_card_says_what_it_must(tmp_path):
-    save(tmp_path, model(), created=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    save_model(tmp_path, model(),
+               created=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["use"] == "Research use only. Not a medical device."
     assert card["created"] == "2026-01-02T03:04:00+00:00"
@@ -83,8 +84,8 @@ def test_r22_twenty_trainings_have_one_id():
 def test_two_trainings_differ_in_the_timestamp_only(tmp_path):
     cards, files = [], []
     for turn, n_jobs in enumerate((1, 2)):
-        save(tmp_path / str(turn), model(trained(n_jobs)),
-             created=datetime(2026, 1, 1 + turn, tzinfo=UTC))
+        save_model(tmp_path / str(turn), model(trained(n_jobs)),
+                   created=datetime(2026, 1, 1 + turn, tzinfo=UTC))
         cards.append(json.loads(
             (tmp_path / str(turn) / "card.json").read_text()))
         files.append((tmp_path / str(turn) / "model.skops").read_bytes())
@@ -179,7 +180,7 @@ def test_the_schema_error_knows_order_and_id():
 def test_what_cannot_be_stored_is_refused_before_writing(
         tmp_path, changes, rule):
     with pytest.raises(InvalidInputError) as caught:
-        save(tmp_path / "m", model(**changes))
+        save_model(tmp_path / "m", model(**changes))
     assert caught.value.rule == rule
     assert not (tmp_path / "m").exists()
 
@@ -187,7 +188,7 @@ def test_what_cannot_be_stored_is_refused_before_writing(
 def test_a_forest_that_could_not_be_loaded_is_not_saved(tmp_path):
     from aura.errors import ForbiddenError
     with pytest.raises(ForbiddenError, match="model.untrusted"):
-        save(tmp_path / "m", model(trained(random_state=RandomState(1))))
+        save_model(tmp_path / "m", model(trained(random_state=RandomState(1))))
     assert not (tmp_path / "m").exists()
 
 
@@ -196,19 +197,19 @@ def test_the_rows_of_the_training_are_not_in_the_file(tmp_path):
     y = (np.nan_to_num(x[:, 0]) > .6).astype(int)
     forest = RandomForestClassifier(3, random_state=1).fit(
         x, y, sample_weight=np.linspace(1, 2, 800))
-    save(tmp_path, model(forest))
-    assert load(tmp_path).forest._sample_weight is None
+    save_model(tmp_path, model(forest))
+    assert load_model(tmp_path).forest._sample_weight is None
     assert forest._sample_weight is not None
 
 
 def test_an_empty_folder_holds_no_model(tmp_path):
     with pytest.raises(MissingError, match="holds no card.json"):
-        load(tmp_path)
+        load_model(tmp_path)
 
 
 def test_other_people_can_read_the_file_with_skops_alone(tmp_path):
     one = model()
-    save(tmp_path, one)
+    save_model(tmp_path, one)
     forest = skops.io.load(tmp_path / "model.skops",
                            trusted=["sklearn.tree._tree.Tree"])
     x = rows(50)
@@ -222,8 +223,8 @@ def test_other_people_can_read_the_file_with_skops_alone(tmp_path):
     {"class_weight": "balanced_subsample"}, {"min_samples_leaf": 400},
     {"ccp_alpha": .01}])
 def test_every_forest_that_grows_is_sound(tmp_path, options):
-    save(tmp_path, model(trained(**options)))
-    assert load(tmp_path).forest.n_estimators == 8
+    save_model(tmp_path, model(trained(**options)))
+    assert load_model(tmp_path).forest.n_estimators == 8
 
 
 def test_a_tree_is_stored_as_scikit_learn_stores_it():

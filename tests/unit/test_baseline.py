@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura import baseline
-from aura.baseline import HeartRate, ratio_to_recent_median
-from aura.baseline import relative_to_baseline
+from aura.ecg import baseline
+from aura.ecg.baseline import (
+    HeartRate,
+    ratio_to_recent_median,
+    relative_to_baseline,
+)
 
 
 def rate(bpm, hop_s=1.0):

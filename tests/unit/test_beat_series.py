@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura import beats
+from aura.dataset import beat_files
+from aura.dataset.names import recording_stem
+from aura.ecg import beats
 from aura.errors import AuraError
-from aura.formats import beat_series
-from aura.formats.names import recording_stem
 
 
 def read(content):
-    return beat_series.read(io.BytesIO(content))
+    return beat_files.read(io.BytesIO(content))
 
 
 def table(name, values):
@@ -50,8 +50,8 @@ def test_windows_line_ends_byte_order_mark_and_gzip():
     plain = b"\xef\xbb\xbfrr_ms\r\n700\r\n800\r\n\r\n"
     assert np.array_equal(read(plain).time_s,
                           read(gzip.compress(plain)).time_s)
-    assert beat_series.form_of(plain) == "rr"
-    assert beat_series.form_of(gzip.compress(plain)) == "rr"
+    assert beat_files.form_of(plain) == "rr"
+    assert beat_files.form_of(gzip.compress(plain)) == "rr"
 
 
 @pytest.mark.parametrize("index", ["", "timestamp"])
@@ -113,12 +113,12 @@ def test_what_is_wrong_is_named(rule, content, text):
     b"n;rr_ms\r\n1;700\r\n2;720.5", b"rr_ms\tn\n700\t1\n720.5\t2\n",
     b"\xef\xbb\xbfrr_ms , n\n 700 ,1 \n720.5,2"])
 def test_tables_as_other_programs_write_them(content):
-    assert beat_series.form_of(content) == "rr"
+    assert beat_files.form_of(content) == "rr"
     assert read(content).time_s == pytest.approx([0, 0.7, 1.4205])
 
 
 def test_a_bomb_is_refused(monkeypatch):
-    monkeypatch.setattr(beat_series, "BYTES_MAX", 10_000)
+    monkeypatch.setattr(beat_files, "BYTES_MAX", 10_000)
     with pytest.raises(AuraError, match="beats.size"):
         read(gzip.compress(b"rr_ms\n" + b"700\n" * 10_000))
 
@@ -152,7 +152,7 @@ def test_written_beats_are_read_again_to_the_bit(rr):
     """`find_beats` and the reader step through time alike."""
     time_s = np.round(np.cumsum(rr) / beats.RESOLUTION_S) \
         * beats.RESOLUTION_S
-    series = read(beat_series.write(time_s))
+    series = read(beat_files.write(time_s))
     assert np.array_equal(series.time_s, time_s)
 
 
@@ -179,7 +179,7 @@ def test_nsr2db_is_read(data_dir):
         with gzip.open(path, "rt") as stream:
             rr = np.array(stream.read().split()[1:], float)
         with path.open("rb") as stream:
-            series = beat_series.read(stream)
+            series = beat_files.read(stream)
         assert series.duration_s == pytest.approx(rr.sum() / 1000)
         assert len(series.time_s) == len(rr) + 1
         found = series.beats().unscorable

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import signal as sps
 
-from aura import beats, features
-from aura.beats import find_beats
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.ecg import beats, features
+from aura.ecg.beats import find_beats
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.recording import ArraySignal
-from aura.rhythm import Heart
-from aura.synthetic import Sensor, ecg
+from aura.synthetic.heart import Heart
+from aura.synthetic.waveform import Sensor, ecg
 
 FS = 256.0
 TOLERANCE_S = 0.15

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aura.platform import blocks
-from aura.platform.blueprint import parse
+from aura import blocks
 from aura.errors import InvalidInputError
+from aura.platform.blueprint import parse
 from aura.rpc import aura_pb2
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"

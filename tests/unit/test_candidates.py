@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aura.detector.forest import teaches, training_rows
+from aura.ecg.rr import Kind
 from aura.evaluation import candidates, detectors, negatives
 from aura.evaluation.candidates import frozen_baseline, recovered, rhythm
 from aura.evaluation.negatives import hard_negatives
-from aura.forest import teaches, training_rows
-from aura.rr import Kind
 from tests.evaluation_cases import people
 
 

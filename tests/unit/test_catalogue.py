@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from aura.catalogue import find
+from aura.dataset.find import find
 from aura.errors import InvalidInputError
-from aura.workspace import Folder
+from aura.folder import Folder
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_an_unreadable_folder_is_refused(tree, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("aura.catalogue.os.scandir", denied)
+    monkeypatch.setattr("aura.dataset.find.os.scandir", denied)
     found = find(folder)
     assert names(found) == ["x.edf"]
     assert refused(found) == {"locked": "path.unreadable"}

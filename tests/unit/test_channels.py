@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from aura import channels
-from aura.channels import assess, candidates, choose
+from aura.dataset import channels
+from aura.dataset.channels import assess, candidates, choose
 from aura.errors import MissingError
 from aura.recording import ArraySignal
 from tests.edf_builder import heart, noise

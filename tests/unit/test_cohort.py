@@ -7,11 +7,11 @@ import numpy as np
 import pyedflib
 import pytest
 
-from aura.cohort import tse_bi, write_cohort, write_edf
 from aura.errors import InvalidInputError, ResourceError
 from aura.recording import Event
-from aura.rhythm import Surge
-from aura.synthetic import Sensor, ecg
+from aura.synthetic.cohort import tse_bi, write_cohort, write_edf
+from aura.synthetic.heart import Surge
+from aura.synthetic.waveform import Sensor, ecg
 
 SEIZURE = Surge(20, 12.5, 40, 5, 30, True)
 

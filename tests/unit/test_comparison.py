@@ -8,16 +8,16 @@ from datetime import datetime
 
 import pytest
 
-from aura.catalogue import find
-from aura.cohort import tse_bi
-from aura.comparison import Comparison, compare
-from aura.formats.bids import write_events as write_events_tsv
+from aura.annotations.bids import write_events as write_events_tsv
+from aura.dataset.find import find
+from aura.dataset.read import examine
 from aura.errors import MissingError
-from aura.intake import examine
+from aura.folder import Folder
 from aura.recording import Event
-from aura.references import run_of
-from aura.scoresheet import as_dict, table
-from aura.workspace import Folder
+from aura.scoring.compare import Comparison, compare
+from aura.scoring.reference import run_of
+from aura.scoring.report import score_dict, score_table
+from aura.synthetic.cohort import tse_bi
 from tests.edf_builder import File
 
 HOUR = 3600.0
@@ -198,7 +198,7 @@ def test_missing_detections_are_misses_without_hours(trees):
     assert rules(comparison) == [("a/one.tse_bi", "score.no_hypothesis")]
     assert "seizures (2) count as missed" in comparison.problems[0][1].text
     assert comparison.without_hypothesis == 1
-    assert "Without hypothesis: 1" in table(comparison)
+    assert "Without hypothesis: 1" in score_table(comparison)
     assert comparison.exit_code == 0
 
 
@@ -208,7 +208,7 @@ def test_hypotheses_all_missing_is_nothing_scored(trees):
     comparison = compare(*trees)
     assert comparison.exit_code == 1
     assert counts(comparison) == (0, 0, 1)
-    assert "no hours in which false alarms" in table(comparison)
+    assert "no hours in which false alarms" in score_table(comparison)
 
 
 def test_recordings_nobody_annotated_are_left_out_and_counted(trees):
@@ -221,7 +221,7 @@ def test_recordings_nobody_annotated_are_left_out_and_counted(trees):
     assert comparison.unannotated == ("unknown.edf",)
     assert counts(comparison) == (1, 0, 1)
     assert comparison.problems == ()
-    assert "Left out: 1" in table(comparison)
+    assert "Left out: 1" in score_table(comparison)
 
 
 def test_detections_of_no_recording_are_said(trees):
@@ -261,7 +261,7 @@ def test_refused_beside_scored_gives_2(trees):
     comparison = compare(*trees)
     assert comparison.exit_code == 2
     assert counts(comparison) == (1, 0, 2)
-    assert "Refused: 1" in table(comparison)
+    assert "Refused: 1" in score_table(comparison)
 
 
 @pytest.mark.parametrize("content", ["", "\n", HEADER, "\ufeff" + HEADER])
@@ -382,7 +382,7 @@ def scored(trees):
 
 
 def test_json_is_strict_and_has_counts_and_intervals(scored):
-    text = json.dumps(as_dict(scored), allow_nan=False)
+    text = json.dumps(score_dict(scored), allow_nan=False)
     sheet = json.loads(text)
     events = sheet["pooled"]["events"]
     # 600 to 1500 s are one event, cut into three.
@@ -405,7 +405,7 @@ def test_json_is_strict_and_has_counts_and_intervals(scored):
 
 
 def test_table_says_what_it_can_show(scored):
-    lines = table(scored).splitlines()
+    lines = score_table(scored).splitlines()
     assert lines[0] == (
         "2.0 h, 2 recordings, 2 patients, 3 seizures; the smallest "
         "false-alarm rate these hours can resolve is 12.00 per 24 h.")
@@ -416,7 +416,7 @@ def test_table_says_what_it_can_show(scored):
     assert any(line.endswith("b/one.tse_bi") and "0/0" in line
                for line in lines)
     assert any("3 annotated seizures are 4 events" in line for line in lines)
-    assert "nan" not in table(scored).lower()
+    assert "nan" not in score_table(scored).lower()
 
 
 def test_the_same_wherever_the_trees_lie(scored, tmp_path):
@@ -425,7 +425,7 @@ def test_the_same_wherever_the_trees_lie(scored, tmp_path):
              for name in ("reference", "hypothesis")]
     again = compare(*moved)
     assert again == scored
-    for text in (table(again), json.dumps(as_dict(again))):
+    for text in (score_table(again), json.dumps(score_dict(again))):
         assert str(tmp_path) not in text
 
 
@@ -436,7 +436,7 @@ def test_names_are_printed_whatever_they_hold(trees):
         write(folder, "épilepsie/é" + suffix)
     comparison = compare(*trees)
     assert len(comparison.recordings) == 2
-    text = table(comparison)
+    text = score_table(comparison)
     text.encode("utf-8")
     assert "é.tse_bi" in text
     assert re.search(r"p\S+/r\S+1\.tse_bi$", text, re.MULTILINE)
@@ -446,9 +446,9 @@ def test_nothing_scored_is_still_a_sheet():
     empty = Comparison((), ("one.edf",), ())
     assert empty.exit_code == 1
     assert math.isnan(empty.pooled.events.sensitivity.value)
-    sheet = json.loads(json.dumps(as_dict(empty), allow_nan=False))
+    sheet = json.loads(json.dumps(score_dict(empty), allow_nan=False))
     assert sheet["resolvable_false_alarms_per_24h"] is None
-    assert "Nothing could be scored." in table(empty)
+    assert "Nothing could be scored." in score_table(empty)
 
 
 def test_a_seizure_that_nobody_can_place_is_no_background(trees):

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura import edf_samples
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.edf import signal as edf_signal
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.errors import AuraError, CorruptDataError
 from tests.edf_builder import Channel, File, heart, noise, plus
 
@@ -171,7 +171,7 @@ def test_any_stretch_is_what_was_written(
 def test_many_blocks_give_the_same_as_one(stored, monkeypatch):
     digital = noise(100, 256)
     stream = stored(File().with_channel(digital=digital))
-    monkeypatch.setattr(edf_samples, "BLOCK_BYTES", 1500)
+    monkeypatch.setattr(edf_signal, "BLOCK_BYTES", 1500)
     found = signal_of(stream).read_digital(3, 25_000)
     assert np.array_equal(found, digital.ravel()[3:25_000])
 
@@ -182,13 +182,13 @@ def test_a_record_of_hours_is_not_read_for_a_second_of_it(
     file = File(duration="4000").with_channel(digital=digital)
     signal = signal_of(stored(file))
     read = []
-    pread = edf_samples.os.pread
+    pread = edf_signal.os.pread
 
     def counted(descriptor, count, at):
         read.append(count)
         return pread(descriptor, count, at)
 
-    monkeypatch.setattr(edf_samples.os, "pread", counted)
+    monkeypatch.setattr(edf_signal.os, "pread", counted)
     found = signal.read_digital(500_000, 500_250)
     assert np.array_equal(found, digital.ravel()[500_000:500_250])
     assert sum(read) == 500

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from aura import catalogue, intake
-from aura.beats import find_beats
-from aura.formats.edf_gaps import GappedSignal, joined
+from aura.dataset import find, read
+from aura.ecg.beats import find_beats
+from aura.edf.gaps import GappedSignal, joined
+from aura.folder import Folder
 from aura.recording import ArraySignal, Beats
 from aura.stages.feature_builder import beats_of
-from aura.synthetic import ecg
-from aura.workspace import Folder
+from aura.synthetic.waveform import ecg
 from tests.edf_builder import Channel, heart, plus, tal
 
 RATE = 256
@@ -18,8 +18,8 @@ RATE = 256
 def store(folder, file):
     (folder / "r.edf").write_bytes(file.bytes())
     inside = Folder(folder)
-    (candidate,) = catalogue.find(inside)
-    return inside, intake.examine(inside, candidate)
+    (candidate,) = find.find(inside)
+    return inside, read.examine(inside, candidate)
 
 
 def gapped(onsets, texts=(), rate=RATE, samples=None):
@@ -35,7 +35,7 @@ def test_samples_are_where_their_records_are_and_gaps_are_missing(tmp_path):
     assert recording.duration_s == 21
     assert [p.rule for p in recording.problems][0] == "edf.gaps"
     assert "2, together 15 s" in recording.problems[0].text
-    with intake.open_signal(folder, recording) as signal:
+    with read.open_signal(folder, recording) as signal:
         assert isinstance(signal, GappedSignal)
         whole = signal.read(0, signal.sample_count)
         mv = -5 + (digital.ravel() + 32768) * 10 / 65535
@@ -81,7 +81,7 @@ def test_no_beat_and_no_interval_is_found_across_a_gap(tmp_path, gap_s):
 def test_a_recording_that_is_continuous_after_all_is_read_as_such(tmp_path):
     folder, recording = store(tmp_path, gapped(range(60)))
     assert recording.problems == ()
-    with intake.open_signal(folder, recording) as signal:
+    with read.open_signal(folder, recording) as signal:
         assert not isinstance(signal, GappedSignal)
 
 
@@ -96,5 +96,5 @@ def test_an_exchanged_recording_with_other_gaps_is_not_opened(tmp_path):
     folder, recording = store(tmp_path, gapped([0, 1, 5, 6]))
     (tmp_path / "r.edf").write_bytes(gapped([0, 1, 7, 8]).bytes())
     with pytest.raises(Exception, match="recording.changed"), \
-            intake.open_signal(folder, recording):
+            read.open_signal(folder, recording):
         pass

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.annotations import edfplus
+from aura.annotations.annotation import Annotation
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
+from aura.edf.tal import read_timeline
 from aura.errors import AuraError
-from aura.formats import edf_plus
-from aura.formats.annotation import Annotation
-from aura.tal import read_timeline
 from tests.edf_builder import Channel, File, heart, plus, tal
 
 
@@ -29,8 +29,8 @@ def copied(tmp_path):
         target = tmp_path / "out.edf"
         with source.open("rb") as stream, target.open("wb") as out:
             header = read_header(stream)
-            edf_plus.write(stream, out, header,
-                           read_timeline(stream, header), rows)
+            edfplus.write(stream, out, header,
+                          read_timeline(stream, header), rows)
         return target
     return copy
 
@@ -150,7 +150,7 @@ def test_a_record_that_nobody_reads_is_not_written(copied):
 rows_of = st.lists(st.builds(
     Annotation, st.floats(-5, 70).map(lambda x: round(x, 6)),
     st.none() | st.floats(0, 70).map(lambda x: round(x, 6)),
-    st.text(max_size=20).map(edf_plus.note).filter(bool)), max_size=20)
+    st.text(max_size=20).map(edfplus.note).filter(bool)), max_size=20)
 
 
 @settings(max_examples=25,

@@ -10,19 +10,20 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from timescoring import annotations as ts_annotations
 from timescoring import scoring as ts_scoring
 
-from aura import features, forest, validation
+from aura.detector import forest, validation
+from aura.detector.alarms import AlarmRule
+from aura.detector.training import RULE
+from aura.ecg import features
+from aura.ecg.rr import Kind
 from aura.errors import PreconditionError
-from aura.evaluation import chance, curves, report, self_tests, sheet
+from aura.evaluation import chance, curves, self_tests, sheet, summary
 from aura.evaluation.detectors import DETECTORS, Detector
 from aura.evaluation.folds import Fold, rounds
 from aura.evaluation.jeppesen import csi_slope
 from aura.evaluation.measures import figures
 from aura.evaluation.nested import Held, held_out, rescored
-from aura.events import AlarmRule
 from aura.recording import Event
-from aura.rr import Kind
-from aura.scoring import score
-from aura.training import RULE
+from aura.scoring.score import score
 from tests.evaluation_cases import case, people
 
 FOREST = next(one for one in DETECTORS if one.key == "forest")
@@ -39,7 +40,7 @@ def small(monkeypatch):
 
 
 def evaluated(cases, detectors=DETECTORS, seed=1):
-    return report.evaluate(
+    return summary.evaluate(
         cases, target_far=200.0, seed=seed, detectors=detectors)
 
 
@@ -209,11 +210,11 @@ def test_what_cannot_be_scored_is_missed_and_its_hours_do_not_count():
 def test_latencies_are_onset_to_alarm():
     one = held(case("p", (300, 40), (1500, 40), seconds=3600),
                (340, 20), (1490, 30))
-    assert [report.latency(one, place) for place in (0, 1)] == [40.0, -10.0]
+    assert [summary.latency(one, place) for place in (0, 1)] == [40.0, -10.0]
     told = figures([one])["latency_s"]
     assert told["median"] == 15.0
     assert told["percentile_95"] == pytest.approx(37.5)
-    assert report.latency(held(one.case), 0) is None
+    assert summary.latency(held(one.case), 0) is None
 
 
 # --- chance ----------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.events import AlarmRule, alarms, smooth, trailing_min
+from aura.detector.alarms import AlarmRule, alarms, smooth, trailing_min
 from aura.recording import Event
 
 NAN = float("nan")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura import features
+from aura.ecg import features
 from aura.recording import Beats, Event
 from tests.features_by_hand import Oracle
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from aura import cli
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.errors import (
     AuraError,
     CorruptDataError,
@@ -30,11 +30,11 @@ from aura.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from aura.physionet import download, signals, trees
+from aura.folder import Folder
+from aura.physionet import download, wfdb_signal, write_tree
 from aura.physionet.download import Source
 from aura.physionet.sets import SETS
-from aura.synthetic import ecg
-from aura.workspace import Folder
+from aura.synthetic.waveform import ecg
 
 with warnings.catch_warnings():
     # It uses what the newest pandas is about to drop.
@@ -428,7 +428,7 @@ def test_nobody_there_is_said_with_the_way_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize("url", ["file:///etc/", "ftp://host/", "host/x"])
 def test_only_web_servers_are_asked(tmp_path, url):
     with pytest.raises(InvalidInputError, match="https://host"):
-        trees.tree(SETS["szdb"], tmp_path, base_url=url)
+        write_tree.tree(SETS["szdb"], tmp_path, base_url=url)
 
 
 def test_a_full_disk_is_said_and_the_next_call_goes_on(
@@ -456,13 +456,13 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(
 
 def test_a_cut_edf_never_takes_its_name(server, tmp_path, monkeypatch):
     """The library that writes EDF says nothing when a disk is full."""
-    written = trees._write_edf
+    written = write_tree._write_edf
 
     def cut(path, *rest):
         written(path, *rest)
         os.truncate(path, path.stat().st_size - 100)
 
-    monkeypatch.setattr(trees, "_write_edf", cut)
+    monkeypatch.setattr(write_tree, "_write_edf", cut)
     assert fetch(server, tmp_path, "mitdb") == 1
     assert not list(tmp_path.rglob("*.edf"))
 
@@ -470,7 +470,7 @@ def test_a_cut_edf_never_takes_its_name(server, tmp_path, monkeypatch):
 def test_another_folder_is_not_written_over(server, tmp_path):
     assert fetch(server, tmp_path, "szdb", "--records", "sz01") == 0
     with pytest.raises(PreconditionError, match="fetch.taken"):
-        trees.tree(SETS["mitdb"], tmp_path)
+        write_tree.tree(SETS["mitdb"], tmp_path)
     assert fetch(server, tmp_path, "szdb", "--beats") == 1
 
 
@@ -502,18 +502,18 @@ def test_samples_are_those_of_the_library_of_physionet(
             text.replace("r.dat 16 ", f"r.dat {fmt} "))
     assert np.array_equal(given, wfdb.rdrecord(
         str(tmp_path / "r"), physical=False).d_signal)
-    header = signals.read_header((tmp_path / "r.hea").read_bytes(), "r")
+    header = wfdb_signal.read_header((tmp_path / "r.hea").read_bytes(), "r")
     content = (tmp_path / "r.dat").read_bytes()
-    assert np.array_equal(signals.read_samples(content, header), given)
+    assert np.array_equal(wfdb_signal.read_samples(content, header), given)
     signal, = header.signals[-1:]
     assert (signal.gain, signal.baseline, signal.unit, signal.label) == (
         100.5, -3, "mV", f"V{leads - 1}")
     with pytest.raises(CorruptDataError, match="wfdb.length"):
-        signals.read_samples(content[:-3], header)
+        wfdb_signal.read_samples(content[:-3], header)
     spoilt = bytearray(content)
     spoilt[7] ^= 4
     with pytest.raises(CorruptDataError, match="wfdb.sum"):
-        signals.read_samples(bytes(spoilt), header)
+        wfdb_signal.read_samples(bytes(spoilt), header)
 
 
 @pytest.mark.parametrize("text, error", [
@@ -524,18 +524,18 @@ def test_samples_are_those_of_the_library_of_physionet(
     (b"r 1 360 100\nr.dat 212x2 200\n", InvalidInputError)])
 def test_a_header_that_is_none_or_not_read_is_refused(text, error):
     with pytest.raises(error, match="r.hea"):
-        signals.read_header(text, "r")
+        wfdb_signal.read_header(text, "r")
 
 
 def test_real_headers_as_they_are_written_are_read():
     """Lines of mitdb 100 and of a header without anything optional."""
-    header = signals.read_header(
+    header = wfdb_signal.read_header(
         b"100 2 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n"
         b"100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M 1085\n", "100")
     assert [one.label for one in header.signals] == ["MLII", "V5"]
     assert header.signals[0].baseline == 1024
     assert header.signals[1].checksum == 20052
-    bare = signals.read_header(b"r 1\nr.dat 16\n", "r")
+    bare = wfdb_signal.read_header(b"r 1\nr.dat 16\n", "r")
     assert bare.rate_hz == 250 and bare.length is None
     assert bare.signals[0].gain == 200
 
@@ -599,6 +599,6 @@ def test_help_has_the_sets_and_an_example(capsys):
 
 
 def test_full_disk_errors_are_told_apart_from_others():
-    from aura.workspace import write_error
+    from aura.folder import write_error
     assert isinstance(write_error(OSError(errno.ENOSPC, "x")), ResourceError)
     assert isinstance(write_error(OSError(errno.EROFS, "x")), AuraError)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aura import forest
-from aura.forest import fit, teaches, training_rows
+from aura.detector import forest
+from aura.detector.forest import fit, teaches, training_rows
 from aura.recording import Event
 from tests.learning_examples import cohort, example
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aura.annotations import settle
+from aura.annotations import bids, szdb, tse, tuh as tuh_file
+from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.events import settle
+from aura.annotations.formats import FORMATS, adapt
+from aura.annotations.vocabulary import CODES, code, hed, label_of, two_classes
+from aura.dataset import sidecars
 from aura.errors import AuraError
-from aura.formats import bids, seizure_times, sidecars, tse, tuh_csv
-from aura.formats.annotation import Annotation, Annotations
-from aura.formats.table import FORMATS, adapt
-from aura.formats.words import CODES, code, hed, label_of, two_classes
 
 START = datetime(2021, 3, 2, 10, 20, 30, 250_000)
 TUSZ_CSV = b"""# version = csv_v1.0.0
@@ -34,7 +35,7 @@ def rules(problems):
 
 
 def test_tusz_v2_example():
-    document = tuh_csv.read(TUSZ_CSV)
+    document = tuh_file.read(TUSZ_CSV)
     assert (document.duration_s, document.name) == (
         301.0, "aaaaaaac_s001_t000")
     assert document.rows[1] == Annotation(
@@ -43,7 +44,7 @@ def test_tusz_v2_example():
 
 
 def test_what_is_said_of_several_channels_is_one_event():
-    assert [(e.onset_s, e.label) for e in tuh_csv.read(TUSZ_CSV).events()] \
+    assert [(e.onset_s, e.label) for e in tuh_file.read(TUSZ_CSV).events()] \
         == [(0, "bckg"), (36.8868, "sz_foc_ia"), (112, "bckg")]
 
 
@@ -59,7 +60,7 @@ def test_what_is_said_of_several_channels_is_one_event():
 def test_malformed_csv_names_line_and_field(line, field, content):
     with pytest.raises(
             AuraError, match=f"syntax: line {line}: the field '{field}'"):
-        tuh_csv.read(content)
+        tuh_file.read(content)
 
 
 @pytest.mark.parametrize("head, one", [
@@ -68,14 +69,14 @@ def test_malformed_csv_names_line_and_field(line, field, content):
     (b"beat_time_s\n1.0\n", False), (b"mean_hr,sdnn\n1,2\n", False),
     (b"", False), (b"\xff\xfe\x00", False)])
 def test_a_csv_is_what_its_header_says(head, one):
-    assert tuh_csv.is_one(head) is one
+    assert tuh_file.is_one(head) is one
 
 
 def test_cells_in_quotes_are_read_where_the_head_has_them():
     content = (b'"channel","start_time","stop_time","label"\r\n'
                b'"TERM","5","9","seiz"\r\n')
-    assert tuh_csv.is_one(content)
-    assert tuh_csv.read(content).rows == (Annotation(5, 4, "seiz"),)
+    assert tuh_file.is_one(content)
+    assert tuh_file.read(content).rows == (Annotation(5, 4, "seiz"),)
     assert bids.read(b'"onset"\t"duration"\t"eventType"\n5\t4\t"sz"\n').rows \
         == (Annotation(5, 4, "sz"),)
     # Without, they are text.
@@ -85,18 +86,18 @@ def test_cells_in_quotes_are_read_where_the_head_has_them():
 
 def test_a_table_with_semicolons_is_refused_and_not_passed_over():
     content = b"channel;start_time;stop_time;label\nTERM;5;9;seiz\n"
-    assert tuh_csv.is_one(content)
+    assert tuh_file.is_one(content)
     with pytest.raises(AuraError, match="separated by commas"):
-        tuh_csv.read(content)
+        tuh_file.read(content)
 
 
 def test_times_of_szdb_name_their_records():
     content = b"sz01 00:14:36 00:16:12\nsz02 1:02:43 1:03:43\n" \
         b"sz02 02:55:51 02:56:16\n"
-    document = seizure_times.read(content, "SZ02")
+    document = szdb.read(content, "SZ02")
     assert [(row.onset_s, row.end_s) for row in document.rows] == [
         (3763, 3823), (10551, 10576)]
-    assert seizure_times.read(content, "sz09") is None
+    assert szdb.read(content, "sz09") is None
 
 
 @pytest.mark.parametrize("line", [
@@ -104,7 +105,7 @@ def test_times_of_szdb_name_their_records():
     b"sz01 00:16:12 00:14:36\n", b"sz01 876 972\n"])
 def test_malformed_times_name_their_line(line):
     with pytest.raises(AuraError, match="syntax: line 2: "):
-        seizure_times.read(b"# a comment\n" + line, "sz01")
+        szdb.read(b"# a comment\n" + line, "sz01")
 
 
 def test_dates_count_from_the_first_row_where_the_recording_has_none():
@@ -174,8 +175,8 @@ def test_minus_zero_is_zero():
     document = bids.read(b"onset\tduration\teventType\trecordingDuration\n"
                          b"-0\t-0\tsz\t-0\n")
     adapted, _ = adapt(document, FORMATS["csv"])
-    assert b"-" not in tuh_csv.write(adapted)
-    assert tuh_csv.read(tuh_csv.write(adapted)).duration_s == 0
+    assert b"-" not in tuh_file.write(adapted)
+    assert tuh_file.read(tuh_file.write(adapted)).duration_s == 0
 
 
 def test_tse_labels_every_second():
@@ -191,7 +192,7 @@ def test_tse_labels_every_second():
 
 def test_a_recording_without_seizures_is_background():
     adapted, _ = adapt(Annotations((), 60.0), FORMATS["csv_bi"])
-    assert tuh_csv.read(tuh_csv.write(adapted)).rows == (
+    assert tuh_file.read(tuh_file.write(adapted)).rows == (
         Annotation(0, 60, "bckg", 1.0),)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal as sps
 
-from aura import hrv
+from aura.ecg import hrv
 
 INTERVALS = st.lists(st.integers(400, 1500), min_size=5, max_size=40)
 

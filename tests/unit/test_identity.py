@@ -2,7 +2,7 @@
 
 import pytest
 
-from aura.identity import alias, patient_identity
+from aura.dataset.patients import alias, patient_identity
 
 
 @pytest.mark.parametrize("path, header, identity", [

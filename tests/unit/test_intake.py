@@ -10,13 +10,12 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from aura import catalogue, channels, intake
+from aura.dataset import channels, find, ground_truth, read
+from aura.dataset.patients import alias
+from aura.dataset.read import Refused
 from aura.errors import AuraError
-from aura.formats import annotated
-from aura.identity import alias
-from aura.intake import Refused
+from aura.folder import Folder
 from aura.recording import Event, Recording
-from aura.workspace import Folder
 from tests.edf_builder import Channel, File, heart, noise, plus, tal
 
 TSE = b"version = tse_v1.0.0\n\n"
@@ -32,8 +31,8 @@ def examined(tmp_path):
         for other, content in (beside or {}).items():
             (path.parent / other).write_bytes(content)
         folder = Folder(tmp_path)
-        (candidate,) = catalogue.find(folder, only)
-        return intake.examine(folder, candidate, **settings)
+        (candidate,) = find.find(folder, only)
+        return read.examine(folder, candidate, **settings)
     return examine
 
 
@@ -139,8 +138,8 @@ def test_a_sidecar_that_leaves_the_folder_refuses(examined, tmp_path):
     (tmp_path / "in/r.edf").write_bytes(File().bytes())
     (tmp_path / "in/r.tse_bi").symlink_to("../far.tse_bi")
     folder = Folder(tmp_path / "in")
-    (candidate,) = catalogue.find(folder)
-    assert rules(intake.examine(folder, candidate)) == ["path.outside"]
+    (candidate,) = find.find(folder)
+    assert rules(read.examine(folder, candidate)) == ["path.outside"]
 
 
 @pytest.mark.parametrize("place, name", [
@@ -161,8 +160,8 @@ def test_a_fault_of_a_sidecar_names_it(tmp_path, place, name, make, rule):
         name = "r_ecg.tse_bi"
     make(tmp_path / "ecg" / place / name)
     folder = Folder(tmp_path)
-    (candidate,) = catalogue.find(folder)
-    outcome = intake.examine(folder, candidate)
+    (candidate,) = find.find(folder)
+    outcome = read.examine(folder, candidate)
     assert isinstance(outcome, Refused)
     assert rules(outcome) == [rule]
     assert outcome.problems[0].text.startswith(f"annotations {name}: ")
@@ -173,7 +172,7 @@ def test_a_sidecar_that_cannot_be_read_names_it(examined, monkeypatch):
     def broken(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("aura.formats.annotated.content", broken)
+    monkeypatch.setattr("aura.dataset.ground_truth.content", broken)
     outcome = examined(File(), {"r.tse_bi": TSE})
     assert outcome.problems[0].text == (
         "annotations r.tse_bi: reading failed: Input/output error; mend or "
@@ -214,7 +213,7 @@ def test_a_csv_that_is_no_annotation_is_passed_over(examined):
 
 
 def test_a_sidecar_without_end_refuses(examined, monkeypatch):
-    monkeypatch.setattr(annotated, "BYTES_MAX", 20)
+    monkeypatch.setattr(ground_truth, "BYTES_MAX", 20)
     outcome = examined(File(), {"r.tse_bi": TSE + b"1 2 seiz 1\n"})
     assert rules(outcome) == ["annotations.size"]
 
@@ -277,7 +276,7 @@ def test_a_file_that_cannot_be_read_is_refused(examined, monkeypatch):
     def broken(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("aura.edf.os.pread", broken)
+    monkeypatch.setattr("aura.edf.header.os.pread", broken)
     assert rules(examined(File())) == ["path.read"]
 
 
@@ -298,13 +297,13 @@ def test_unreadable_without_the_right_to(examined, tmp_path):
         pytest.skip("root may read everything")
     (tmp_path / "r.edf").touch(mode=0)
     folder = Folder(tmp_path)
-    (candidate,) = catalogue.find(folder)
-    assert rules(intake.examine(folder, candidate)) == ["path.unreadable"]
+    (candidate,) = find.find(folder)
+    assert rules(read.examine(folder, candidate)) == ["path.unreadable"]
 
 
 def test_a_signal_is_opened_by_what_was_examined(examined, tmp_path):
     recording = examined(File((Channel("EEG"), Channel("ECG"))))
-    with intake.open_signal(Folder(tmp_path), recording) as signal:
+    with read.open_signal(Folder(tmp_path), recording) as signal:
         assert signal.sample_count == 15360
         expected = -5 + (heart(60, 256)[0] + 32768) * 10 / 65535
         assert signal.read(0, 256) == pytest.approx(expected)
@@ -320,7 +319,7 @@ def test_a_recording_that_was_exchanged_is_not_opened(
     recording = examined(File((Channel("EEG"), Channel("ECG"))))
     (tmp_path / "r.edf").write_bytes(changed.bytes())
     with pytest.raises(AuraError, match="recording.changed.*repeat the run"), \
-            intake.open_signal(Folder(tmp_path), recording):
+            read.open_signal(Folder(tmp_path), recording):
         pass
 
 
@@ -331,7 +330,7 @@ def test_eight_threads_open_and_read_one_file(examined, tmp_path):
 
     def right(seed):
         start = int(np.random.default_rng(seed).integers(0, 14_000))
-        with intake.open_signal(Folder(tmp_path), recording) as signal:
+        with read.open_signal(Folder(tmp_path), recording) as signal:
             return np.allclose(signal.read(start, start + 999),
                                truth[start:start + 999])
 
@@ -342,8 +341,8 @@ def test_eight_threads_open_and_read_one_file(examined, tmp_path):
 def test_report_of_a_recording(examined, tmp_path):
     examined(plus(texts=[tal(5, 7, "seizure")]))
     folder = Folder(tmp_path)
-    (candidate,) = catalogue.find(folder)
-    report = intake.report(folder, candidate)
+    (candidate,) = find.find(folder)
+    report = read.report(folder, candidate)
     assert json.loads(json.dumps(report)) == report
     quality = report.pop("quality")
     assert quality["ECG"]["score"] > 0.5
@@ -358,8 +357,8 @@ def test_report_of_a_recording(examined, tmp_path):
 def test_report_of_what_is_refused(examined, tmp_path):
     examined(b"no recording")
     folder = Folder(tmp_path)
-    (candidate,) = catalogue.find(folder)
-    report = intake.report(folder, candidate)
+    (candidate,) = find.find(folder)
+    report = read.report(folder, candidate)
     assert (report["status"], report["chosen"]) == ("refused", None)
     assert [problem["rule"] for problem in report["problems"]] \
         == ["edf.header.truncated"]
@@ -368,16 +367,16 @@ def test_report_of_what_is_refused(examined, tmp_path):
 def test_refused_entries_of_the_catalogue_stay_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.edf")
     folder = Folder(tmp_path)
-    (candidate,) = catalogue.find(folder)
-    outcome = intake.examine(folder, candidate)
+    (candidate,) = find.find(folder)
+    outcome = read.examine(folder, candidate)
     assert outcome.path == "pipe.edf"
     assert rules(outcome) == ["path.not_regular"]
 
 
 def test_szdb_is_read_without_a_word(data_dir):
     folder = Folder(data_dir)
-    found = [intake.examine(folder, candidate)
-             for candidate in catalogue.find(folder, "szdb")]
+    found = [read.examine(folder, candidate)
+             for candidate in find.find(folder, "szdb")]
     assert [(r.path, [(e.onset_s, e.end_s) for e in r.events])
             for r in found] == [
         ("szA/sz01.edf", [(876, 972)]),
@@ -391,8 +390,8 @@ def test_szdb_is_read_without_a_word(data_dir):
 
 def test_mitdb_is_read_without_a_word(data_dir):
     folder = Folder(data_dir)
-    found = [intake.examine(folder, candidate)
-             for candidate in catalogue.find(folder, "mitdb")]
+    found = [read.examine(folder, candidate)
+             for candidate in find.find(folder, "mitdb")]
     assert len(found) == 8
     assert all(r.problems == () and not r.annotated for r in found)
     assert len({r.patient for r in found}) == 8

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from aura.errors import InvalidInputError
-from aura.intervals import f1, proportion, rate_per_24h, resolvable_rate
+from aura.scoring.intervals import (
+    f1,
+    proportion,
+    rate_per_24h,
+    resolvable_rate,
+)
 
 counts = st.integers(0, 400).flatmap(
     lambda total: st.tuples(st.integers(0, total), st.just(total)))

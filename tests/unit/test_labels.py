@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.features import row_times
-from aura.labels import seizure_fraction
+from aura.ecg.features import row_times
+from aura.ecg.labels import seizure_fraction
 from aura.recording import Event
 
 # Times in tenths of a second, so that an oracle can count them.

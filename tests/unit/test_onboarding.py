@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from aura import artefact, cli
-from aura.platform import onboarding
-from aura.artefact import Model
+from aura import cli
+from aura.detector.model import Model, load_model, save_model
 from aura.errors import CorruptDataError, InvalidInputError, MissingError
-from aura.rpc import contract
+from aura.platform import onboarding, proto_rules
 
 ROOT = Path(__file__).parents[2]
 BLOCK = {name: (ROOT / "blocks/predictor" / name).read_text("utf-8")
@@ -39,7 +38,7 @@ def model(tmp_path_factory):
     forest = RandomForestClassifier(3, max_depth=2, random_state=1).fit(
         rng.normal(size=(40, 2)).astype(np.float32), np.arange(40) % 2)
     folder = tmp_path_factory.mktemp("model")
-    artefact.save(folder, Model(
+    save_model(folder, Model(
         forest, "schema-1", ("rmssd", "mean_hr"), ("ms", "1/min"), 1.0,
         (10.0, 60.0), {"threshold": 0.5}, {}, {
             "data": {"recordings": 3, "hours": 12.5, "note": HOSTILE,
@@ -64,7 +63,7 @@ def test_the_context_carries_the_model_and_the_unchanged_proto(model):
         "Dockerfile", "README.md", "onboard.sh", "model.proto",
         "license.json", "model/model.skops", "model/card.json"}
     assert files["model.proto"] == BLOCK["model.proto"]
-    assert contract.check(files["model.proto"]) == []
+    assert proto_rules.check(files["model.proto"]) == []
     assert files["license.json"] == BLOCK["license.json"]
     assert files["model/model.skops"] == (model / "model.skops").read_bytes()
     assert files["model/card.json"] == (model / "card.json").read_text()
@@ -121,8 +120,8 @@ def test_the_readme_tells_metrics_with_intervals_and_the_limits(model):
 
 
 def test_a_model_without_validation_says_so(model, tmp_path):
-    loaded = artefact.load(model)
-    artefact.save(tmp_path, Model(
+    loaded = load_model(model)
+    save_model(tmp_path, Model(
         loaded.forest, loaded.schema_id, loaded.features, loaded.units,
         loaded.hop_s, loaded.windows_s, loaded.alarm))
     text = context(tmp_path)["README.md"]
@@ -131,7 +130,7 @@ def test_a_model_without_validation_says_so(model, tmp_path):
 
 
 def test_the_name_is_of_the_model_unless_given(model):
-    model_id = artefact.load(model).model_id
+    model_id = load_model(model).model_id
     image, _ = onboarding.context(model, "aura", "7", None, BLOCK)
     assert image == f"aura/seizure-predictor-{model_id[:8]}:7"
     image, _ = onboarding.context(model, "aura", "7", "clinic-2", BLOCK)

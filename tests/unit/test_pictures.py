@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from aura.errors import InvalidInputError
-from aura.pictures import ORIGINAL, PREDICTED, clock, draw, readable
+from aura.plots import ORIGINAL, PREDICTED, clock, draw, readable
 from aura.recording import Event
 
 NONE = np.empty((0, 2))

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from aura.agreement import agree
 from aura.errors import InvalidInputError
 from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import ArraySignal, Event, Recording
-from aura.scoring import score
-from aura.synthetic import ecg
+from aura.scoring.agreement import agree
+from aura.scoring.score import score
+from aura.synthetic.waveform import ecg
 from tests.lines import parse
 
 START = datetime(2021, 3, 2, 10, 20, 30)

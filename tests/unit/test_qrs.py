@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import signal as sps
 
-from aura import qrs
-from aura.beats import find_beats
+from aura.ecg import qrs
+from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal
-from aura.rhythm import Heart
-from aura.synthetic import ecg
+from aura.synthetic.heart import Heart
+from aura.synthetic.waveform import ecg
 from benchmarks import noise
 
 FS = 128.0

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from aura.beats import find_beats
-from aura.quality import PieceQuality, assess, join
+from aura.ecg.beats import find_beats
+from aura.ecg.quality import PieceQuality, assess, join
 from aura.recording import ArraySignal, Event
-from aura.rhythm import Heart
-from aura.synthetic import FLAT, NOISE, SATURATED, Sensor, ecg
+from aura.synthetic.heart import Heart
+from aura.synthetic.waveform import FLAT, NOISE, SATURATED, Sensor, ecg
 
 NOTHING = np.empty((0, 2))
 NO_RAILS = (-np.inf, np.inf)

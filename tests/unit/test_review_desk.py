@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from aura.cli import main
-from aura.edf import read_header
-from aura.edf_samples import EcgSignal
+from aura.ecg.rollup import minmax
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
 from aura.errors import AuraError, ForbiddenError, MissingError
 from aura.recording import ArraySignal, Event
 from aura.review.desk import Desk
 from aura.review.document import write_document
 from aura.review.journal import Change, FollowingError
 from aura.review.opening import on_share
-from aura.review.waveform import BUCKETS, FACTORS, packed, pyramid
-from aura.rollup import minmax
-from aura.scoring import score
+from aura.review.tiles import BUCKETS, FACTORS, packed, pyramid
+from aura.scoring.score import score
 from aura.settings import Settings
 from tests.review_runs import THRESHOLD, alarm, make_run, opened
 

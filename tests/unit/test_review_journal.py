@@ -7,21 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    PreconditionError,
-)
+from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
+from aura.folder import Folder
 from aura.recording import Event
 from aura.review.exports import as_tsv, reviewed
-from aura.review.journal import (
-    Change,
-    ConflictError,
-    Item,
-    Journal,
-)
-from aura.review.verdicts import Mark
-from aura.workspace import Folder
+from aura.review.journal import Change, ConflictError, Item, Journal
+from aura.review.marks import Mark
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = datetime(2001, 2, 3, 4, 5, 6)

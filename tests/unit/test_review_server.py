@@ -9,10 +9,10 @@ import threading
 import pytest
 
 from aura.errors import InvalidInputError, PreconditionError
+from aura.review.app import PageServer, static_files
 from aura.review.desk import Desk
 from aura.review.guard import Access, is_loopback
 from aura.review.script import MODULES, STATIC, script
-from aura.review.server import Server, static_files
 from tests.review_runs import alarm, make_run, opened
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -22,7 +22,7 @@ OURS = {"x-aura-review": "1", "content-type": "application/json"}
 @contextlib.contextmanager
 def serving(desk, access=Access()):
     """A server in a thread; what to ask it with."""
-    server = Server(desk, access, 0)
+    server = PageServer(desk, access, 0)
     thread = threading.Thread(target=server.run)
     thread.start()
 
@@ -175,8 +175,8 @@ def test_a_token_is_made_wherever_others_can_reach():
 
 
 def test_a_port_that_is_taken_is_named(desk):
-    first = Server(desk, Access(), 0)
+    first = PageServer(desk, Access(), 0)
     with pytest.raises(PreconditionError, match="review.port"):
-        Server(desk, Access(), first.port)
+        PageServer(desk, Access(), first.port)
     assert first.address == f"http://127.0.0.1:{first.port}/"
     first.close()

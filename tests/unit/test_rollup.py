@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError
-from aura.rollup import minmax
 
 SAMPLES = st.lists(st.floats(-9, 9) | st.just(np.nan), max_size=40)
 

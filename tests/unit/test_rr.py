@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura.ecg.rr import Kind, rr_series
 from aura.recording import Beats
-from aura.rr import Kind, rr_series
 
 INTERVALS_MS = st.lists(st.integers(200, 2500), max_size=60)
 SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 15)),

@@ -10,9 +10,9 @@ from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
 from aura.errors import InvalidInputError
-from aura.meeting import EventRules, seizure_spans
 from aura.recording import Event
-from aura.scoring import (
+from aura.scoring.matching import EventRules, seizure_spans
+from aura.scoring.score import (
     EventScore,
     mean_over_patients,
     pool,

@@ -7,9 +7,16 @@ import pytest
 import yaml
 
 from aura import cli
-from aura.platform import blueprint, solution, solution_rules
-from aura.platform.blocks import BLOCKS
+from aura.blocks import BLOCKS
 from aura.errors import InvalidInputError
+from aura.platform import blueprint, bundle_rules
+from aura.platform.bundle import (
+    ORCHESTRATOR_IMAGE,
+    addresses,
+    image_name,
+    make_bundle,
+    with_images,
+)
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = {"training": ["ecg-loader", "feature-builder", "seizure-trainer"],
@@ -26,8 +33,8 @@ def content_of(name):
 
 def bundle(name="prediction", registry="reg.example.org:5000/aura", tag="7"):
     """The files of a bundle."""
-    return solution.bundle(
-        solution.with_images(content_of(name), registry, tag), PROTOS)
+    return make_bundle(
+        with_images(content_of(name), registry, tag), PROTOS)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +98,7 @@ def test_protos_are_those_of_the_blocks(files):
     "ecg-loader1", "influx-exporter1", "orchestrator"])
 def test_a_deployment_is_as_the_platforms(files, name):
     port = "mc-api" if name == "orchestrator" else "protobuf-api"
-    image = (solution.ORCHESTRATOR_IMAGE if name == "orchestrator" else
+    image = (ORCHESTRATOR_IMAGE if name == "orchestrator" else
              f"reg.example.org:5000/aura/{name[:-1]}:7")
     assert objects(files)[f"{name}_deployment"] == {
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -149,7 +156,7 @@ def test_a_tag_stays_text_in_yaml(tag):
 @pytest.mark.parametrize("registry", [
     "aura", "reg:5000", "reg.example.org:5000/a/b-c", "docker.io/aura_2"])
 def test_registries_come_with_ports_and_paths(registry):
-    assert solution.image(registry, "n", "1") == f"{registry}/n:1"
+    assert image_name(registry, "n", "1") == f"{registry}/n:1"
 
 
 @pytest.mark.parametrize("registry", [
@@ -169,9 +176,9 @@ def test_what_is_no_tag_is_refused(tag):
 def test_addresses_come_from_both_states_of_dockerinfo(files):
     plan = blueprint.parse(files["blueprint.json"].decode())
     text = files["dockerinfo.json"].decode()
-    assert solution.addresses(text, plan)[
+    assert addresses(text, plan)[
         "influx-exporter1"] == "influx-exporter1:8556"
-    assert solution.addresses(text.replace('"8556"', "30001"), plan)[
+    assert addresses(text.replace('"8556"', "30001"), plan)[
         "ecg-loader1"] == "ecg-loader1:30001"
 
 
@@ -448,7 +455,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", SOLUTIONS)
 def test_a_bundle_of_ours_is_sound(name):
-    assert solution_rules.check(bundle(name)) == []
+    assert bundle_rules.check(bundle(name)) == []
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -456,7 +463,7 @@ def test_the_check_finds(what, files):
     change, rule, word = WRONG[what]
     changed = dict(files)
     change(changed)
-    found = [problem for problem in solution_rules.check(changed)
+    found = [problem for problem in bundle_rules.check(changed)
              if problem.rule == rule]
     assert any(word in problem.text for problem in found), found
     # A way out stands behind the last semicolon.
@@ -469,7 +476,7 @@ def test_all_findings_are_listed(files):
              "answer that is not the proto's", "name too long for its page"]
     for what in wrong:
         WRONG[what][0](changed)
-    rules = {problem.rule for problem in solution_rules.check(changed)}
+    rules = {problem.rule for problem in bundle_rules.check(changed)}
     assert rules >= {WRONG[what][1] for what in wrong}
 
 
@@ -477,7 +484,7 @@ def test_every_finding_is_one_line_with_a_way_out(files):
     for change, _, _ in WRONG.values():
         changed = dict(files)
         change(changed)
-        for problem in solution_rules.check(changed):
+        for problem in bundle_rules.check(changed):
             assert "\n" not in problem.text
             assert "; " in problem.text
 
@@ -503,13 +510,13 @@ def test_the_state_after_the_platforms_script_is_sound(files):
         content["spec"]["template"]["spec"]["containers"][0][
             "imagePullPolicy"] = "Always"
         changed[path] = yaml.dump(content).encode()
-    assert solution_rules.check(changed) == []
+    assert bundle_rules.check(changed) == []
 
 
 def test_an_onboarded_model_takes_the_predictors_place():
     files = bundle()
     rename(files, "seizure-predictor1", "clinic-model2")
-    assert solution_rules.check(files) == []
+    assert bundle_rules.check(files) == []
 
 
 # The commands

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from aura import features
-from aura.beats import find_beats
-from aura.events import AlarmRule, alarms, smooth
+from aura.detector.alarms import AlarmRule, alarms, smooth
+from aura.ecg import features
+from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal, Beats
-from aura.rhythm import Heart
-from aura.streaming.alarms import LiveAlarms
-from aura.streaming.rows import BEATS_KEPT, LiveRows
-from aura.streaming.waveform import DELAY_S, HEARD_S, LiveBeats
-from aura.synthetic import ecg
+from aura.streaming.live_alarms import LiveAlarms
+from aura.streaming.live_beats import DELAY_S, HEARD_S, LiveBeats
+from aura.streaming.live_rows import BEATS_KEPT, LiveRows
+from aura.synthetic.heart import Heart
+from aura.synthetic.waveform import ecg
 
 RULES = [
     AlarmRule(.5), AlarmRule(.5, hold_s=1, smoothing_s=1),

@@ -9,8 +9,8 @@ import sleepecg
 
 from aura.errors import InvalidInputError
 from aura.recording import Event
-from aura.rhythm import Heart, Surge, draw_surges
-from aura.synthetic import Sensor, SyntheticEcg, ecg
+from aura.synthetic.heart import Heart, Surge, draw_surges
+from aura.synthetic.waveform import Sensor, SyntheticEcg, ecg
 
 STILL = Heart(hf_depth=0, lf_depth=0, drift_depth=0, ectopic_fraction=0)
 CLEAN = Sensor(snr_db=np.inf, wander_mv=0, mains_mv=0)
@@ -177,7 +177,7 @@ def test_an_unknown_fault_is_refused():
 
 
 def test_a_day_takes_little_memory():
-    code = ("import resource; from aura.synthetic import ecg\n"
+    code = ("import resource; from aura.synthetic.waveform import ecg\n"
             "def peak():\n"
             "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
             "before = peak()\n"

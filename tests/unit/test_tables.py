@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aura.errors import CorruptDataError
-from aura.tables import ROWS_AT_ONCE, Columns, read, write
+from aura.stages.tables import Columns, ROWS_AT_ONCE, read, write
 
 KINDS = (np.float64, np.float32, np.int32, np.int8, np.bool_)
 

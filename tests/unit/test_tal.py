@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.edf import read_header
+from aura.edf.header import read_header
+from aura.edf.tal import Note, parse, read_timeline
 from aura.errors import AuraError, ResourceError
-from aura.tal import Note, parse, read_timeline
 from tests.edf_builder import Channel, heart, plus, tal
 
 
@@ -172,7 +172,7 @@ def test_hundred_thousand_events_take_two_seconds_at_most(timeline_of):
 
 
 def test_a_million_events_are_the_limit(timeline_of, monkeypatch):
-    monkeypatch.setattr("aura.tal.NOTES_MAX", 3)
+    monkeypatch.setattr("aura.edf.tal.NOTES_MAX", 3)
     texts = [tal(1, 1, "a")] * 4
     with pytest.raises(AuraError, match="edf.annotation.count"):
         timeline_of(plus(range(3), texts))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.events import AlarmRule
+from aura.detector.alarms import AlarmRule
+from aura.detector.threshold import Scored, choose, detect
 from aura.recording import Event
-from aura.threshold import Scored, choose, detect
 
 RULE = AlarmRule(threshold=0.9, release=1.0, smoothing_s=1, hold_s=1,
                  merge_s=0, refractory_s=0, max_length_s=300)

@@ -7,10 +7,15 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from aura import artefact, features, forest, training
-from aura.artefact import save
+from aura.detector import forest, training
+from aura.detector.forest import MODEL_FEATURES
+from aura.detector.model import (
+    load_model,
+    predict_probability,
+    save_model,
+)
+from aura.ecg import features
 from aura.errors import PreconditionError
-from aura.forest import MODEL_FEATURES
 from tests.learning_examples import cohort, example
 
 
@@ -82,12 +87,12 @@ def test_what_is_trained_can_be_kept_and_predicts_the_same(tmp_path):
     for one in examples:
         one.values[:90] = np.nan
     model = train(examples)
-    save(tmp_path, model)
-    loaded = artefact.load(tmp_path)
+    save_model(tmp_path, model)
+    loaded = load_model(tmp_path)
     assert loaded.model_id == model.model_id
     x = examples[0].values
     np.testing.assert_allclose(
-        artefact.predict_probability(loaded, x),
+        predict_probability(loaded, x),
         model.forest.predict_proba(x)[:, 1], rtol=1e-12)
 
 

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from aura import catalogue
+from aura.dataset import beat_files, duplicates, find
 from aura.errors import AuraError
-from aura.formats import beat_series, two_forms
-from aura.synthetic import ecg
-from aura.workspace import Folder
+from aura.folder import Folder
+from aura.synthetic.waveform import ecg
 from tests.edf_builder import Channel, plus
 
 RATE = 128
@@ -29,7 +28,7 @@ def waveform(path, heart, patient="P1"):
 
 def beats(path, heart, shift_s=0.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(beat_series.write(heart.beat_time_s + shift_s))
+    path.write_bytes(beat_files.write(heart.beat_time_s + shift_s))
 
 
 def intervals(path, heart):
@@ -40,8 +39,8 @@ def intervals(path, heart):
 
 def resolved(folder, prefer=""):
     inside = Folder(folder)
-    found = two_forms.resolve(
-        [(inside, one) for one in catalogue.find(inside)], prefer)
+    found = duplicates.resolve(
+        [(inside, one) for one in find.find(inside)], prefer)
     return {one.path: one.problem.rule if one.problem else "" for one in found}
 
 
@@ -63,8 +62,8 @@ def test_a_file_that_is_there_by_two_ways_is_used_once(tmp_path, hearts):
         "a.beats.csv": "recording.twice", "b/r.beats.csv": ""}
     whole, part = Folder(tmp_path), Folder(tmp_path / "b")
     found = [(folder, one) for folder in (whole, part, part)
-             for one in catalogue.find(folder)]
-    used = [one.path for one in two_forms.resolve(found)
+             for one in find.find(folder)]
+    used = [one.path for one in duplicates.resolve(found)
             if one.problem is None]
     assert used == ["b/r.beats.csv"]
 
@@ -121,15 +120,15 @@ def test_a_file_at_fault_is_left_to_the_reader(tmp_path, hearts):
 
 def test_a_preference_that_is_none_is_refused(tmp_path):
     with pytest.raises(AuraError, match="settings.prefer: .*'best'.*ecg"):
-        two_forms.resolve([], "best")
+        duplicates.resolve([], "best")
 
 
 def test_all_of_szdb_and_mitdb_is_recognised_and_nothing_else(data_dir):
     folder = Folder(data_dir)
     found = [(folder, one) for part in ("szdb", "szdb-rr", "mitdb",
                                         "mitdb-beats", "nsr2db")
-             for one in catalogue.find(folder, part)]
-    once = two_forms.resolve(found)
+             for one in find.find(folder, part)]
+    once = duplicates.resolve(found)
     twice = {one.path.split("/")[0] for one in once if one.problem}
     assert twice == {"szdb", "szdb-rr", "mitdb", "mitdb-beats"}
     assert sum(one.problem is not None for one in once) == 5 + 5 + 8 + 8

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from aura import forest, threshold, validation
-from aura.errors import PreconditionError
-from aura.events import alarms, smooth
-from aura.recording import Event
-from aura.training import RULE
-from aura.validation import (
+from aura.detector import forest, threshold, validation
+from aura.detector.alarms import alarms, smooth
+from aura.detector.training import RULE
+from aura.detector.validation import (
     check_disjoint,
     cross_validate,
     folds,
@@ -22,6 +20,8 @@ from aura.validation import (
     out_of_fold,
     row_probability,
 )
+from aura.errors import PreconditionError
+from aura.recording import Event
 from tests.learning_examples import cohort, example
 
 

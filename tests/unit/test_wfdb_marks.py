@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aura.annotations import wfdb as wfdb_file
 from aura.errors import AuraError
-from aura.formats import wfdb_marks
 
 with warnings.catch_warnings():
     # pandas 3 warns of what wfdb 4.3 does when it is imported.
@@ -37,16 +37,16 @@ def word(code, count):
 
 def test_seizures_as_chb_mit_has_them(written):
     content, _ = written([2996 * 256, 3036 * 256], ["[", "]"], fs=256)
-    document = wfdb_marks.read(content)
+    document = wfdb_file.read(content)
     assert [(r.onset_s, r.end_s, r.label) for r in document.rows] == [
         (2996, 3036, "sz")]
 
 
 def test_the_recording_says_the_rate_where_the_file_does_not(written):
     content, _ = written([512, 1024], ["[", "]"])
-    assert wfdb_marks.read(content, 256.0).rows[0].onset_s == 2
+    assert wfdb_file.read(content, 256.0).rows[0].onset_s == 2
     with pytest.raises(AuraError, match="wfdb: .*time resolution"):
-        wfdb_marks.read(content)
+        wfdb_file.read(content)
 
 
 def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
@@ -54,7 +54,7 @@ def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
         [100, 200, 300, 400, 900], ["N", "+", '"', "+", "V"],
         ["", "(SZ", "coughs", "(N", ""], fs=100)
     assert [(r.onset_s, r.duration_s, r.text, r.label)
-            for r in wfdb_marks.read(content).rows] == [
+            for r in wfdb_file.read(content).rows] == [
         (2, 2, "SZ", "sz"), (3, None, "coughs", "other")]
 
 
@@ -72,7 +72,7 @@ def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
      + bytes(2), "back in time")])
 def test_what_is_malformed_is_refused(content, text):
     with pytest.raises(AuraError, match=f"annotations.wfdb: .*{text}"):
-        wfdb_marks.read(content, 100.0)
+        wfdb_file.read(content, 100.0)
 
 
 marks_of = st.lists(st.tuples(
@@ -90,7 +90,7 @@ def test_marks_agree_with_wfdb(written, given_, fs):
     content, read = written(
         samples, [symbol for _, symbol, _ in given_],
         [note for _, _, note in given_], fs)
-    found, rate = wfdb_marks.marks(content)
+    found, rate = wfdb_file.marks(content)
     assert rate == (None if fs is None else fs)
     assert [mark.sample for mark in found] == list(read.sample)
     assert [mark.text for mark in found] == list(read.aux_note)

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import aura
 from aura.cli import (
-    blocks,
     calls,
     converting,
     demo,
@@ -19,6 +18,7 @@ from aura.cli import (
     reading,
     replaying,
     reviewing,
+    serving,
     solutions,
 )
 from aura.errors import AuraError
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = made.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs")
     for module in (learning, evaluating, reading, fetching, converting,
-                   reviewing, exporting, blocks, calls, solutions, replaying,
+                   reviewing, exporting, serving, calls, solutions, replaying,
                    demo):
         module.register(verbs)
     return made

@@ -56,7 +56,7 @@ def _call(given: argparse.Namespace) -> int:
 def _answer(given: argparse.Namespace) -> int:
     from aura.errors import InvalidInputError, MissingError
     from aura.runners import calls
-    from aura.workspace import Folder
+    from aura.folder import Folder
     source = calls.takes_nothing(given.rpc)
     shared = given.shared or shared_folder()
     if not shared.is_dir():

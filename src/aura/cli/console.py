@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from aura.catalogue import printable
+from aura.dataset.find import printable
 from aura.errors import Problem
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.settings import Settings

@@ -10,7 +10,7 @@ from aura.settings import Settings
 
 def register(verbs: Any) -> None:
     """Add the verbs to the parser."""
-    from aura.formats.table import FORMATS
+    from aura.annotations.formats import FORMATS
     convert = verbs.add_parser(
         "convert", help="turn annotations into another format",
         description="Write the annotations of recordings, or annotations "
@@ -43,10 +43,10 @@ def register(verbs: Any) -> None:
 
 
 def _convert(given: argparse.Namespace) -> int:
-    from aura.formats.conversion import convert
-    from aura.formats.table import FORMATS
+    from aura.dataset.convert import convert
+    from aura.annotations.formats import FORMATS
     from aura.runners import local
-    from aura.workspace import Folder
+    from aura.folder import Folder
     source = local.given(given.path)
     out = Folder(given.out)
     out.try_writing()
@@ -66,8 +66,8 @@ def _convert(given: argparse.Namespace) -> int:
 
 
 def _beats(given: argparse.Namespace) -> int:
-    from aura.runners import beat_files
-    outcome = beat_files.write(
+    from aura.runners import write_beats
+    outcome = write_beats.write(
         given.paths, given.out, console.preferred(given, Settings.load()),
         console.track)
     console.tell_outcome(outcome)

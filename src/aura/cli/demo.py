@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aura.catalogue import printable
 from aura.cli import console
+from aura.dataset.find import printable
 from aura.errors import InvalidInputError, MissingError, PreconditionError
+from aura.folder import Folder
 from aura.recording import Event
 from aura.stages.manifest import Entry
-from aura.workspace import Folder
 
 PATIENTS, HOURS = 8, 1.0
 MARK = ".made-by-aura-demo"
@@ -39,7 +39,7 @@ def register(verbs: Any) -> None:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from aura.cli.blocks import run_solution
+    from aura.cli.serving import run_solution
     shared = given.out / "shared"
     _prepare(shared, given.data)
     print("== training solution ==", flush=True)
@@ -51,7 +51,7 @@ def _demo(given: argparse.Namespace) -> int:
     if code == 1:
         return 1
     from aura.cli.drawing import draw_run
-    from aura.stages.workspace import RUNS
+    from aura.stages.run_layout import RUNS
     pictures = given.out / "pictures"
     shutil.rmtree(pictures, ignore_errors=True)
     run = max((shared / RUNS).glob("recordings-*"))
@@ -82,7 +82,7 @@ def _prepare(shared: Path, data: Path | None) -> None:
         for name in ("training", "recordings"):
             _copy(data, shared / name)
         return
-    from aura.cohort import write_cohort
+    from aura.synthetic.cohort import write_cohort
     print(LOUD, flush=True)
     for name, patients, seed in (
             ("training", PATIENTS, SEED_TRAINING),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import pictures, tables
-from aura.formats.names import recording_stem
+from aura import plots
+from aura.dataset.names import recording_stem
+from aura.folder import Folder
 from aura.runners.local import HIDDEN, RUN_ID
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.workspace import run_folder
-from aura.workspace import Folder
+from aura.stages.run_layout import run_folder
 
 
 def draw_all(out: Path) -> None:
@@ -57,7 +57,7 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> Iterator[Entry]:
         entry = listed.entries[number]
         rows = slice(*np.searchsorted(numbers, [number, number + 1]))
         spans = entry.signals.unscorable if entry.signals else ()
-        pictures.draw(
+        plots.draw(
             out / (recording_stem(recording.path) + ".png"),
             title=recording.path,
             time_s=features.values["time_s"][rows],

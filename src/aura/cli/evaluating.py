@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from aura.cli import console
+from aura.folder import Folder
 from aura.settings import Settings
-from aura.workspace import Folder
 
 
 def register(verbs: Any) -> None:
@@ -49,7 +49,7 @@ def register(verbs: Any) -> None:
 
 def _evaluate(given: argparse.Namespace) -> int:
     from aura.evaluation import sheet
-    from aura.runners import evaluation
+    from aura.runners import evaluate
     settings = console.adapted(
         given, console.preferred(given, Settings.load()))
     for name in ("target_far", "seed"):
@@ -59,16 +59,16 @@ def _evaluate(given: argparse.Namespace) -> int:
         settings = replace(settings, annotated_only=1)
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
-    found = evaluation.read(given.paths, settings, console.track,
-                            given.candidates)
+    found = evaluate.read(given.paths, settings, console.track,
+                          given.candidates)
     console.tell_outcome(found.outcome)
     _tell_unannotated(found.taken_as_free, found.left_out)
     if not found.cases and found.outcome.exit_code == 1:
         print("aura evaluate: nothing could be read", file=sys.stderr)
         return 1
-    done = evaluation.evaluate(found, settings, _progress,
-                               given.candidates)
-    evaluation.write(done, given.out, not given.no_pictures)
+    done = evaluate.evaluate(found, settings, _progress,
+                             given.candidates)
+    evaluate.write(done, given.out, not given.no_pictures)
     print("\n".join(sheet.overview(done.report)))
     print(f"\nreport.json, report.md and pictures are in {given.out}")
     print(console.NOT_A_DEVICE)

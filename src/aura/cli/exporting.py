@@ -8,8 +8,8 @@ from typing import Any
 
 from aura.cli import console
 from aura.errors import MissingError, PreconditionError
+from aura.folder import Folder
 from aura.settings import Settings
-from aura.workspace import Folder
 
 EPILOG = """\
 example:

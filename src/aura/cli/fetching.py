@@ -37,13 +37,13 @@ def register(verbs: Any) -> None:
 def _fetch(given: argparse.Namespace) -> int:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-    from aura.physionet import trees
+    from aura.physionet import write_tree
     from aura.physionet.sets import LICENCE, PHYSIONET, SETS
     wanted = SETS[given.name]
     out = given.out or Path(wanted.name)
     with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
-        tree = trees.tree(wanted, out, given.beats, given.base_url,
-                          bar.update)
+        tree = write_tree.tree(wanted, out, given.beats, given.base_url,
+                               bar.update)
         done = list(tree.fetch(given.records, bar.set_description))
         tree.finish(wanted.url(given.base_url), complete=not given.records)
     new = sum(one.new for one in done)
@@ -53,5 +53,5 @@ def _fetch(given: argparse.Namespace) -> int:
           f"and:  {PHYSIONET}")
     if wanted.seizures and not given.beats:
         print("patients are told apart by folder; see "
-              f"{out / trees.README}", file=sys.stderr)
+              f"{out / write_tree.README}", file=sys.stderr)
     return 0

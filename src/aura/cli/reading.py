@@ -59,14 +59,14 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    from aura import catalogue, intake
+    from aura.dataset import find, read
     from aura.errors import AuraError
-    from aura.formats import two_forms
+    from aura.dataset import duplicates
     from aura.runners import local
     try:
         source = local.given(Path(path))
-        found = two_forms.resolve(
-            [(source.folder, candidate) for candidate in catalogue.find(
+        found = duplicates.resolve(
+            [(source.folder, candidate) for candidate in find.find(
                 source.folder, source.subfolder)], settings.prefer)
     except AuraError as error:
         yield _nothing(path, error)
@@ -75,14 +75,14 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
         yield _nothing(path, local.no_recordings())
     whole = os.path.isdir(path)
     for candidate in found:
-        report = intake.report(source.folder, candidate,
-                               settings.ecg_channel, settings.alias_key)
+        report = read.report(source.folder, candidate,
+                             settings.ecg_channel, settings.alias_key)
         name = os.path.join(path, report["path"]) if whole else path
-        yield {**report, "path": catalogue.printable(name)}
+        yield {**report, "path": find.printable(name)}
 
 
 def _nothing(path: str, error: Exception) -> dict[str, Any]:
-    from aura.catalogue import printable
+    from aura.dataset.find import printable
     from aura.errors import AuraError
     assert isinstance(error, AuraError)
     return {
@@ -110,16 +110,17 @@ def _told(report: dict[str, Any]) -> str:
 
 
 def _score(given: argparse.Namespace) -> int:
-    from aura import comparison, scoresheet
+    from aura.scoring import compare
+    from aura.scoring.report import score_dict, score_table
     settings = console.preferred(given, Settings.load())
-    compared = comparison.compare(
+    compared = compare.compare(
         given.reference, given.hypothesis, settings.ecg_channel,
         settings.alias_key, prefer=settings.prefer)
     if given.json:
-        print(json.dumps(scoresheet.as_dict(compared), indent=2,
+        print(json.dumps(score_dict(compared), indent=2,
                          allow_nan=False))
     else:
-        print(scoresheet.table(compared))
+        print(score_table(compared))
     console.tell(compared.problems)
     code: int = compared.exit_code
     return code

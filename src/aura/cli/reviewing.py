@@ -59,12 +59,12 @@ def _review(given: argparse.Namespace) -> int:
 
 def _serve(desk: "Desk", given: argparse.Namespace) -> int:
     from aura.review.guard import Access
-    from aura.review.server import Server
+    from aura.review.app import PageServer
     if not 0 <= given.port <= 65535:
         print(f"aura review: --port {given.port}: a port is 0 to 65535",
               file=sys.stderr)
         return 1
-    server = Server(desk, Access.to(given.host, os.environ), given.port)
+    server = PageServer(desk, Access.to(given.host, os.environ), given.port)
     count = len(desk.runs.collection().cases)
     print(f"{console.counted(count, 'recording')} to review on "
           f"{server.address} (Ctrl-C ends it)", flush=True)
@@ -79,9 +79,9 @@ def _serve(desk: "Desk", given: argparse.Namespace) -> int:
 
 def _write(desk: "Desk", out: Path) -> int:
     from aura.errors import AuraError
-    from aura.formats.names import recording_stem
+    from aura.dataset.names import recording_stem
     from aura.review.document import write_document
-    from aura.workspace import Folder
+    from aura.folder import Folder
     folder, bad, done = Folder(out), 0, 0
     for case in desk.runs.collection().cases:
         name = recording_stem(case.recording.path) + ".html"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aura.cli import console
-from aura.cli.blocks import SOLUTIONS, blueprint_text
+from aura.cli.serving import SOLUTIONS, blueprint_text
 
 BIGGEST_FILE = 4 * 2 ** 20
 
@@ -73,24 +73,26 @@ def _block_file(folder: str, name: str) -> str:
 
 
 def _bundle(given: argparse.Namespace) -> int:
-    from aura.platform import blocks, blueprint, solution
-    content = solution.with_images(
+    from aura import blocks
+    from aura.platform import blueprint
+    from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
+    content = with_images(
         json.loads(blueprint_text(given.solution)), given.registry,
         given.tag)
     nodes = blueprint.parse(json.dumps(content)).nodes
-    files = solution.bundle(content, {
+    files = make_bundle(content, {
         node.name: _block_file(
             blocks.offering(node.rpcs[0].name).folder, "model.proto")
         for node in nodes})
-    _write(given.out, files, solution.BLUEPRINT_FILE)
+    _write(given.out, files, BLUEPRINT_FILE)
     print(f"{len(files)} files of the solution "
           f"{content['name']} in {given.out}")
     return 0
 
 
 def _check(given: argparse.Namespace) -> int:
-    from aura.platform import solution_rules
-    problems = solution_rules.check(_read(given.folder))
+    from aura.platform import bundle_rules
+    problems = bundle_rules.check(_read(given.folder))
     for problem in problems:
         print(f"{problem.rule}: {problem.text}")
     if not problems:
@@ -117,13 +119,13 @@ def _onboard(given: argparse.Namespace) -> int:
 
 def _read(folder: Path) -> dict[str, bytes]:
     from aura.errors import MissingError
-    from aura.platform.solution import (
+    from aura.platform.bundle import (
         BLUEPRINT_FILE,
         DEPLOYMENTS,
         DOCKERINFO_FILE,
         PROTOS,
     )
-    from aura.workspace import Folder
+    from aura.folder import Folder
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
                            "unzip the download, or run 'aura solution "
@@ -142,7 +144,7 @@ def _read(folder: Path) -> dict[str, bytes]:
 def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
     """Write a folder; of an earlier one nothing is left to be mixed up."""
     from aura.errors import PreconditionError
-    from aura.workspace import Folder
+    from aura.folder import Folder
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
             raise PreconditionError(

@@ -13,8 +13,8 @@ from scipy.ndimage import (  # type: ignore[import-untyped]
     maximum_filter1d,
 )
 
+from aura.ecg.rr import Kind
 from aura.recording import Floats
-from aura.rr import Kind
 
 RHYTHM_S = 60.0
 RHYTHM_BEATS = 60
@@ -44,7 +44,7 @@ def columns(intervals: Mapping[str, np.ndarray],
     Parameters
     ----------
     intervals : mapping of str to ndarray, shape (n,)
-        ``time_s``, ``rr_s`` and ``kind`` of the RR intervals (`aura.rr`).
+        ``time_s``, ``rr_s`` and ``kind`` of the RR intervals (`aura.ecg.rr`).
     table : mapping of str to ndarray, shape (n_rows,)
         ``time_s``, ``scorable``, and features by their names.
     hop_s : float

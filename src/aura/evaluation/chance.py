@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aura.evaluation.nested import Held
-from aura.intervals import LEVEL
 from aura.recording import Event, Floats
-from aura.scoring import score
+from aura.scoring.intervals import LEVEL
+from aura.scoring.score import score
 
 SURROGATES = 500
 RESAMPLES = 2000

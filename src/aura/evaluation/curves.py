@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
-from aura.evaluation.cases import Case
+from aura.detector.threshold import block_peaks
+from aura.ecg.labels import seizure_fraction
+from aura.evaluation.case import Case
 from aura.evaluation.nested import Held, rescored
-from aura.labels import seizure_fraction
 from aura.recording import Bools, Floats
-from aura.scoring import pool
-from aura.threshold import block_peaks
+from aura.scoring.score import pool
 
 # A curve goes no farther: nobody could live with more.
 HIGHEST_RATE = 24.0

@@ -27,15 +27,15 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 )
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from aura import validation
+from aura.detector import validation
+from aura.detector.alarms import AlarmRule
+from aura.detector.forest import training_rows
+from aura.detector.training import RULE
+from aura.detector.validation import Fit, RATIO_RULE, Scorer
 from aura.evaluation.candidates import NAMES, SETS
-from aura.evaluation.cases import Case
+from aura.evaluation.case import Case
 from aura.evaluation.negatives import hard_negatives
-from aura.events import AlarmRule
-from aura.forest import training_rows
 from aura.recording import Floats
-from aura.training import RULE
-from aura.validation import RATIO_RULE, Fit, Scorer
 
 # A crossing is an alarm; then nothing for three minutes, as published.
 CSI_RULE = AlarmRule(

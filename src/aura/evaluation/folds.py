@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aura.evaluation.cases import Case
-from aura.validation import check_disjoint, folds
+from aura.detector.validation import check_disjoint, folds
+from aura.evaluation.case import Case
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def rounds(cases: Sequence[Case]) -> tuple[Round, ...]:
     """
     Deal people into rounds of folds.
 
-    Patients with seizures are held out as `aura.validation.folds` says.
+    Patients with seizures are held out as in `validation.folds`.
     People without seizures make two halves, and a round each: learning and
     thresholds see one half beside the patients who are not held out; then
     all patients with seizures and that half are learnt from, and the other

@@ -8,8 +8,8 @@ change, on intervals that a median over seven beats has freed of ectopy.
 
 import numpy as np
 
+from aura.ecg.rr import Kind
 from aura.recording import Floats
-from aura.rr import Kind
 
 MEDIAN_BEATS = 7
 WINDOW_BEATS = 100
@@ -30,7 +30,7 @@ def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
     rr_s : ndarray, shape (n,)
         RR intervals in seconds.
     kind : ndarray of int, shape (n,)
-        An `aura.rr.Kind` for each. Unscorable intervals are left out, all
+        An `aura.ecg.rr.Kind` for each. Unscorable intervals are left out, all
         others stay: freeing them of ectopy is the median's work.
     end_s : ndarray, shape (n_rows,)
         Ends of the rows in seconds, increasing.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from aura.evaluation.nested import Held
-from aura.intervals import Estimate, rate_per_24h, resolvable_rate
-from aura.scoring import pool
+from aura.scoring.intervals import Estimate, rate_per_24h, resolvable_rate
+from aura.scoring.score import pool
 
 DIGITS = 6
 

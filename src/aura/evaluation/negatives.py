@@ -2,7 +2,7 @@
 Made-up hours without a seizure in which the heart does what alarms like.
 
 Exertion, arousals, ectopic beats and noise: beats of synthetic people
-(`aura.rhythm`), through the very features of a recording. A forest may learn
+(`heart`), through the very features of a recording. A forest may learn
 from them beside real people; nobody's score or threshold comes from them.
 """
 
@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from aura import features
-from aura.forest import MODEL_FEATURES, Example
+from aura.detector.forest import Example, MODEL_FEATURES
+from aura.ecg import features
 from aura.recording import Beats, Floats
-from aura.rhythm import Heart, Surge, beat_times
+from aura.synthetic.heart import Heart, Surge, beat_times
 
 PEOPLE = 12
 DURATION_S = 7200.0

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aura import threshold
-from aura.evaluation.cases import Case
+from aura.detector import threshold
+from aura.detector.alarms import AlarmRule, alarms
+from aura.detector.validation import out_of_fold, scored_rows
+from aura.evaluation.case import Case
 from aura.evaluation.detectors import Detector
 from aura.evaluation.folds import Round
-from aura.events import AlarmRule, alarms
 from aura.recording import Event, Floats
-from aura.scoring import Score, score, score_missed
-from aura.validation import out_of_fold, scored_rows
+from aura.scoring.score import Score, score, score_missed
 
 
 @dataclass(frozen=True)

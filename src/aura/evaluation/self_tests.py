@@ -13,8 +13,8 @@ from sklearn.ensemble import (  # type: ignore[import-untyped]
     RandomForestClassifier,
 )
 
-from aura import forest, validation
-from aura.evaluation.cases import Case
+from aura.detector import forest, validation
+from aura.evaluation.case import Case
 from aura.evaluation.curves import auc, labels
 from aura.recording import Event, Floats
 

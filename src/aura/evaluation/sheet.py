@@ -16,7 +16,7 @@ def markdown(report: Found) -> str:
     Parameters
     ----------
     report : mapping
-        As `aura.evaluation.report.Evaluation` holds it, or read from
+        As `aura.evaluation.summary.Evaluation` holds it, or read from
         ``report.json``.
 
     Returns

@@ -17,11 +17,11 @@ from typing import Any, BinaryIO
 from urllib3.util.retry import Retry
 
 from aura.errors import MissingError, PreconditionError, UnavailableError
-from aura.influx import packed
+from aura.folder import Folder
+from aura.influx import chunks
+from aura.influx.chunks import Chunk
 from aura.influx.earlier import Earlier
-from aura.influx.packed import Chunk
-from aura.influx.server import Answer, Server
-from aura.workspace import Folder
+from aura.influx.store import Answer, Store
 
 # More than this many refused points are no odd lines: something is wrong.
 MOST_REJECTED = 1000
@@ -69,7 +69,7 @@ class Delivery:
 
     Parameters
     ----------
-    server : Server
+    server : Store
     target : str
         Its name, under which ledgers know it.
     patience_s : float
@@ -78,7 +78,7 @@ class Delivery:
         Of the system by default.
     """
 
-    def __init__(self, server: Server, target: str, patience_s: float, *,
+    def __init__(self, server: Store, target: str, patience_s: float, *,
                  sleep: Callable[[float], None] = time.sleep,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
@@ -115,7 +115,7 @@ class Delivery:
             ``influx.away``, if the server stays away; the ledger knows how
             far it went.
         PreconditionError
-            If somebody has to mend something first; see `Server.write`.
+            If somebody has to mend something first; see `Store.write`.
         """
         known = self.ledger(folder, path)
         if known.done and not again:
@@ -128,7 +128,7 @@ class Delivery:
                 # Later a repeat would not send again what it deletes.
                 if not known.offset:
                     known = replace(known, kept=self._clear(earlier))
-                for chunk in packed.read(stream, known.offset):
+                for chunk in chunks.read(stream, known.offset):
                     known = self._chunk(chunk, known)
                     if self._clock() - saved > SAVED_EVERY_S:
                         self._save(folder, path, known)

@@ -20,9 +20,9 @@ from aura.errors import InvalidInputError
 from aura.influx.digits import (
     DOUBLE_WORDS,
     INTEGER_WORDS,
+    Integers,
     SINGLE_WORDS,
     WORD,
-    Integers,
     Words,
     float_cells,
     integer_cells,

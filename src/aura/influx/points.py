@@ -13,20 +13,20 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.agreement import Agreement
+from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError
 from aura.influx import schema
 from aura.influx.lineprotocol import (
+    Column,
     FIRST_NS,
     LAST_NS,
-    Column,
     encode,
     encode_pieces,
 )
 from aura.influx.schema import Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
-from aura.rollup import minmax
-from aura.scoring import Score
+from aura.scoring.agreement import Agreement
+from aura.scoring.score import Score
 from aura.spans import merge
 
 SECOND_NS = 10 ** 9

@@ -24,7 +24,7 @@ from aura.errors import (
     ResourceError,
     UnavailableError,
 )
-from aura.workspace import Folder, write_error
+from aura.folder import Folder, write_error
 
 SUMS = "SHA256SUMS.txt"
 PART = ".part"

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from aura.platform import blocks
-from aura.platform.download import AGAIN, Download
+from aura import blocks
 from aura.errors import Problem
-from aura.platform.solution import (
+from aura.platform.bundle import (
     CLAIM,
     DEPLOYMENTS,
     GRPC_PORT,
@@ -18,6 +17,7 @@ from aura.platform.solution import (
     PVC_FILE,
     SHARED_FOLDER_ENV,
 )
+from aura.platform.bundle_files import AGAIN, Download
 
 
 def check(found: Download) -> list[Problem]:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aura import artefact, model_card
-from aura.platform import solution
-from aura.artefact import CARD_FILE, MODEL_FILE
-from aura.platform.blocks import offering
+from aura.blocks import offering
+from aura.detector import model_card
+from aura.detector.model import CARD_FILE, MODEL_FILE, load_model
 from aura.errors import InvalidInputError
-from aura.rpc.contract import BLOCK_NAME
-from aura.platform.solution_rules import LONGEST_NODE
+from aura.platform.bundle import image_name
+from aura.platform.bundle_rules import LONGEST_NODE
+from aura.platform.proto_rules import BLOCK_NAME
 
 REQUEST_FILE = "onboard.sh"
 PREDICTOR = offering("predict").name
@@ -155,20 +155,20 @@ def context(model: Path, registry: str, tag: str, name: str | None,
         If the name cannot be one of a block, or as for `solution.image`.
     MissingError, CorruptDataError, ForbiddenError, PreconditionError, \
 ResourceError
-        If the model is not sound; see `aura.artefact.load`.
+        If the model is not sound; see `aura.detector.model.load_model`.
     """
-    model_id = artefact.load(model).model_id
+    model_id = load_model(model).model_id
     files = {f"model/{part}": (model / part).read_bytes()
              for part in (CARD_FILE, MODEL_FILE)}
     card = model_card.read(files[f"model/{CARD_FILE}"])
     name = name or f"{PREDICTOR}-{model_id[:8]}"
     _check_name(name)
-    image = solution.image(registry, name, tag)
+    image = image_name(registry, name, tag)
     texts = {
         **block_files,
         "Dockerfile": _DOCKERFILE.format(
             use=model_card.USE, labels=_labels(name, tag, card),
-            base=solution.image(registry, PREDICTOR, tag)),
+            base=image_name(registry, PREDICTOR, tag)),
         "README.md": _readme(name, image, card),
         REQUEST_FILE: _REQUEST.format(name=name, image=image)}
     return image, {

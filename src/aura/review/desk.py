@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from aura.dataset.names import recording_stem
 from aura.errors import (
     AuraError,
     CorruptDataError,
@@ -22,9 +23,7 @@ from aura.errors import (
     Problem,
     ResourceError,
 )
-from aura.formats.names import recording_stem
 from aura.review import exports
-from aura.review.cases import Case, Runs
 from aura.review.journal import (
     Change,
     ConflictError,
@@ -33,11 +32,12 @@ from aura.review.journal import (
     Journal,
     Step,
 )
+from aura.review.marks import Verdicts, judge
 from aura.review.reasons import Explainer, used_features
+from aura.review.tiles import BUCKETS, FACTORS, Waveforms
 from aura.review.trends import Trends, read_beats, read_trends
-from aura.review.verdicts import Verdicts, judge
-from aura.review.waveform import BUCKETS, FACTORS, Waveforms
-from aura.stages.workspace import MODELS
+from aura.review.worklist import ReviewCase, Runs
+from aura.stages.run_layout import MODELS
 
 STEPS_SHOWN = 200
 JUDGED_KEPT = 20_000
@@ -60,7 +60,7 @@ class Desk:
         self.runs = runs
         self._now = now
         self._waveforms = Waveforms(runs)
-        self._judged: dict[str, tuple[Case, Verdicts]] = {}
+        self._judged: dict[str, tuple[ReviewCase, Verdicts]] = {}
         self._lock = threading.Lock()
 
     def listing(self) -> dict[str, Any]:
@@ -186,7 +186,8 @@ class Desk:
             self._write_files(case, items)
         return self._state(case, items, steps)
 
-    def _write_files(self, case: Case, items: Mapping[str, Item]) -> None:
+    def _write_files(self, case: ReviewCase,
+                     items: Mapping[str, Item]) -> None:
         try:
             for kind in ("tsv", "edf"):
                 self.runs.reviews.write(
@@ -224,7 +225,7 @@ class Desk:
         items = journal.items(journal.steps())
         return name + FILES[kind], self._exported(case, items, kind)
 
-    def _exported(self, case: Case, items: Mapping[str, Item],
+    def _exported(self, case: ReviewCase, items: Mapping[str, Item],
                   kind: str) -> bytes:
         recording = case.recording
         if kind == "edf":
@@ -234,10 +235,10 @@ class Desk:
             items.values(), recording.start, recording.duration_s,
             recording.channel, recording.annotated)
 
-    def _file(self, case: Case, kind: str) -> str:
+    def _file(self, case: ReviewCase, kind: str) -> str:
         return self.runs.review_name(case, kind, FILES[kind])
 
-    def _journal(self, case: Case) -> Journal:
+    def _journal(self, case: ReviewCase) -> Journal:
         recording = case.recording
         return Journal(
             self.runs.reviews, self._file(case, "log"),
@@ -246,7 +247,7 @@ class Desk:
                 "start": recording.start.isoformat(),
                 "duration_s": recording.duration_s})
 
-    def _state(self, case: Case, items: Mapping[str, Item],
+    def _state(self, case: ReviewCase, items: Mapping[str, Item],
                steps: tuple[Step, ...]) -> dict[str, Any]:
         last = {}
         for step in steps:
@@ -265,7 +266,7 @@ class Desk:
             "steps": [asdict(step) for step in steps[-STEPS_SHOWN:]],
             "files": {kind: self._file(case, kind) for kind in FILES}}
 
-    def _summary(self, case: Case) -> dict[str, Any]:
+    def _summary(self, case: ReviewCase) -> dict[str, Any]:
         verdicts = self._verdicts(case)
         entry = case.entry
         lost_s = sum(stop - start for start, stop in (
@@ -286,7 +287,7 @@ class Desk:
             "events": len(verdicts.marks), "journal_damaged": broken,
             "warnings": len(entry.problems)}
 
-    def _known(self, case: Case) -> dict[str, Any]:
+    def _known(self, case: ReviewCase) -> dict[str, Any]:
         recording, entry = case.recording, case.entry
         return {
             "key": case.key, "run": case.run, "path": recording.path,
@@ -299,7 +300,7 @@ class Desk:
                           else len(entry.predicted)),
             "counts": self._verdicts(case).counts}
 
-    def _waveform_state(self, case: Case) -> dict[str, Any]:
+    def _waveform_state(self, case: ReviewCase) -> dict[str, Any]:
         fs_hz = case.recording.fs_hz
         shape = {"factors": FACTORS, "buckets": BUCKETS, "samples": int(
             round(case.recording.duration_s * (fs_hz or 0)))}
@@ -313,7 +314,7 @@ class Desk:
                               f"reading failed: {error.strerror}")
         return {**shape, "problem": problem and asdict(problem)}
 
-    def _verdicts(self, case: Case) -> Verdicts:
+    def _verdicts(self, case: ReviewCase) -> Verdicts:
         with self._lock:
             known = self._judged.get(case.key)
         if known is not None and known[0] is case:
@@ -325,10 +326,10 @@ class Desk:
             self._judged[case.key] = case, made
         return made
 
-    def _model_id(self, case: Case) -> str:
+    def _model_id(self, case: ReviewCase) -> str:
         return read_trends(self.runs, case).model_id
 
-    def _card(self, case: Case) -> dict[str, Any]:
+    def _card(self, case: ReviewCase) -> dict[str, Any]:
         folder = self.runs.workspace.folder
         model_id = self._model_id(case)
         for name in ("model.json", f"{MODELS}/{model_id}/card.json"):

@@ -17,7 +17,7 @@ from typing import Any
 from aura.errors import AuraError
 from aura.review.desk import Desk
 from aura.review.script import STYLES, script, text_of
-from aura.review.waveform import BUCKETS, FACTORS
+from aura.review.tiles import BUCKETS, FACTORS
 
 # Up to this many samples all of them are in the file; beyond, those around
 # events, and everything at `COARSE` samples per stretch.

@@ -12,8 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
-from aura import annotations
-from aura.formats import bids
+from aura.annotations import bids
+from aura.annotations.events import settle
 from aura.recording import BACKGROUND, Event
 from aura.review import edfplus
 from aura.review.journal import Item
@@ -44,7 +44,7 @@ def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
     standing += _elsewhere([item.event for item in listed if (
         item.layer == "predicted" and item.decision == "accepted"
         and not item.changed)], standing)
-    seizures, _ = annotations.settle(standing, duration_s)
+    seizures, _ = settle(standing, duration_s)
     others = [event for event in standing
               if not event.is_seizure and event.label != BACKGROUND]
     return tuple(sorted((*seizures, *others), key=lambda event: (

@@ -26,9 +26,9 @@ from aura.errors import (
     PreconditionError,
     ResourceError,
 )
+from aura.folder import Folder
 from aura.recording import Event
-from aura.review.verdicts import Mark
-from aura.workspace import Folder
+from aura.review.marks import Mark
 
 FORMAT = "aura-review-1"
 LOCK = ".lock"
@@ -51,7 +51,7 @@ class Item:
     Parameters
     ----------
     key : str
-        As `aura.review.verdicts.Mark.key`, or ``a<step>`` where a reviewer
+        As `aura.review.marks.Mark.key`, or ``a<step>`` where a reviewer
         added the event.
     layer : {"original", "predicted", "added"}
         Where it comes from.

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aura.errors import AuraError, MissingError
-from aura.review.cases import Runs
+from aura.folder import Folder, outside
+from aura.review.worklist import Runs
 from aura.settings import Settings
-from aura.stages.workspace import Input, Workspace
-from aura.workspace import Folder, outside
+from aura.stages.run_layout import Input, Workspace
 
 HIDDEN = ".aura"
 # Scoring passes hidden folders over: a review must not count as detections.

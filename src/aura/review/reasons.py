@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from aura.ecg.features import SCHEMA
 from aura.errors import AuraError, MissingError
-from aura.features import SCHEMA
-from aura.meeting import SZCORE
 from aura.recording import Bools, Event, Floats
-from aura.review.cases import Case, Runs
+from aura.review.marks import Mark
 from aura.review.trends import rows_of
-from aura.review.verdicts import Mark
+from aura.review.worklist import ReviewCase, Runs
+from aura.scoring.matching import SZCORE
 
 OTHERS = 5
 # Kept out of what counts as usual, on both sides of an event.
@@ -116,7 +116,7 @@ class Explainer:
     Parameters
     ----------
     runs : Runs
-    case : Case
+    case : ReviewCase
     marks : sequence of Mark
         All events of the case.
     used : tuple of str
@@ -128,7 +128,7 @@ class Explainer:
         If features or probabilities cannot be read.
     """
 
-    def __init__(self, runs: Runs, case: Case, marks: tuple[Mark, ...],
+    def __init__(self, runs: Runs, case: ReviewCase, marks: tuple[Mark, ...],
                  used: tuple[str, ...]) -> None:
         table = runs.table(case, "features.parquet")
         rows = rows_of(table, case.number)
@@ -160,7 +160,7 @@ class Explainer:
             float(self._time_s[row]),
             chance if np.isfinite(chance) else None, (*used, *others))
 
-    def _chances(self, runs: Runs, case: Case) -> Floats:
+    def _chances(self, runs: Runs, case: ReviewCase) -> Floats:
         try:
             table = runs.table(case, "predictions.parquet",
                                ("recording", "time_s", "smoothed"))

@@ -8,8 +8,8 @@ import numpy as np
 
 from aura.errors import AuraError, Problem
 from aura.recording import Floats
-from aura.review.cases import Case, Runs
-from aura.tables import Columns
+from aura.review.worklist import ReviewCase, Runs
+from aura.stages.tables import Columns
 
 RATE = ("recording", "time_s", "mean_hr", "hr_base")
 CHANCE = ("recording", "time_s", "smoothed")
@@ -44,7 +44,7 @@ class Trends:
     problems: tuple[Problem, ...]
 
 
-def read_trends(runs: Runs, case: Case) -> Trends:
+def read_trends(runs: Runs, case: ReviewCase) -> Trends:
     """
     Heart rate, baseline and probability of a case.
 
@@ -69,9 +69,9 @@ def read_trends(runs: Runs, case: Case) -> Trends:
         tuple(problems))
 
 
-def read_beats(runs: Runs, case: Case) -> dict[str, np.ndarray]:
+def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:
     """
-    Beats of a case: ``time_s``, ``rr_s`` and ``kind`` (see `aura.rr.Kind`).
+    Beats of a case: ``time_s``, ``rr_s`` and ``kind`` (see `rr.Kind`).
 
     Empty where the table cannot be read.
     """
@@ -84,7 +84,7 @@ def rows_of(table: Columns, number: int) -> slice:
         table.values["recording"], [number, number + 1]))
 
 
-def _rows(runs: Runs, case: Case, name: str, columns: tuple[str, ...],
+def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
           problems: list[Problem]) -> tuple[
               dict[str, np.ndarray], dict[str, str]]:
     try:

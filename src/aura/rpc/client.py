@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from aura.platform import blocks
-from aura.platform.blueprint import Blueprint, Rpc
+from aura import blocks
 from aura.errors import UnavailableError
-from aura.rpc.replicas import Replicas, Resolve, Server, addresses_of
+from aura.platform.blueprint import Blueprint, Rpc
+from aura.rpc.replicas import Replicas, Resolve, Replica, addresses_of
 
 READY_TIMEOUT_S = 60.0
 # A block that has started and still says no is waiting for its user.
@@ -50,9 +50,9 @@ class Nodes:
         self._blocks = {
             node.name: blocks.offering(node.rpcs[0].name)
             for node in blueprint.nodes}
-        self._nodes: dict[str, Server | Replicas] = {
+        self._nodes: dict[str, Replica | Replicas] = {
             name: Replicas(block, addresses[name], resolve)
-            if name in replicated else Server(block, addresses[name])
+            if name in replicated else Replica(block, addresses[name])
             for name, block in self._blocks.items()}
 
     def __enter__(self) -> "Nodes":

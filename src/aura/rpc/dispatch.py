@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from aura.platform.blocks import Block
+from aura.blocks import Block
 from aura.errors import UnavailableError
 from aura.rpc.status import Behaviour, answering
 

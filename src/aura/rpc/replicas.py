@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aura.platform.blocks import Block
+from aura.blocks import Block
 from aura.rpc import aura_pb2_grpc
 from aura.rpc.status import CallFailed
 
@@ -58,7 +58,7 @@ def addresses_of(target: str) -> list[str]:
             for host in hosts]
 
 
-class Server:
+class Replica:
     """
     One server of a block, by its address.
 
@@ -150,9 +150,9 @@ class Replicas:
         self._block = block
         self._target = target
         self._resolve = resolve
-        self._known: dict[str, Server] = {}
-        self._idle: list[Server] = []
-        self._busy: list[Server] = []
+        self._known: dict[str, Replica] = {}
+        self._idle: list[Replica] = []
+        self._busy: list[Replica] = []
         self._changed = threading.Condition()
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -192,7 +192,7 @@ class Replicas:
                 server.close()
             self._changed.notify_all()
 
-    def _borrow(self) -> Server:
+    def _borrow(self) -> Replica:
         with self._changed:
             while not self._idle:
                 changed = self._changed.wait(PATIENCE_S)
@@ -219,7 +219,7 @@ class Replicas:
             if self._closed.is_set():
                 return
             for address in set(addresses) - self._known.keys():
-                self._known[address] = Server(self._block, address)
+                self._known[address] = Replica(self._block, address)
             # One at work may be draining; its answer counts.
             for server in list(self._known.values()):
                 if (server.address not in addresses

@@ -22,8 +22,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from aura.platform import blocks
-from aura.platform.blocks import Block, Servicer
+from aura import blocks
+from aura.blocks import Block, Servicer
 from aura.errors import AuraError, InvalidInputError, PreconditionError
 from aura.rpc import aura_pb2_grpc
 from aura.rpc.dispatch import Dispatch

@@ -14,8 +14,8 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from aura import blocks
 from aura.errors import EndOfData, InvalidInputError
-from aura.platform import blocks
 from aura.rpc import aura_pb2
 from aura.settings import Settings
 

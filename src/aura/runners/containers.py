@@ -14,11 +14,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aura.platform.blueprint import Blueprint, Node
 from aura.errors import MissingError, PreconditionError, UnavailableError
-from aura.runners.processes import GRACE_S, LocalProcesses, Process
+from aura.platform.blueprint import Blueprint, Node
+from aura.platform.bundle import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
 from aura.rpc.client import READY_TIMEOUT_S
-from aura.platform.solution import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
+from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
 MODEL_ENV, MODEL_FOLDER = "AURA_MODEL", "/given-model"

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aura import artefact, catalogue, tables
+from aura.dataset import find
+from aura.dataset.names import recording_stem
+from aura.detector.model import CARD_FILE, MODEL_FILE
 from aura.errors import (
     AuraError,
     EndOfData,
@@ -20,17 +22,16 @@ from aura.errors import (
     MissingError,
     UnavailableError,
 )
-from aura.formats.names import recording_stem
+from aura.folder import Folder, PARTIAL
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
 from aura.stages.manifest import Entry, Outcome
 from aura.stages.predictor import PredictionStage
+from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
-from aura.stages.workspace import Input, Workspace, batch_file, run_folder
-from aura.workspace import PARTIAL, Folder
 
 RUN_ID = "local"
 HIDDEN = ".aura"
@@ -85,7 +86,7 @@ def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
     for number, path in enumerate(paths):
         try:
             source = given(path)
-            found = catalogue.find(source.folder, source.subfolder)
+            found = find.find(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
             stems = {one.stem: path for one in found if one.problem is None}
@@ -93,10 +94,10 @@ def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
             if apart and both:
                 raise InvalidInputError(
                     "predict.same_name", f"{taken[both[0]]} and {path} both "
-                    f"hold {catalogue.printable(both[0])}",
+                    f"hold {find.printable(both[0])}",
                     "predict them into folders of their own")
         except AuraError as error:
-            name = catalogue.printable(str(path))
+            name = find.printable(str(path))
             refused.append((name, Entry(name, None, (error.problem,))))
             continue
         inputs[str(number)] = source
@@ -138,7 +139,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
             report = trainer.train(tables[-1])
         if report.model_path:
             made = workspace.folder.path(report.model_path)
-            for name in (artefact.MODEL_FILE, artefact.CARD_FILE):
+            for name in (MODEL_FILE, CARD_FILE):
                 Folder(out).write(name, (made / name).read_bytes())
         return report, _outcome(
             workspace, paths, [table.manifest_path for table in tables],
@@ -182,7 +183,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     workspace = Workspace(Folder(unfinished), inputs, events=Folder(out))
     predictor = PredictionStage(workspace, settings)
     predictor.model()
-    card = (model / artefact.CARD_FILE).read_bytes()
+    card = (model / CARD_FILE).read_bytes()
     if not inputs:
         return Outcome(tuple(refused))
     shutil.rmtree(unfinished, ignore_errors=True)

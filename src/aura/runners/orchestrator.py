@@ -22,8 +22,8 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from aura.platform import blocks
-from aura.platform.blocks import Block, Servicer
+from aura import blocks
+from aura.blocks import Block, Servicer
 from aura.platform.blueprint import Blueprint, Key, Rpc
 from aura.rpc import aura_pb2
 from aura.rpc.status import CallFailed, status_of
@@ -112,7 +112,7 @@ class Failure:
 
 
 @dataclass
-class Outcome:
+class RunResult:
     """
     What a run gave.
 
@@ -135,7 +135,7 @@ class Outcome:
 
 
 def run(blueprint: Blueprint, transport: Transport,
-        observe: Observer | None = None, retry: Retry = Retry()) -> Outcome:
+        observe: Observer | None = None, retry: Retry = Retry()) -> RunResult:
     """
     Run a blueprint to its end.
 
@@ -154,8 +154,8 @@ def run(blueprint: Blueprint, transport: Transport,
 
     Returns
     -------
-    Outcome
-        Also when rpcs failed; see `Outcome.failures`.
+    RunResult
+        Also when rpcs failed; see `RunResult.failures`.
     """
     state = _Run(blueprint, transport, observe, retry)
     threads = [threading.Thread(
@@ -177,7 +177,7 @@ def run(blueprint: Blueprint, transport: Transport,
 class _Run:
     def __init__(self, blueprint: Blueprint, transport: Transport,
                  observe: Observer | None, retry: Retry) -> None:
-        self.outcome = Outcome(
+        self.outcome = RunResult(
             {str(rpc): 0 for rpc in blueprint.rpcs},
             {str(rpc): [] for rpc in blueprint.rpcs if rpc.is_sink})
         self.stopped = threading.Event()

@@ -21,11 +21,11 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 
-from aura.platform import blocks
-from aura.platform.blocks import Block
-from aura.platform.blueprint import Blueprint, Node, Rpc
+from aura import blocks
+from aura.blocks import Block
 from aura.errors import UnavailableError
-from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
+from aura.platform.blueprint import Blueprint, Node, Rpc
+from aura.rpc.client import Nodes, PERIOD_S, READY_TIMEOUT_S
 from aura.rpc.status import CallFailed
 
 GRACE_S = 3.0

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import artefact, catalogue, features, intake
-from aura.artefact import Model
+from aura.dataset import find, read
+from aura.detector.alarms import alarms, rule_of, smooth
+from aura.detector.model import Model, load_model, predict_probability
+from aura.ecg import features
+from aura.edf.gaps import GappedSignal
 from aura.errors import AuraError, InvalidInputError
-from aura.events import alarms, rule_of, smooth
-from aura.formats.edf_gaps import GappedSignal
+from aura.folder import Folder
 from aura.recording import Beats, Event, Floats, Recording, Signal
 from aura.runners import local
 from aura.settings import Settings
 from aura.stages.feature_builder import beats_of
+from aura.streaming.live_beats import DELAY_S, LiveBeats, Settled
 from aura.streaming.stream import Decision, Stream
-from aura.streaming.waveform import DELAY_S, LiveBeats, Settled
-from aura.workspace import Folder
 
 # A pause is one after three seconds, and is known to be one by then.
 BEATS_DELAY_S = 3.0
@@ -107,12 +108,12 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     if path.is_dir():
         raise InvalidInputError(
             "replay.file", f"{path} is a folder", "name one recording")
-    model = artefact.load(model_folder)
+    model = load_model(model_folder)
     source = local.given(path)
-    found, = catalogue.find(source.folder, source.subfolder)
-    recording = intake.examine(
+    found, = find.find(source.folder, source.subfolder)
+    recording = read.examine(
         source.folder, found, settings.ecg_channel, settings.alias_key)
-    if isinstance(recording, intake.Refused):
+    if isinstance(recording, read.Refused):
         fault = recording.problems[0]
         raise AuraError(fault.rule, fault.text)
     base = Folder(source.folder.path(source.subfolder).parent)
@@ -157,7 +158,7 @@ def _settling(folder: Folder, recording: Recording, beats: Beats,
     if recording.fs_hz is None or delay_s is None:
         yield False, _of_beats(beats, hop_s)
         return
-    with intake.open_signal(folder, recording) as signal:
+    with read.open_signal(folder, recording) as signal:
         if isinstance(signal, GappedSignal):
             yield False, _of_beats(beats, hop_s)
         else:
@@ -198,7 +199,7 @@ def _compare(model: Model, adapt_after_h: float, beats: Beats,
     rule = rule_of(model.alarm, adapt_after_h)
     columns = [features.NAMES.index(name) for name in model.features]
     probability = np.full(len(rows.time_s), np.nan)
-    probability[rows.scorable] = artefact.predict_probability(
+    probability[rows.scorable] = predict_probability(
         model, rows.values[rows.scorable][:, columns])
     smoothed = smooth(probability, model.hop_s, rule)
     result.batch = alarms(smoothed, model.hop_s, rule)

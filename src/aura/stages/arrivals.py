@@ -11,10 +11,10 @@ import json
 import time
 from collections.abc import Sequence
 
-from aura.catalogue import Candidate
+from aura.dataset.find import Candidate
 from aura.errors import AuraError
-from aura.stages.workspace import RUNS, Input, run_folder
-from aura.workspace import Folder
+from aura.folder import Folder
+from aura.stages.run_layout import Input, RUNS, run_folder
 
 ARRIVALS = "arrivals.json"
 # What was changed more recently may still be on its way into the folder.

@@ -11,19 +11,20 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from aura import features, intake, rr, tables
-from aura.agreement import agree
+from aura.dataset import read
+from aura.dataset.patients import alias
+from aura.ecg import features, rr
 from aura.errors import AuraError, InvalidInputError
-from aura.identity import alias
 from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import Event, Floats, Recording
 from aura.rpc.aura_pb2 import PredictionTable
-from aura.scoring import score
+from aura.scoring.agreement import agree
+from aura.scoring.score import score
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Manifest, Signals
-from aura.stages.workspace import Workspace, batch_file
+from aura.stages.run_layout import Workspace, batch_file
 
 Raw = Literal["events", "all", "none"]
 ALL_FEATURES = "all"
@@ -204,7 +205,7 @@ class BatchPoints:
                 (*recording.events, *predicted), recording.duration_s)
         elif self._choice.raw == "none":
             spans = spans[:0]
-        with intake.open_signal(self._input, recording) as signal:
+        with read.open_signal(self._input, recording) as signal:
             yield from points.ecg(series, signal, recording.channel)
             yield from points.raw(series, signal, recording.channel, spans)
 

@@ -12,17 +12,16 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-from aura import catalogue, intake
-from aura.catalogue import Candidate
+from aura.dataset import duplicates, find, read
+from aura.dataset.find import Candidate
+from aura.dataset.read import Refused
 from aura.errors import EndOfData, MissingError
-from aura.formats import two_forms
-from aura.intake import Refused
 from aura.recording import Recording
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.settings import Settings
 from aura.stages import arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
-from aura.stages.workspace import Workspace, batch_file
+from aura.stages.run_layout import Workspace, batch_file
 
 
 class EcgSource:
@@ -100,7 +99,7 @@ class EcgSource:
     def _listed(self) -> Iterator[tuple[str, list[Candidate]]]:
         """Yield each port with its recordings, none of them twice."""
         found = [(port, self._found(port)) for port in self._ports]
-        resolved = iter(two_forms.resolve(
+        resolved = iter(duplicates.resolve(
             [(self._workspace.input(port).folder, candidate)
              for port, listed in found for candidate in listed],
             self._settings.prefer))
@@ -122,13 +121,13 @@ class EcgSource:
                 "loader.no_folder",
                 f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
-        return catalogue.find(given.folder, given.subfolder)
+        return find.find(given.folder, given.subfolder)
 
     def _load(self, index: int, port: str,
               batch: list[Candidate]) -> EcgBatch:
         assert self._batches is not None
         folder = self._workspace.input(port).folder
-        entries = [_entry(intake.examine(
+        entries = [_entry(read.examine(
             folder, candidate, self._settings.ecg_channel,
             self._settings.alias_key)) for candidate in batch]
         path = batch_file(self._run_id, index, "manifest.json")

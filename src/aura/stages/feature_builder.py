@@ -13,19 +13,20 @@ import os
 
 import numpy as np
 
-from aura import features, intake, rr, tables
-from aura.beats import MIN_RATE_HZ, find_beats
+from aura.dataset import read
+from aura.ecg import features, rr
+from aura.ecg.beats import MIN_RATE_HZ, find_beats
+from aura.ecg.features import FeatureRows
+from aura.ecg.labels import seizure_fraction
+from aura.edf.gaps import GappedSignal, joined
 from aura.errors import AuraError, Problem
-from aura.features import FeatureRows
-from aura.formats.edf_gaps import GappedSignal, joined
-from aura.labels import seizure_fraction
+from aura.folder import Folder
 from aura.recording import Beats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Signals
-from aura.stages.workspace import Workspace, batch_file
-from aura.workspace import Folder
+from aura.stages.run_layout import Workspace, batch_file
 
 POOR_SHARE = 0.5
 
@@ -138,11 +139,11 @@ def beats_of(folder: Folder, recording: Recording) -> Beats:
     Raises
     ------
     AuraError
-        As `aura.intake.open_signal` and `aura.intake.read_beats`.
+        As `aura.dataset.read.open_signal` and `aura.dataset.read.read_beats`.
     """
     if recording.fs_hz is None:
-        return intake.read_beats(folder, recording)
-    with intake.open_signal(folder, recording) as signal:
+        return read.read_beats(folder, recording)
+    with read.open_signal(folder, recording) as signal:
         if not isinstance(signal, GappedSignal):
             return find_beats(signal)
         # No beat is looked for, and no interval made, across a gap.

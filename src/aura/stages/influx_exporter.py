@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aura.errors import AuraError, MissingError, UnavailableError
-from aura.influx import earlier, packed
+from aura.influx import chunks, earlier
 from aura.influx.delivery import Delivery, Ledger
-from aura.influx.server import Server
+from aura.influx.store import Store
 from aura.influx.target import Target
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
 from aura.stages.batch_points import BatchPoints, Choice
-from aura.stages.workspace import Workspace, mark_done, run_folder
+from aura.stages.run_layout import Workspace, mark_done, run_folder
 
 FILES = "line protocol"
 
@@ -104,7 +104,7 @@ class ExportStage:
         batch = _Batch(request.run_id, request.batch_index)
         points = BatchPoints(self._workspace, self._settings, request)
         with folder.replace(batch.file("lp.gz")) as stream:
-            packed.write(stream, points.lines())
+            chunks.write(stream, points.lines())
         folder.write(batch.file("aliases.json"), _json(points.names))
         content = {
             "run_id": request.run_id, "batch_index": request.batch_index,
@@ -178,7 +178,7 @@ class ExportStage:
                     if self._read(batch)["points_waiting"]}
             chosen = {batch: self._read(batch) for batch in self._waiting
                       if batch.run_id == run_id} | contents
-        server = Server(target)
+        server = Store(target)
         try:
             self._send(Delivery(
                 server, target.name,

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from aura.errors import CorruptDataError, Problem
+from aura.folder import Folder
 from aura.recording import Event, Recording
-from aura.workspace import Folder
 
 FORMAT = "aura-manifest-1"
 

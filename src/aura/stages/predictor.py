@@ -9,22 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import artefact, tables
-from aura.artefact import CARD_FILE, Model
+from aura.annotations import bids
+from aura.detector.alarms import AlarmRule, alarms, rule_of, smooth
+from aura.detector.model import (
+    CARD_FILE,
+    Model,
+    check_schema,
+    load_model,
+    predict_probability,
+)
 from aura.errors import (
     AuraError,
     CorruptDataError,
     MissingError,
     PreconditionError,
 )
-from aura.events import AlarmRule, alarms, rule_of, smooth
-from aura.formats import bids
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
-from aura.stages import manifest
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.workspace import LATEST, MODELS, Workspace, batch_file
+from aura.stages.run_layout import LATEST, MODELS, Workspace, batch_file
 
 # Where an onboarded block carries its model.
 BAKED = Path("/model")
@@ -63,7 +68,7 @@ class PredictionStage:
         Raises
         ------
         MissingError, CorruptDataError, ForbiddenError, PreconditionError
-            As `aura.artefact.load`.
+            As `aura.detector.model.load_model`.
         """
         folder = self._model_folder()
         with self._lock:
@@ -73,7 +78,7 @@ class PredictionStage:
                 raise _no_model() from None
             key = (folder, state.st_mtime_ns, state.st_size)
             if self._loaded is None or self._loaded[0] != key:
-                self._loaded = key, artefact.load(folder)
+                self._loaded = key, load_model(folder)
             return self._loaded[1]
 
     def predict(self, request: FeatureTable) -> PredictionTable:
@@ -160,7 +165,7 @@ def _no_model() -> MissingError:
 
 def _check(model: Model, table: tables.Columns) -> None:
     present = tuple(name for name in model.features if name in table.values)
-    artefact.check_schema(
+    check_schema(
         model, table.metadata.get("schema_id", ""), present)
     if table.metadata.get("hop_s") != repr(model.hop_s):
         raise PreconditionError(
@@ -175,7 +180,7 @@ def _probabilities(model: Model, table: tables.Columns,
     """Probability of each row, and smoothed within each recording."""
     scorable = table.values["scorable"]
     probability = np.full(len(table), np.nan)
-    probability[scorable] = artefact.predict_probability(
+    probability[scorable] = predict_probability(
         model, np.column_stack(
             [table.values[name][scorable] for name in model.features]))
     numbers = table.values["recording"]

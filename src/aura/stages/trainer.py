@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 from google.protobuf import json_format
 
-from aura import artefact, features, tables, training
-from aura.artefact import Model
+from aura.detector import training
+from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.model import CARD_FILE, Model, load_model, save_model
+from aura.ecg import features
 from aura.errors import (
     AuraError,
     CorruptDataError,
     InvalidInputError,
     PreconditionError,
 )
-from aura.forest import MODEL_FEATURES, Example
 from aura.recording import Recording
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
-from aura.stages import manifest
-from aura.stages.workspace import (
+from aura.stages import manifest, tables
+from aura.stages.run_layout import (
     LATEST,
     MODELS,
     Workspace,
@@ -154,7 +155,7 @@ class TrainingStage:
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
         if not self._has(path, model):
-            artefact.save(self._folder.path(path), model)
+            save_model(self._folder.path(path), model)
         self._folder.write(LATEST, _json({"model_id": model.model_id}))
         validated = model.card["validation"]
         pooled = validated["pooled"]
@@ -173,7 +174,7 @@ class TrainingStage:
     def _has(self, path: str, model: Model) -> bool:
         """Whether this very model is there; it may be in use just now."""
         try:
-            there = artefact.load(self._folder.path(path))
+            there = load_model(self._folder.path(path))
         except AuraError:
             return False
         return (there.model_id == model.model_id
@@ -189,7 +190,7 @@ class TrainingStage:
             report, preserving_proto_field_name=True)
         if report.model_path:
             content["card"] = json.loads(self._folder.read(
-                f"{report.model_path}/{artefact.CARD_FILE}"))
+                f"{report.model_path}/{CARD_FILE}"))
         self._folder.write(report.report_path, _json(content))
         mark_done(self._folder, request.run_id)
         return report

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aura import artefact, features
-from aura.artefact import Model
-from aura.events import rule_of
+from aura.detector.alarms import rule_of
+from aura.detector.model import Model, check_schema, predict_probability
+from aura.ecg import features
 from aura.recording import Event, Floats
-from aura.streaming.alarms import LiveAlarms
-from aura.streaming.rows import LiveRows
+from aura.streaming.live_alarms import LiveAlarms
+from aura.streaming.live_rows import LiveRows
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Stream:
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        artefact.check_schema(
+        check_schema(
             self.model, features.SCHEMA_ID, tuple(
                 name for name in self.model.features
                 if name in features.NAMES))
@@ -91,7 +91,7 @@ class Stream:
         """
         self._beats += beat_s.tolist()
         self._spans += [(float(a), float(b)) for a, b in unscorable]
-        # The millionth is that of `aura.features.row_times`.
+        # The millionth is that of `aura.ecg.features.row_times`.
         hop_s = self.model.hop_s
         while self._time_s + hop_s * (1 - 1e-6) <= until_s:
             self._time_s += hop_s
@@ -105,7 +105,7 @@ class Stream:
     def _decide(self, end_s: float) -> Decision:
         self._rows.feed(*self._settled(end_s))
         time_s, scorable, values = self._rows.next()
-        probability = float(artefact.predict_probability(
+        probability = float(predict_probability(
             self.model, values[None])[0]) if scorable else np.nan
         smoothed, alarm, done = self._alarms.feed(probability)
         self.events += done

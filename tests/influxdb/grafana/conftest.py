@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from aura import forest
-from aura.agreement import agree
+from aura.detector import forest
 from aura.influx import points, schema
 from aura.recording import Event
-from aura.scoring import score
+from aura.scoring.agreement import agree
+from aura.scoring.score import score
 from tests.chain import Chain
 from tests.patients import record
 from tests.stored_run import (

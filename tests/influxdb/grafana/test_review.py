@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aura.agreement import agree
+from aura.scoring.agreement import agree
 from tests.dashboards import COHORT, REVIEW, questions
 from tests.stored_run import (
     ALARMS,
@@ -182,7 +182,7 @@ def test_more_regions_than_grafana_takes_are_cut_and_all_are_listed(store):
                       STRANGE.start_ns + 4 * MANY * 10 ** 9)
     rows = answers.named("annotation Predicted seizures")
     assert len(rows) == 1000
-    assert rows[0]["text"] == f"predicted 1, {HOSTILE}, 2 s"
+    assert rows[0]["text"] == f"alarm 1, {HOSTILE}, 2 s"
     listed = answers.panel("Events")
     assert len(listed) == MANY
     assert {row["label"] for row in listed} == {HOSTILE}

@@ -66,7 +66,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
         admin, tmp_path, capsys):
     (tmp_path / "influxdb-token").write_text("of-another-server")
     assert tokens.main(admin) == 1
-    assert "answers 401: is --admin-token" in capsys.readouterr().err
+    assert "status 401" in capsys.readouterr().err
     assert tokens.main([*admin[2:], "--url", "http://127.0.0.1:9"]) == 1
-    assert "no tokens: " in capsys.readouterr().err
+    assert "cannot create the tokens" in capsys.readouterr().err
     assert not any((tmp_path / name).exists() for name in tokens.RIGHTS)

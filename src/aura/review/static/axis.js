@@ -1,4 +1,4 @@
-// Where a second lies on the plots, which all share one time axis.
+// Converts times to pixels on the shared time axis.
 
 export const GUTTER = 122;
 export const RIGHT = 14;
@@ -11,7 +11,7 @@ export class Axis {
     this.measure();
   }
 
-  // The width is read when it changes, never while a frame is drawn.
+  // Reads the width on resize only: reading it forces a layout.
   measure() {
     const before = this.width;
     this.width = Math.max(NARROWEST, this.place.clientWidth);

@@ -1,8 +1,8 @@
-// What stands behind and on the traces of a chart: spans, lines, levels.
+// Background of a chart, and the lines drawn on its traces.
 import { number } from "./dom.js";
 import { FONT, hatch } from "./paint.js";
 
-// Unscorable stretches, events of both layers, and the close-up's window.
+// Unscorable segments, annotations, alarms, and the range of the close-up.
 export function backdrop(scene, u, [from, to], near = null) {
   const { ctx, bbox } = u;
   const at = (seconds) => bbox.left + (seconds - from) / (to - from)
@@ -39,7 +39,7 @@ export function backdrop(scene, u, [from, to], near = null) {
   ctx.restore();
 }
 
-// The level at which an alarm is raised.
+// The alarm threshold.
 export function threshold(scene, u) {
   const { threshold: level } = scene.detail;
   if (level === null) return;
@@ -70,7 +70,7 @@ export function threshold(scene, u) {
   ctx.restore();
 }
 
-// The time cursor of a chart that does not share the others' window.
+// The cursor of a chart with its own time range.
 export function pointer(scene, u, [from, to]) {
   const { ctx, bbox } = u;
   const x = bbox.left + (scene.time.cursor - from) / (to - from)

@@ -1,8 +1,8 @@
-// The beats of a recording as marks on the ECG, or instead of it.
+// R peaks as marks on the ECG, or in place of it.
 import { FONT } from "./paint.js";
 import { firstAtLeast } from "./window.js";
 
-const KINDS = ["", "ectopic", "artefact", "unscorable"];
+const KINDS = ["", "ectopic", "artifact", "unscorable"];
 
 export class Beats {
   constructor(scene, columns) {
@@ -10,7 +10,7 @@ export class Beats {
     this.columns = columns;
   }
 
-  // What is odd about the beat at a time, in a word.
+  // Kind of the beat at a time; empty if normal.
   kindAt(seconds) {
     const { time_ms, kind } = this.columns;
     const n = firstAtLeast(time_ms, seconds * 1000);
@@ -46,7 +46,7 @@ export class Beats {
     ctx.restore();
   }
 
-  // Full where the interval is normal, hollow or crossed if not.
+  // Filled: normal interval; hollow: ectopic; cross: artifact.
   mark(ctx, x, y, size, kind, stem) {
     const { colours } = this.scene;
     const colour = kind === 0 ? colours.heart : colours.fp;

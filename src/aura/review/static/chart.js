@@ -1,12 +1,12 @@
-// One chart over time: a uPlot with our axes, and what is painted on it.
+// One chart over time: uPlot with the page's axes and painting.
 import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 import { GUTTER, RIGHT } from "./axis.js";
 import { number } from "./dom.js";
 import { FONT, tickLabels, ticks } from "./paint.js";
 
 const EDGE = 30;
-// A line of one pixel is drawn many times faster than any thicker one; where
-// so many points lie side by side the eye sees no difference.
+// Lines with more points are one pixel wide, which is many times faster to
+// draw and looks the same.
 const MANY = 300;
 
 export function trace(stroke, width, more) {
@@ -14,9 +14,9 @@ export function trace(stroke, width, more) {
 }
 
 export class Chart {
-  // `more.window` and `more.range` give the limits of each frame,
-  // `more.behind` and `more.above` paint below and on the traces;
-  // `more.still` is a chart that stays as it is while one pans.
+  // `more.window` and `more.range` return the limits of x and y,
+  // `more.behind` and `more.above` paint below and above the traces,
+  // `more.still` marks a chart that panning does not change.
   constructor(body, scene, height, series, more) {
     Object.assign(this, { scene, height, more,
       widths: series.map((one) => one.width) });
@@ -54,7 +54,7 @@ export class Chart {
     if (!this.more.axis) return [];
     const [from, to] = this.more.window();
     const width = u.bbox.width / devicePixelRatio;
-    // A label that would be cut off by the edge is left out.
+    // Leaves out a label that the edge would cut off.
     return tickLabels(from, to, this.scene.clock, width).map(
       ([at, text]) => ((to - at) / (to - from) * width < EDGE - RIGHT
         ? "" : text));

@@ -1,4 +1,4 @@
-// Where data come from: the server, or the page's own file.
+// Data sources: the server, or the data embedded in a one-file page.
 
 const ARRAYS = {
   float32: Float32Array, int16: Int16Array, int32: Int32Array,
@@ -37,17 +37,17 @@ export class Served {
       answer = await fetch(path, options);
     } catch {
       throw new Refusal(0, "review.away",
-        "the server does not answer; start aura review again");
+        "the server does not respond; restart aura review");
     }
     if (answer.ok) return answer;
     let told = {};
     try {
       told = await answer.json();
     } catch {
-      // Not ours: a proxy, or the guard's plain text.
+      // A proxy or the access check answers in plain text.
     }
     throw new Refusal(answer.status, told.rule ?? "",
-      told.text ?? `the server answers ${answer.status}`);
+      told.text ?? `the server returned status ${answer.status}`);
   }
 
   async cases() {
@@ -106,7 +106,7 @@ export class Embedded {
     const packed = this.content.frames[name];
     if (packed === undefined) {
       throw new Refusal(404, "review.not_embedded",
-        "this file holds raw samples around events only");
+        "this file contains the full-resolution ECG only around events");
     }
     const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(

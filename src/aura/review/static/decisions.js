@@ -1,4 +1,4 @@
-// What a reviewer decides, sent to the server one after the other.
+// Sends decisions to the server, one at a time.
 
 export class Decisions {
   constructor(send, actions) {
@@ -7,7 +7,7 @@ export class Decisions {
     this.busy = false;
   }
 
-  // `asked.version` is the one that was looked at; without it the newest.
+  // `asked.version` is the version the reviewer saw, by default the newest.
   push(wanted, asked = {}) {
     this.waiting.push({ wanted, asked });
     if (!this.busy) this.work();
@@ -26,14 +26,14 @@ export class Decisions {
   }
 
   async next({ wanted, asked }) {
-    // An event that was removed meanwhile has nothing left to decide.
+    // The event may have been removed in the meantime.
     if (wanted.key !== "" && !this.actions.known(wanted.key)) return;
     let review;
     try {
       const version = asked.version ?? this.actions.version();
       review = await this.send({ ...wanted, version });
     } catch (refusal) {
-      // What came after was meant for the state that this would have made.
+      // Later decisions on the event relied on this one, so drop them.
       const before = this.waiting.length;
       this.waiting = this.waiting.filter(
         (one) => one.wanted.key === "" || one.wanted.key !== wanted.key);

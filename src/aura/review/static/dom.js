@@ -1,4 +1,4 @@
-// Elements, words and clock times. Text only ever goes in as text.
+// Elements, words and clock times. Text is never parsed as HTML.
 
 export function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
@@ -12,7 +12,7 @@ export function element(tag, attributes, ...children) {
   return made;
 }
 
-// New buttons in the place of old ones; the focus stays where it was.
+// Replaces buttons and keeps the focus on the same one.
 export function renew(place, ...children) {
   const held = [...place.children].indexOf(document.activeElement);
   place.replaceChildren(...children);
@@ -21,7 +21,7 @@ export function renew(place, ...children) {
 
 export function say(text) {
   const place = document.getElementById("said");
-  // The same text twice is said twice only if it changes in between.
+  // A screen reader announces a text again only if it has changed.
   place.textContent = place.textContent === text ? `${text}\u00a0` : text;
 }
 
@@ -37,7 +37,7 @@ export function since(seconds, decimals = 0) {
     + `${pad(Math.floor(second / 60) % 60)}:${pad(second % 60)}${tail}`;
 }
 
-// Reads what `since` writes, mm:ss, or seconds; NaN for anything else.
+// Reads h:mm:ss, mm:ss or seconds; NaN for anything else.
 export function parseSince(text) {
   const parts = text.trim().split(":");
   if (parts.length > 3 || !parts.every(
@@ -74,7 +74,7 @@ export class Clock {
   }
 
   time(seconds, decimals = 0) {
-    // Rounded once, or 59.96 s would become 60.0.
+    // Rounding the parts separately would turn 59.96 s into 60.0.
     const unit = 1000 / 10 ** Math.min(decimals, 3);
     const ms = Math.round((this.start_ms + seconds * 1000) / unit) * unit;
     const text = new Date(ms).toISOString();
@@ -113,27 +113,35 @@ export function remember(name, value) {
   try {
     localStorage.setItem(`aura-review-${name}`, value);
   } catch {
-    // A page from a file may have no storage; it is a convenience only.
+    // A page opened from a file may have no storage.
   }
 }
 
 export const VERDICTS = {
-  TP: { shape: "●", word: "found", css: "tp" },
+  TP: { shape: "●", word: "detected seizure", css: "tp" },
   FP: { shape: "▲", word: "false alarm", css: "fp" },
-  FN: { shape: "◆", word: "missed", css: "fn" },
-  "": { shape: "○", word: "not compared", css: "none" },
+  FN: { shape: "◆", word: "missed seizure", css: "fn" },
+  "": { shape: "○", word: "not scored", css: "none" },
 };
 
-// What a verdict means on this layer.
+// Where an event comes from.
+export const LAYER_WORDS = { original: "annotation", predicted: "alarm",
+  added: "added" };
+
 export function verdictWord(verdict, layer) {
-  if (layer === "added") return "added by a reviewer";
-  if (verdict === "TP") return layer === "original" ? "found" : "true alarm";
+  if (layer === "added") return "added event";
+  if (verdict === "TP" && layer === "predicted") return "true alarm";
   return VERDICTS[verdict].word;
+}
+
+// A number with its noun: 1 recording, 2 recordings.
+export function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 export function badge(verdict, count, layer) {
   const known = VERDICTS[verdict];
-  // A true alarm is no second finding beside the seizure that it found.
+  // A true alarm is not called TP: TP counts annotated seizures only.
   const word = verdict === "TP" && layer === "predicted" ? "hit" : verdict;
   return element("span", { class: `badge ${known.css}` },
     element("span", { "aria-hidden": "true" }, `${known.shape} `),

@@ -1,7 +1,7 @@
-// Lowest and highest of stretches as columns: a line that goes up and down
-// in every pixel costs a browser many times as much to draw.
+// Draws minimum and maximum of segments as columns. A line up and down in
+// every pixel takes a browser many times as long.
 
-// `x` and `y` hold each stretch twice, its lowest first; null is a gap.
+// `x` and `y` contain each segment twice, minimum first; null is a gap.
 export function envelope(u, colour) {
   const { ctx, bbox } = u;
   const [x, y] = u.data;
@@ -34,11 +34,11 @@ export function envelope(u, colour) {
       continue;
     }
     column();
-    // Neighbours touch, or a steep line would fall into pieces.
+    // Adjacent columns overlap, so that a steep line has no breaks.
     [top, bottom] = at === null ? [highest, lowest]
       : [Math.min(highest, bottom), Math.max(lowest, top)];
     at = place;
-    // What is shown until finer stretches are here may be wider than others.
+    // Segments of a coarser tile are wider than one pixel.
     wide = Math.max(1, Math.ceil(2 * (x[i + 1] - x[i]) * across));
   }
   column();

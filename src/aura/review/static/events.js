@@ -1,4 +1,4 @@
-// The events of a recording, with what was decided on each.
+// The events of a recording, each with its decision.
 import { firstAtLeast } from "./window.js";
 
 export class Events {
@@ -41,7 +41,7 @@ export class Events {
     return event.item === null ? "open" : event.item.decision;
   }
 
-  // As the reviewer left it, or as it was given.
+  // With the reviewer's changes.
   current(event) {
     return event.item ?? event;
   }
@@ -63,7 +63,7 @@ export class Events {
     return this.all.filter(tests[filter]);
   }
 
-  // The next event of a list in a direction, seen from another or a time.
+  // The next event of a list, from the selected one or else from a time.
   next(list, selected, time, direction) {
     if (list.length === 0) return null;
     const here = this.byKey.get(selected);
@@ -78,7 +78,7 @@ export class Events {
   }
 }
 
-// Events of one layer, found by time.
+// Events of one layer, searched by time.
 export class Spans {
   constructor(events) {
     this.events = events;

@@ -4,8 +4,8 @@ import { element, parseSince, since } from "./dom.js";
 const LABELS = ["sz", "sz_foc", "sz_foc_a", "sz_foc_ia", "sz_gen",
   "sz_gen_m", "sz_gen_nm", "bckg", "impd"];
 
-// There is one form; what was typed into it stays until it is saved,
-// cancelled, or another event is chosen, whatever is drawn meanwhile.
+// The only form. Typed text stays until it is saved, cancelled, or another
+// event is selected.
 export class Form {
   constructor(duration_s, actions) {
     Object.assign(this, { duration_s, actions });
@@ -23,7 +23,7 @@ export class Form {
     };
     this.wrong = element("p", { class: "wrong", role: "alert" });
     this.saving = element("button", { type: "submit", class: "save" },
-      "Save the change", element("kbd", null, "Enter"));
+      "Save", element("kbd", null, "Enter"));
     this.leaving = element("button", { type: "button", class: "cancel",
       onclick: () => this.actions.cancel() }, "Cancel",
     element("kbd", null, "Esc"));
@@ -40,13 +40,13 @@ export class Form {
     element("datalist", { id: "labels" }, ...LABELS.map(
       (label) => element("option", { value: label }))),
     element("p", { id: "fields-hint", class: "quiet" },
-      "Onset since the start (h:mm:ss) or drag the green bar; labels that "
-      + "begin with sz count as seizures."),
+      "Onset: time since the start of the recording (h:mm:ss). You can also "
+      + "drag the green bar. Labels that begin with sz count as seizures."),
     this.wrong, element("div", { class: "buttons" }, this.saving,
       this.leaving));
   }
 
-  // The event as it stands now; null hides the form.
+  // Shows the current values of an event; undefined hides the form.
   show(event, now) {
     const key = event === undefined ? null : event.key;
     this.place.hidden = key === null;
@@ -63,28 +63,28 @@ export class Form {
     this.put("note", event.item?.note ?? "");
   }
 
-  // The caret of a field that stays the same stays where it is.
+  // Setting a value moves the caret, so an equal value is not set.
   put(name, text) {
     if (this[name].value !== text) this[name].value = text;
   }
 
-  // What the fields say; null where one makes no sense, which is told.
+  // Values of the fields; null and an error message if one is invalid.
   read() {
     const [onset_s, label] = [parseSince(this.onset.value),
       this.label.value.trim()];
     const duration_s = Number(this.duration.value.trim().replace(",", "."));
     this.wrong.textContent = Number.isNaN(onset_s)
-      ? "The onset is a time since the start, such as 0:15:41.0."
-      : !(duration_s > 0) ? "The duration is a number of seconds above 0."
+      ? "Enter the onset as time since the start, for example 0:15:41.0."
+      : !(duration_s > 0) ? "Enter a duration in seconds, above 0."
         : onset_s + duration_s > this.duration_s + 0.005
           ? `The recording ends at ${since(this.duration_s, 1)}.`
-          : label === "" ? "A label is needed." : "";
+          : label === "" ? "Enter a label." : "";
     return this.wrong.textContent ? null : { onset_s, duration_s,
       label, note: this.note.value.trim() };
   }
 
   typed() {
-    // Others may change the event from here on; saving must not hide it.
+    // The server compares this version to detect changes by others.
     if (!this.touched) this.version = this.actions.version();
     this.touched = true;
     const read = this.read();
@@ -108,11 +108,11 @@ export class Form {
     }
   }
 
-  // A decision on the event was saved; `fields` if it came from here.
+  // A change of the event was saved; `fields` if it came from this form.
   saved(key, fields, version) {
     if (key !== this.key || !this.touched) return;
     this.version = version;
-    // What was typed since is yet to be saved.
+    // Text typed since then is not saved yet.
     if (fields !== undefined && JSON.stringify(this.read())
       === JSON.stringify(fields)) this.drop();
   }

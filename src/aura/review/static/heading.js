@@ -1,5 +1,5 @@
-// What stands above and below the plots of a recording.
-import { badge, element, lasting, number } from "./dom.js";
+// Heading, notices, toolbar and legend of a recording.
+import { badge, counted, element, lasting, number } from "./dom.js";
 import { keysDialog } from "./keys.js";
 
 function lostShare({ unscorable, duration_s }) {
@@ -17,45 +17,46 @@ export function heading(detail, clock) {
       + (detail.fs_hz === null ? "beats only"
         : `${detail.channel || "ECG"} at ${number(detail.fs_hz)} Hz`)
       + ` · ${number(100 * lostShare(detail), 2)} % unscorable`),
-    element("p", { class: "counts", title: "As SzCORE counts: events "
-      + "closer than 90 s are one, longer ones are cut every 5 min" },
+    element("p", { class: "counts", title: "SzCORE event counts: events "
+      + "less than 90 s apart are joined, events over 5 min are split" },
       ...(counts === null ? [detail.annotated ? "" : "not annotated"]
         : ["TP", "FP", "FN"].map((name) => badge(name, counts[name])))));
 }
 
-// What a reviewer has to know before looking.
 export function notices(detail) {
   const told = [];
   if (lostShare(detail) >= 0.999) {
-    told.push("Nothing of this recording could be scored: that there is "
-      + "no alarm says nothing about seizures.");
+    told.push(["unscorable", "The whole recording is unscorable. The absence "
+      + "of alarms does not mean that there were no seizures."]);
   }
   if (!detail.annotated) {
-    told.push("Nobody annotated this recording, so nothing can be called "
-      + "right or wrong; every alarm is a stop.");
+    told.push(["not-annotated", "This recording is not annotated, so its "
+      + "alarms cannot be scored."]);
   }
   if (detail.review.error !== null) {
-    told.push(`Decisions cannot be saved: ${detail.review.error}`);
+    told.push(["read-only",
+      `Decisions cannot be saved: ${detail.review.error}`]);
   }
   const warned = detail.problems.map(
     (one) => `${one.rule}: ${one.text}`);
   return [
-    ...told.map((text) => element("p", { class: "notice" }, text)),
+    ...told.map(([about, text]) => element("p", { class: "notice",
+      "data-about": about }, text)),
     ...(warned.length === 0 ? [] : [element("details", {
-      class: "notice" }, element("summary", null,
-      `${warned.length} ${warned.length === 1 ? "warning" : "warnings"} `
-      + "on this recording"), element("ul", null, ...warned.map(
+      class: "notice", "data-about": "warnings" }, element("summary", null,
+      `${counted(warned.length, "warning")} about this recording`),
+    element("ul", null, ...warned.map(
       (text) => element("li", null, text))))])];
 }
 
-// `does` holds what the buttons do: jump, zoom, show.
+// `does` has the actions of the buttons: jump, zoom, show.
 export function toolbar(detail, widths, does) {
   const button = (word, onclick, key, title) => element("button", {
     type: "button", title: `${title} (${key})`, "aria-label": title,
     "aria-keyshortcuts": key, onclick }, word);
   const kind = detail.annotated ? "disagreement" : "alarm";
   return element("div", { class: "toolbar", role: "toolbar",
-    "aria-label": "Go to and zoom" },
+    "aria-label": "Navigation and zoom" },
   button("◀ previous", () => does.jump(-1), "p",
     `Previous ${kind}`),
   button(`next ${kind} ▶`, () => does.jump(1), "n",
@@ -67,17 +68,16 @@ export function toolbar(detail, widths, does) {
     word, () => does.show(widths[n]), String(n + 1),
     `Show ${word}`)),
   element("span", { class: "gap" }),
-  button("keys ?", keysDialog, "?", "Show the keys"));
+  button("shortcuts", keysDialog, "?", "Show keyboard shortcuts"));
 }
 
 export function legend() {
   const item = (name, text) => element("li", null,
     element("span", { class: `sample ${name}` }), text);
   return element("ul", { class: "legend", "aria-label": "Legend" },
-    item("heart", "heart rate"), item("base", "own baseline"),
+    item("heart", "heart rate"), item("base", "baseline"),
     item("excess", "above baseline"), item("chance", "probability"),
-    item("original", "original annotation"),
-    item("predicted", "predicted"), item("reviewed", "reviewed"),
-    item("lost", "unscorable"),
-    element("li", null, "▼ beat  ▽ ectopic  ✕ artefact"));
+    item("original", "annotation"), item("predicted", "alarm"),
+    item("reviewed", "reviewed"), item("lost", "unscorable"),
+    element("li", null, "▼ R peak  ▽ ectopic beat  ✕ artifact"));
 }

@@ -1,14 +1,14 @@
-// The layers of events as bars, with the bar of an event being edited.
+// Annotations, alarms and reviewed events as bars, and the bar being edited.
 import { GUTTER } from "./axis.js";
 import { FONT, fit, hatch } from "./paint.js";
 
 export const LANES = ["original", "predicted", "reviewed"];
+export const LANE_TITLES = ["annotations", "alarms", "reviewed"];
 const LANE = 24;
-// How far beside a bar the pointer still takes it, in pixels.
+// Distance at which the pointer still hits a bar, in pixels.
 const SLACK = 4;
 const GRIP = 8;
-// A label may reach so far beyond its bar, in seconds; none is narrower, in
-// pixels.
+// Longest label in seconds of the plot; shortest one in pixels.
 const LABELLED_S = 900;
 const SHORTEST_LABEL = 12;
 
@@ -43,7 +43,7 @@ export class Lanes {
     const x = axis.left(event.onset_s);
     const width = Math.max(3, axis.left(event.onset_s + event.duration_s)
       - x);
-    // Of ten thousand bars on a screen most add nothing to be seen.
+    // Skips bars that earlier ones hide: there may be ten thousand.
     if (x + width < free + 0.5 && event.key !== selected) return free;
     const [y, height] = [n * LANE + 4, LANE - 8];
     const colour = colours[layer];
@@ -79,7 +79,7 @@ export class Lanes {
 
   barLabel(ctx, event, x, y, height) {
     const { axis, colours, time } = this.scene;
-    // Where the next bar begins is not known; a few fit, many would not.
+    // The start of the next bar is unknown, so the length is limited.
     const roomiest = LABELLED_S / time.width * axis.inner;
     if (roomiest < SHORTEST_LABEL) return;
     const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.verdict] ?? "";
@@ -123,7 +123,7 @@ export class Lanes {
     }
   }
 
-  // Which event lies under the pointer; null where there is none.
+  // The event under the pointer, or null.
   hit(event, seconds) {
     const { axis, events, time } = this.scene;
     const top = this.canvas.getBoundingClientRect().top;
@@ -133,7 +133,7 @@ export class Lanes {
       seconds - slack, seconds + slack)[0] ?? null;
   }
 
-  // What of the edited bar lies at a place: start, end, both, or null.
+  // The part of the edited bar at x: start, end, both, or null.
   grip(x) {
     if (this.scene.draft === null) return null;
     const [x0, x1] = this.ends();

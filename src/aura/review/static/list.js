@@ -1,5 +1,5 @@
-// The start page: all recordings with their counts.
-import { Clock, badge, element, lasting, say } from "./dom.js";
+// The start page: the worklist of recordings.
+import { Clock, badge, counted, element, lasting, say } from "./dom.js";
 
 const AT_ONCE = 300;
 
@@ -20,28 +20,28 @@ export class List {
     this.body = element("tbody");
     this.more = element("p", { class: "more" });
     const search = element("input", { type: "search", id: "search",
-      placeholder: "name, patient or date", oninput: () => {
+      placeholder: "recording, patient or date", oninput: () => {
         this.text = search.value.toLowerCase();
         this.limit = AT_ONCE;
         this.draw();
-        say(`${this.matching().length} recordings`);
+        say(counted(this.matching().length, "recording"));
       } });
     const only = element("input", { type: "checkbox", onchange: () => {
       this.only = only.checked;
       this.draw();
-      say(`${this.matching().length} recordings`);
+      say(counted(this.matching().length, "recording"));
     } });
     const columns = [...(this.many ? ["Run"] : []), "Recording", "Patient",
-      "Start", "Length", "Annotated", "Predicted", "Agreement",
-      "Unscorable", "Reviewed"];
+      "Start", "Duration", "Annotations", "Alarms", "Agreement",
+      "Unscorable", "Decisions"];
     this.place.replaceChildren(element("div", { class: "list" },
       element("h1", null, "Recordings"), this.summary(),
       element("div", { class: "tools" },
-        element("label", null, "Find ", search),
+        element("label", null, "Search ", search),
         element("label", { class: "check" }, only,
-          " with disagreements only")),
+          " only recordings with disagreements")),
       element("div", { class: "scroll", tabindex: "0", role: "region",
-        "aria-label": "Table of recordings" },
+        "aria-label": "Recordings" },
       element("table", null, element("thead", null, element("tr", null,
         ...columns.map((name) => element("th", { scope: "col" }, name)))),
       this.body)), this.more,
@@ -52,17 +52,16 @@ export class List {
   summary() {
     const { cases } = this.found;
     const total = { TP: 0, FP: 0, FN: 0 };
-    let compared = 0;
+    let scored = 0;
     for (const { counts } of cases) {
       if (counts === null) continue;
-      compared += 1;
+      scored += 1;
       for (const name of Object.keys(total)) total[name] += counts[name];
     }
     const hours = cases.reduce((sum, one) => sum + one.duration_s, 0);
     return element("p", { class: "summary" },
-      `${cases.length} recordings, ${lasting(hours)}`,
-      ...(compared === 0 ? [] : [
-        ` · ${compared} compared, as SzCORE counts `,
+      `${counted(cases.length, "recording")}, ${lasting(hours)}`,
+      ...(scored === 0 ? [] : [` · ${scored} scored (SzCORE) `,
         ...Object.keys(total).map((name) => badge(name, total[name]))]));
   }
 
@@ -81,19 +80,19 @@ export class List {
     if (rows.length === 0) {
       this.body.replaceChildren(element("tr", null, element("td", {
         class: "nothing", colspan: "10" }, this.found.cases.length === 0
-        ? "There is no recording in this run." : "No recording matches.")));
+        ? "This run has no recordings." : "No recording matches.")));
     }
     this.more.replaceChildren(...(rows.length > this.limit ? [
       element("button", { type: "button", onclick: () => {
         this.limit += AT_ONCE;
         this.draw();
-      } }, `Show more of the ${rows.length}`)] : []));
+      } }, `Show more (${rows.length} in total)`)] : []));
   }
 
   row(one) {
     const clock = new Clock(one.start);
     const lost = 100 * one.lost_s / one.duration_s;
-    const reviewed = one.journal_damaged ? "journal damaged"
+    const reviewed = one.journal_damaged ? "audit trail damaged"
       : one.events === 0 ? (one.decided ? `${one.decided} added` : "–")
         : `${one.decided} of ${one.events}`;
     const cells = [
@@ -106,7 +105,7 @@ export class List {
       element("td", { class: "number" },
         one.annotated ? String(one.originals) : "not annotated"),
       element("td", { class: "number" },
-        one.predicted === null ? "not predicted" : String(one.predicted)),
+        one.predicted === null ? "no prediction" : String(one.predicted)),
       element("td", null, ...(one.counts === null ? ["–"]
         : ["TP", "FP", "FN"].map((name) => element("span", {
           class: one.counts[name] ? "" : "zero" },
@@ -114,7 +113,7 @@ export class List {
       element("td", { class: "number" }, `${lost < 0.05 && lost > 0
         ? "<0.1" : Number(lost.toFixed(1))} %`,
       one.warnings ? element("span", { class: "warned",
-        title: `${one.warnings} warnings` }, " ⚠") : ""),
+        title: counted(one.warnings, "warning") }, " ⚠") : ""),
       element("td", { class: "reviewed" }, one.events > 0
         ? element("progress", { max: one.events, value: Math.min(
           one.decided, one.events), "aria-label": reviewed }) : "",
@@ -130,7 +129,7 @@ export class List {
     if (told.length === 0) return [];
     return [element("details", { class: "faults", open: told.length < 20 },
       element("summary", null,
-        `${told.length} that cannot be shown, and why`),
+        `${counted(told.length, "file")} could not be read`),
       element("ul", null, ...told.slice(0, 500).map(
         ([path, one]) => element("li", null,
           element("bdi", null, path), `: ${one.rule}: ${one.text}`))))];

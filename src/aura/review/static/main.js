@@ -1,4 +1,4 @@
-// Which page is shown, and in which theme.
+// Selects the page and the theme.
 import { Embedded, Served } from "./data.js";
 import { element, remember, remembered } from "./dom.js";
 import { singleKeys, typing } from "./keys.js";
@@ -23,7 +23,7 @@ function useTheme(name) {
   if (button !== null) {
     button.textContent = name === "dark" ? "☀ light" : "☾ dark";
     button.setAttribute("aria-label",
-      `Change to the ${name === "dark" ? "light" : "dark"} theme`);
+      `Switch to ${name === "dark" ? "light" : "dark"} theme`);
   }
   page?.plots.recolour();
 }
@@ -42,10 +42,10 @@ function header(back) {
       element("b", null, "AURA"), " review"),
     element("nav", { "aria-label": "Page" },
       ...(back && source.editable ? [element("a", { href: "#" },
-        "← all recordings")] : [])),
+        "← All recordings")] : [])),
     element("div", { class: "right" },
       ...(back && embedded === null ? [
-        element("span", { class: "quiet" }, "reviewed annotation:"),
+        element("span", { class: "quiet" }, "Download review:"),
         download("tsv", "TSV"), download("edf", "EDF+")] : []),
       element("button", { type: "button", id: "theme",
         "aria-keyshortcuts": "t", onclick: toggleTheme })));
@@ -54,9 +54,9 @@ function header(back) {
 
 function fail(refusal) {
   main.replaceChildren(element("div", { class: "failed", role: "alert" },
-    element("h1", null, "This cannot be shown"),
+    element("h1", null, "This page cannot be shown"),
     element("p", null, refusal.message),
-    element("p", null, element("a", { href: "#" }, "all recordings"))));
+    element("p", null, element("a", { href: "#" }, "All recordings"))));
 }
 
 async function show() {

@@ -1,4 +1,4 @@
-// The whole recording: heart rate, both layers, and the stretch shown.
+// The whole recording: heart rate, annotations, alarms, shown time range.
 import { GUTTER } from "./axis.js";
 import { FONT, fit, tickLabels } from "./paint.js";
 
@@ -12,7 +12,7 @@ export class Overview {
     this.drawn = null;
   }
 
-  // Something other than the frame has changed.
+  // Call this when anything but the shown time range has changed.
   forget() {
     this.drawn = null;
   }
@@ -20,7 +20,7 @@ export class Overview {
   draw() {
     const { axis, colours, events, selected, time } = this.scene;
     const { width } = axis;
-    // All but the frame stays as it is while one pans.
+    // Panning changes the frame only.
     const state = `${width} ${events.review.version} ${selected}`;
     if (this.drawn !== state) {
       this.drawn = state;

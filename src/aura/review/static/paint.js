@@ -1,4 +1,4 @@
-// Colours, hatching and spans, shared by all plots.
+// Colours, hatching, canvases and time ticks, shared by all plots.
 
 const NAMES = ["ink", "muted", "line", "grid", "panel", "heart", "baseline",
   "excess", "chance", "threshold", "original", "predicted", "reviewed",
@@ -15,7 +15,7 @@ export const FONT = "11.5px system-ui, 'Segoe UI', Roboto, 'Noto Sans', "
 
 const patterns = new Map();
 
-// Diagonal stripes, so that layers differ by more than their colour.
+// Diagonal stripes, so that layers differ by more than colour.
 export function hatch(context, colour, step = 6, backwards = false) {
   const name = `${colour} ${step} ${backwards} ${devicePixelRatio}`;
   if (!patterns.has(name)) {
@@ -38,7 +38,7 @@ export function hatch(context, colour, step = 6, backwards = false) {
   return context.createPattern(patterns.get(name), "repeat");
 }
 
-// A canvas as large as its box, in device pixels.
+// Fits a canvas to its box, in device pixels.
 export function fit(canvas, width, height) {
   const ratio = devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -55,7 +55,7 @@ export function fit(canvas, width, height) {
 const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900,
   1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400];
 
-// Round times of the recording's clock between two of its seconds.
+// Round clock times between two times of the recording.
 export function ticks(from, to, clock, room) {
   const most = Math.max(1, Math.floor(room / 86));
   const step = STEPS_S.find((one) => (to - from) / one <= most)

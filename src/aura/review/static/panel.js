@@ -1,5 +1,5 @@
-// The sidebar: list of events, why it fired, decision and audit trail.
-import { VERDICTS, badge, element, lasting, number, remember, remembered, renew, verdictWord } from "./dom.js";
+// The sidebar: list of events; features, decision and audit trail of one.
+import { LAYER_WORDS, VERDICTS, badge, counted, element, lasting, number, remember, remembered, renew, verdictWord } from "./dom.js";
 import { Form } from "./form.js";
 import { trail } from "./trail.js";
 import { why } from "./why.js";
@@ -7,7 +7,7 @@ import { why } from "./why.js";
 const ROW = 46;
 const FILTERS = [["all", "All"], ["disagreements", "Disagreements"],
   ["TP", "TP"], ["FP", "FP"], ["FN", "FN"], ["open", "Undecided"]];
-const DECISIONS = { open: "not decided", accepted: "accepted",
+const DECISIONS = { open: "undecided", accepted: "accepted",
   rejected: "rejected" };
 
 export class Panel {
@@ -23,7 +23,7 @@ export class Panel {
 
   build() {
     this.filters = element("div", { class: "filters", role: "group",
-      "aria-label": "Which events are listed" });
+      "aria-label": "Filter events" });
     this.list = element("div", { class: "events", role: "listbox",
       tabindex: "0", "aria-label": "Events",
       onscroll: () => this.drawRows(),
@@ -36,8 +36,8 @@ export class Panel {
     new ResizeObserver(() => this.drawRows()).observe(this.list);
   }
 
-  // The selected event. Its parts stay and are filled anew, so that news
-  // take neither the focus nor what is being typed.
+  // The selected event. An update replaces the content of these parts, never
+  // the parts themselves: focus and typed text are kept.
   buildDetail() {
     const part = () => element("div", { class: "part" });
     Object.assign(this, { about: part(), reason: part(), decided: part(),
@@ -78,7 +78,7 @@ export class Panel {
     this.list.scrollTop = 0;
   }
 
-  // Only the rows in sight exist: there may be ten thousand events.
+  // Draws visible rows only: there may be ten thousand events.
   drawRows() {
     const first = Math.max(0, Math.floor(this.list.scrollTop / ROW) - 4);
     const count = Math.ceil((this.list.clientHeight || 400) / ROW) + 8;
@@ -87,7 +87,7 @@ export class Panel {
     if (this.shown.length === 0) {
       rows.push(element("p", { class: "nothing" },
         this.events.all.length === 0
-          ? "No events: nothing was annotated and nothing predicted."
+          ? "No events: this recording has no annotations and no alarms."
           : "No events of this kind."));
     }
     this.spacer.replaceChildren(...rows);
@@ -108,7 +108,7 @@ export class Panel {
     badge(event.verdict, undefined, event.layer),
     element("span", { class: "what" },
       element("b", null, `${verdictWord(event.verdict, event.layer)}`),
-      element("small", null, `${event.layer} · ${now.label}`
+      element("small", null, `${LAYER_WORDS[event.layer]} · ${now.label}`
         + (event.confidence === null ? ""
           : ` · ${event.confidence.toFixed(2)}`))),
     element("span", { class: "when" },
@@ -138,7 +138,7 @@ export class Panel {
     this.selected = key;
     let at = this.shown.findIndex((event) => event.key === key);
     if (key !== null && at < 0) {
-      // What is jumped to has to be in the list.
+      // The filter hides this event.
       this.filter = "all";
       this.refresh();
       at = this.shown.findIndex((event) => event.key === key);
@@ -195,15 +195,15 @@ export class Panel {
     const steps = this.events.review.steps.length;
     return element("div", { class: "empty" },
       element("p", null, this.events.all.length === 0
-        ? "The key i places a seizure at the cursor."
-        : "Choose an event, or go to the next disagreement with the key n."),
+        ? "Press i to add a seizure at the cursor."
+        : "Select an event, or press n to go to the next disagreement."),
       steps === 0 ? "" : element("p", null,
-        `${steps} decisions so far; ${this.fileNames()}`));
+        `${counted(steps, "decision")} so far, ${this.fileNames()}`));
   }
 
   fileNames() {
     const { files } = this.events.review;
-    return `saved as ${files.tsv} and ${files.edf}`;
+    return `saved in ${files.tsv} and ${files.edf}`;
   }
 
   state(event) {
@@ -214,8 +214,8 @@ export class Panel {
         `${DECISIONS[decision]}${event.item?.changed ? ", edited" : ""}`
         + who)),
     ...(this.editable ? [] : [element("p", { class: "quiet" },
-      event.item?.note ? `Note: ${event.item.note}` : "This file shows a "
-        + "review; decisions are taken with aura review.")])];
+      event.item?.note ? `Note: ${event.item.note}` : "This page is "
+        + "read-only. Run aura review to make decisions.")])];
   }
 
   choices(event) {

@@ -1,4 +1,4 @@
-// The plots: overview, ECG, layers, heart rate, probability, close-up.
+// The plots: overview, ECG, events, heart rate, probability, close-up.
 import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
@@ -6,7 +6,7 @@ import { Beats } from "./beats.js";
 import { Chart, trace } from "./chart.js";
 import { element, since } from "./dom.js";
 import { envelope } from "./envelope.js";
-import { LANES, Lanes } from "./lanes.js";
+import { LANES, LANE_TITLES, Lanes } from "./lanes.js";
 import { Overview } from "./overview.js";
 import { palette } from "./paint.js";
 import { Pointer } from "./pointer.js";
@@ -21,7 +21,7 @@ export class Plots {
     Object.assign(this, { place, source, detail, time, actions });
     this.charts = [];
     this.waveform = new Waveform(source, detail, () => this.redraw());
-    // What all parts draw: data, colours, and what is chosen.
+    // State shared by all plots.
     this.scene = { detail, clock, events, time, waveform: this.waveform,
       trends: null, beats: null, rateRange: [50, 110], selected: null,
       draft: null };
@@ -40,17 +40,17 @@ export class Plots {
       this[`${name}Body`] = body;
       return this[name];
     };
-    const unit = this.detail.unit || "file's unit";
+    const unit = this.detail.unit || "unit unknown";
     this.stack = element("div", { class: "stack" },
       row("ecg", "ECG", this.detail.fs_hz ? unit : "beats only"),
       row("lanes", "Events"),
       row("rate", "Heart rate", "bpm"),
-      row("chance", "Probability", "of a seizure"),
+      row("chance", "Probability", "model output"),
       row("close", "Close-up", `${CLOSE_S} s at the cursor`));
     this.place.replaceChildren(
       this.actions.readout, row("over", "Whole recording"), this.stack);
     this.lanes.querySelector("h3").replaceChildren(...LANES.map(
-      (name) => element("span", { class: name }, name)));
+      (name, n) => element("span", { class: name }, LANE_TITLES[n])));
     this.line = element("div", { class: "cursor" });
     this.stack.append(this.line);
     this.messages();
@@ -72,18 +72,17 @@ export class Plots {
   }
 
   messages() {
-    const tell = (body, text) => body.append(
-      element("p", { class: "absent" }, text));
+    const tell = (body, text, rule) => body.append(
+      element("p", { class: "absent", "data-rule": rule }, text));
     if (!this.waveform.there) {
-      const beats = this.detail.fs_hz === null;
-      tell(this.ecgBody, beats
-        ? "This recording holds beats only; there is no waveform to show."
-        : `The waveform cannot be shown: ${this.waveform.problem.text}. `
-          + "The recording may have been moved since it was predicted; all "
-          + "else is here.");
+      const { rule, text } = this.waveform.problem;
+      tell(this.ecgBody, this.detail.fs_hz === null
+        ? "This recording contains beat times only, no ECG."
+        : `The ECG cannot be shown: ${text}. The recording may have been `
+          + "moved after the prediction.", rule);
     }
     if (this.detail.predicted === null) {
-      tell(this.chanceBody, "This recording has not been predicted.");
+      tell(this.chanceBody, "There is no prediction for this recording.");
     }
   }
 
@@ -183,7 +182,7 @@ export class Plots {
     this.describe();
   }
 
-  // The times of an event that is being edited; null for none.
+  // The times of the event being edited, or null.
   edit(draft) {
     this.scene.draft = draft;
     this.redraw();
@@ -227,7 +226,7 @@ export class Plots {
     }
   }
 
-  // Panning leaves the close-up as it is, and so does this.
+  // Panning does not change the close-up.
   drawClose(points) {
     const { beats, events, time } = this.scene;
     const state = `${time.cursor} ${this.waveform.arrivals} ${points} `
@@ -266,17 +265,17 @@ export class Plots {
     const { trends } = this.scene;
     const rate = trends === null ? [] : trends.view(
       from, to, 400)[1].filter((one) => one !== null);
-    const text = rate.length === 0 ? "no heart rate known"
+    const text = rate.length === 0 ? "heart rate unknown"
       : `heart rate ${Math.round(Math.min(...rate))} to `
         + `${Math.round(Math.max(...rate))} bpm`;
     this.layers.canvas.setAttribute("aria-label", `Events from ${span}`);
     this.rateBody.setAttribute("role", "img");
     this.rateBody.setAttribute("aria-label", `${span}: ${text}`);
     this.overview.canvas.setAttribute("aria-label",
-      `Heart rate and events of the whole recording; shown is ${span}`);
+      `Heart rate and events of the whole recording. Shown range: ${span}`);
   }
 
-  // All that is known of a moment.
+  // All values at a time.
   values(seconds) {
     const { beats, detail, trends } = this.scene;
     const [rate, base, chance] = trends === null

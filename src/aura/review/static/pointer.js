@@ -1,7 +1,7 @@
-// The pointer on the plots: pan, zoom, cursor, choice, drag of a bar.
+// Mouse and touch: pan, zoom, set the cursor, select, drag a bar.
 import { GUTTER } from "./axis.js";
 
-// A drag of less than this is a click, in pixels.
+// A shorter drag is a click, in pixels.
 const STILL = 4;
 const tenth = (value) => Math.round(value * 10) / 10;
 

@@ -1,6 +1,6 @@
-// One recording: plots, sidebar, keys, and the edits.
+// The page of one recording: plots, sidebar, keys and edits.
 import { Decisions } from "./decisions.js";
-import { Clock, element, lasting, number, say, since, verdictWord } from "./dom.js";
+import { Clock, LAYER_WORDS, counted, element, lasting, number, say, since, verdictWord } from "./dom.js";
 import { Events } from "./events.js";
 import { heading, legend, notices, toolbar } from "./heading.js";
 import { keysDialog, singleKeys, typing } from "./keys.js";
@@ -99,15 +99,15 @@ export class RecordingPage {
     return this.events.matching("disagreements");
   }
 
-  // -- going places ------------------------------------------------------
+  // -- navigation --------------------------------------------------------
 
   jump(direction, disagreements) {
     const list = disagreements ? this.stops() : this.events.all;
     const found = this.events.next(
       list, this.selected, this.time.cursor, direction);
     if (found === null) {
-      const what = disagreements && this.detail.annotated
-        ? "disagreement" : "event";
+      const what = !disagreements ? "event"
+        : this.detail.annotated ? "disagreement" : "alarm";
       say(list.length === 0 ? `There is no ${what}.`
         : `No ${direction > 0 ? "later" : "earlier"} ${what}.`);
       this.flash();
@@ -137,15 +137,15 @@ export class RecordingPage {
     this.plots.select(key);
     if (tell) {
       say(`${verdictWord(event.verdict, event.layer)}, `
-        + `${list.indexOf(event) + 1} of ${list.length}: ${event.layer} `
-        + `${now.label} at ${this.clock.time(now.onset_s)}, `
+        + `${list.indexOf(event) + 1} of ${list.length}: `
+        + `${LAYER_WORDS[event.layer]} ${now.label} at ${this.clock.time(now.onset_s)}, `
         + `${lasting(now.duration_s)}, `
-        + `${{ open: "not decided", accepted: "accepted",
+        + `${{ open: "undecided", accepted: "accepted",
           rejected: "rejected" }[this.events.decision(event)]}`);
     }
   }
 
-  // An event of the reviewed layer: whichever it was made of.
+  // Selects the event behind a reviewed one.
   selectAt(span) {
     const meets = (event) => {
       const now = this.events.current(event);
@@ -167,7 +167,7 @@ export class RecordingPage {
       `+${since(cursor, 1)}`,
       rate === null ? "" : `${Math.round(rate)} bpm`,
       base === null ? "" : `baseline ${Math.round(base)}`,
-      chance === null ? "" : `p ${number(chance, 2)}`,
+      chance === null ? "" : `probability ${number(chance, 2)}`,
       lost ? "unscorable" : "", beat];
     this.readout.textContent = parts.filter(Boolean).join("  ·  ");
     clearTimeout(this.noting);
@@ -184,7 +184,7 @@ export class RecordingPage {
   saveFields(key, fields, version) {
     const event = this.events.byKey.get(key);
     const now = this.events.current(event);
-    // A field that was not touched keeps what it rounds on the screen.
+    // The form shows rounded times; an untouched one keeps its digits.
     const same = (a, b, step) => Math.abs(a - b) <= step;
     this.change({ action: "change", key, label: fields.label,
       note: fields.note,
@@ -214,7 +214,7 @@ export class RecordingPage {
     if (!this.editable) return;
     const reviewer = this.panel.who();
     if (reviewer === "") {
-      this.tell("Say who you are first: the audit trail names reviewers.");
+      this.tell("Enter your name first: the audit trail records who decided.");
       this.panel.reviewer.focus();
       return;
     }
@@ -224,14 +224,14 @@ export class RecordingPage {
   saved(wanted, asked, review) {
     this.panel.form.saved(wanted.key, asked.fields, review.version);
     this.take(review);
-    // Who has gone on to another event is left there.
+    // Does not move a reviewer who has selected another event meanwhile.
     if (wanted.action === "add" && asked.selected === this.selected
       && !this.panel.form.touched) {
       this.select(review.steps.at(-1).after.key, false, false);
     }
     this.tell({ accept: "Accepted.", reject: "Rejected.",
-      reset: "Decision taken back.", change: "The change is saved.",
-      add: "A seizure was added; edit its times.",
+      reset: "Decision undone.", change: "Saved.",
+      add: "Seizure added. Edit its onset and duration.",
       remove: "Removed." }[wanted.action]);
   }
 
@@ -239,19 +239,21 @@ export class RecordingPage {
     const { form } = this.panel;
     if (refusal.status === 409) {
       await this.look(true);
-      // Who saves once more does it knowingly.
+      // Saving again then overwrites the change of the other reviewer.
       if (form.key === wanted.key) form.version = this.events.review.version;
     }
     const kept = refusal.rule === "review.files";
-    this.tell((kept ? "" : "Not saved: ") + refusal.message + (dropped === 0 ? ""
-      : `; nor was what was decided on it after that (${dropped})`), true);
+    const also = dropped === 0 ? ""
+      : `. Not saved either: ${counted(dropped, "later decision")} on it`;
+    this.tell(`${kept ? "" : "Not saved: "}${refusal.message}${also}`, true,
+      { "data-rule": refusal.rule, "data-dropped": dropped });
   }
 
-  tell(text, bad = false) {
+  tell(text, bad = false, more = {}) {
     say(text);
     document.querySelector(".toast")?.remove();
     const toast = element("p", { class: bad ? "toast bad" : "toast",
-      "aria-hidden": "true" }, text);
+      "aria-hidden": "true", ...more }, text);
     document.body.append(toast);
     setTimeout(() => toast.remove(), bad ? 9000 : 3000);
   }
@@ -270,7 +272,7 @@ export class RecordingPage {
     this.plots.redraw();
   }
 
-  // See whether another tab or reviewer has changed something.
+  // Looks for changes from other tabs and reviewers.
   async look(now = false) {
     if (!this.editable) return;
     if (!now && (document.hidden || this.decisions.busy)) return;
@@ -279,7 +281,7 @@ export class RecordingPage {
       if (review.error === null
         && review.version > this.events.review.version) this.take(review);
     } catch {
-      // The next change will say that the server is away.
+      // The next decision reports that the server is not running.
     }
   }
 
@@ -293,7 +295,7 @@ export class RecordingPage {
       document.activeElement?.blur();
       return;
     }
-    // A key that is held down decides once.
+    // Holding a key down must not repeat a decision.
     if (typing(event.target) || (event.repeat && "axuie".includes(
       event.key))) return;
     const act = (action) => this.selected !== null

@@ -1,8 +1,8 @@
-// The audit trail of an event in words.
+// The audit trail of an event.
 import { element, lasting, since } from "./dom.js";
 
 const WORDS = { accept: "accepted", reject: "rejected", change: "edited",
-  add: "added", remove: "removed", reset: "decision taken back" };
+  add: "added", remove: "removed", reset: "decision undone" };
 
 export function trail(key, steps) {
   const own = steps.filter((step) => [step.before, step.after].some(

@@ -1,9 +1,9 @@
-// Heart rate, baseline and probability, one row per step of the model.
+// Heart rate, baseline and probability, one row per step.
 import { firstAtLeast } from "./window.js";
 
 const STEP = 4;
 
-// Rows of several columns, thinned to lowest and highest of stretches.
+// Columns at several levels, each the minimum and maximum of 4 rows.
 export class Trends {
   constructor(time, columns) {
     this.time = time;
@@ -58,7 +58,7 @@ export class Trends {
     return [x, ...columns];
   }
 
-  // Values at a time; null where unknown.
+  // Values at a time; null if unknown.
   at(seconds) {
     const row = firstAtLeast(this.time, seconds - 1e-3);
     return this.levels[0].low.map((column) => (

@@ -1,8 +1,8 @@
-// The ECG in tiles, as samples or as lowest and highest of stretches.
+// The ECG in tiles, as samples or as minimum and maximum of segments.
 
 const MISSING = -32768;
 
-// What is not here yet is shown coarser meanwhile.
+// Coarser tiles are drawn until finer ones have loaded.
 export class Waveform {
   constructor(source, detail, arrived) {
     this.source = source;
@@ -34,7 +34,7 @@ export class Waveform {
       this.arrivals += 1;
       this.arrived();
     }, (refusal) => {
-      // What is not in the file stays away; a server may come back.
+      // Retries, unless the tile is missing from a one-file page.
       if (refusal.status !== 404 || this.source.editable) {
         setTimeout(() => this.tiles.delete(name), 3000);
       }
@@ -51,7 +51,7 @@ export class Waveform {
     return chosen;
   }
 
-  // Points to draw between two times: x, y, and whether they are samples.
+  // Points to draw between two times, and the samples per segment.
   view(from, to, pixels) {
     const x = [];
     const y = [];
@@ -108,7 +108,7 @@ export class Waveform {
     return Math.min(end, first + this.buckets * factor);
   }
 
-  // Limits that hold the waves and not the artefacts, once known.
+  // Limits that fit the ECG without artifacts; null until loaded.
   limits() {
     if (this.known !== undefined) return this.known;
     const far = this.factors[this.factors.length - 1];
@@ -117,7 +117,7 @@ export class Waveform {
     const lows = this.values(tile, tile.columns.low);
     const highs = this.values(tile, tile.columns.high);
     if (lows.length === 0) return null;
-    // With few stretches the outermost tenth is no artefact.
+    // With few segments the extremes are not artifacts.
     const cut = lows.length < 20 ? 0 : 0.08;
     const low = lows[Math.floor(cut * lows.length)];
     const high = highs[Math.ceil((1 - cut) * highs.length) - 1];

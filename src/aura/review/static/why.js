@@ -1,22 +1,22 @@
-// Why an event fired: its features against what is usual for the patient.
+// Features at an event, compared with their usual range in the recording.
 import { element, number } from "./dom.js";
 
 const WORDS = {
-  predicted: ["Why it fired", "when the alarm was raised"],
-  FN: ["Why it did not fire", "when the model came closest"],
-  original: ["What the model saw", "when the model was surest"] };
+  predicted: ["Why the alarm was raised", ""],
+  FN: ["Why no alarm was raised", ", the highest near the seizure"],
+  original: ["Features at this annotation", ", the highest near it"] };
 
-// The section on one event; `reasons` is null while they are under way.
+// `reasons` is null while they are loading.
 export function why(event, reasons, clock) {
   if (event.given === null) return [];
   const [title, moment] = WORDS[event.layer === "predicted"
     ? "predicted" : event.verdict === "FN" ? "FN" : "original"];
   const told = reasons?.events[event.key];
   const missing = reasons === null ? "Loading …"
-    : reasons.problem !== null ? `Cannot be said: ${reasons.problem}`
-      : told === undefined ? "Not computed for so many events."
+    : reasons.problem !== null ? `Not available: ${reasons.problem}`
+      : told === undefined ? "Computed only for the first events."
         : told.time_s === null
-          ? "Nothing around this event could be scored." : null;
+          ? "The model gave no probability near this event." : null;
   const head = element("h3", null, title);
   if (missing !== null) {
     return [head, element("p", { class: "quiet" }, missing)];
@@ -26,17 +26,19 @@ export function why(event, reasons, clock) {
     element("ul", { class: "reasons" }, ...chosen.map(reason))]);
   return [head,
     element("p", { class: "quiet" },
-      `${clock.time(told.time_s)}, ${moment}: probability `
-      + `${number(told.probability, 2)}`),
-    ...list("What the model uses", told.reasons.filter((one) => one.used)),
-    ...list("Also unusual for this patient",
+      `Probability ${told.probability === null ? "unknown"
+        : number(told.probability, 2)} at `
+      + `${clock.time(told.time_s)}${moment}`),
+    ...list("Features the model uses",
+      told.reasons.filter((one) => one.used)),
+    ...list("Other unusual features",
       told.reasons.filter((one) => !one.used)),
     element("p", { class: "key" }, element("span", { class: "swatch" }),
-      " usual here (5th to 95th percentile) ",
-      element("span", { class: "dot" }), " at this moment")];
+      " usual range (5th to 95th percentile) ",
+      element("span", { class: "dot" }), " value")];
 }
 
-// A feature: where it usually lies, and where it was.
+// One feature: its value and its usual range.
 function reason(one) {
   const values = [one.low, one.high, one.value].filter((v) => v !== null);
   const [least, most] = [Math.min(...values), Math.max(...values)];

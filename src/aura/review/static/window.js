@@ -1,4 +1,4 @@
-// The stretch of time that all plots show, and the one cursor.
+// The time range that all plots show, and the cursor.
 
 const SHORTEST_S = 1;
 
@@ -48,7 +48,7 @@ export class TimeWindow {
   }
 }
 
-// Index of the first value that is not below the one sought.
+// Index of the first value that is at least `sought`.
 export function firstAtLeast(values, sought) {
   let low = 0;
   let high = values.length;

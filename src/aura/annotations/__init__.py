@@ -1,0 +1,1 @@
+"""Annotations of recordings in the formats of the field, read and written."""

@@ -1,0 +1,180 @@
+"""
+BIDS ``*_events.tsv`` with the columns of HED-SCORE.
+
+What is written for predictions has two decimals, as SzCORE's own tools
+have [1]_; what is converted has as many as it needs.
+
+References
+----------
+.. [1] Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from aura.annotations import table_text
+from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.table_text import MISSING, syntax
+from aura.recording import BACKGROUND, Event
+
+COLUMNS = ("onset", "duration", "eventType", "confidence", "channels",
+           "dateTime", "recordingDuration")
+DECIMALS = 6
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
+
+
+def read(content: bytes) -> Annotations:
+    """
+    Read a BIDS ``*_events.tsv``, ours or another's.
+
+    Parameters
+    ----------
+    content : bytes
+        Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
+        BIDS's own ``trial_type``), in any order; ``confidence``,
+        ``channels``, ``dateTime`` and ``recordingDuration`` are known, the
+        cells of others are kept unless they are ``n/a``. Cells may be in
+        double quotes if the first name is.
+
+    Returns
+    -------
+    Annotations
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` with line and field.
+    """
+    table = ((number, line) for number, line in table_text.lines(content)
+             if line.strip())
+    _, head = next(table, (1, ""))
+    quoted = head.startswith('"')
+    names = table_text.cells(head, "\t", quoted)
+    kind = "eventType" if "eventType" in names else "trial_type"
+    for name in ("onset", "duration", kind):
+        if names.count(name) != 1:
+            raise syntax(1, name, "is not the name of exactly one column")
+    known = {*COLUMNS, kind}
+    rows: list[Annotation] = []
+    length: float | None = None
+    start: datetime | None = None
+    recorded_on: date | None = None
+    for number, line in table:
+        cells = table_text.cells(line, "\t", quoted)
+        if len(cells) != len(names):
+            raise syntax(number, "row", f"has {len(cells)} fields under "
+                         f"{len(names)} column names")
+        row = dict(zip(names, cells, strict=True))
+        channels = row.get("channels", MISSING)
+        rows.append(Annotation(
+            table_text.number(row["onset"], number, "onset"),
+            table_text.not_negative(row["duration"], number, "duration"),
+            row[kind],
+            table_text.confidence(row.get("confidence", MISSING), number,
+                                  "confidence"),
+            "" if channels == MISSING else channels,
+            tuple((name, cell) for name, cell in row.items()
+                  if name not in known and cell != MISSING)))
+        length = _same_length(length, row, number)
+        day, moment = _day(row.get("dateTime", MISSING), number)
+        recorded_on, start = recorded_on or day, start or moment
+    return Annotations(tuple(rows), length, start, recorded_on)
+
+
+def write(document: Annotations) -> bytes:
+    """
+    Write annotations as they are, each number with the decimals it needs.
+
+    Parameters
+    ----------
+    document : Annotations
+        Adapted to the format, see `aura.annotations.formats.adapt`.
+    """
+    more = list(dict.fromkeys(
+        name for row in document.rows for name, _ in row.more))
+    length = (MISSING if document.duration_s is None
+              else _decimal(document.duration_s))
+    start = (MISSING if document.start is None
+             else str(document.start))
+    lines = ["\t".join((*COLUMNS[:3], *more, *COLUMNS[3:]))]
+    for row in document.rows:
+        cells = dict(row.more)
+        lines.append("\t".join((
+            _decimal(row.onset_s),
+            MISSING if row.duration_s is None else _decimal(row.duration_s),
+            row.text, *(cells.get(name, MISSING) for name in more),
+            MISSING if row.confidence is None else _decimal(row.confidence),
+            row.channels or MISSING, start, length)))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def write_events(events: Iterable[Event], start: datetime,
+                 duration_s: float, channels: str = MISSING) -> bytes:
+    """
+    Write settled events as SzCORE scores them.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Settled seizures; none gives one ``bckg`` row over the recording.
+    start : datetime
+        Start of the recording.
+    duration_s : float
+        Length of the recording.
+    channels : str, optional
+        Label of the channel that the events were found in.
+
+    Returns
+    -------
+    bytes
+        UTF-8 with two decimals, every end inside the recording.
+    """
+    length = _hundredths(duration_s)
+    tail = "\t".join((
+        "".join(c if c.isprintable() else " " for c in channels),
+        f"{start:%Y-%m-%d %H:%M:%S}", _seconds(length)))
+    lines = ["\t".join(COLUMNS)]
+    for event in sorted(events) or [Event(0.0, duration_s, BACKGROUND)]:
+        # Rounded are both ends, so that neighbours stay neighbours.
+        onset = min(_hundredths(event.onset_s), length)
+        end = min(_hundredths(event.end_s), length)
+        confidence = (MISSING if event.confidence is None
+                      else f"{event.confidence:.2f}")
+        lines.append("\t".join((_seconds(onset), _seconds(end - onset),
+                                event.label, confidence, tail)))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _same_length(length: float | None, row: dict[str, str],
+                 line: int) -> float | None:
+    given = table_text.not_negative(
+        row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1])
+    if length is not None and given is not None and given != length:
+        raise syntax(line, COLUMNS[-1], "differs from the row above")
+    return length if given is None else given
+
+
+def _day(word: str, line: int) -> tuple[date | None, datetime | None]:
+    """Day and moment of a ``dateTime``; how the time is written is open."""
+    if _DAY.match(word) is None:
+        return None, None
+    try:
+        if table_text.is_moment(word):
+            moment = datetime.fromisoformat(word)
+            return moment.date(), moment
+        return date.fromisoformat(word[:10]), None
+    except ValueError:
+        raise syntax(line, "dateTime", "is no real date and time") from None
+
+
+def _decimal(value: float) -> str:
+    return table_text.decimal(value, 2, DECIMALS)
+
+
+def _hundredths(seconds: float) -> int:
+    return max(0, round(seconds * 100))
+
+
+def _seconds(hundredths: int) -> str:
+    return f"{hundredths // 100}.{hundredths % 100:02d}"

@@ -1,0 +1,235 @@
+"""
+The formats of annotations: how each is known, read and written.
+
+`FORMATS` is the one place that says what a format can carry. `adapt` cuts a
+document down to that and says what is lost, so that what a format writes of
+an adapted document is what it reads again.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from aura.annotations import bids, edfplus, table_text, tse, tuh, vocabulary
+from aura.annotations.annotation import Annotation, Annotations
+from aura.errors import Problem
+from aura.recording import BACKGROUND
+
+Writer = Callable[[Annotations], bytes]
+
+
+@dataclass(frozen=True)
+class Format:
+    """
+    A format that annotations are written in.
+
+    Parameters
+    ----------
+    name : str
+        As ``aura convert --to`` has it.
+    ending : str
+        What follows the name of the recording.
+    word : callable
+        A text in this format's words; None where it has none for it.
+    decimals : int
+        Of times and confidences.
+    write : callable or None
+        Document to bytes; None where a whole recording is written.
+    confidence : bool or None
+        Whether a confidence is carried; None where one has to be given.
+    cell : callable or None
+        Whether a text can be a channel, or a cell of another column; None
+        where the format carries no channels.
+    columns, start, length, marks : bool
+        Whether it carries other columns, the recording's start and length,
+        and annotations without a length of their own.
+    covers : bool
+        Whether every second of the recording has to have a label.
+    """
+
+    name: str
+    ending: str
+    word: Callable[[str], str | None]
+    decimals: int
+    write: Writer | None
+    confidence: bool | None = None
+    cell: Callable[[str], bool] | None = None
+    columns: bool = False
+    start: bool = False
+    length: bool = False
+    marks: bool = False
+    covers: bool = False
+
+
+def _one_word(text: str) -> str | None:
+    code = vocabulary.code(text)
+    # A row with '=' would be a line of the head.
+    return code if code and _clean(code) and "=" not in code and not any(
+        c.isspace() for c in code) else None
+
+
+def _one_cell(text: str) -> str | None:
+    code = vocabulary.code(text).strip()
+    return code if code and "," not in code and _clean(code) else None
+
+
+def _column(text: str) -> str | None:
+    name = vocabulary.hed(text).strip()
+    return name if name and _clean(name) else None
+
+
+def _note(text: str) -> str | None:
+    return edfplus.note(text) or None
+
+
+def _clean(text: str) -> bool:
+    return not table_text.has_control(text) and "\t" not in text
+
+
+def _column_cell(text: str) -> bool:
+    return _clean(text) and text == text.strip() != table_text.MISSING
+
+
+def _csv_cell(text: str) -> bool:
+    return (_clean(text) and text == text.strip() != tuh.WHOLE
+            and "," not in text and not text.startswith("#"))
+
+
+FORMATS = {made.name: made for made in (
+    Format("bids", "_events.tsv", _column, bids.DECIMALS, bids.write,
+           confidence=True, cell=_column_cell, columns=True, start=True,
+           length=True, marks=True),
+    Format("tse", ".tse", _one_word, tse.DECIMALS, tse.write, covers=True),
+    Format("tse_bi", ".tse_bi", vocabulary.two_classes, tse.DECIMALS,
+           tse.write,
+           covers=True),
+    Format("csv", ".csv", _one_cell, tuh.DECIMALS, tuh.write,
+           cell=_csv_cell, length=True, covers=True),
+    Format("csv_bi", ".csv_bi", vocabulary.two_classes, tuh.DECIMALS,
+           tuh.write, length=True, covers=True),
+    Format("edf", ".edf", _note, edfplus.DECIMALS, None,
+           confidence=False, start=True, length=True, marks=True))}
+
+_LOST = {
+    "left_out": "{to} has no word for the text of annotations, which are "
+                "left out: {count}",
+    "type": "{to} has no word for all of the type of annotations: {count}",
+    "confidence": "{to} has no place for the confidence of annotations: "
+                  "{count}",
+    "certain": "{to} has to give a confidence, and 1 is written for "
+               "annotations without one: {count}",
+    "channels": "{to} has no place for the channels of annotations: {count}",
+    "columns": "{to} has no place for other columns of annotations: {count}",
+    "rounded": "{to} has {decimals} decimals, to which annotations are "
+               "rounded: {count}",
+    "marks": "{to} has to give a length, and 0 is written for annotations "
+             "without one: {count}",
+    "start": "{to} has no place for the date of the recording",
+    "length": "{to} has no place for the length of the recording",
+}
+
+
+def adapt(document: Annotations, to: Format) -> tuple[
+        Annotations, tuple[Problem, ...]]:
+    """
+    Cut a document down to what a format carries.
+
+    Parameters
+    ----------
+    document : Annotations
+        As read.
+    to : Format
+
+    Returns
+    -------
+    document : Annotations
+        What the format writes and reads again. Where the format labels
+        every second and the recording's length is known, what nothing is
+        said of is background.
+    problems : tuple of Problem
+        Warnings ``convert.*`` with counts, one for each kind of loss.
+    """
+    lost: Counter[str] = Counter()
+    rows = [kept for row in document.rows
+            if (kept := _adapted(row, to, lost)) is not None]
+    if to.covers:
+        if document.duration_s is not None:
+            rows += _silent(rows, document.duration_s, to.decimals)
+        rows.sort(key=lambda row: (row.onset_s, row.end_s, row.channels))
+    lost["start"] += document.start is not None and not to.start
+    lost["length"] += (document.duration_s is not None and not to.length
+                       and not to.covers)
+    adapted = replace(
+        document, rows=tuple(rows), recorded_on=None,
+        start=document.start if to.start else None,
+        duration_s=None if document.duration_s is None or not to.length
+        else _round(document.duration_s, to.decimals))
+    return adapted, tuple(
+        Problem(f"convert.{name}", "warning", _LOST[name].format(
+            to=to.name, count=count, decimals=to.decimals))
+        for name, count in lost.items() if count)
+
+
+def _adapted(row: Annotation, to: Format,
+             lost: Counter[str]) -> Annotation | None:
+    text = to.word(row.text)
+    if text is None:
+        lost["left_out"] += 1
+        return None
+    lost["type"] += vocabulary.label_of(text) != row.label
+    onset = _round(row.onset_s, to.decimals)
+    end = _round(row.end_s, to.decimals)
+    lost["rounded"] += (abs(onset - row.onset_s) > 1e-9
+                        or abs(end - row.end_s) > 1e-9)
+    lost["marks"] += row.duration_s is None and not to.marks
+    channels = row.channels if to.cell and to.cell(row.channels) else ""
+    lost["channels"] += channels != row.channels
+    more = tuple(
+        (name, cell) for name, cell in row.more if to.columns and to.cell
+        and to.cell(name) and to.cell(cell))
+    lost["columns"] += more != row.more
+    given = row.confidence
+    if to.confidence is None:
+        lost["certain"] += given is None
+        given = 1.0 if given is None else given
+    elif not to.confidence:
+        lost["confidence"] += given is not None
+        given = None
+    if given is not None:
+        rounded = _round(given, to.decimals)
+        lost["rounded"] += abs(rounded - given) > 1e-9
+        given = rounded
+    return Annotation(
+        onset, None if row.duration_s is None and to.marks
+        else _length(onset, end, to), text, given,
+        channels, more)
+
+
+def _length(onset: float, end: float, to: Format) -> float:
+    # Where the format has the end, its reader takes the difference.
+    return end - onset if to.covers else _round(end - onset, to.decimals)
+
+
+def _silent(rows: Sequence[Annotation], duration_s: float,
+            decimals: int) -> Iterator[Annotation]:
+    """Background where no row says anything, between times as written."""
+    at, duration_s = 0.0, _round(duration_s, decimals)
+    for row in sorted(rows, key=lambda row: row.onset_s):
+        if row.onset_s > at:
+            yield _background(at, min(row.onset_s, duration_s))
+        at = max(at, _round(row.end_s, decimals))
+        if at >= duration_s:
+            return
+    yield _background(at, duration_s)
+
+
+def _background(onset: float, end: float) -> Annotation:
+    return Annotation(onset, end - onset, BACKGROUND, 1.0)
+
+
+def _round(value: float, decimals: int) -> float:
+    # What the text will say; float() of it is what is read again. Minus
+    # zero becomes zero, which is all that a reader may expect.
+    return float(f"{value:.{decimals}f}") + 0.0 if math.isfinite(value) \
+        else value

@@ -1,0 +1,69 @@
+"""
+``times.seize``: the seizures of all records of a folder, as in szdb [1]_.
+
+Each line has a record's name, and start and end of one seizure as
+``hh:mm:ss`` from the start of that record. A record that is not in the file
+has no seizure that anybody noted.
+
+References
+----------
+.. [1] Al-Aweel et al. (1999), Neurology 53(7):1590, PhysioNet szdb 1.0.0,
+   https://doi.org/10.13026/C2QC72
+"""
+
+import re
+
+from aura.annotations import table_text
+from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.table_text import syntax
+
+NAME = "times.seize"
+TEXT = "seizure"
+_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)",
+                    re.ASCII)
+
+
+def read(content: bytes, record: str) -> Annotations | None:
+    """
+    Read the seizures of one record.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    record : str
+        Name of the record, without ending.
+
+    Returns
+    -------
+    Annotations or None
+        None where the file does not name the record: what it says of it is
+        nothing.
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` with line and field.
+    """
+    rows = []
+    for number, line in table_text.lines(content):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if len(words) != 3:
+            raise syntax(number, "row", "does not have the three fields "
+                         "record, start and end")
+        onset = _seconds(words[1], number, "start")
+        end = _seconds(words[2], number, "end")
+        if end < onset:
+            raise syntax(number, "end", "is before the start")
+        if words[0].partition(".")[0].lower() == record.lower():
+            rows.append(Annotation(onset, end - onset, TEXT))
+    return Annotations(tuple(rows), name=record) if rows else None
+
+
+def _seconds(word: str, line: int, name: str) -> float:
+    match = _CLOCK.fullmatch(word)
+    if match is None:
+        raise syntax(line, name, "is not written hh:mm:ss")
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])

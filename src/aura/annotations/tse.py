@@ -1,0 +1,113 @@
+"""
+``.tse`` and ``.tse_bi``: time-synchronous events of the TUH corpus, v1.5.
+
+Rows are ``start stop label probability`` in seconds with four decimals.
+The dialect of La Teppe has dates for times, and ``annotator=`` and
+``date=`` before the rows.
+"""
+
+from datetime import datetime
+
+from aura.annotations import table_text
+from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.table_text import syntax
+
+DECIMALS = 4
+VERSION = "tse_v1.0.0"
+
+
+def read(content: bytes, start: datetime | None = None) -> Annotations:
+    """
+    Read a ``.tse`` or ``.tse_bi`` file.
+
+    Parameters
+    ----------
+    content : bytes
+        Lines ``start stop label probability`` after a ``version`` line;
+        other ``name = value`` lines may stand before them.
+    start : datetime, optional
+        Start of the recording, for the dialect whose times are dates.
+        Where it is not known, the first row is taken to begin with it.
+
+    Returns
+    -------
+    Annotations
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.syntax`` with line and field.
+    """
+    rows: list[Annotation] = []
+    clock = _TseClock(start)
+    version = False
+    for number, line in table_text.lines(content):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if "=" in line and not rows:
+            version = _is_version(line, number) or version
+            continue
+        if len(words) == 6:
+            words = [" ".join(words[:2]), " ".join(words[2:4]), *words[4:]]
+        if len(words) != 4:
+            raise syntax(number, "row", "does not have the four fields start,"
+                         " stop, label and probability")
+        onset = clock.seconds(words[0], number, "start")
+        stop = clock.seconds(words[1], number, "stop")
+        if stop < onset:
+            raise syntax(number, "stop", "is before the start")
+        rows.append(Annotation(
+            onset, stop - onset, words[2],
+            table_text.confidence(words[3], number, "probability")))
+    if not version:
+        raise syntax(1, "version", f"is missing: 'version = {VERSION}'")
+    return Annotations(tuple(rows), start=clock.start if clock.dated else
+                       None, start_is_first=clock.dated and start is None)
+
+
+def write(document: Annotations) -> bytes:
+    """
+    Write a ``.tse`` or ``.tse_bi`` file.
+
+    Parameters
+    ----------
+    document : Annotations
+        Adapted to the format, see `aura.annotations.formats.adapt`.
+    """
+    lines = [f"version = {VERSION}", ""]
+    lines += [
+        f"{row.onset_s:.{DECIMALS}f} {row.end_s:.{DECIMALS}f} {row.text} "
+        f"{_certain(row):.{DECIMALS}f}" for row in document.rows]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _certain(row: Annotation) -> float:
+    return 1.0 if row.confidence is None else row.confidence
+
+
+class _TseClock:
+    """Times of rows in seconds; dates are counted from the start."""
+
+    def __init__(self, start: datetime | None) -> None:
+        self.start = start
+        self.dated = False
+
+    def seconds(self, word: str, line: int, name: str) -> float:
+        if not table_text.is_moment(word):
+            return table_text.number(word, line, name)
+        moment = table_text.moment(word, line, name)
+        self.dated = True
+        if self.start is None:
+            self.start = moment
+        return (moment - self.start).total_seconds()
+
+
+def _is_version(row: str, line: int) -> bool:
+    name, _, value = row.partition("=")
+    if name.strip() != "version":
+        return False
+    if not value.strip().startswith("tse_v"):
+        raise syntax(line, "version", "is not that of a tse file: 'version "
+                     f"= {VERSION}'")
+    return True

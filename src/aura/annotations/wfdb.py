@@ -1,0 +1,205 @@
+"""
+Annotation files of WFDB, in the format of the MIT-BIH databases [1]_.
+
+CHB-MIT keeps its seizures in such a file beside each recording,
+``chb01_03.edf.seizures``: code 32 at the start and 33 at the end of each.
+Others write ``(SZ`` or a word for a seizure into the text of a rhythm
+change (28) or a note (22).
+
+Each annotation is a 16-bit word, little-endian: 6 bits of code above 10
+bits of samples since the one before. The codes 59 to 63 carry a long
+interval, a number, a subtype, a channel and a text.
+
+References
+----------
+.. [1] WFDB Programmer's Guide, annot(5),
+   https://physionet.org/physiotools/wag/annot-5.htm
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.table_text import LINES_MAX
+from aura.annotations.vocabulary import OTHER, label_of
+from aura.errors import InvalidInputError, ResourceError
+
+SUFFIXES = (".seizures",)
+_NOTE, _RHYTHM, _BEGIN, _END = 22, 28, 32, 33
+_SKIP, _NUM, _SUB, _CHAN, _AUX = range(59, 64)
+_RESOLUTION = re.compile(r"## time resolution: ?(\d{1,9}(?:\.\d{1,9})?)")
+BEATS = frozenset((*range(1, 14), 25, 30, 34, 35, 38, 41))
+
+
+@dataclass(frozen=True)
+class WfdbMark:
+    """
+    One annotation.
+
+    Parameters
+    ----------
+    sample : int
+        When, in samples.
+    code : int
+        What, see the source.
+    text : str
+        Text that goes with it.
+    """
+
+    sample: int
+    code: int
+    text: str = ""
+
+
+def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
+    """
+    All annotations of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    marks : list of WfdbMark
+        In the order of the file.
+    rate_hz : float or None
+        Samples per second, where the file says it.
+
+    Raises
+    ------
+    InvalidInputError
+        ``annotations.wfdb`` where the file does not follow its format.
+    ResourceError
+        ``annotations.count`` beyond a million annotations.
+    """
+    found: list[WfdbMark] = []
+    rate_hz: float | None = None
+    for mark in _marks(content):
+        match = _RESOLUTION.match(mark.text)
+        if match and mark.sample == 0 and mark.code == _NOTE:
+            rate_hz = float(match[1]) or None
+            continue
+        found.append(mark)
+        if len(found) > LINES_MAX:
+            raise ResourceError(
+                "annotations.count", f"there are more than {LINES_MAX} "
+                "annotations", "keep those of seizures")
+    return found, rate_hz
+
+
+def read(content: bytes, rate_hz: float | None = None) -> Annotations:
+    """
+    The seizures and notes of a WFDB annotation file.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    rate_hz : float, optional
+        Samples per second of the recording, where the file does not say.
+
+    Returns
+    -------
+    Annotations
+        A begin and an end make one seizure; a text is a mark of no length
+        unless the next change of rhythm ends it. Beats are passed over.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `marks`, and where a seizure begins twice or ends without a
+        beginning, or nobody knows the rate.
+    """
+    found, said_hz = marks(content)
+    rate = said_hz or rate_hz
+    if not rate:
+        raise _malformed("does not say its time resolution, and there is no "
+                         "recording that does")
+    rows = []
+    begun: WfdbMark | None = None
+    for mark in found:
+        if mark.code == _BEGIN and begun is None:
+            begun = mark
+        elif mark.code == _END and begun is not None:
+            rows.append(_span(begun.sample, mark.sample, "seizure", rate))
+            begun = None
+        elif mark.code in (_BEGIN, _END):
+            raise _malformed("has a seizure that begins twice, or ends "
+                             "without a beginning")
+        elif mark.text and mark.code not in (_RHYTHM, *BEATS):
+            rows.append(Annotation(
+                mark.sample / rate, None, mark.text))
+    if begun is not None:
+        raise _malformed("has a seizure without an end")
+    rows += _rhythms(found, rate)
+    return Annotations(tuple(sorted(
+        rows, key=lambda row: (row.onset_s, row.text))))
+
+
+def _rhythms(found: list[WfdbMark], rate: float) -> Iterator[Annotation]:
+    changes = [mark for mark in found if mark.code == _RHYTHM]
+    for mark, after in zip(changes, [*changes, None][1:], strict=True):
+        text = mark.text.lstrip("(")
+        if after is not None:
+            yield _span(mark.sample, after.sample, text, rate)
+        elif label_of(text) != OTHER:
+            # Whether it lasts to the end of the recording nobody says.
+            yield Annotation(mark.sample / rate, None, text)
+
+
+def _span(first: int, last: int, text: str, rate: float) -> Annotation:
+    return Annotation(first / rate, (last - first) / rate, text)
+
+
+def _marks(content: bytes) -> Iterator[WfdbMark]:
+    at, sample, latest = 0, 0, 0
+    pending: WfdbMark | None = None
+    while True:
+        if at + 2 > len(content):
+            raise _malformed("ends before its end mark")
+        word = int.from_bytes(content[at:at + 2], "little")
+        at += 2
+        code, count = word >> 10, word & 0x3FF
+        if word == 0:
+            break
+        if code == _SKIP:
+            long = content[at:at + 4]
+            if len(long) < 4:
+                raise _malformed("ends before its end mark")
+            # High half first, each little-endian, as on a PDP-11.
+            step = int.from_bytes(long[2:] + long[:2], "little", signed=True)
+            sample, at = sample + step, at + 4
+        elif code == _AUX:
+            text = content[at:at + count]
+            if len(text) < count or pending is None:
+                raise _malformed("has a text that belongs to nothing or is "
+                                 "cut off")
+            at += count + count % 2
+            pending = WfdbMark(pending.sample, pending.code, _text(text))
+        elif code in (_NUM, _SUB, _CHAN):
+            continue
+        else:
+            if pending is not None:
+                yield pending
+            sample += count
+            if sample < latest:
+                raise _malformed("goes back in time")
+            latest = sample
+            # Code 0 ends the definitions at the head, and is no annotation.
+            pending = WfdbMark(sample, code) if code else None
+    if pending is not None:
+        yield pending
+
+
+def _text(raw: bytes) -> str:
+    text = raw.split(b"\0")[0].decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _malformed(text: str) -> InvalidInputError:
+    return InvalidInputError(
+        "annotations.wfdb", f"this WFDB annotation file {text}",
+        "write it again with WFDB's own tools")

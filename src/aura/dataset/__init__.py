@@ -1,0 +1,1 @@
+"""Folders of recordings: what is in them, whose it is, what is true."""

@@ -1,0 +1,1 @@
+"""The random forest: training, validation, alarms, and the model on disk."""

@@ -1,0 +1,142 @@
+"""
+The alarm threshold: as many seizures as a false-alarm rate allows.
+
+Hours without seizures decide it, so it says what those hours can resolve:
+in 8 h one false alarm is 3 per 24 h, and a target of 1 means none at all.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aura.detector.alarms import AlarmRule, alarms, trailing_min
+from aura.recording import Event, Floats
+from aura.scoring.score import Score, pool, score
+
+BLOCK_S = 60.0
+CANDIDATES = 150
+# Part of the target that thresholds are set at, for want of which one
+# false alarm per 24 h became two to three on people never seen.
+CAUTION = 0.5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """
+    One recording with smoothed probabilities that it was not trained on.
+
+    Parameters
+    ----------
+    smoothed : ndarray, shape (n_rows,)
+        As `aura.detector.alarms.smooth` gives it.
+    events : tuple of Event
+        Annotated seizures.
+    duration_s, hop_s : float
+        Length of the recording and of a hop in seconds.
+    """
+
+    smoothed: Floats
+    events: tuple[Event, ...]
+    duration_s: float
+    hop_s: float
+
+
+def choose(recordings: Sequence[Scored], rule: AlarmRule,
+           target_far: float) -> AlarmRule:
+    """
+    Choose the threshold at a rate of false alarms.
+
+    Of the thresholds that find the most seizures at no more false alarms
+    than the target, the lowest whose false alarms, the next one counted in,
+    stay below half the target: it alarms earlier, and a rate met here tends
+    to be higher on other people. Where the hours cannot show so low a rate
+    there is nothing to go by, and it is the strictest.
+
+    Parameters
+    ----------
+    recordings : sequence of Scored
+        With probabilities out of fold.
+    rule : AlarmRule
+        All but its threshold is kept.
+    target_far : float
+        False alarms per 24 h.
+
+    Returns
+    -------
+    AlarmRule
+        Where no threshold below the highest probability keeps the target,
+        one that these recordings never reach.
+    """
+    hours = math.fsum(one.duration_s for one in recordings) / 3600.0
+    allowed = target_far * hours / 24.0
+    peaks = [block_peaks(one.smoothed, one.hop_s, rule)
+             for one in recordings]
+    best = replace(rule, threshold=_above(peaks))
+    most = 0
+    for threshold in _candidates(peaks, allowed):
+        trial = replace(rule, threshold=float(threshold))
+        found = _score(recordings, peaks, trial)
+        if found.events.fp > allowed:
+            break
+        calm = found.events.fp + 1 <= CAUTION * allowed
+        if found.events.tp > most or (found.events.tp == most > 0 and calm):
+            best, most = trial, found.events.tp
+    return best
+
+
+def detect(recording: Scored, rule: AlarmRule) -> Score:
+    """Score of the alarms of one recording, as SzCORE counts."""
+    raised = alarms(recording.smoothed, recording.hop_s, rule)
+    return score(recording.events, raised, recording.duration_s)
+
+
+def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
+           rule: AlarmRule) -> Score:
+    # A recording that never reaches the threshold has no alarm to count.
+    return pool(
+        detect(one, rule) for one, highest in zip(
+            recordings, peaks, strict=True)
+        if np.max(highest, initial=-1.0) >= rule.threshold)
+
+
+def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
+    """
+    Highest threshold at which each minute would raise an alarm.
+
+    Parameters
+    ----------
+    smoothed : ndarray, shape (n_rows,)
+        As `alarms.smooth` gives it, 0 or above; NaN where nothing can
+        be said.
+    hop_s : float
+    rule : AlarmRule
+
+    Returns
+    -------
+    ndarray, shape (n_minutes,)
+        Minutes that no threshold above 0 reaches are left out.
+    """
+    held = trailing_min(smoothed, hop_s, rule)
+    width = max(round(BLOCK_S / hop_s), 1)
+    count = -(-len(held) // width)
+    padded = np.pad(np.nan_to_num(held, nan=-1.0),
+                    (0, count * width - len(held)), constant_values=-1.0)
+    highest: Floats = np.max(padded.reshape(count, width), axis=1)
+    return highest[highest > 0]
+
+
+def _above(peaks: Sequence[Floats]) -> float:
+    highest = max((float(np.max(one, initial=0.0)) for one in peaks),
+                  default=0.0)
+    return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
+        highest, math.inf)
+
+
+def _candidates(peaks: Sequence[Floats], allowed: float) -> Floats:
+    """Thresholds between what was seen, from the strictest down."""
+    seen = np.unique(np.concatenate([np.zeros(1), *peaks]))[::-1]
+    seen = seen[:CANDIDATES + 4 * math.ceil(allowed)]
+    middle: Floats = (seen[:-1] + seen[1:]) / 2
+    return middle

@@ -1,0 +1,1 @@
+"""From an ECG to features: R peaks, signal quality, intervals, variability."""

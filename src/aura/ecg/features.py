@@ -1,0 +1,159 @@
+"""
+The feature schema, and the features of a recording, one row per hop.
+
+A row at time t describes the windows that end at t, so nothing looks
+ahead. All features come from the beat series, so that one model serves an
+ECG and a chest strap's RR intervals; the waveform decides what can be
+scored. A feature that cannot be computed is NaN, and the row stays.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura.ecg import hrv
+from aura.ecg.baseline import BASELINE, HeartRate, relative_to_baseline
+from aura.ecg.rr import rr_series
+from aura.recording import Beats, Bools, Floats
+from aura.spans import covered
+
+SHORT_S, MEDIUM_S, LARGE_S = 10.0, 60.0, 150.0
+# A row can be scored when at most this share of its last 10 s cannot.
+MAX_LOST_SHARE = 0.3
+MIN_INTERVALS = 4
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the feature table: its name, unit and window."""
+
+    name: str
+    unit: str
+    window: str
+
+
+_UNITS = {
+    "pnni_50": "%", "pnni_20": "%", "nni_50": "1", "nni_20": "1",
+    "cvsd": "1", "cvnni": "1", "mean_hr": "bpm", "max_hr": "bpm",
+    "min_hr": "bpm", "std_hr": "bpm", "lf": "ms2", "hf": "ms2",
+    "vlf": "ms2", "lf_hf_ratio": "1", "csi": "1", "cvi": "log10(ms2)",
+    "sampen": "1", "ratio_sd2_sd1": "1"}
+
+SCHEMA = tuple(
+    Feature(name, _UNITS.get(name, "ms"), window)
+    for names, window in (
+        (hrv.TIME_DOMAIN, "10 s"), (hrv.SPECTRAL, "150 s"),
+        (hrv.POINCARE, "60 s"))
+    for name in names
+) + tuple(Feature(name, unit, window) for name, unit, window in BASELINE)
+
+NAMES = tuple(feature.name for feature in SCHEMA)
+AURA_NAMES = NAMES[:27]
+SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(
+    [[f.name, f.unit, f.window] for f in SCHEMA]).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """
+    Features of one recording.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n_rows,)
+        End of each row's windows in seconds.
+    values : ndarray of float32, shape (n_rows, n_features)
+        Columns in the order of `SCHEMA`; NaN where missing.
+    scorable : ndarray of bool, shape (n_rows,)
+        Whether the last 10 s hold enough trustworthy intervals to say
+        anything; False is carried to the end and never guessed over.
+    """
+
+    time_s: Floats
+    values: np.ndarray
+    scorable: Bools
+
+
+def row_times(duration_s: float, hop_s: float) -> Floats:
+    """
+    Ends of the hops that fit into a recording.
+
+    Parameters
+    ----------
+    duration_s, hop_s : float
+        Length of the recording and of a hop in seconds.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,)
+    """
+    # The millionth forgives a duration that is a hair below its last hop.
+    count = int(np.floor(duration_s / hop_s + 1e-6))
+    return np.arange(1, count + 1, dtype=np.float64) * hop_s
+
+
+def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
+    """The intervals of a beat series that all features are made of."""
+    series = rr_series(beats)
+    normal = np.flatnonzero(series.normal)
+    follows = np.diff(normal, prepend=-2) == 1
+    return hrv.NormalIntervals(
+        series.time_s[normal], series.rr_s[normal] * 1000.0, follows)
+
+
+def can_be_scored(beats: Beats, end_s: Floats,
+                  short: hrv.Windows) -> Bools:
+    """
+    Whether the last 10 s before each time hold enough to say anything.
+
+    Parameters
+    ----------
+    beats : Beats
+    end_s : ndarray, shape (n_rows,)
+    short : hrv.Windows
+        Of 10 s, ending there.
+    """
+    lost_s = covered(
+        beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
+    return np.asarray(short.full
+                      & (short.stop - short.start >= MIN_INTERVALS)
+                      & (lost_s <= MAX_LOST_SHARE * SHORT_S))
+
+
+def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
+    """
+    Compute all features of a recording.
+
+    Parameters
+    ----------
+    beats : Beats
+        The beat series with its unscorable spans.
+    hop_s : float
+        Seconds from one row to the next.
+
+    Returns
+    -------
+    FeatureRows
+        A row for every hop, those included whose windows are not full yet.
+    """
+    end_s = row_times(beats.duration_s, hop_s)
+    intervals = normal_intervals(beats)
+    short = hrv.windows(intervals, end_s, SHORT_S)
+    scorable = can_be_scored(beats, end_s, short)
+    # Columns are what is read later, so they lie together in memory.
+    values = np.empty((len(end_s), len(NAMES)), np.float32, order="F")
+
+    def keep(columns: dict[str, Floats]) -> None:
+        for name, column in columns.items():
+            values[:, NAMES.index(name)] = column
+
+    now = hrv.time_domain(intervals, short)
+    keep(now)
+    keep(relative_to_baseline(HeartRate(
+        end_s, np.where(scorable, now["mean_hr"], np.nan), hop_s)))
+    del now
+    keep(hrv.poincare(intervals, hrv.windows(intervals, end_s, MEDIUM_S)))
+    keep(hrv.spectral(intervals, end_s, LARGE_S))
+    return FeatureRows(end_s, values, scorable)

@@ -1,0 +1,1 @@
+"""Reading of EDF, EDF+ and BDF: header, samples, gaps and annotation lists."""

@@ -1,0 +1,170 @@
+"""
+Samples of an open EDF or BDF recording, by position and in pieces.
+
+Reading never moves a file position, so that any number of threads may read
+one open recording; libraries that keep one handle per path answer zeros
+there, without an error.
+"""
+
+import os
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.edf.header import Header, SignalHeader
+from aura.errors import CorruptDataError
+from aura.recording import Floats
+
+BLOCK_BYTES = 4 * 2**20
+# Above this a record is not read as a whole for one of its channels.
+SKIP_BYTES = 8192
+
+# Millivolts in one unit, by the unit's name in lower case.
+MILLIVOLTS = {
+    "nv": Fraction(1, 10**6), "uv": Fraction(1, 10**3),
+    "\u00b5v": Fraction(1, 10**3), "\u03bcv": Fraction(1, 10**3),
+    "mv": Fraction(1), "v": Fraction(10**3)}
+
+
+def read_column(stream: BinaryIO, header: Header, signal: SignalHeader,
+                first: int, last: int) -> NDArray[np.uint8]:
+    """
+    Bytes of one signal in records ``first`` to ``last`` (exclusive).
+
+    Returns
+    -------
+    ndarray, shape (last - first, signal.width)
+
+    Raises
+    ------
+    CorruptDataError
+        ``edf.truncated`` if the file has become shorter meanwhile.
+    """
+    descriptor, count = stream.fileno(), last - first
+    at = header.header_bytes + first * header.record_bytes
+    if header.record_bytes <= SKIP_BYTES:
+        block = _pread(descriptor, count * header.record_bytes, at)
+        table = block.reshape(count, header.record_bytes)
+        return table[:, signal.offset:signal.offset + signal.width]
+    column = np.empty((count, signal.width), np.uint8)
+    for row in range(count):
+        column[row] = _pread(
+            descriptor, signal.width,
+            at + row * header.record_bytes + signal.offset)
+    return column
+
+
+def records_per_block(header: Header, signal: SignalHeader) -> int:
+    """Records whose reading for one signal takes about `BLOCK_BYTES`."""
+    read = (header.record_bytes if header.record_bytes <= SKIP_BYTES
+            else signal.width)
+    return max(1, BLOCK_BYTES // max(read, 1))
+
+
+def _pread(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
+    block = os.pread(descriptor, count, at)
+    if len(block) < count:
+        raise CorruptDataError(
+            "edf.truncated", "the file became shorter while it was read",
+            "leave it alone during a run, and repeat the run from its start")
+    return np.frombuffer(block, np.uint8)
+
+
+class EcgSignal:
+    """
+    One channel of an open recording, as `aura.recording.Signal`.
+
+    Parameters
+    ----------
+    stream : binary file
+        The recording; it has to stay open. Any number of threads may read.
+    header : Header
+        Its header.
+    index : int
+        Which of ``header.signals``.
+
+    Raises
+    ------
+    AuraError
+        The channel's own fault, if it has one.
+    """
+
+    def __init__(self, stream: BinaryIO, header: Header, index: int) -> None:
+        signal = header.signals[index]
+        if signal.fault is not None:
+            raise signal.fault
+        self._stream, self._header, self._signal = stream, header, signal
+        factor = MILLIVOLTS.get(signal.unit.lower(), Fraction(1))
+        bottom, top = (factor * value for value in signal.physical)
+        low, high = signal.digital
+        gain = (top - bottom) / (high - low)
+        self._gain, self._zero = float(gain), float(bottom - low * gain)
+        self.unit = "mV" if signal.unit.lower() in MILLIVOLTS else ""
+        self.rails = (float(min(bottom, top)), float(max(bottom, top)))
+        self.fs_hz = float(header.rate_hz(signal))
+        self.sample_count = header.record_count * signal.samples_per_record
+
+    def read(self, start: int, stop: int) -> Floats:
+        """
+        Samples ``start`` to ``stop`` (exclusive), both inside the signal.
+
+        Returns
+        -------
+        ndarray, shape (stop - start,)
+            Millivolts, or the file's own unit where `unit` is ``""``.
+
+        Raises
+        ------
+        ValueError
+            If the stretch does not lie inside the signal.
+        CorruptDataError
+            ``edf.truncated`` if the file has become shorter meanwhile.
+        """
+        samples = self._read(start, stop, np.float64)
+        samples *= self._gain
+        samples += self._zero
+        return samples
+
+    def read_digital(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Read the same stretch as the integers that the file holds."""
+        return self._read(start, stop, np.int32)
+
+    def _read(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
+        if not 0 <= start <= stop <= self.sample_count:
+            raise ValueError(f"{start} to {stop} is not inside the "
+                             f"{self.sample_count} samples of the signal")
+        samples = np.empty(stop - start, dtype)
+        per_record = self._signal.samples_per_record
+        step = records_per_block(self._header, self._signal) * per_record
+        at = start
+        while at < stop:
+            end = min(stop, at - at % per_record + step)
+            samples[at - start:end - start] = self._block(at, end)
+            at = end
+        return samples
+
+    def _block(self, start: int, stop: int) -> NDArray[Any]:
+        header, signal = self._header, self._signal
+        size, per_record = header.sample_bytes, signal.samples_per_record
+        first, skipped = divmod(start, per_record)
+        last = -(-stop // per_record)
+        if last == first + 1:
+            # A record may hold hours: of a single one only what is asked.
+            at = (header.header_bytes + first * header.record_bytes
+                  + signal.offset + skipped * size)
+            return _integers(_pread(
+                self._stream.fileno(), (stop - start) * size, at), size)
+        column = read_column(self._stream, header, signal, first, last)
+        values = _integers(column.reshape(-1), size)
+        return values[skipped:skipped + stop - start]
+
+
+def _integers(raw: NDArray[np.uint8], size: int) -> NDArray[Any]:
+    if size == 2:
+        return raw.view("<i2")
+    wide = np.zeros((len(raw) // 3, 4), np.uint8)
+    wide[:, 1:] = raw.reshape(-1, 3)
+    # The shift brings the sign of the highest byte down.
+    return wide.view("<i4").ravel() >> 8

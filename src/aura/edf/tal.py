@@ -1,0 +1,241 @@
+"""
+Annotations inside EDF+ and BDF+ files, and the time of each record.
+
+A time-stamped annotation list (TAL) is ``onset [0x15 duration] 0x14 text
+0x14 ... 0x00``; the first one of each record has an empty text and says when
+the record starts [1]_. Other readers drop a malformed list without a word,
+and a seizure with it; here it refuses the file.
+
+References
+----------
+.. [1] Kemp and Olivan (2003), EDF+,
+   https://doi.org/10.1016/S1388-2457(03)00123-8
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from aura.edf.header import Header, SignalHeader
+from aura.edf.signal import read_column, records_per_block
+from aura.errors import InvalidInputError, ResourceError
+
+NOTES_MAX = 1_000_000
+# Beyond this a gap is a wrong clock, and would make rows without end.
+DAYS_MAX = 31
+# Onsets are decimal text, rounded by the writer; a beat is timed in ms.
+GAP_S = 1e-3
+
+_NUMBER = rb"[0-9]{1,12}(?:\.[0-9]{1,20})?"
+_HEAD = re.compile(
+    rb"([+-]" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb"))?\x14")
+_ONSET = re.compile(rb"[+-]" + _NUMBER + rb"(?=[\x14\x15])")
+# What most records hold: when they start, and nothing else.
+_ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+
+
+@dataclass(frozen=True)
+class Note:
+    """
+    One annotation.
+
+    Parameters
+    ----------
+    onset_s : float
+        Seconds after the first sample.
+    duration_s : float
+        Length, 0 where the file gives none.
+    text : str
+        Free text, which may name a person.
+    """
+
+    onset_s: float
+    duration_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """
+    When an EDF+ recording starts, and what is noted in it.
+
+    Parameters
+    ----------
+    first_onset_s : float
+        Seconds from the header's start time to the first sample, below 1.
+    notes : tuple of Note
+        All annotations, in the order of the file.
+    parts : tuple of (int, float)
+        First record of each continuous part, and when it starts in seconds
+        after the first sample; one part where there is no gap.
+    """
+
+    first_onset_s: float
+    notes: tuple[Note, ...]
+    parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
+
+
+def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
+    """
+    Read all annotations, and when each part of the recording starts.
+
+    Parameters
+    ----------
+    stream : binary file
+        An open recording.
+    header : Header
+        Its header; of a plain EDF file the timeline is empty.
+
+    Raises
+    ------
+    InvalidInputError
+        If a list is malformed (``edf.annotation.*``), or a record starts
+        before the end of the one before it, or in a file that calls itself
+        continuous after it (``edf.record_onset``).
+    ResourceError
+        ``edf.annotation.count`` beyond a million annotations,
+        ``edf.gap_length`` if gaps stretch a recording beyond 31 days.
+    """
+    if not header.annotation_signals:
+        return Timeline(0.0, ())
+    clock = _Clock(header)
+    notes: list[Note] = []
+    for number, signal in enumerate(header.annotation_signals):
+        for record, block in _blocks(stream, header, signal):
+            lists = parse(block, record)
+            if number == 0:
+                clock.check(record, lists)
+            notes += [Note(onset, duration, text)
+                      for onset, duration, texts in lists
+                      for text in texts if text]
+            if len(notes) > NOTES_MAX:
+                raise ResourceError(
+                    "edf.annotation.count", f"there are more than {NOTES_MAX}"
+                    " annotations", "keep those of seizures")
+    first = clock.first_s
+    return Timeline(first, tuple(
+        Note(note.onset_s - first, note.duration_s, note.text)
+        for note in notes), tuple(clock.parts))
+
+
+def parse(block: bytes, record: int = 0) -> list[
+        tuple[float, float, list[str]]]:
+    """
+    Parse what one annotation signal holds in one record.
+
+    Parameters
+    ----------
+    block : bytes
+        The lists, padded with zero bytes.
+    record : int
+        Number of the record, for messages.
+
+    Returns
+    -------
+    list of (float, float, list of str)
+        Onset in seconds, duration (0 where not given) and texts.
+
+    Raises
+    ------
+    InvalidInputError
+        ``edf.annotation.onset``, ``edf.annotation.duration``,
+        ``edf.annotation.unterminated`` or ``edf.annotation.text``.
+    """
+    alone = _ALONE.fullmatch(block)
+    if alone:
+        return [(float(alone[1]), 0.0, [""])]
+    content = block.rstrip(b"\0")
+    if content and len(content) == len(block):
+        raise _malformed("unterminated", record, "has no zero byte after it")
+    return [_parse_list(piece, record)
+            for piece in content.split(b"\0") if piece]
+
+
+def _parse_list(piece: bytes, record: int) -> tuple[float, float, list[str]]:
+    match = _HEAD.match(piece)
+    if match is None:
+        if _ONSET.match(piece):
+            raise _malformed("duration", record, "has a duration that is no "
+                             "unsigned decimal number")
+        raise _malformed("onset", record, "has an onset that is no decimal "
+                         "number with a sign, followed by byte 20 or 21")
+    if piece[-1] != 0x14:
+        raise _malformed("unterminated", record, "does not end in byte 20")
+    body = piece[match.end():]
+    try:
+        texts = body.decode("utf-8").split("\x14")[:-1]
+    except UnicodeDecodeError:
+        raise _malformed(
+            "text", record, "has a text that is not UTF-8") from None
+    if _CONTROL.search(body.replace(b"\x14", b"")):
+        raise _malformed("text", record, "has a control character in its text")
+    return float(match[1]), float(match[2] or 0), texts
+
+
+def _malformed(what: str, record: int, text: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"edf.annotation.{what}",
+        f"an annotation in record {record + 1} {text}",
+        "correct the annotations, or write the file as plain EDF")
+
+
+class _Clock:
+    """Compares the onset of each record with where it has to start."""
+
+    def __init__(self, header: Header) -> None:
+        self._continuous = header.kind.endswith("C")
+        self._record_s = float(header.record_duration_s)
+        self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
+        self.first_s = 0.0
+        self.parts = [(0, 0.0)]
+
+    def check(self, record: int,
+              lists: list[tuple[float, float, list[str]]]) -> None:
+        if not lists or lists[0][1] or lists[0][2][:1] != [""]:
+            raise _malformed("timekeeping", record, "is missing: the first "
+                             "has to be an onset with an empty text")
+        onset_s = lists[0][0]
+        if record == 0:
+            if not 0 <= onset_s < 1:
+                raise InvalidInputError(
+                    "edf.record_onset", f"the first record starts at "
+                    f"{onset_s:g} s, where 0 up to 1 is allowed",
+                    "correct the start time in the header")
+            self.first_s = onset_s
+        # Counted from the part's start, so that no rounding adds up.
+        first, begin_s = self.parts[-1]
+        late_s = (onset_s - self.first_s - begin_s
+                  - (record - first) * self._record_s)
+        if abs(late_s) <= GAP_S:
+            return
+        if late_s > 0 and not self._continuous:
+            self._gap(record, onset_s - self.first_s, late_s)
+            return
+        found = (f"record {record + 1} starts {abs(late_s):g} s "
+                 f"{'after' if late_s > 0 else 'before'} the end of the "
+                 "records before it")
+        raise InvalidInputError(
+            "edf.record_onset", found, "split the recording there")
+
+    def _gap(self, record: int, onset_s: float, length_s: float) -> None:
+        self._left_s -= length_s
+        if self._left_s < 0:
+            raise ResourceError(
+                "edf.gap_length", f"record {record + 1} starts after a gap "
+                f"of {length_s:g} s, beyond {DAYS_MAX} days of recording",
+                "split the recording there")
+        self.parts.append((record, onset_s))
+
+
+def _blocks(stream: BinaryIO, header: Header,
+            signal: SignalHeader) -> Iterator[tuple[int, bytes]]:
+    step = records_per_block(header, signal)
+    for first in range(0, header.record_count, step):
+        last = min(header.record_count, first + step)
+        column = read_column(stream, header, signal, first, last)
+        content = column.tobytes()
+        for row in range(last - first):
+            yield first + row, content[
+                row * signal.width:(row + 1) * signal.width]

@@ -1,0 +1,206 @@
+"""
+Recordings wherever they lie, evaluated: the stages' tables become cases.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aura.dataset.patients import alias
+from aura.detector.forest import MODEL_FEATURES
+from aura.ecg import features
+from aura.ecg.baseline import HeartRate, ratio_to_recent_median
+from aura.evaluation import candidates, detectors, sheet, summary
+from aura.evaluation.case import Case
+from aura.evaluation.detectors import Detector
+from aura.evaluation.jeppesen import csi_slope
+from aura.evaluation.summary import Evaluation
+from aura.folder import Folder
+from aura.runners import local
+from aura.settings import Settings
+from aura.stages import manifest, tables
+from aura.stages.feature_builder import FeatureStage
+from aura.stages.manifest import Entry, Outcome
+from aura.stages.run_layout import Workspace, batch_file
+
+REPORT, SHEET = "report.json", "report.md"
+
+
+@dataclass(frozen=True)
+class Read:
+    """
+    What was read of the inputs.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+    outcome : Outcome
+        What became of each file.
+    taken_as_free : int
+        Recordings that nobody annotated, in trees without any annotation:
+        they count as free of seizures.
+    left_out : int
+        Recordings that nobody annotated, beside others that somebody did,
+        or of a patient who has seizures in another tree.
+    """
+
+    cases: tuple[Case, ...]
+    outcome: Outcome
+    taken_as_free: int
+    left_out: int
+
+
+def read(paths: Sequence[Path], settings: Settings,
+         track: local.Track = iter, try_more: bool = False) -> Read:
+    """
+    Read trees of recordings, and compute what detectors look at.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Trees or files.
+    settings : Settings
+    track : callable, optional
+        Wraps the batches, for a progress bar.
+    try_more : bool, optional
+        Whether to compute `aura.evaluation.candidates` as well.
+
+    Returns
+    -------
+    Read
+        Bad files are entries of its outcome.
+    """
+    inputs, refused = local.opened(paths)
+    found: list[tuple[str, bool, Case]] = []
+    entries: list[tuple[str, Entry]] = list(refused)
+    with tempfile.TemporaryDirectory(prefix="aura-") as folder:
+        workspace = Workspace(Folder(Path(folder)), inputs)
+        stage = FeatureStage(workspace, settings)
+        for batch in track(local.batches(workspace, settings)):
+            built = stage.build(batch)
+            listed = manifest.read(workspace.folder, built.manifest_path)
+            entries += [(str(paths[int(listed.input)]), entry)
+                        for entry in listed.entries]
+            found += [(listed.input, annotated, case)
+                      for annotated, case in _cases(
+                          workspace.folder, built, listed, settings,
+                          try_more)]
+    free = set() if settings.annotated_only else workspace.free_trees(
+        {name for name, annotated, _ in found if annotated})
+    # Of who has seizures elsewhere nobody knows that there are none here.
+    ill = {case.patient for _, _, case in found if case.seizures}
+    taken = [case for name, annotated, case in found if not annotated
+             and name in free and case.patient not in ill]
+    known = [case for _, annotated, case in found if annotated]
+    return Read((*known, *taken), Outcome(tuple(entries)), len(taken),
+                len(found) - len(known) - len(taken))
+
+
+def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
+           settings: Settings,
+           try_more: bool) -> Iterator[tuple[bool, Case]]:
+    table = tables.read(folder.read(built.table_path)).values
+    beats = tables.read(folder.read(batch_file(
+        built.run_id, built.batch_index, "beats.parquet"))).values
+    for number, recording in listed.recordings:
+        rows, own = (slice(*np.searchsorted(
+            one["recording"], [number, number + 1]))
+            for one in (table, beats))
+        time_s = table["time_s"][rows]
+        if not len(time_s):
+            continue
+        # The first beat of a recording ends no interval.
+        intervals = {name: beats[name][own][1:]
+                     for name in ("time_s", "rr_s", "kind")}
+        watched = [~np.isfinite(table[name][rows])
+                   for name in features.NAMES]
+        yield recording.annotated, Case(
+            patient=recording.patient, time_s=time_s,
+            values=np.column_stack(
+                [table[name][rows] for name in MODEL_FEATURES]),
+            rise=table["hr_rise"][rows].astype(np.float64),
+            from_peak=table["hr_from_peak"][rows].astype(np.float64),
+            heart_rate=table["mean_hr"][rows].astype(np.float64),
+            scorable=table["scorable"][rows], events=recording.events,
+            duration_s=recording.duration_s, hop_s=settings.hop_s,
+            name=alias("r", f"{recording.sha256}", settings.alias_key),
+            sha256=recording.sha256,
+            ratio=ratio_to_recent_median(HeartRate(
+                time_s, np.where(table["scorable"][rows],
+                                 table["mean_hr"][rows], np.nan),
+                settings.hop_s)),
+            csi_slope=csi_slope(**intervals, end_s=time_s),
+            missing=np.column_stack(watched) if recording.events
+            else np.empty((0, len(watched)), dtype=bool),
+            candidates=candidates.columns(
+                intervals, {name: table[name][rows] for name in table},
+                settings.hop_s) if try_more
+            else np.empty((len(time_s), 0), np.float32))
+
+
+def evaluate(given: Read, settings: Settings,
+             track: summary.Track = iter,
+             try_more: bool = False) -> Evaluation:
+    """
+    Evaluate all detectors on what was read.
+
+    Parameters
+    ----------
+    given : Read
+    settings : Settings
+    track : callable, optional
+        Wraps the detectors, for a progress bar.
+    try_more : bool, optional
+        Whether the forest is tried with more features, and with made-up
+        negatives; needs what was read for it.
+
+    Raises
+    ------
+    PreconditionError
+        As `aura.evaluation.summary.evaluate`.
+    """
+    problems = Counter(
+        problem.rule for _, entry in given.outcome.entries
+        for problem in entry.problems)
+    problems |= {rule: count for rule, count in (
+        ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
+        ("evaluate.not_annotated", given.left_out)) if count}
+    return summary.evaluate(
+        given.cases, target_far=settings.target_far, seed=settings.seed,
+        problems=problems, track=track,
+        detectors=tuple(_detectors(settings, try_more)))
+
+
+def _detectors(settings: Settings,
+               try_more: bool) -> Iterator[Detector]:
+    """Those of the table, and what else was asked for."""
+    yield from detectors.DETECTORS
+    if settings.adapt_after_h:
+        yield detectors.adaptive(settings.adapt_after_h)
+    if try_more:
+        yield from detectors.candidates()
+
+
+def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:
+    """
+    Write the report, its Markdown and its pictures.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    out : Path
+        Folder; files of the same names are replaced when all is done.
+    pictures : bool, optional
+        Whether to draw; needs matplotlib.
+    """
+    folder = Folder(out)
+    if pictures:
+        from aura.evaluation import figures
+        figures.draw(evaluation.report, out)
+    folder.write(SHEET, sheet.markdown(evaluation.report).encode("utf-8"))
+    folder.write(REPORT, evaluation.json())

@@ -1,0 +1,121 @@
+"""
+The beats of recordings as files, which are recordings themselves.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aura.dataset import beat_files
+from aura.dataset.names import recording_stem
+from aura.errors import AuraError, PreconditionError, Problem
+from aura.folder import Folder
+from aura.recording import Beats, Floats
+from aura.rpc.aura_pb2 import EcgBatch
+from aura.runners import local
+from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.feature_builder import beats_of
+from aura.stages.manifest import Entry, Outcome, Signals
+from aura.stages.run_layout import Workspace
+
+ENDING = ".beats.csv"
+
+
+def write(paths: Sequence[Path], out: Path, settings: Settings,
+          track: local.Track = iter) -> Outcome:
+    """
+    Write one file of beats for each recording, the trees mirrored.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Trees or files.
+    out : Path
+        Folder for ``<recording>.beats.csv``.
+    settings : Settings
+    track : callable, optional
+        Wraps the batches, for a progress bar.
+
+    Returns
+    -------
+    Outcome
+        A recording that cannot be read is refused; the others go on.
+
+    Raises
+    ------
+    AuraError
+        If the folder cannot be written.
+    """
+    inputs, refused = local.opened(paths, apart=True)
+    folder = Folder(out)
+    folder.try_writing()
+    # Left by runs that were killed; no writer that lives is touched.
+    folder.sweep()
+    entries: list[tuple[str, Entry]] = list(refused)
+    with tempfile.TemporaryDirectory(prefix="aura-") as place:
+        workspace = Workspace(Folder(Path(place)), inputs)
+        for batch in track(local.batches(workspace, settings)):
+            given = manifest.read(workspace.folder, batch.manifest_path)
+            entries += [(str(paths[int(given.input)]), entry)
+                        for entry in _written(workspace, batch, folder,
+                                              settings)]
+    return Outcome(tuple(entries))
+
+
+def trusted(beats: Beats) -> Floats:
+    """
+    The beats outside of all that cannot be scored.
+
+    Parameters
+    ----------
+    beats : Beats
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Times in seconds; a gap of more than 3 s stays unscorable by itself.
+    """
+    spans = beats.unscorable
+    at = np.searchsorted(spans[:, 0], beats.time_s, side="right") - 1
+    lost = at >= 0
+    lost[lost] = beats.time_s[lost] < spans[at[lost], 1]
+    kept: Floats = beats.time_s[~lost]
+    return kept
+
+
+def _written(workspace: Workspace, batch: EcgBatch, out: Folder,
+             settings: Settings) -> Iterator[Entry]:
+    given = manifest.read(workspace.folder, batch.manifest_path)
+    source = workspace.input_of(given.input)
+    workers = settings.workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(
+            lambda entry: _one(source, out, entry), given.entries)
+
+
+def _one(source: Folder, out: Folder, entry: Entry) -> Entry:
+    if entry.recording is None:
+        return entry
+    try:
+        beats = beats_of(source, entry.recording)
+        kept = trusted(beats)
+        name = recording_stem(entry.path) + ENDING
+        if os.path.lexists(out.path(name)) and source.holds(out.path(name)):
+            raise PreconditionError(
+                "beats.exists", f"{name} is a file of the input",
+                "write into another folder")
+        out.write(name, beat_files.write(kept))
+    except AuraError as error:
+        return entry.refuse(error.problem)
+    except OSError as error:
+        return entry.refuse(Problem(
+            "path.read", "error", f"reading failed: {error.strerror}"))
+    lost_s = float(np.diff(beats.unscorable).sum())
+    return replace(entry, signals=Signals(
+        0, len(kept), tuple(beats.spans()), beats.duration_s - lost_s))

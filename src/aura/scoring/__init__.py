@@ -1,0 +1,1 @@
+"""Scores of predicted events against annotated seizures, as SzCORE does."""

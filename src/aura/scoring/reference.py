@@ -1,0 +1,246 @@
+"""
+What is known to be true of a tree: recordings and their annotated seizures.
+
+Where the tree holds recordings, they and the annotations that belong to
+them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``,
+``.csv_bi``, or a HED-SCORE tree of ``.tsv``), each file stands for its
+recording and has to say how long that is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from aura.annotations import bids
+from aura.annotations.annotation import Annotations
+from aura.annotations.events import UNPLACED, settle
+from aura.annotations.vocabulary import OTHER
+from aura.dataset import duplicates, ground_truth, sidecars
+from aura.dataset.find import Candidate, Finding, find, list_files, printable
+from aura.dataset.names import recording_stem
+from aura.dataset.patients import alias, patient_identity
+from aura.dataset.read import Refused, examine
+from aura.errors import AuraError, InvalidInputError
+from aura.folder import Folder
+from aura.recording import Event
+
+BIDS_SUFFIXES = ("ecg", "eeg", "events")
+BIDS_FOLDERS = ("ecg", "eeg")
+EVENTS = "_events.tsv"
+# In order of preference, as beside a recording.
+TSE = (".tse_bi", ".tse")
+CSV = (".csv_bi",)
+
+Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """
+    An annotated recording.
+
+    Parameters
+    ----------
+    path : str
+        Location of the recording, or of its annotations where the tree
+        holds no recordings.
+    patient : str
+        Alias of the patient.
+    duration_s : float
+        Length of the recording.
+    events : tuple of Event
+        Annotated seizures, settled (see `aura.annotations.events.settle`).
+    """
+
+    path: str
+    patient: str
+    duration_s: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class References:
+    """
+    A reference tree.
+
+    Parameters
+    ----------
+    annotated : tuple of Reference
+        In order of path.
+    unannotated : tuple of str
+        Recordings in which nobody looked for seizures.
+    problems : tuple of (str, Problem)
+        Path and problem. An error means that the file is none of the above.
+    """
+
+    annotated: tuple[Reference, ...]
+    unannotated: tuple[str, ...]
+    problems: tuple[Finding, ...]
+
+
+def run_of(path: str) -> str:
+    """
+    What a recording, its annotations and its detections have in common.
+
+    Parameters
+    ----------
+    path : str
+        Location of one of them in its tree.
+
+    Returns
+    -------
+    str
+        The path without ending. Of a BIDS name, one that starts with
+        ``sub-``, also without ``_ecg``, ``_eeg`` or ``_events`` and without
+        the folder ``ecg`` or ``eeg`` that it lies in.
+    """
+    pure = PurePosixPath(recording_stem(path))
+    parent, stem = pure.parent, pure.name
+    if stem.startswith("sub-"):
+        run, _, suffix = stem.rpartition("_")
+        stem = run if suffix in BIDS_SUFFIXES else stem
+        parent = parent.parent if parent.name in BIDS_FOLDERS else parent
+    return str(parent / stem)
+
+
+def read_references(folder: Folder, ecg_channel: str = "",
+                    alias_key: str = "aura", track: Track = iter,
+                    prefer: str = "") -> References:
+    """
+    Read all annotated recordings of a tree.
+
+    Parameters
+    ----------
+    folder : Folder
+        The tree.
+    ecg_channel, alias_key : str, optional
+        The settings of these names.
+    track : callable, optional
+        Iterates over what it is given, such as a progress bar.
+    prefer : str, optional
+        The setting of this name.
+
+    Returns
+    -------
+    References
+        Never raises for a bad file.
+    """
+    candidates = duplicates.resolve(
+        [(folder, candidate) for candidate in find(folder)], prefer)
+    if any(candidate.problem is None for candidate in candidates):
+        return _recordings(folder, track(candidates), ecg_channel, alias_key)
+    found = _annotation_files(folder, alias_key)
+    listed = tuple((candidate.name, candidate.problem)
+                   for candidate in candidates if candidate.problem)
+    return References(
+        found.annotated, found.unannotated, listed + found.problems)
+
+
+def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
+    """
+    Read a TSV of events that must say something.
+
+    Parameters
+    ----------
+    folder : Folder
+        The tree.
+    path : str
+        Relative location of the file.
+
+    Returns
+    -------
+    tuple
+        Events, and the length of the recording where the file says it.
+
+    Raises
+    ------
+    AuraError
+        As there and for `aura.folder.Folder.open`;
+        ``annotations.empty`` if there is no row. A recording without
+        seizures has a row that says so, an empty file may be a lost one.
+    """
+    content = ground_truth.content(folder, path)
+    table = bids.read(content) if content.strip() else Annotations(())
+    if not table.rows:
+        raise InvalidInputError(
+            "annotations.empty", "this file has no row of events" if content
+            else "this file is empty", "where there is no seizure, one row "
+            "with eventType 'bckg' over the whole recording says so")
+    return table.events(), table.duration_s
+
+
+def _recordings(folder: Folder, candidates: Iterable[Candidate],
+                ecg_channel: str, alias_key: str) -> References:
+    found_true, unannotated = [], []
+    problems: list[Finding] = []
+    for candidate in candidates:
+        found = examine(folder, candidate, ecg_channel, alias_key)
+        if isinstance(found, Refused):
+            problems += [(found.path, problem) for problem in found.problems]
+            continue
+        # How good the signal is matters to who detects, not to who scores.
+        problems += [(found.path, problem) for problem in found.problems
+                     if problem.rule.startswith("annotations.")]
+        if found.annotated:
+            found_true.append(Reference(
+                found.path, found.patient, found.duration_s, found.events))
+        else:
+            unannotated.append(found.path)
+    return References(
+        tuple(found_true), tuple(unannotated), tuple(problems))
+
+
+def _annotation_files(folder: Folder, alias_key: str) -> References:
+    paths, problems = list_files(folder, (*TSE, ".tsv", *CSV))
+    found_true, unannotated = [], []
+    for path in sorted(_one_per_run(paths)):
+        try:
+            events, duration_s = _read_alone(folder, path)
+        except AuraError as error:
+            problems.append((printable(path), error.problem))
+            continue
+        if all(event.label == OTHER for event in events) and events:
+            problems.append((printable(path), ground_truth.no_words(
+                path, len(events))))
+            unannotated.append(path)
+            continue
+        settled, found = settle(events, duration_s)
+        problems += [(printable(path), problem) for problem in found]
+        # A seizure that nobody can place must not count as background.
+        if any(problem.rule in UNPLACED for problem in found):
+            unannotated.append(path)
+            continue
+        identity = patient_identity(printable(path), "")
+        patient = alias("p", identity, alias_key)
+        found_true.append(Reference(path, patient, duration_s, settled))
+    return References(
+        tuple(found_true), tuple(unannotated), tuple(problems))
+
+
+def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
+    # BIDS has other tables than those of events.
+    named = any(path.lower().endswith(EVENTS) for path in paths)
+    known = set()
+    for ending in (*TSE, EVENTS if named else ".tsv", *CSV):
+        for path in paths:
+            run = run_of(path)
+            if path.lower().endswith(ending) and run not in known:
+                known.add(run)
+                yield path
+
+
+def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
+    """Events of a file, and how long it says that its recording is."""
+    duration_s: float | None
+    if path.lower().endswith(".tsv"):
+        events, duration_s = read_tsv(folder, path)
+    else:
+        document = sidecars.read_alone(
+            path, ground_truth.content(folder, path)) or Annotations(())
+        events, duration_s = document.events(), document.duration_s
+    if not duration_s or duration_s < 0:
+        raise InvalidInputError(
+            "annotations.duration", "this file does not say how long its "
+            "recording is", "fill the column recordingDuration, or put the "
+            "recording beside it")
+    return events, duration_s

@@ -1,0 +1,160 @@
+"""
+Where the files of a run are, on the shared folder and on a laptop alike.
+
+::
+
+    runs/<run_id>/batches/0000/{manifest.json, features.json, ...}
+    runs/<run_id>/events/<recording>.tsv
+    runs/<run_id>/{training_report.json, export_report.json, DONE}
+    models/<model_id>/{model.skops, card.json}      models/latest.json
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aura.dataset.names import recording_stem
+from aura.errors import InvalidInputError
+from aura.folder import Folder
+from aura.settings import Settings
+
+RUNS, MODELS = "runs", "models"
+LATEST = f"{MODELS}/latest.json"
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Input:
+    """
+    A tree of recordings, read only.
+
+    Parameters
+    ----------
+    folder : Folder
+        Nothing outside of it is read.
+    subfolder : str
+        Part of it to search, or a single file; ``""`` for all.
+    """
+
+    folder: Folder
+    subfolder: str = ""
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a folder, not a single file."""
+        return self.folder.path(self.subfolder or ".").is_dir()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """
+    A folder to write to, and the inputs that manifests name.
+
+    Parameters
+    ----------
+    folder : Folder
+        The shared folder, or ``.aura`` in an output folder.
+    inputs : mapping of str to Input
+        By the name that stands in manifests; a manifest never leads to a
+        folder that is not listed here.
+    events : Folder or None
+        Where event files go; None puts them into the run's own folder.
+    """
+
+    folder: Folder
+    inputs: Mapping[str, Input]
+    events: Folder | None = None
+
+    @classmethod
+    def shared(cls, shared: Path, settings: Settings) -> "Workspace":
+        """The workspace of a block: all in the shared folder."""
+        folder = Folder(shared)
+        return cls(folder, {
+            "training": Input(Folder(folder.path(settings.training))),
+            "recordings": Input(Folder(folder.path(settings.recordings)))})
+
+    def input(self, name: str) -> Input:
+        """
+        The input of a name.
+
+        Raises
+        ------
+        InvalidInputError
+            If a manifest names one that is not ours.
+        """
+        if name not in self.inputs:
+            raise InvalidInputError(
+                "manifest.input", "the manifest names an unknown input",
+                "known are " + ", ".join(sorted(self.inputs)))
+        return self.inputs[name]
+
+    def input_of(self, name: str) -> Folder:
+        """The folder that paths in a manifest are relative to."""
+        given = self.input(name)
+        if not given.subfolder:
+            return given.folder
+        below = given.folder.path(given.subfolder)
+        return Folder(below if below.is_dir() else below.parent)
+
+    def free_trees(self, annotated: Collection[str]) -> set[str]:
+        """
+        Inputs that count as free of seizures, though nobody says so.
+
+        Parameters
+        ----------
+        annotated : collection of str
+            Names of the inputs that hold an annotated recording.
+
+        Returns
+        -------
+        set of str
+            Where some inputs are annotated, the folders that hold no
+            annotation at all: such as recordings of healthy people. Not
+            annotated recordings beside annotated ones are no evidence of
+            anything, nor is a single file.
+        """
+        if not annotated:
+            return set()
+        return {name for name, given in self.inputs.items()
+                if name not in annotated and given.is_tree}
+
+    def write_events(self, run_id: str, recording: str,
+                     content: bytes) -> None:
+        """Write the event file of a recording, the input's tree mirrored."""
+        name = recording_stem(recording) + ".tsv"
+        if self.events is not None:
+            self.events.write(name, content)
+        else:
+            self.folder.write(f"{run_folder(run_id)}/events/{name}", content)
+
+
+def run_folder(run_id: str) -> str:
+    """
+    Folder of a run, relative to the workspace.
+
+    Raises
+    ------
+    InvalidInputError
+        If the id is no plain name.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise InvalidInputError(
+            "run.id", "the run id is not a plain name",
+            "letters, digits, '.', '_' and '-' are allowed")
+    return f"{RUNS}/{run_id}"
+
+
+def mark_done(folder: Folder, run_id: str) -> None:
+    """Leave nothing of a killed writer in a run, and say that all is there."""
+    run = run_folder(run_id)
+    folder.sweep(run, older_s=0)
+    folder.write(f"{run}/DONE", b"")
+
+
+def batch_file(run_id: str, index: int, name: str) -> str:
+    """Path of a file of a batch, relative to the workspace."""
+    if not 0 <= index < 10 ** 6:
+        raise InvalidInputError(
+            "run.batch_index", f"batch {index} is out of range")
+    return f"{run_folder(run_id)}/batches/{index:04d}/{name}"

@@ -1,0 +1,151 @@
+"""
+Beats from samples as they arrive.
+
+Whenever a cell of ten seconds is over, and two seconds more for the ends of
+filters, the last minute is heard as `aura.ecg.beats` hears a piece of a
+recording, and what is found in the cell is settled; a second is told when it
+is as old as the first one of its cell was then. A recording's batch hears
+pieces of 15 min instead, so that what the two call noise, and a beat in it,
+can differ.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aura.ecg import beats, quality
+from aura.recording import Floats
+from aura.spans import merge
+
+HEARD_S = 60.0
+EDGE_S = 2.0
+DELAY_S = quality.CELL_S + EDGE_S
+# No heart beats twice in this time: it is one beat, heard in two windows.
+SAME_BEAT_S = 0.2
+
+
+@dataclass
+class Settled:
+    """
+    What has been settled by one hop.
+
+    Parameters
+    ----------
+    beat_s : ndarray, shape (n_beats,)
+    unscorable : ndarray, shape (n_spans, 2)
+        In seconds, both after what was settled before.
+    until_s : float
+        Up to where all is settled.
+    """
+
+    beat_s: Floats
+    unscorable: Floats
+    until_s: float
+
+
+@dataclass
+class LiveBeats:
+    """
+    Samples in, settled beats out; memory is bounded by `HEARD_S`.
+
+    Parameters
+    ----------
+    fs_hz : float
+        Sampling rate.
+    rails : tuple of float
+        Smallest and largest value that the device can express.
+    delay_s : float
+        How long a second is waited for before it counts as settled; less
+        than `DELAY_S` hears more often.
+    """
+
+    fs_hz: float
+    rails: tuple[float, float] = (-np.inf, np.inf)
+    delay_s: float = DELAY_S
+    _samples: Floats = field(default_factory=lambda: np.empty(0))
+    _first: int = 0
+    _polarity: float = 0.0
+    _heard_s: float = 0.0
+    _until_s: float = 0.0
+    _last_beat_s: float = -np.inf
+    _beats: Floats = field(default_factory=lambda: np.empty(0))
+    _spans: Floats = field(default_factory=lambda: np.empty((0, 2)))
+
+    def feed(self, samples: Floats, ended: bool = False) -> Settled:
+        """
+        Take the next samples.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (n_samples,)
+            Of any number; missing ones are not finite.
+        ended : bool
+            No more will come: all is settled.
+
+        Returns
+        -------
+        Settled
+        """
+        self._samples = np.concatenate([self._samples, samples])
+        now_s = (self._first + len(self._samples)) / self.fs_hz
+        self._forget(now_s)
+        every_s = max(self.delay_s - EDGE_S, 0.0)
+        ready_s = max(now_s - EDGE_S, 0.0)
+        if every_s:
+            ready_s = ready_s // every_s * every_s
+        if ended:
+            ready_s = now_s
+        if ready_s > self._heard_s:
+            self._hear(ready_s, now_s)
+        return self._settle(
+            now_s if ended else max(now_s - self.delay_s, 0.0))
+
+    def _hear(self, ready_s: float, now_s: float) -> None:
+        """Find beats and spans up to a time."""
+        start_s = self._first / self.fs_hz
+        if (self.fs_hz < beats.MIN_RATE_HZ
+                or now_s - start_s < beats.MIN_PIECE_S):
+            found, spans = np.empty(0), np.array([[self._heard_s, ready_s]])
+        else:
+            found, judged, self._polarity = beats.hear(
+                beats.piece_of(self._samples, self.fs_hz, start_s), start_s,
+                self.rails, self._polarity)
+            found = beats.on_grid(found)
+            # Before the window there was signal, if not at the very start.
+            known = found if self._first == 0 else np.concatenate(
+                [[start_s], found])
+            spans = quality.join([judged], known, now_s)
+        # What was settled stays so, but for a beat that moved over its end.
+        new = found[(found > self._last_beat_s + SAME_BEAT_S)
+                    & (found > self._heard_s - SAME_BEAT_S)
+                    & (found <= ready_s)]
+        if len(new):
+            self._last_beat_s = float(new[-1])
+        self._beats = np.concatenate([self._beats, new])
+        self._spans = np.concatenate(
+            [self._spans, _between(spans, self._heard_s, ready_s)])
+        self._heard_s = ready_s
+
+    def _settle(self, until_s: float) -> Settled:
+        count = int(np.searchsorted(self._beats, until_s, side="right"))
+        new, self._beats = self._beats[:count], self._beats[count:]
+        spans = _between(self._spans, self._until_s, until_s)
+        self._spans = _between(self._spans, until_s, np.inf)
+        self._until_s = until_s
+        return Settled(new, merge(spans, quality.TOUCHING_S), until_s)
+
+    def _forget(self, now_s: float) -> None:
+        """Drop whole cells of ten seconds, on the recording's grid."""
+        cell_s = quality.CELL_S
+        start_s = max((now_s - HEARD_S) // cell_s * cell_s, 0.0)
+        _, down = beats.rate_factors(self.fs_hz)
+        start = round(start_s * self.fs_hz / down) * down
+        if start > self._first:
+            self._samples = self._samples[start - self._first:]
+            self._first = start
+
+
+def _between(spans: Floats, start_s: float, stop_s: float) -> Floats:
+    """Parts of spans that lie between two times."""
+    inside = np.clip(spans, start_s, stop_s)
+    return inside[inside[:, 1] > inside[:, 0]]

@@ -1,0 +1,1 @@
+"""Synthetic heart beats, ECG and cohorts with known seizures."""

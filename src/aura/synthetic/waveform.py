@@ -1,0 +1,294 @@
+"""
+Synthetic ECG whose beats and seizures are known, for demos and tests.
+
+It exercises the pipeline; it says nothing about detection. Whoever plants
+the seizures knows what they look like, so a score on this signal is no
+performance figure, and some seizures here have no sign at all.
+
+The beats follow a heart rate (`aura.synthetic.heart`); each is a sum of five
+Gaussians [1]_. Everything follows from the seed, and any piece read alone
+equals that piece of the whole.
+
+References
+----------
+.. [1] McSharry et al. (2003). A dynamical model for generating synthetic
+   electrocardiogram signals. IEEE Trans Biomed Eng, 50(3), 289-294.
+   https://doi.org/10.1109/TBME.2003.808805
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aura.errors import InvalidInputError
+from aura.recording import Bools, Event, Floats, SEIZURE
+from aura.synthetic.heart import (
+    Heart,
+    LAST_STREAM,
+    Surge,
+    beat_times,
+    draw_surges,
+)
+
+FLAT, SATURATED, NOISE = "flat", "saturated", "noise"
+NOISE_BLOCK_S = 60.0
+NOISE_MV = 0.5
+
+# Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s; the
+# outer two move and widen with the root of RR, as an electrocardiogram does.
+WAVES = np.array([[-.170, .12, .022], [-.026, -.12, .008], [0, 1., .010],
+                  [.029, -.24, .009], [.290, .28, .045]])
+ECTOPIC_WAVES = np.array([[-.170, 0., .022], [-.060, -.15, .024],
+                          [0, 1.3, .028], [.080, -.45, .028],
+                          [.330, -.40, .060]])
+# Root mean square of such beats, one per second, with R peaks of 1 mV.
+BEAT_RMS = float(np.sqrt(
+    (WAVES[:, 1] ** 2 * WAVES[:, 2]).sum() * np.sqrt(np.pi)))
+STRETCHES = np.array([True, False, False, False, True])
+TAIL_WIDTHS = 5.0
+
+# One stream of random numbers per purpose, so that more noise, say, does not
+# move the beats.
+_NOISE, _ENVELOPE = LAST_STREAM + 1, LAST_STREAM + 2
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """
+    How the heart is recorded.
+
+    Parameters
+    ----------
+    fs_hz : float
+        Sampling rate.
+    gain : float
+        Height of an R peak in mV; negative for electrodes interchanged.
+    snr_db : float
+        Power of the ECG over that of muscle-like noise; inf for none.
+    wander_mv, mains_mv : float
+        Amplitude of the baseline's wander, and of the mains.
+    mains_hz : float
+        Frequency of the mains.
+    rail_mv : float
+        Largest value, of either sign, that the device expresses.
+    """
+
+    fs_hz: float = 256.0
+    gain: float = 1.0
+    snr_db: float = 20.0
+    wander_mv: float = 0.1
+    mains_mv: float = 0.01
+    mains_hz: float = 50.0
+    rail_mv: float = 5.0
+
+
+@dataclass(frozen=True)
+class SyntheticEcg:
+    """
+    A synthetic recording; it can be read like a file, in pieces.
+
+    Parameters
+    ----------
+    duration_s : float
+        Length in seconds.
+    seed : int
+        From which the noise follows.
+    sensor : Sensor
+        How it is recorded.
+    beat_time_s : ndarray, shape (n_beats,)
+        Times of the R peaks: the truth.
+    ectopic : ndarray of bool, shape (n_beats,)
+        Which of the beats are ectopic.
+    surges : tuple of Surge
+        All rises of the heart rate, harmless ones included.
+    faults : tuple of Event
+        Stretches labelled ``flat``, ``saturated`` or ``noise``, in which no
+        beat can be seen.
+    """
+
+    duration_s: float
+    seed: int
+    sensor: Sensor
+    beat_time_s: Floats
+    ectopic: Bools
+    surges: tuple[Surge, ...] = ()
+    faults: tuple[Event, ...] = ()
+    _root_rr: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rr_s = np.diff(self.beat_time_s, prepend=self.beat_time_s[:1] - 1)
+        object.__setattr__(self, "_root_rr", np.sqrt(np.clip(rr_s, .3, 1.5)))
+
+    @property
+    def fs_hz(self) -> float:
+        """Sampling rate in hertz."""
+        return self.sensor.fs_hz
+
+    @property
+    def sample_count(self) -> int:
+        """Number of samples."""
+        return round(self.duration_s * self.fs_hz)
+
+    @property
+    def rails(self) -> tuple[float, float]:
+        """Smallest and largest value of the device, in mV."""
+        return -self.sensor.rail_mv, self.sensor.rail_mv
+
+    @property
+    def seizures(self) -> tuple[Event, ...]:
+        """The planted seizures, sorted."""
+        return tuple(Event(surge.onset_s, surge.duration_s, SEIZURE)
+                     for surge in self.surges if surge.seizure)
+
+    @property
+    def samples(self) -> Floats:
+        """All samples at once, in mV; made anew at each access."""
+        return self.read(0, self.sample_count)
+
+    def pieces(self, piece_s: float = 600.0) -> Iterator[Floats]:
+        """Yield the samples in mV, piece by piece."""
+        step = max(round(piece_s * self.fs_hz), 1)
+        for start in range(0, self.sample_count, step):
+            yield self.read(start, min(start + step, self.sample_count))
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Samples ``start`` to ``stop`` (exclusive), in mV."""
+        sensor = self.sensor
+        samples = sensor.gain * self._heart(start, stop)
+        if np.isfinite(sensor.snr_db):
+            noise_mv = (abs(sensor.gain) * BEAT_RMS
+                        * 10 ** (-sensor.snr_db / 20))
+            samples += noise_mv * self._muscle(start, stop)
+        for hz, share in ((.05, .6), (.11, .3), (.27, .1)):
+            samples += sensor.wander_mv * share * _sine(
+                start, stop, hz / self.fs_hz)
+        samples += sensor.mains_mv * _sine(
+            start, stop, sensor.mains_hz / self.fs_hz)
+        self._spoil(samples, start, stop)
+        np.clip(samples, *self.rails, out=samples)
+        return samples
+
+    def _heart(self, start: int, stop: int) -> Floats:
+        """The beats alone, with R peaks of height 1."""
+        samples = np.zeros(stop - start)
+        first, last = np.searchsorted(
+            self.beat_time_s, [start / self.fs_hz - 1, stop / self.fs_hz + 1])
+        for ectopic, waves in ((False, WAVES), (True, ECTOPIC_WAVES)):
+            chosen = first + np.flatnonzero(
+                self.ectopic[first:last] == ectopic)
+            for wave, stretches in zip(waves, STRETCHES):
+                stretch = (self._root_rr[chosen] if stretches
+                           else np.ones(len(chosen)))
+                samples += _bells(
+                    self.beat_time_s[chosen] + wave[0] * stretch, wave[1],
+                    wave[2] * stretch, start, stop, self.fs_hz)
+        return samples
+
+    def _muscle(self, start: int, stop: int) -> Floats:
+        """High-passed noise of unit power whose strength comes and goes."""
+        size = round(NOISE_BLOCK_S * self.fs_hz)
+        first, last = start // size, -(-stop // size)
+        white = [np.random.default_rng([self.seed, _NOISE, block])
+                 .standard_normal(size + 1, np.float32)
+                 for block in range(first, last)]
+        knots = np.random.default_rng([self.seed, _ENVELOPE]).normal(
+            0, .4, int(self.duration_s / 10) + 2)
+        time_s = np.arange(start, stop) / self.fs_hz
+        strength: Floats = np.exp(np.interp(
+            time_s, 10. * np.arange(len(knots)), knots) - .16)
+        if not white:
+            return np.empty(0)
+        offset = start - first * size
+        noise: Floats = np.concatenate([np.diff(block) for block in white])[
+            offset:offset + stop - start].astype(np.float64)
+        noise *= strength / np.sqrt(2)
+        return noise
+
+    def _spoil(self, samples: Floats, start: int, stop: int) -> None:
+        """Write the faults over the samples, in place."""
+        for fault in self.faults:
+            first = max(round(fault.onset_s * self.fs_hz), start)
+            last = min(round(fault.end_s * self.fs_hz), stop)
+            if last <= first:
+                continue
+            spoilt = samples[first - start:last - start]
+            if fault.label == NOISE:
+                spoilt[:] = NOISE_MV * self._muscle(first, last)
+            else:
+                spoilt[:] = (self.sensor.rail_mv
+                             if fault.label == SATURATED else 0)
+
+
+def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
+        sensor: Sensor | None = None, surges: tuple[Surge, ...] | None = None,
+        faults: tuple[Event, ...] = ()) -> SyntheticEcg:
+    """
+    Make a synthetic recording.
+
+    Parameters
+    ----------
+    duration_s : float
+        Length in seconds, above 0.
+    seed : int
+        Everything random follows from it; the same seed gives the same
+        samples on every run.
+    heart : Heart, optional
+        Traits of the person; drawn from the seed by default.
+    sensor : Sensor, optional
+        How it is recorded.
+    surges : tuple of Surge, optional
+        Seizures and efforts; `draw_surges` from the seed by default.
+    faults : tuple of Event, optional
+        Stretches labelled ``flat``, ``saturated`` or ``noise``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the length is not above 0, or a fault has another label.
+    """
+    if not 0 < duration_s < np.inf:
+        raise InvalidInputError(
+            "synthetic.duration", f"a length of {duration_s} s was asked for",
+            "give a number of seconds above 0")
+    unknown = {fault.label for fault in faults} - {FLAT, SATURATED, NOISE}
+    if unknown:
+        raise InvalidInputError(
+            "synthetic.fault", f"there is no fault {min(unknown)!r}",
+            f"faults are {FLAT}, {SATURATED} and {NOISE}")
+    if heart is None:
+        heart = Heart.random(seed)
+    if surges is None:
+        surges = draw_surges(duration_s, seed)
+    beats, ectopic = beat_times(duration_s, seed, heart, surges)
+    return SyntheticEcg(duration_s, seed, sensor or Sensor(), beats, ectopic,
+                        surges, faults)
+
+
+def _bells(centre_s: Floats, height: float, width_s: Floats, start: int,
+           stop: int, fs_hz: float) -> Floats:
+    """Sum of Gaussians, each drawn only where it is not yet nothing."""
+    if not len(centre_s) or not height:
+        return np.zeros(stop - start)
+    reach = np.ceil(TAIL_WIDTHS * width_s * fs_hz).astype(np.int64)
+    columns = np.arange(-reach.max(), reach.max() + 1)
+    index = np.round(centre_s * fs_hz).astype(np.int64)[:, None] + columns
+    offset = (index / fs_hz - centre_s[:, None]) / width_s[:, None]
+    values = height * np.exp(-.5 * offset * offset)
+    used = ((np.abs(columns) <= reach[:, None])
+            & (index >= start) & (index < stop))
+    where = index[used] - start
+    return np.bincount(where, values[used], stop - start).astype(np.float64)
+
+
+def _sine(start: int, stop: int, turns_per_sample: float) -> Floats:
+    """A sine over a range of samples, by the addition theorem."""
+    width = 1024
+    first, last = start // width, -(-stop // width)
+    coarse = np.exp(2j * np.pi * turns_per_sample
+                    * width * np.arange(first, last))
+    fine = np.exp(2j * np.pi * turns_per_sample * np.arange(width))
+    wave: Floats = (np.multiply.outer(coarse.imag, fine.real)
+                    + np.multiply.outer(coarse.real, fine.imag)).ravel()
+    offset = start - first * width
+    return wave[offset:offset + stop - start]
