@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from aura.detector import validation
-from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.training import RULE
 from aura.ecg import features
 from aura.folder import Folder

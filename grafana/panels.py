@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
-from grafana_foundation_sdk.builders import common as build
-from grafana_foundation_sdk.builders import stat, table, text, timeseries
+from grafana_foundation_sdk.builders import (
+    common as build,
+    stat,
+    table,
+    text,
+    timeseries,
+)
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.dashboard import (

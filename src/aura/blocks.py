@@ -24,39 +24,20 @@ class Servicer(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """
-    One block of the two solutions.
+    """One block of the two solutions."""
 
-    Parameters
-    ----------
-    folder : str
-        Folder below ``blocks/``.
-    name : str
-        Name on the platform, of the image and of the Kubernetes objects.
-    service : str
-        The gRPC service, and the class in ``server.py`` that implements it.
-    rpcs : tuple of str
-        Names of its rpcs; no other block has an rpc of these names.
-    needs : str
-        What has to be there before it is ready, to complete "it needs".
-    """
-
-    folder: str
+    folder: str  # Folder below ``blocks/``
+    # Name on the platform, of the image and of the Kubernetes objects.
     name: str
+    # The gRPC service, and the class in ``server.py`` that implements it.
     service: str
+    # Names of its rpcs; no other block has an rpc of these names.
     rpcs: tuple[str, ...]
+    # What has to be there before it is ready, to complete "it needs".
     needs: str
 
     def servicer(self, shared: Path, settings: Settings) -> Servicer:
-        """
-        Make the servicer; imports what the block, and only it, depends on.
-
-        Parameters
-        ----------
-        shared : Path
-            The shared folder.
-        settings : Settings
-            Settings of all blocks.
+        """Make the servicer; imports what the block, and only it, depends on.
         """
         module: Any = importlib.import_module(f"blocks.{self.folder}.server")
         servicer: Servicer = getattr(module, self.service)(shared, settings)
@@ -79,14 +60,7 @@ BLOCKS = (
 
 
 def named(name: str) -> Block:
-    """
-    The block of a platform name or folder.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such block.
-    """
+    """The block of a platform name or folder."""
     for block in BLOCKS:
         if name in (block.name, block.folder):
             return block
@@ -101,11 +75,6 @@ def offering(rpc: str) -> Block:
 
     A node is known by its rpcs rather than by its name, since a trained
     model that was onboarded under a name of its own is the same block.
-
-    Raises
-    ------
-    InvalidInputError
-        If no block has this rpc.
     """
     for block in BLOCKS:
         if rpc in block.rpcs:

@@ -33,27 +33,13 @@ _being_written: set[Path] = set()
 
 
 class Folder:
-    """
-    A folder whose files are named by relative path.
-
-    Parameters
-    ----------
-    root : Path
-        The folder; links in its own path are followed once, here.
-    """
+    """A folder whose files are named by relative path."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
 
     def path(self, relative: str) -> Path:
-        """
-        Absolute path of a name inside the folder, without looking at it.
-
-        Raises
-        ------
-        InvalidInputError
-            If the name is absolute, climbs out, or holds a NUL byte.
-        """
+        """Absolute path of a name inside the folder, without looking at it."""
         pure = PurePosixPath(relative)
         if (not relative or "\0" in relative or pure.is_absolute()
                 or ".." in pure.parts or len(relative) > 4096):
@@ -64,15 +50,7 @@ class Folder:
 
     @contextlib.contextmanager
     def open(self, relative: str) -> Iterator[BinaryIO]:
-        """
-        Open a regular file that really lies inside the folder.
-
-        Raises
-        ------
-        MissingError, ForbiddenError, InvalidInputError
-            If it is not there, may not be read or lies elsewhere, or is no
-            regular file (a FIFO is never waited for).
-        """
+        """Open a regular file that really lies inside the folder."""
         descriptor = self._descriptor(self.path(relative))
         with os.fdopen(descriptor, "rb") as stream:
             yield stream
@@ -112,17 +90,7 @@ class Folder:
 
     @contextlib.contextmanager
     def replace(self, relative: str) -> Iterator[BinaryIO]:
-        """
-        Write a file that takes its name only when it is complete and safe.
-
-        Raises
-        ------
-        ResourceError
-            If the disk is full; the old file, if any, is as it was.
-        PreconditionError
-            If the folder may not be written to.
-        ForbiddenError
-            If a link on the way leads out of the folder.
+        """Write a file that takes its name only when it is complete and safe.
         """
         target = self.path(relative)
         partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
@@ -159,14 +127,6 @@ class Folder:
 
         Other threads and processes may write meanwhile: the same call can
         come several times at once.
-
-        Parameters
-        ----------
-        below : str
-            The part of the folder to search.
-        older_s : float
-            Age from which a writer counts as dead; 0 where nobody should
-            be writing any more.
         """
         limit = time.time() - older_s
         for path in self.path(below).rglob(f"{PARTIAL}*"):

@@ -59,42 +59,7 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
          baseline_bpm: Floats, probability: Floats, threshold: float,
          reference: Sequence[Event] | None, predicted: Sequence[Event],
          unscorable: Floats, duration_s: float) -> Path:
-    """
-    Draw a recording as PNG.
-
-    Parameters
-    ----------
-    path : Path
-        The picture; it takes this name when it is complete.
-    title : str
-        Name of the recording; any text.
-    time_s : ndarray, shape (n,)
-        Times in seconds on the recording's clock, increasing.
-    heart_rate_bpm, baseline_bpm : ndarray, shape (n,)
-        Heart rate and the patient's own baseline; NaN where unknown.
-    probability : ndarray, shape (n,)
-        Probability of a seizure; NaN where unknown.
-    threshold : float
-        Probability at which an alarm begins.
-    reference : sequence of Event or None
-        Original annotations; None where nobody annotated the recording.
-    predicted : sequence of Event
-        Predicted seizures.
-    unscorable : ndarray, shape (n_spans, 2)
-        Start and end in seconds of what could not be judged.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    Path
-        The picture.
-
-    Raises
-    ------
-    InvalidInputError
-        If rows differ in length, or the recording has none.
-    """
+    """Draw a recording as PNG."""
     rows = {"heart rate": heart_rate_bpm, "baseline": baseline_bpm,
             "probability": probability}
     for name, row in rows.items():

@@ -37,14 +37,7 @@ def setting(env: str, default: Any, text: str,
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    Settings of all blocks; the key in ``config.toml`` is the field name.
-
-    Raises
-    ------
-    InvalidInputError
-        If a value is out of its range.
-    """
+    """Settings of all blocks; the key in ``config.toml`` is the field name."""
 
     training: str = setting(
         "AURA_TRAINING", "training",
@@ -148,21 +141,7 @@ class Settings:
     @classmethod
     def load(cls, shared: Path | None = None,
              environ: Mapping[str, str] | None = None) -> "Settings":
-        """
-        Read settings from the environment and the shared folder.
-
-        Parameters
-        ----------
-        shared : Path, optional
-            Folder that may hold a ``config.toml``.
-        environ : mapping, optional
-            Environment; the process's own by default.
-
-        Raises
-        ------
-        InvalidInputError
-            If a value cannot be read, or the file holds an unknown key.
-        """
+        """Read settings from the environment and the shared folder."""
         environ = os.environ if environ is None else environ
         given = _read_config(shared / CONFIG_FILE) if shared else {}
         for entry in fields(cls):

@@ -13,21 +13,7 @@ from aura.recording import Bools, Floats
 
 
 def merge(spans: Floats, gap: float) -> Floats:
-    """
-    Join spans that overlap or lie closer than a gap.
-
-    Parameters
-    ----------
-    spans : ndarray, shape (n, 2)
-        Sorted by start.
-    gap : float
-        Spans this far apart or farther stay apart.
-
-    Returns
-    -------
-    ndarray, shape (m, 2)
-        Sorted and at least `gap` apart.
-    """
+    """Join spans that overlap or lie closer than a gap."""
     if not len(spans):
         return spans
     ends = np.maximum.accumulate(spans[:, 1])
@@ -41,21 +27,7 @@ def union(spans: Floats) -> Floats:
 
 
 def cut(spans: Floats, longest: float) -> Floats:
-    """
-    Cut spans into pieces of a greatest length and one remainder each.
-
-    Parameters
-    ----------
-    spans : ndarray, shape (n, 2)
-        Sorted by start.
-    longest : float
-        Greatest length, above 0.
-
-    Returns
-    -------
-    ndarray, shape (m, 2)
-        The pieces; those of one span follow each other.
-    """
+    """Cut spans into pieces of a greatest length and one remainder each."""
     # Summed up piece by piece, as timescoring does: a product would round
     # to other steps of a grid now and then.
     pieces = []
@@ -68,21 +40,7 @@ def cut(spans: Floats, longest: float) -> Floats:
 
 
 def covered(disjoint: Floats, spans: Floats) -> Floats:
-    """
-    How much of each span is covered by others.
-
-    Parameters
-    ----------
-    disjoint : ndarray, shape (m, 2)
-        What covers: sorted and not overlapping, as `union` gives it.
-    spans : ndarray, shape (n, 2)
-        What is covered, in any order.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Covered length of each span.
-    """
+    """How much of each span is covered by others."""
     if not len(disjoint):
         return np.zeros(len(spans))
     length = np.cumsum(np.diff(disjoint))
@@ -93,22 +51,7 @@ def covered(disjoint: Floats, spans: Floats) -> Floats:
 
 
 def near(middle: NDArray[np.int64], half: int, count: int) -> Bools:
-    """
-    Which steps of a grid lie close to one of the given ones.
-
-    Parameters
-    ----------
-    middle : ndarray of int
-        Steps, in any order.
-    half : int
-        How far on either side a step still counts.
-    count : int
-        Length of the grid.
-
-    Returns
-    -------
-    ndarray of bool, shape (count,)
-    """
+    """Which steps of a grid lie close to one of the given ones."""
     first = np.clip(middle - half, 0, count)
     behind = np.clip(middle + half + 1, 0, count)
     depth = np.cumsum(np.bincount(first, minlength=count + 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from conftest import BASE, LONGEST_S, SOAK, opened
 
 from aura.blocks import BLOCKS, named, offering
 from aura.platform import blueprint
@@ -17,7 +18,6 @@ from aura.rpc.client import Nodes
 from aura.runners import orchestrator
 from aura.settings import Settings
 from blocks import images
-from conftest import BASE, LONGEST_S, SOAK, opened
 
 pytestmark = pytest.mark.images
 

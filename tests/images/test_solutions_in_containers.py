@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
+from conftest import TAG
 
 from aura import cli
-from conftest import TAG
 
 pytestmark = pytest.mark.images
 

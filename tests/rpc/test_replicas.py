@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-import toys
+from tests import toys
 from grpc_health.v1 import health_pb2
 
 from aura.blocks import named
@@ -15,7 +15,7 @@ from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, parse
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
-from aura.rpc.replicas import KEEPALIVE_S, Replicas, Replica, addresses_of
+from aura.rpc.replicas import KEEPALIVE_S, Replica, Replicas, addresses_of
 from aura.rpc.status import CallFailed
 from aura.runners.orchestrator import InProcess, Retry, run
 from aura.settings import Settings

@@ -4,7 +4,7 @@ import re
 
 import grpc
 import pytest
-from toys import CANARY
+from tests.toys import CANARY
 
 from aura import errors
 from aura.rpc.aura_pb2 import EcgBatch

@@ -14,30 +14,16 @@ from aura.recording import Event
 
 @dataclass(frozen=True)
 class Annotation:
-    """
-    One row of a file of annotations.
+    """One row of a file of annotations."""
 
-    Parameters
-    ----------
-    onset_s : float
-        Start in seconds from the first sample of the recording.
-    duration_s : float or None
-        Length; None where the file does not say, and of a mark in time.
-    text : str
-        The label in the file's own words; it may be free text.
-    confidence : float or None
-        In [0, 1], where one was given.
-    channels : str
-        What the file has for the channel; ``""`` for the whole recording.
-    more : tuple of (str, str)
-        Names and cells of columns that only this kind of file has.
-    """
-
-    onset_s: float
+    onset_s: float  # Start in seconds from the first sample of the recording
+    # Length; None where the file does not say, and of a mark in time.
     duration_s: float | None
-    text: str
-    confidence: float | None = None
+    text: str  # The label in the file's own words; it may be free text
+    confidence: float | None = None  # In [0, 1], where one was given
+    # What the file has for the channel; ``""`` for the whole recording.
     channels: str = ""
+    # Names and cells of columns that only this kind of file has.
     more: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -53,31 +39,18 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Annotations:
-    """
-    A file of annotations.
+    """A file of annotations."""
 
-    Parameters
-    ----------
-    rows : tuple of Annotation
-        In the order of the file.
-    duration_s : float or None
-        Length of the recording, where the file says it.
-    start : datetime or None
-        Start of the recording, where the file says it.
-    recorded_on : date or None
-        Day of the recording, where the file says at least that.
-    name : str
-        Name of the recording, where the file says it.
-    start_is_first : bool
-        The file has dates for times and nobody knows when the recording
-        began, so that its first row was taken for the start.
-    """
-
-    rows: tuple[Annotation, ...]
+    rows: tuple[Annotation, ...]  # In the order of the file
+    # Length of the recording, where the file says it.
     duration_s: float | None = None
+    # Start of the recording, where the file says it.
     start: datetime | None = None
+    # Day of the recording, where the file says at least that.
     recorded_on: date | None = None
-    name: str = ""
+    name: str = ""  # Name of the recording, where the file says it
+    # The file has dates for times and nobody knows when the recording began,
+    # so that its first row was taken for the start.
     start_is_first: bool = False
 
     @property

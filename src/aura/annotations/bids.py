@@ -25,27 +25,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 
 def read(content: bytes) -> Annotations:
-    """
-    Read a BIDS ``*_events.tsv``, ours or another's.
-
-    Parameters
-    ----------
-    content : bytes
-        Needed are the columns ``onset``, ``duration`` and ``eventType`` (or
-        BIDS's own ``trial_type``), in any order; ``confidence``,
-        ``channels``, ``dateTime`` and ``recordingDuration`` are known, the
-        cells of others are kept unless they are ``n/a``. Cells may be in
-        double quotes if the first name is.
-
-    Returns
-    -------
-    Annotations
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.syntax`` with line and field.
-    """
+    """Read a BIDS ``*_events.tsv``, ours or another's."""
     table = ((number, line) for number, line in table_text.lines(content)
              if line.strip())
     _, head = next(table, (1, ""))
@@ -83,13 +63,7 @@ def read(content: bytes) -> Annotations:
 
 
 def write(document: Annotations) -> bytes:
-    """
-    Write annotations as they are, each number with the decimals it needs.
-
-    Parameters
-    ----------
-    document : Annotations
-        Adapted to the format, see `aura.annotations.formats.adapt`.
+    """Write annotations as they are, each number with the decimals it needs.
     """
     more = list(dict.fromkeys(
         name for row in document.rows for name, _ in row.more))
@@ -111,25 +85,7 @@ def write(document: Annotations) -> bytes:
 
 def write_events(events: Iterable[Event], start: datetime,
                  duration_s: float, channels: str = MISSING) -> bytes:
-    """
-    Write settled events as SzCORE scores them.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        Settled seizures; none gives one ``bckg`` row over the recording.
-    start : datetime
-        Start of the recording.
-    duration_s : float
-        Length of the recording.
-    channels : str, optional
-        Label of the channel that the events were found in.
-
-    Returns
-    -------
-    bytes
-        UTF-8 with two decimals, every end inside the recording.
-    """
+    """Write settled events as SzCORE scores them."""
     length = _hundredths(duration_s)
     tail = "\t".join((
         "".join(c if c.isprintable() else " " for c in channels),

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from aura.annotations import table_text
 from aura.annotations.annotation import Annotation
 from aura.edf import fields
-from aura.edf.header import Header, RECORD_BYTES_MAX
+from aura.edf.header import RECORD_BYTES_MAX, Header
 from aura.edf.signal import read_column
 from aura.edf.tal import Timeline
 from aura.errors import ResourceError
@@ -34,31 +34,7 @@ def note(text: str) -> str:
 
 def write(source: BinaryIO, target: BinaryIO, header: Header,
           timeline: Timeline, rows: Sequence[Annotation]) -> None:
-    """
-    Copy a recording, its annotations replaced.
-
-    Parameters
-    ----------
-    source : binary file
-        The recording.
-    target : binary file
-        Where to write.
-    header : Header
-        Header of the source.
-    timeline : Timeline
-        Its clock; of plain EDF and BDF an empty one.
-    rows : sequence of Annotation
-        All annotations of the copy, those of the source included that are
-        to stay.
-
-    Raises
-    ------
-    ResourceError
-        ``convert.record_size`` where the annotations need larger records
-        than are read.
-    CorruptDataError
-        ``edf.truncated`` if the source has become shorter meanwhile.
-    """
+    """Copy a recording, its annotations replaced."""
     blocks, width = _lists(header, timeline, rows)
     data_bytes = sum(signal.width for signal in header.signals)
     if data_bytes + width > RECORD_BYTES_MAX:

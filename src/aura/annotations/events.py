@@ -16,24 +16,7 @@ UNPLACED = ("annotations.no_length", "annotations.outside")
 
 def settle(events: Sequence[Event], duration_s: float) -> tuple[
         tuple[Event, ...], tuple[Problem, ...]]:
-    """
-    Reduce annotations to disjoint seizures inside the recording, sorted.
-
-    Parameters
-    ----------
-    events : sequence of Event
-        As read, with any label.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    events : tuple of Event
-        Seizures only. Overlapping and touching ones are one; where their
-        subtypes differ, what the subtypes share is kept.
-    problems : tuple of Problem
-        Warnings with counts of what was changed or left out.
-    """
+    """Reduce annotations to disjoint seizures inside the recording, sorted."""
     counts = dict.fromkeys(_FINDINGS, 0)
     counts["other"] = sum(event.label == OTHER for event in events)
     seizures = [event for event in events if event.is_seizure]

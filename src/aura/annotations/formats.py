@@ -21,44 +21,27 @@ Writer = Callable[[Annotations], bytes]
 
 @dataclass(frozen=True)
 class Format:
-    """
-    A format that annotations are written in.
+    """A format that annotations are written in."""
 
-    Parameters
-    ----------
-    name : str
-        As ``aura convert --to`` has it.
-    ending : str
-        What follows the name of the recording.
-    word : callable
-        A text in this format's words; None where it has none for it.
-    decimals : int
-        Of times and confidences.
-    write : callable or None
-        Document to bytes; None where a whole recording is written.
-    confidence : bool or None
-        Whether a confidence is carried; None where one has to be given.
-    cell : callable or None
-        Whether a text can be a channel, or a cell of another column; None
-        where the format carries no channels.
-    columns, start, length, marks : bool
-        Whether it carries other columns, the recording's start and length,
-        and annotations without a length of their own.
-    covers : bool
-        Whether every second of the recording has to have a label.
-    """
-
-    name: str
-    ending: str
+    name: str  # As ``aura convert --to`` has it
+    ending: str  # What follows the name of the recording
+    # A text in this format's words; None where it has none for it.
     word: Callable[[str], str | None]
-    decimals: int
+    decimals: int  # Of times and confidences
+    # Document to bytes; None where a whole recording is written.
     write: Writer | None
+    # Whether a confidence is carried; None where one has to be given.
     confidence: bool | None = None
+    # Whether a text can be a channel, or a cell of another column; None where
+    # the format carries no channels.
     cell: Callable[[str], bool] | None = None
+    # Whether it carries other columns, the recording's start and length, and
+    # annotations without a length of their own.
     columns: bool = False
     start: bool = False
     length: bool = False
     marks: bool = False
+    # Whether every second of the recording has to have a label.
     covers: bool = False
 
 
@@ -132,24 +115,7 @@ _LOST = {
 
 def adapt(document: Annotations, to: Format) -> tuple[
         Annotations, tuple[Problem, ...]]:
-    """
-    Cut a document down to what a format carries.
-
-    Parameters
-    ----------
-    document : Annotations
-        As read.
-    to : Format
-
-    Returns
-    -------
-    document : Annotations
-        What the format writes and reads again. Where the format labels
-        every second and the recording's length is known, what nothing is
-        said of is background.
-    problems : tuple of Problem
-        Warnings ``convert.*`` with counts, one for each kind of loss.
-    """
+    """Cut a document down to what a format carries."""
     lost: Counter[str] = Counter()
     rows = [kept for row in document.rows
             if (kept := _adapted(row, to, lost)) is not None]

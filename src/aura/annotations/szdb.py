@@ -24,27 +24,7 @@ _CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)",
 
 
 def read(content: bytes, record: str) -> Annotations | None:
-    """
-    Read the seizures of one record.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    record : str
-        Name of the record, without ending.
-
-    Returns
-    -------
-    Annotations or None
-        None where the file does not name the record: what it says of it is
-        nothing.
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.syntax`` with line and field.
-    """
+    """Read the seizures of one record."""
     rows = []
     for number, line in table_text.lines(content):
         words = line.split()

@@ -22,17 +22,7 @@ _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def lines(content: bytes) -> Iterator[tuple[int, str]]:
-    """
-    Yield number and text of each line.
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.syntax`` where a line is not UTF-8 or has control
-        characters.
-    ResourceError
-        ``annotations.count`` beyond a million lines.
-    """
+    """Yield number and text of each line."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -53,17 +43,7 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def cells(line: str, separator: str, quoted: bool) -> list[str]:
-    """
-    The cells of a row, without spaces around them.
-
-    Parameters
-    ----------
-    line : str
-    separator : str
-        A character that no cell has, unless in quotes.
-    quoted : bool
-        Whether cells may be in double quotes; else those are text.
-    """
+    """The cells of a row, without spaces around them."""
     row = (next(csv.reader([line], delimiter=separator)) if quoted
            else line.split(separator))
     return [cell.strip() for cell in row]

@@ -17,27 +17,7 @@ VERSION = "tse_v1.0.0"
 
 
 def read(content: bytes, start: datetime | None = None) -> Annotations:
-    """
-    Read a ``.tse`` or ``.tse_bi`` file.
-
-    Parameters
-    ----------
-    content : bytes
-        Lines ``start stop label probability`` after a ``version`` line;
-        other ``name = value`` lines may stand before them.
-    start : datetime, optional
-        Start of the recording, for the dialect whose times are dates.
-        Where it is not known, the first row is taken to begin with it.
-
-    Returns
-    -------
-    Annotations
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.syntax`` with line and field.
-    """
+    """Read a ``.tse`` or ``.tse_bi`` file."""
     rows: list[Annotation] = []
     clock = _TseClock(start)
     version = False
@@ -67,14 +47,7 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
 
 
 def write(document: Annotations) -> bytes:
-    """
-    Write a ``.tse`` or ``.tse_bi`` file.
-
-    Parameters
-    ----------
-    document : Annotations
-        Adapted to the format, see `aura.annotations.formats.adapt`.
-    """
+    """Write a ``.tse`` or ``.tse_bi`` file."""
     lines = [f"version = {VERSION}", ""]
     lines += [
         f"{row.onset_s:.{DECIMALS}f} {row.end_s:.{DECIMALS}f} {row.text} "

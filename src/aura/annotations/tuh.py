@@ -19,14 +19,7 @@ _SECONDS = re.compile(r"(\d{1,12}(?:\.\d{1,20})?) ?s(?:ecs?)?", re.ASCII)
 
 
 def is_one(head: bytes) -> bool:
-    """
-    Whether a CSV begins as one of these files does.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file.
-    """
+    """Whether a CSV begins as one of these files does."""
     for line in head.decode("utf-8-sig", "replace").splitlines():
         if line.startswith("#"):
             if "version" in line and "csv_v" in line:
@@ -39,24 +32,7 @@ def is_one(head: bytes) -> bool:
 
 
 def read(content: bytes) -> Annotations:
-    """
-    Read a ``.csv`` or ``.csv_bi`` file.
-
-    Parameters
-    ----------
-    content : bytes
-        Of the columns ``confidence`` may be missing; others are passed
-        over. The ``#`` lines ``duration`` and ``bname`` are read.
-
-    Returns
-    -------
-    Annotations
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.syntax`` with line and field.
-    """
+    """Read a ``.csv`` or ``.csv_bi`` file."""
     head: dict[str, str] = {}
     names: list[str] = []
     quoted = False
@@ -83,14 +59,7 @@ def read(content: bytes) -> Annotations:
 
 
 def write(document: Annotations) -> bytes:
-    """
-    Write a ``.csv`` or ``.csv_bi`` file.
-
-    Parameters
-    ----------
-    document : Annotations
-        Adapted to the format, see `aura.annotations.formats.adapt`.
-    """
+    """Write a ``.csv`` or ``.csv_bi`` file."""
     lines = [f"# version = {VERSION}"]
     if document.name:
         lines.append(f"# bname = {document.name}")
@@ -126,8 +95,7 @@ def _row(names: list[str], cells: list[str], number: int) -> Annotation:
     return Annotation(
         onset, stop - onset, row["label"],
         table_text.confidence(
-            row.get("confidence", table_text.MISSING), number,
-                              "confidence"),
+            row.get("confidence", table_text.MISSING), number, "confidence"),
         "" if channel == WHOLE else channel)
 
 

@@ -36,13 +36,7 @@ _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 # Of a hundred thousand annotations most have one of a few texts.
 @lru_cache(maxsize=1024)
 def label_of(text: str) -> str:
-    """
-    Label of an annotation text: ``sz...``, ``bckg``, ``impd`` or ``other``.
-
-    Parameters
-    ----------
-    text : str
-        The whole text; upper or lower case is the same.
+    """Label of an annotation text: ``sz...``, ``bckg``, ``impd`` or ``other``.
     """
     word = text.strip().lower()
     if _SUBTYPE.fullmatch(word):

@@ -34,47 +34,15 @@ BEATS = frozenset((*range(1, 14), 25, 30, 34, 35, 38, 41))
 
 @dataclass(frozen=True)
 class WfdbMark:
-    """
-    One annotation.
+    """One annotation."""
 
-    Parameters
-    ----------
-    sample : int
-        When, in samples.
-    code : int
-        What, see the source.
-    text : str
-        Text that goes with it.
-    """
-
-    sample: int
-    code: int
-    text: str = ""
+    sample: int  # When, in samples
+    code: int  # What, see the source
+    text: str = ""  # Text that goes with it
 
 
 def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
-    """
-    All annotations of a file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    marks : list of WfdbMark
-        In the order of the file.
-    rate_hz : float or None
-        Samples per second, where the file says it.
-
-    Raises
-    ------
-    InvalidInputError
-        ``annotations.wfdb`` where the file does not follow its format.
-    ResourceError
-        ``annotations.count`` beyond a million annotations.
-    """
+    """All annotations of a file."""
     found: list[WfdbMark] = []
     rate_hz: float | None = None
     for mark in _marks(content):
@@ -91,28 +59,7 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
 
 
 def read(content: bytes, rate_hz: float | None = None) -> Annotations:
-    """
-    The seizures and notes of a WFDB annotation file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    rate_hz : float, optional
-        Samples per second of the recording, where the file does not say.
-
-    Returns
-    -------
-    Annotations
-        A begin and an end make one seizure; a text is a mark of no length
-        unless the next change of rhythm ends it. Beats are passed over.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `marks`, and where a seizure begins twice or ends without a
-        beginning, or nobody knows the rate.
-    """
+    """The seizures and notes of a WFDB annotation file."""
     found, said_hz = marks(content)
     rate = said_hz or rate_hz
     if not rate:

@@ -77,19 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run a command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Without the program's name; the process's own by default.
-
-    Returns
-    -------
-    int
-        0 all well, 2 some inputs refused, 1 nothing could be done.
-    """
+    """Run a command line."""
     given = parser().parse_args(arguments)
     try:
         code: int = given.run(given)

@@ -55,8 +55,8 @@ def _call(given: argparse.Namespace) -> int:
 
 def _answer(given: argparse.Namespace) -> int:
     from aura.errors import InvalidInputError, MissingError
-    from aura.runners import calls
     from aura.folder import Folder
+    from aura.runners import calls
     source = calls.takes_nothing(given.rpc)
     shared = given.shared or shared_folder()
     if not shared.is_dir():

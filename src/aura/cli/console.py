@@ -55,14 +55,7 @@ def track(batches: Iterable[EcgBatch]) -> Iterator[EcgBatch]:
 
 
 def tell(problems: Iterable[tuple[str, Problem]]) -> None:
-    """
-    Print a line for each error, and one for each rule that warned.
-
-    Parameters
-    ----------
-    problems : iterable of (str, Problem)
-        The file's name, and what is the matter with it.
-    """
+    """Print a line for each error, and one for each rule that warned."""
     warnings: Counter[str] = Counter()
     example: dict[str, str] = {}
     for path, problem in problems:

@@ -43,10 +43,10 @@ def register(verbs: Any) -> None:
 
 
 def _convert(given: argparse.Namespace) -> int:
-    from aura.dataset.convert import convert
     from aura.annotations.formats import FORMATS
-    from aura.runners import local
+    from aura.dataset.convert import convert
     from aura.folder import Folder
+    from aura.runners import local
     source = local.given(given.path)
     out = Folder(given.out)
     out.try_writing()

@@ -20,23 +20,7 @@ def draw_all(out: Path) -> None:
 
 
 def draw_run(shared: Path, run: str, out: Path) -> list[Entry]:
-    """
-    Draw every recording of a run.
-
-    Parameters
-    ----------
-    shared : Path
-        The workspace.
-    run : str
-        The run's folder in it.
-    out : Path
-        Folder for the pictures; the input's tree is mirrored.
-
-    Returns
-    -------
-    list of Entry
-        What was drawn.
-    """
+    """Draw every recording of a run."""
     folder = Folder(shared)
     drawn = []
     for batch in sorted(folder.path(f"{run}/batches").iterdir()):

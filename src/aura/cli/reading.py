@@ -59,9 +59,8 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    from aura.dataset import find, read
+    from aura.dataset import duplicates, find, read
     from aura.errors import AuraError
-    from aura.dataset import duplicates
     from aura.runners import local
     try:
         source = local.given(Path(path))

@@ -58,8 +58,8 @@ def _review(given: argparse.Namespace) -> int:
 
 
 def _serve(desk: "Desk", given: argparse.Namespace) -> int:
-    from aura.review.guard import Access
     from aura.review.app import PageServer
+    from aura.review.guard import Access
     if not 0 <= given.port <= 65535:
         print(f"aura review: --port {given.port}: a port is 0 to 65535",
               file=sys.stderr)
@@ -78,10 +78,10 @@ def _serve(desk: "Desk", given: argparse.Namespace) -> int:
 
 
 def _write(desk: "Desk", out: Path) -> int:
-    from aura.errors import AuraError
     from aura.dataset.names import recording_stem
-    from aura.review.document import write_document
+    from aura.errors import AuraError
     from aura.folder import Folder
+    from aura.review.document import write_document
     folder, bad, done = Folder(out), 0, 0
     for case in desk.runs.collection().cases:
         name = recording_stem(case.recording.path) + ".html"

@@ -64,14 +64,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def blueprint_text(solution: str) -> str:
-    """
-    The blueprint of one of the project's solutions or of a bundle.
-
-    Raises
-    ------
-    MissingError
-        If it is neither.
-    """
+    """The blueprint of one of the project's solutions or of a bundle."""
     from aura.errors import MissingError
     if solution in SOLUTIONS:
         return resources.files("solutions").joinpath(
@@ -88,32 +81,10 @@ def blueprint_text(solution: str) -> str:
 def run_solution(name: str, shared: Path, in_process: bool = False,
                  connect: Path | None = None,
                  containers: bool = False, wait_s: float = 60) -> int:
-    """
-    Run a solution and say how it ended.
-
-    Parameters
-    ----------
-    name : str
-        ``training``, ``prediction`` or a bundle's folder.
-    shared : Path
-        The shared folder.
-    in_process : bool
-        Without gRPC.
-    connect : Path, optional
-        A ``dockerinfo.json`` with the addresses of blocks that run already.
-    containers : bool
-        Start the blueprint's images.
-    wait_s : float
-        Seconds in which blocks that run already have to be ready.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run a solution and say how it ended."""
+    from aura.errors import MissingError
     from aura.platform import blueprint
     from aura.runners import orchestrator
-    from aura.errors import MissingError
     if not shared.is_dir():
         raise MissingError("run.no_folder", f"there is no folder {shared}",
                            "make it, with recordings in it")
@@ -176,10 +147,10 @@ def _observe(rpc: Any, answer: Any) -> None:
 
 
 def _ended(shared: Path, run_id: str) -> int:
+    from aura.folder import Folder
     from aura.stages import manifest
     from aura.stages.manifest import Outcome
     from aura.stages.run_layout import run_folder
-    from aura.folder import Folder
     folder = Folder(shared)
     run = run_folder(run_id)
     last = ("predictions.json" if folder.path(

@@ -119,13 +119,13 @@ def _onboard(given: argparse.Namespace) -> int:
 
 def _read(folder: Path) -> dict[str, bytes]:
     from aura.errors import MissingError
+    from aura.folder import Folder
     from aura.platform.bundle import (
         BLUEPRINT_FILE,
         DEPLOYMENTS,
         DOCKERINFO_FILE,
         PROTOS,
     )
-    from aura.folder import Folder
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
                            "unzip the download, or run 'aura solution "

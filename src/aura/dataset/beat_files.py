@@ -52,25 +52,13 @@ _NUMBERS = re.compile(rb"(?:%s\n)*+" % _NUMBER.pattern)
 
 @dataclass(frozen=True)
 class BeatSeries:
-    """
-    What a file of beats says.
+    """What a file of beats says."""
 
-    Parameters
-    ----------
-    form : str
-        ``beats`` for beat times, ``rr`` for intervals.
-    time_s : ndarray, shape (n_beats,)
-        Times of the beats in seconds, strictly increasing.
-    start : datetime or None
-        Start of the recording, where the file dates it.
-    problems : tuple of Problem
-        Warnings.
-    """
-
-    form: str
-    time_s: Floats
+    form: str  # ``beats`` for beat times, ``rr`` for intervals
+    time_s: Floats  # Times of the beats in seconds, strictly increasing
+    # Start of the recording, where the file dates it.
     start: datetime | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()  # Warnings
 
     @property
     def duration_s(self) -> float:
@@ -83,19 +71,7 @@ class BeatSeries:
 
 
 def form_of(head: bytes) -> str | None:
-    """
-    Whether a CSV holds beats, by its header.
-
-    Parameters
-    ----------
-    head : bytes
-        The first `HEAD_BYTES` of the file, packed or not.
-
-    Returns
-    -------
-    str or None
-        ``beats``, ``rr``, or None where it holds something else.
-    """
+    """Whether a CSV holds beats, by its header."""
     if head[:2] == _GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
@@ -107,31 +83,7 @@ def form_of(head: bytes) -> str | None:
 
 
 def read(stream: BinaryIO) -> BeatSeries:
-    """
-    Read an open CSV of beats, packed with gzip or not.
-
-    Parameters
-    ----------
-    stream : binary file
-        At its beginning.
-
-    Returns
-    -------
-    BeatSeries
-        Beats that are there twice are there once; an interval over 3 s is
-        a gap. Both are counted in `problems`.
-
-    Raises
-    ------
-    InvalidInputError
-        ``beats.header``, ``beats.number``, ``beats.order``,
-        ``beats.interval``, ``beats.unit``, ``beats.frames`` or
-        ``beats.few``, with the row counted from 1 below the header.
-    CorruptDataError
-        ``beats.gzip`` if the file cannot be unpacked.
-    ResourceError
-        ``beats.size`` or ``beats.length`` beyond any real recording.
-    """
+    """Read an open CSV of beats, packed with gzip or not."""
     rows = _unpacked(stream).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     names, separator = _head(rows[0])
     for name, (form, unit) in COLUMNS.items():
@@ -160,14 +112,7 @@ def read(stream: BinaryIO) -> BeatSeries:
 
 
 def write(time_s: Floats) -> bytes:
-    """
-    Write beat times as ``beat_time_s``, to a microsecond.
-
-    Parameters
-    ----------
-    time_s : ndarray, shape (n_beats,)
-        In seconds.
-    """
+    """Write beat times as ``beat_time_s``, to a microsecond."""
     lines = ["beat_time_s", *(f"{time:.6f}" for time in time_s.tolist())]
     return ("\n".join(lines) + "\n").encode("ascii")
 
@@ -319,19 +264,7 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
 
 
 def gaps(time_s: Floats) -> Floats:
-    """
-    Stretches without a beat that are longer than any heart pauses.
-
-    Parameters
-    ----------
-    time_s : ndarray, shape (n_beats,)
-        Times of beats in seconds, increasing.
-
-    Returns
-    -------
-    ndarray, shape (n_gaps, 2)
-        Start and end in seconds; time before the first beat counts.
-    """
+    """Stretches without a beat that are longer than any heart pauses."""
     before: Floats = np.append(0.0, time_s[:-1])
     wide = time_s - before > quality.MAX_RR_S
     return np.column_stack([before[wide], time_s[wide]])

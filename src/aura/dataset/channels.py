@@ -32,31 +32,20 @@ _LEADS = {"i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4",
 
 @dataclass(frozen=True)
 class Quality:
-    """
-    How much a channel looks like an ECG, in excerpts.
+    """How much a channel looks like an ECG, in excerpts."""
 
-    Parameters
-    ----------
-    flat : float
-        Part of the seconds without any change, 0 to 1.
-    railed : float
-        Part of the samples at the end of the device's range, 0 to 1.
-    regularity : float
-        How alike the slopes are one beat later: median over excerpts of
-        the highest autocorrelation at the distance of a beat, 0 to 1.
-    peakiness : float
-        How much the slopes stand out: median over excerpts of their
-        standard deviation over their mean. Near 0 for hum, about 0.2 for
-        noise, above 1 for an ECG.
-    amplitude : float
-        Median over excerpts of the peak-to-peak amplitude, in the unit of
-        the signal.
-    """
-
-    flat: float
+    flat: float  # Part of the seconds without any change, 0 to 1
+    # Part of the samples at the end of the device's range, 0 to 1.
     railed: float
+    # How alike the slopes are one beat later: median over excerpts of the
+    # highest autocorrelation at the distance of a beat, 0 to 1.
     regularity: float
+    # How much the slopes stand out: median over excerpts of their standard
+    # deviation over their mean. Near 0 for hum, about 0.2 for noise, above 1
+    # for an ECG.
     peakiness: float
+    # Median over excerpts of the peak-to-peak amplitude, in the unit of the
+    # signal.
     amplitude: float
 
     @property
@@ -77,29 +66,7 @@ class Quality:
 
 def candidates(labels: Sequence[str], wanted: str = "") -> tuple[
         tuple[int, ...], tuple[Problem, ...]]:
-    """
-    Find the channels that may be the ECG, by label.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels of all channels; they may repeat.
-    wanted : str, optional
-        The setting ``ecg_channel``; where a file has this label, in upper
-        or lower case, no other is considered.
-
-    Returns
-    -------
-    indices : tuple of int
-        Positions in `labels`, at least one.
-    problems : tuple of Problem
-        Warnings on how they were found.
-
-    Raises
-    ------
-    MissingError
-        ``ecg.missing`` with the labels that are there.
-    """
+    """Find the channels that may be the ECG, by label."""
     problems = []
     if wanted:
         named = [i for i, label in enumerate(labels)
@@ -126,25 +93,7 @@ def candidates(labels: Sequence[str], wanted: str = "") -> tuple[
 
 def choose(labels: Sequence[str], indices: Sequence[int],
            qualities: Sequence[Quality]) -> tuple[int, tuple[Problem, ...]]:
-    """
-    Choose among candidates the one with the best signal.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels of all channels.
-    indices : sequence of int
-        Candidates, as positions in `labels`.
-    qualities : sequence of Quality
-        One for each candidate.
-
-    Returns
-    -------
-    index : int
-        The chosen position; of equals the first.
-    problems : tuple of Problem
-        The warning ``ecg.several`` with the figures, if there was a choice.
-    """
+    """Choose among candidates the one with the best signal."""
     best = max(range(len(indices)), key=lambda i: qualities[i].score)
     if len(indices) == 1:
         return indices[best], ()
@@ -162,15 +111,7 @@ def choose(labels: Sequence[str], indices: Sequence[int],
 
 
 def assess(signal: Signal) -> Quality:
-    """
-    Measure how much a signal looks like an ECG, in bounded excerpts.
-
-    Parameters
-    ----------
-    signal : Signal
-        Read are up to `EXCERPTS` stretches of `EXCERPT_S` seconds, spread
-        evenly over all of it.
-    """
+    """Measure how much a signal looks like an ECG, in bounded excerpts."""
     length = min(signal.sample_count, max(4, round(EXCERPT_S * signal.fs_hz)))
     last = signal.sample_count - length
     count = min(EXCERPTS, 1 + last // length)
@@ -188,18 +129,7 @@ def assess(signal: Signal) -> Quality:
 
 def warnings(signal: Signal, quality: Quality, unit: str) -> tuple[
         Problem, ...]:
-    """
-    What the excerpts give reason to warn of.
-
-    Parameters
-    ----------
-    signal : Signal
-        The chosen channel.
-    quality : Quality
-        Its figures.
-    unit : str
-        ``mV``, or ``""`` where the amplitude means nothing.
-    """
+    """What the excerpts give reason to warn of."""
     found = []
     if signal.fs_hz < RATE_HZ_MIN:
         found.append(("rate_low", f"the ECG has {signal.fs_hz:g} samples per "
@@ -240,21 +170,7 @@ def _railed(piece: Floats, rails: tuple[float, float]) -> float:
 
 
 def slopes(piece: Floats, fs_hz: float) -> Floats:
-    """
-    Mean absolute difference over 0.1 s, which stands out at each beat.
-
-    Parameters
-    ----------
-    piece : ndarray, shape (n,)
-        Samples.
-    fs_hz : float
-        Their rate.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-        Entry i is of the 0.1 s from sample i on; a little shorter.
-    """
+    """Mean absolute difference over 0.1 s, which stands out at each beat."""
     width = max(1, round(0.1 * fs_hz))
     # Over 10 ms, since from sample to sample fast devices show noise only.
     step = max(1, round(0.01 * fs_hz))

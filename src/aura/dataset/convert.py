@@ -19,7 +19,7 @@ from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.formats import FORMATS, Format, adapt
 from aura.annotations.vocabulary import OTHER
 from aura.dataset import beat_files, ground_truth, sidecars
-from aura.dataset.find import Candidate, ECG, find, list_files, printable
+from aura.dataset.find import ECG, Candidate, find, list_files, printable
 from aura.dataset.ground_truth import Frame
 from aura.dataset.names import events_stem, recording_stem
 from aura.edf import gaps
@@ -45,55 +45,17 @@ Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
 
 @dataclass(frozen=True)
 class Converted:
-    """
-    What became of one input.
+    """What became of one input."""
 
-    Parameters
-    ----------
-    path : str
-        The recording, or the annotations where they lie alone.
-    written : str or None
-        What was written, relative to the output folder.
-    problems : tuple of Problem
-        What is lost as warnings, or the error why nothing was written.
-    """
-
-    path: str
-    written: str | None
+    path: str  # The recording, or the annotations where they lie alone
+    written: str | None  # What was written, relative to the output folder
+    # What is lost as warnings, or the error why nothing was written.
     problems: tuple[Problem, ...] = ()
 
 
 def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
             track: Track = iter) -> Iterator[Converted]:
-    """
-    Convert all annotations of a tree.
-
-    Parameters
-    ----------
-    folder : Folder
-        Where the tree lies.
-    subfolder : str
-        Part of it, or a single file; ``""`` for all.
-    to : Format
-        One of `aura.annotations.formats.FORMATS`.
-    out : Folder
-        Where to write, the tree mirrored. No file of the input is
-        overwritten. What lies in it already is no input.
-    track : callable, optional
-        Iterates over what it is given, such as a progress bar.
-
-    Yields
-    ------
-    Converted
-        For each recording, then for each file of annotations alone.
-        Recordings without any annotation have the warning
-        ``convert.nothing``.
-
-    Raises
-    ------
-    ResourceError, PreconditionError
-        Where nothing can be written any more.
-    """
+    """Convert all annotations of a tree."""
     work = _Conversion(folder, to, out)
     single = bool(subfolder) and folder.path(subfolder).is_file()
     if single and _is_alone(folder, subfolder):

@@ -20,7 +20,7 @@ import numpy as np
 from aura.dataset import beat_files, ecg_channel
 from aura.dataset.beat_files import BEATS, RR
 from aura.dataset.channels import slopes
-from aura.dataset.find import Candidate, ECG, printable
+from aura.dataset.find import ECG, Candidate, printable
 from aura.dataset.patients import alias
 from aura.dataset.read import identity_of
 from aura.edf import gaps
@@ -36,7 +36,7 @@ PREFERENCES = {ECG: (ECG, BEATS, RR), BEATS: (BEATS, RR, ECG),
 EXCERPTS = 8
 EXCERPT_S = 60.0
 # Nearly all beats of one's own are where the waveform is steep, of any
-# other's at best half: `pytest tests/unit/test_two_forms.py -k szdb`.
+# other's at best half: `pytest tests/dataset/test_duplicates.py -k szdb`.
 STEEP_SHARE = 0.75
 BEAT_HALF_S = 0.07
 # An RR series starts with its first beat, wherever that is.
@@ -49,28 +49,7 @@ Found = tuple[Folder, Candidate]
 
 
 def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
-    """
-    Refuse what is there in two forms, or all forms but the preferred.
-
-    Parameters
-    ----------
-    found : sequence of (Folder, Candidate)
-        All recordings of an input.
-    prefer : str, optional
-        ``ecg``, ``beats`` or ``rr``; ``""`` refuses both forms.
-
-    Returns
-    -------
-    list of Candidate
-        The same, in the same order; what is not used has a problem: a
-        warning where another form is taken for it, or where the same file
-        is there by another way too, such as a link or a second input.
-
-    Raises
-    ------
-    InvalidInputError
-        ``settings.prefer`` if it is anything else.
-    """
+    """Refuse what is there in two forms, or all forms but the preferred."""
     if prefer and prefer not in PREFERENCES:
         raise InvalidInputError(
             "settings.prefer", f"AURA_PREFER is {prefer[:60]!r}",
@@ -207,24 +186,7 @@ def _beats(found: Sequence[Found], number: int,
 
 
 def belong(signal: Signal, beats_s: Floats, offsets_s: Floats) -> bool:
-    """
-    Whether beats are those of a waveform.
-
-    Parameters
-    ----------
-    signal : Signal
-        The waveform.
-    beats_s : ndarray, shape (n_beats,)
-        Times of the beats in seconds.
-    offsets_s : ndarray, shape (n_offsets,)
-        By how much the clock of the beats may be behind.
-
-    Returns
-    -------
-    bool
-        True if at one offset most beats of most excerpts are where the
-        signal is steeper than half-way to their neighbours.
-    """
+    """Whether beats are those of a waveform."""
     shares = [share for start in _starts(signal)
               if (share := _steep(signal, start, beats_s, offsets_s))
               is not None]
@@ -267,19 +229,7 @@ def _steep(signal: Signal, start: int, beats_s: Floats,
 
 
 def same_intervals(one_s: Floats, other_s: Floats) -> bool:
-    """
-    Whether two series of beats have the same intervals.
-
-    Parameters
-    ----------
-    one_s, other_s : ndarray
-        Times of beats in seconds, whatever their clocks.
-
-    Returns
-    -------
-    bool
-        True if nearly all intervals that both have at the start agree.
-    """
+    """Whether two series of beats have the same intervals."""
     one, other = (np.diff(times[:INTERVALS_MAX + 1])
                   for times in (one_s, other_s))
     count = min(len(one), len(other))

@@ -19,33 +19,7 @@ RATE_HZ_MIN = 1.0
 
 def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         int, dict[str, dict[str, float]], tuple[Problem, ...]]:
-    """
-    Choose the ECG channel of an open recording.
-
-    Parameters
-    ----------
-    stream : binary file
-        The recording.
-    header : Header
-        Its header.
-    wanted : str, optional
-        The setting ``ecg_channel``.
-
-    Returns
-    -------
-    index : int
-        Position in ``header.signals``.
-    figures : dict
-        Of each channel that might be it, as `aura inspect` shows them.
-    problems : tuple of Problem
-        Warnings on the choice, the chosen signal and all other channels.
-
-    Raises
-    ------
-    AuraError
-        ``ecg.missing``, or where no channel that may be the ECG can be
-        read the fault of the first.
-    """
+    """Choose the ECG channel of an open recording."""
     labels = [signal.label for signal in header.signals]
     named, found = channels.candidates(labels, wanted)
     outcomes = {index: _candidate(stream, header, index) for index in named}

@@ -29,33 +29,21 @@ Finding = tuple[str, Problem]
 
 @dataclass(frozen=True)
 class Candidate:
-    """
-    A file that by its name is a recording, or what stands in its place.
+    """A file that by its name is a recording, or what stands in its place."""
 
-    Parameters
-    ----------
-    path : str
-        Location relative to the `Folder` that was searched, with ``/``;
-        printable, so that only without a `problem` it can be opened.
-    name : str
-        The same relative to the input: the subfolder that was searched.
-    annotations : str or None
-        Path of the annotations that belong to it, relative to the folder.
-    problem : Problem or None
-        Why it cannot be read. An error is an input that is refused; a
-        warning says that nothing is lost, such as a second way to a folder.
-    form : str
-        ``ecg`` for a waveform, ``beats`` for beat times, ``rr`` for
-        intervals.
-    others : tuple of str
-        Paths of further annotations that belong to it and are not used.
-    """
-
+    # Location relative to the `Folder` that was searched, with ``/``;
+    # printable, so that only without a `problem` it can be opened.
     path: str
+    # The same relative to the input: the subfolder that was searched.
     name: str
+    # Path of the annotations that belong to it, relative to the folder.
     annotations: str | None = None
+    # Why it cannot be read. An error is an input that is refused; a warning
+    # says that nothing is lost, such as a second way to a folder.
     problem: Problem | None = None
+    # ``ecg`` for a waveform, ``beats`` for beat times, ``rr`` for intervals.
     form: str = ECG
+    # Paths of further annotations that belong to it and are not used.
     others: tuple[str, ...] = ()
 
     @property
@@ -65,34 +53,7 @@ class Candidate:
 
 
 def find(folder: Folder, subfolder: str = "") -> list[Candidate]:
-    """
-    Find the recordings in a tree.
-
-    Parameters
-    ----------
-    folder : Folder
-        Nothing outside of it is followed.
-    subfolder : str, optional
-        Input inside the folder: where to search, or one single file.
-
-    Returns
-    -------
-    list of Candidate
-        In stable order. Files that are no recordings and hidden entries are
-        passed over, and so are the other modalities of a BIDS session that
-        has a file ``ecg/*_ecg.edf``. Links to files inside the folder are
-        followed. Of two recordings of one form whose names differ in their
-        ending only the second is refused, since both would have the same
-        output; for those of different forms see `aura.dataset.duplicates`.
-
-    A single file is taken for a recording whatever its ending. What is not
-    there, or leads out of the folder, is one candidate with that problem.
-
-    Raises
-    ------
-    InvalidInputError
-        ``path.outside`` if `subfolder` is absolute or climbs with ``..``.
-    """
+    """Find the recordings in a tree."""
     root = folder.path(subfolder) if subfolder else folder.root
     base = "" if root == folder.root else str(root.relative_to(folder.root))
     if root.is_dir() and folder.holds(root):
@@ -299,23 +260,7 @@ class _Search:
 
 def list_files(folder: Folder, endings: tuple[str, ...]) -> tuple[
         list[str], list[Finding]]:
-    """
-    Paths of files in a tree, without hidden ones and linked folders.
-
-    Parameters
-    ----------
-    folder : Folder
-        The tree.
-    endings : tuple of str
-        In lower case; which case a name has is the same.
-
-    Returns
-    -------
-    paths : list of str
-        Relative, sorted.
-    problems : list of (str, Problem)
-        Folders that may not be listed.
-    """
+    """Paths of files in a tree, without hidden ones and linked folders."""
     paths: list[str] = []
     problems: list[Finding] = []
 

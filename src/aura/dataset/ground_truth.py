@@ -35,57 +35,20 @@ Found = tuple[tuple[Event, ...], str | None, Problems]
 
 @dataclass(frozen=True)
 class Frame:
-    """
-    What annotations have to fit into.
+    """What annotations have to fit into."""
 
-    Parameters
-    ----------
-    duration_s : float
-        Length of the recording.
-    start : datetime or None
-        Its start, where it is known.
-    rate_hz : float or None
-        Its sampling rate, where there is a waveform.
-    notes : sequence of Note
-        Annotations inside the recording.
-    ends_early_s : float
-        By how much the recording may be shorter than its annotations say;
-        beats end with the last one, and not with the recorder.
-    """
-
-    duration_s: float
-    start: datetime | None
+    duration_s: float  # Length of the recording
+    start: datetime | None  # Its start, where it is known
+    # Its sampling rate, where there is a waveform.
     rate_hz: float | None = None
-    notes: Sequence[Note] = ()
+    notes: Sequence[Note] = ()  # Annotations inside the recording
+    # By how much the recording may be shorter than its annotations say; beats
+    # end with the last one, and not with the recorder.
     ends_early_s: float = 0.0
 
 
 def gather(folder: Folder, candidate: Candidate, frame: Frame) -> Found:
-    """
-    The seizures of a recording.
-
-    Parameters
-    ----------
-    folder : Folder
-        The folder that the recording lies in.
-    candidate : Candidate
-        Which, and the annotations beside it.
-    frame : Frame
-
-    Returns
-    -------
-    events : tuple of Event
-        Settled seizures.
-    source : str or None
-        Where they come from; None where nobody annotated the recording.
-    problems : tuple of Problem
-        Warnings.
-
-    Raises
-    ------
-    AuraError
-        Where the annotations that count are at fault.
-    """
+    """The seizures of a recording."""
     noted = inside(frame.notes)
     looked = bool(noted.rows) and noted.looked
     within, problems = settle(noted.events(), frame.duration_s)
@@ -136,14 +99,7 @@ def inside(notes: Sequence[Note]) -> Annotations:
 
 
 def content(folder: Folder, path: str) -> bytes:
-    """
-    All of a file of annotations.
-
-    Raises
-    ------
-    AuraError
-        As `aura.folder.Folder.open`, ``annotations.size`` beyond 64 MiB.
-    """
+    """All of a file of annotations."""
     with folder.open(path) as stream:
         read = stream.read(BYTES_MAX + 1)
     if len(read) > BYTES_MAX:

@@ -25,19 +25,7 @@ def says_beats(name: str) -> bool:
 
 
 def recording_stem(path: str) -> str:
-    """
-    The path of a recording without what says its format.
-
-    Parameters
-    ----------
-    path : str
-        With ``/``; of a waveform, of beats, or of a file beside them.
-
-    Returns
-    -------
-    str
-        ``a/r`` for ``a/r.edf``, ``a/r.beats.csv`` and ``a/rr_r.csv``.
-    """
+    """The path of a recording without what says its format."""
     folder, name = posixpath.split(path)
     stem = _without_ending(name)
     if is_csv(name):

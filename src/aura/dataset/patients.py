@@ -32,19 +32,6 @@ def patient_identity(path: str, header_patient: str) -> str:
        unless it is ``X``;
     4. the folder that the file lies in;
     5. the file's name without what says its format.
-
-    Parameters
-    ----------
-    path : str
-        Path of the recording with ``/``, from the name of the folder that
-        was given on.
-    header_patient : str
-        The patient field of the EDF header, or ``""``.
-
-    Returns
-    -------
-    str
-        To be shown to nobody: see `alias`.
     """
     *folders, name = unicodedata.normalize("NFC", path).split("/")
     stem = recording_stem(name)
@@ -62,23 +49,7 @@ def patient_identity(path: str, header_patient: str) -> str:
 
 
 def alias(kind: Literal["p", "r"], text: str, key: str) -> str:
-    """
-    Name of a patient or recording for logs, messages and databases.
-
-    Parameters
-    ----------
-    kind : {"p", "r"}
-        Patient or recording.
-    text : str
-        Its identity or path.
-    key : str
-        The setting ``alias_key``; who does not have it cannot go back.
-
-    Returns
-    -------
-    str
-        The kind, a hyphen and 10 hex digits of HMAC-SHA256.
-    """
+    """Name of a patient or recording for logs, messages and databases."""
     digest = hmac.new(key.encode("utf-8"), f"{kind}-{text}".encode("utf-8"),
                       hashlib.sha256)
     return f"{kind}-{digest.hexdigest()[:10]}"

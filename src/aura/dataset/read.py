@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from aura.dataset import beat_files, ground_truth
 from aura.dataset.ecg_channel import choose
-from aura.dataset.find import Candidate, ECG
+from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Frame
 from aura.dataset.patients import alias, patient_identity
 from aura.ecg import quality
@@ -39,64 +39,23 @@ NO_DATE = datetime(2000, 1, 1)
 
 @dataclass(frozen=True)
 class Refused:
-    """
-    An input that is not a recording that can be used, and why.
+    """An input that is not a recording that can be used, and why."""
 
-    Parameters
-    ----------
-    path : str
-        Location relative to the input folder; printable.
-    problems : tuple of Problem
-        Of level ``error``. Only a second way to a folder that is read
-        anyway has a mere warning (see `aura.dataset.find`).
-    """
-
-    path: str
+    path: str  # Location relative to the input folder; printable
+    # Of level ``error``. Only a second way to a folder that is read anyway has
+    # a mere warning (see `aura.dataset.find`).
     problems: tuple[Problem, ...]
 
 
 def examine(folder: Folder, candidate: Candidate, ecg_channel: str = "",
             alias_key: str = "aura") -> Recording | Refused:
-    """
-    Read all that is to be known of a recording but its signal.
-
-    Parameters
-    ----------
-    folder : Folder
-        The folder that `aura.dataset.find.find` searched.
-    candidate : Candidate
-        What it found.
-    ecg_channel, alias_key : str, optional
-        The settings of these names.
-
-    Returns
-    -------
-    Recording or Refused
-        Never raises for a bad file. Memory is bounded whatever the file.
-    """
+    """Read all that is to be known of a recording but its signal."""
     return _examine(folder, candidate, ecg_channel, alias_key)[0]
 
 
 def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
            alias_key: str = "aura") -> dict[str, Any]:
-    """
-    What `aura inspect` says of one input, fit for JSON.
-
-    Parameters
-    ----------
-    folder, candidate, ecg_channel, alias_key
-        As for `examine`.
-
-    Returns
-    -------
-    dict
-        ``path``, ``status`` (``ok`` or ``refused``), ``channels``,
-        ``chosen``, ``fs_hz``, ``duration_s``, ``annotations`` (``source``,
-        ``count`` and ``seizures``, each with ``onset_s``, ``duration_s``
-        and ``label``), ``quality`` (a dict of figures for each candidate
-        channel) and ``problems`` (each ``rule``, ``level``, ``text``).
-        Where a file is refused, what is not known is None or empty.
-    """
+    """What `aura inspect` says of one input, fit for JSON."""
     outcome, qualities = _examine(folder, candidate, ecg_channel, alias_key)
     known = outcome if isinstance(outcome, Recording) else None
     events = known.events if known else ()
@@ -122,30 +81,7 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
 @contextlib.contextmanager
 def open_signal(folder: Folder, recording: Recording,
                 path: str = "") -> Iterator[EcgSignal | GappedSignal]:
-    """
-    Open the ECG of a recording that `examine` has returned.
-
-    Parameters
-    ----------
-    folder : Folder
-        The folder that the recording lies in.
-    recording : Recording
-        What was found; the header still has to agree with it.
-    path : str, optional
-        Where the file lies in `folder`, if not at ``recording.path``.
-
-    Yields
-    ------
-    EcgSignal or GappedSignal
-        Any number of threads may read from it. Samples are on the
-        recording's clock; in the gaps of a discontinuous one they are NaN.
-
-    Raises
-    ------
-    AuraError
-        As for `aura.folder.Folder.open` and `aura.edf.header.read_header`, and
-        ``recording.changed`` if the file is not the one that was examined.
-    """
+    """Open the ECG of a recording that `examine` has returned."""
     with folder.open(path or recording.path) as stream:
         header = read_header(stream)
         labels = tuple(signal.label for signal in header.signals)
@@ -161,27 +97,7 @@ def open_signal(folder: Folder, recording: Recording,
 
 
 def read_beats(folder: Folder, recording: Recording) -> Beats:
-    """
-    The beats of a recording without a waveform.
-
-    Parameters
-    ----------
-    folder : Folder
-        The folder that the recording lies in.
-    recording : Recording
-        What `examine` has returned, with ``fs_hz`` None.
-
-    Returns
-    -------
-    Beats
-        Intervals over 3 s are unscorable.
-
-    Raises
-    ------
-    AuraError
-        As `aura.dataset.beat_files.read`, and ``recording.changed`` if
-        the file is not the one that was examined.
-    """
+    """The beats of a recording without a waveform."""
     with folder.open(recording.path) as stream:
         size = os.fstat(stream.fileno()).st_size
         if _sha256(stream, size) != recording.sha256:
@@ -246,18 +162,7 @@ def _rate_hz(header: Header) -> float:
 
 def identity_of(folder: Folder, candidate: Candidate,
                 header_patient: str = "") -> str:
-    """
-    Identity of the patient of a recording, to be shown to nobody.
-
-    Parameters
-    ----------
-    folder : Folder
-        The folder that `aura.dataset.find.find` searched.
-    candidate : Candidate
-        What it found.
-    header_patient : str, optional
-        The patient field of the EDF header.
-    """
+    """Identity of the patient of a recording, to be shown to nobody."""
     # The folder's own name counts too, so that a patient is the same whether
     # the collection, one folder of it or a single file was given.
     path = posixpath.join(folder.root.name, candidate.path)

@@ -24,16 +24,7 @@ def events_of(stem: str) -> str:
 
 
 def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
-    """
-    The files of a folder that may annotate a recording, best first.
-
-    Parameters
-    ----------
-    name : str
-        The recording's file name.
-    names : mapping of str to str
-        Names in its folder, by their lower case.
-    """
+    """The files of a folder that may annotate a recording, best first."""
     stem = recording_stem(name)
     for ending in ENDINGS:
         wanted = [stem + ending]
@@ -51,33 +42,7 @@ def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
 def read(path: str, content: bytes, record: str,
          start: datetime | None = None,
          rate_hz: float | None = None) -> Annotations | None:
-    """
-    Read a file of annotations by the format that its name says.
-
-    Parameters
-    ----------
-    path : str
-        Where it lies.
-    content : bytes
-        All of it.
-    record : str
-        Name of the recording, without ending.
-    start : datetime, optional
-        Start of the recording, where it is known.
-    rate_hz : float, optional
-        Sampling rate of the recording, where there is one.
-
-    Returns
-    -------
-    Annotations or None
-        None where a list of many recordings does not name this one.
-
-    Raises
-    ------
-    AuraError
-        ``annotations.*`` as the format's reader, ``annotations.unknown``
-        for a file of no known format.
-    """
+    """Read a file of annotations by the format that its name says."""
     name = posixpath.basename(path).lower()
     if name == szdb.NAME:
         return szdb.read(content, record)

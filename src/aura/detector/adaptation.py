@@ -23,24 +23,13 @@ KEPT_H = 24.0
 
 @dataclass
 class OwnPast:
-    """
-    The highest scores of a person's last day, five minutes at a time.
+    """The highest scores of a person's last day, five minutes at a time."""
 
-    Parameters
-    ----------
-    warm_up_h : float
-        Hours that could be scored, of the last 24, before which nothing
-        is said.
-    per_24h : float
-        How often in 24 h that could be scored the level may have been
-        exceeded.
-    hop_s : float
-        Seconds from one row to the next.
-    """
-
+    # Hours that could be scored, of the last 24, before which nothing is said.
     warm_up_h: float
+    # How often in 24 h that could be scored the level may have been exceeded.
     per_24h: float
-    hop_s: float
+    hop_s: float  # Seconds from one row to the next
     _blocks: deque[tuple[float, int]] = field(default_factory=deque)
     _sorted: list[float] = field(default_factory=list)
     _scorable: int = 0
@@ -55,22 +44,7 @@ class OwnPast:
         return max(round(BLOCK_S / self.hop_s), 1)
 
     def feed(self, held: Floats, known: int) -> float:
-        """
-        Take the next rows, which may not reach beyond their five minutes.
-
-        Parameters
-        ----------
-        held : ndarray, shape (n_rows,)
-            Levels at which each row would raise an alarm
-            (`aura.detector.alarms.trailing_min`); NaN where none would.
-        known : int
-            How many of the rows can be scored.
-
-        Returns
-        -------
-        float
-            The level for these rows, from the five-minute blocks that were
-            over before them; -inf during the warm-up.
+        """Take the next rows, which may not reach beyond their five minutes.
         """
         level = self._level
         self._highest = float(np.fmax.reduce(held, initial=self._highest))
@@ -97,21 +71,7 @@ class OwnPast:
 
 
 def own_levels(smoothed: Floats, held: Floats, past: OwnPast) -> Floats:
-    """
-    The level of each row of a recording.
-
-    Parameters
-    ----------
-    smoothed, held : ndarray, shape (n_rows,)
-        Outputs of `smooth` and `trailing_min` of `aura.detector.alarms`.
-    past : OwnPast
-        Fresh.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        -inf during the warm-up.
-    """
+    """The level of each row of a recording."""
     known = np.isfinite(smoothed)
     levels = np.empty(len(held))
     for at in range(0, len(held), past.block_rows):

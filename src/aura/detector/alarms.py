@@ -12,81 +12,38 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aura.detector.adaptation import OwnPast, own_levels
-from aura.recording import Event, Floats, SEIZURE
+from aura.recording import SEIZURE, Event, Floats
 
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """
-    How probabilities become alarms; part of every model.
+    """How probabilities become alarms; part of every model."""
 
-    Parameters
-    ----------
-    threshold : float
-        Smoothed probability at which an alarm is raised.
-    release : float
-        Share of the threshold below which the alarm ends.
-    smoothing_s : float
-        Length of the causal mean over scorable rows.
-    hold_s : float
-        How long the threshold must be reached before the alarm is raised.
-    merge_s : float
-        Alarms with a shorter pause between them are one.
-    refractory_s : float
-        After the end of an alarm none is raised for this long.
-    max_length_s : float
-        An alarm ends after this long in any case.
-    adapt_after_h : float
-        Scorable hours after which the threshold follows the recording's
-        own past as well (`aura.detector.adaptation`); 0 for never.
-    own_per_24h : float
-        How often in 24 h of its past the recording may have exceeded it.
-    """
-
-    threshold: float
-    release: float = 0.6
-    smoothing_s: float = 5.0
+    threshold: float  # Smoothed probability at which an alarm is raised
+    release: float = 0.6  # Share of the threshold below which the alarm ends
+    smoothing_s: float = 5.0  # Length of the causal mean over scorable rows
+    # How long the threshold must be reached before the alarm is raised.
     hold_s: float = 5.0
-    merge_s: float = 30.0
+    merge_s: float = 30.0  # Alarms with a shorter pause between them are one
+    # After the end of an alarm none is raised for this long.
     refractory_s: float = 300.0
-    max_length_s: float = 300.0
+    max_length_s: float = 300.0  # An alarm ends after this long in any case
+    # Scorable hours after which the threshold follows the recording's own past
+    # as well (`aura.detector.adaptation`); 0 for never.
     adapt_after_h: float = 0.0
+    # How often in 24 h of its past the recording may have exceeded it.
     own_per_24h: float = 6.0
 
 
 def rule_of(alarm: Mapping[str, float],
             adapt_after_h: float = 0.0) -> AlarmRule:
-    """
-    The rule that a model's card holds.
-
-    Parameters
-    ----------
-    alarm : mapping of str to number
-        Fields of `AlarmRule`; those that it does not know are its defaults.
-    adapt_after_h : float, optional
-        The setting of this name; 0 leaves it to the card.
-    """
+    """The rule that a model's card holds."""
     rule = AlarmRule(**{key: float(value) for key, value in alarm.items()})
     return replace(rule, adapt_after_h=adapt_after_h or rule.adapt_after_h)
 
 
 def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """
-    Causal mean of the scorable probabilities.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (n_rows,)
-        NaN where a row cannot be scored.
-    hop_s : float
-        Seconds from one row to the next.
-    rule : AlarmRule
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        NaN where the row itself cannot be scored.
-    """
+    """Causal mean of the scorable probabilities."""
     width = max(round(rule.smoothing_s / hop_s), 1)
     known = np.isfinite(probability)
     # Not a difference of running sums, whose rounding could exceed 1.
@@ -99,26 +56,7 @@ def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
            levels: Floats | None = None) -> list[Event]:
-    """
-    Alarms of one recording.
-
-    Parameters
-    ----------
-    smoothed : ndarray, shape (n_rows,)
-        Output of `smooth`; row i describes the time up to (i + 1) hops.
-    hop_s : float
-        Seconds from one row to the next.
-    rule : AlarmRule
-    levels : ndarray, shape (n_rows,), optional
-        What `levels_of` gives; needed where the rows are not all of the
-        recording.
-
-    Returns
-    -------
-    list of Event
-        In order, apart by at least the refractory time; `confidence` is
-        the highest smoothed probability of the alarm.
-    """
+    """Alarms of one recording."""
     held = trailing_min(smoothed, hop_s, rule)
     if levels is None:
         levels = levels_of(smoothed, held, hop_s, rule)
@@ -148,22 +86,7 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
 
 def levels_of(smoothed: Floats, held: Floats, hop_s: float,
               rule: AlarmRule) -> Floats:
-    """
-    The level at which each row of a recording raises an alarm.
-
-    Parameters
-    ----------
-    smoothed, held : ndarray, shape (n_rows,)
-        Outputs of `smooth` and `trailing_min`.
-    hop_s : float
-        Seconds from one row to the next.
-    rule : AlarmRule
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        The threshold, or what the recording's own past asks for beyond it.
-    """
+    """The level at which each row of a recording raises an alarm."""
     if not rule.adapt_after_h:
         return np.full(len(held), rule.threshold)
     return np.maximum(rule.threshold, own_levels(
@@ -171,23 +94,7 @@ def levels_of(smoothed: Floats, held: Floats, hop_s: float,
 
 
 def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """
-    Lowest smoothed probability of the last `hold_s`.
-
-    Parameters
-    ----------
-    smoothed : ndarray, shape (n_rows,)
-        Output of `smooth`.
-    hop_s : float
-        Seconds from one row to the next.
-    rule : AlarmRule
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        The highest threshold at which an alarm would be raised here; NaN
-        where one of the rows cannot be scored, or is before the start.
-    """
+    """Lowest smoothed probability of the last `hold_s`."""
     hold = max(round(rule.hold_s / hop_s), 1)
     return _trailing(np.minimum, smoothed, hold, np.nan)
 

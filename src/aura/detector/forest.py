@@ -31,35 +31,17 @@ PEAK_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Example:
-    """
-    One annotated recording as the trainer sees it.
+    """One annotated recording as the trainer sees it."""
 
-    Parameters
-    ----------
-    patient : str
-        Alias of the patient.
-    time_s : ndarray, shape (n_rows,)
-        Ends of the rows in seconds.
-    values : ndarray of float32, shape (n_rows, n_features)
-        Columns of `MODEL_FEATURES`.
-    rise, from_peak, heart_rate : ndarray, shape (n_rows,)
-        ``hr_rise``, ``hr_from_peak`` and ``mean_hr`` in bpm.
-    scorable : ndarray of bool, shape (n_rows,)
-    events : tuple of Event
-        Annotated seizures.
-    duration_s, hop_s : float
-        Length of the recording and of a hop in seconds.
-    """
-
-    patient: str
-    time_s: Floats
-    values: np.ndarray
-    rise: Floats
+    patient: str  # Alias of the patient
+    time_s: Floats  # Ends of the rows in seconds
+    values: np.ndarray  # Columns of `MODEL_FEATURES`
+    rise: Floats  # ``hr_rise``, ``hr_from_peak`` and ``mean_hr`` in bpm
     from_peak: Floats
     heart_rate: Floats
     scorable: Bools
-    events: tuple[Event, ...]
-    duration_s: float
+    events: tuple[Event, ...]  # Annotated seizures
+    duration_s: float  # Length of the recording and of a hop in seconds
     hop_s: float
 
     @property
@@ -70,20 +52,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Rows:
-    """
-    Rows to learn from.
-
-    Parameters
-    ----------
-    values : ndarray of float32, shape (n, n_features)
-    seizure : ndarray of bool, shape (n,)
-    weight : ndarray, shape (n,)
-        Each seizure weighs as much as every other, however long it is, and
-        all of them as much as all the rest.
-    """
+    """Rows to learn from."""
 
     values: np.ndarray
     seizure: Bools
+    # Each seizure weighs as much as every other, however long it is, and all
+    # of them as much as all the rest.
     weight: Floats
 
 
@@ -100,14 +74,6 @@ def training_rows(examples: Sequence[Example]) -> Rows:
     rise is within a fifth of its highest; of all other time the rows in
     which the heart rate is at its highest of the last minute. Unscorable
     rows, and those just before and after a seizure, are left out.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-
-    Returns
-    -------
-    Rows
     """
     values, seizure, weight = [], [], []
     for example in examples:
@@ -130,24 +96,7 @@ def training_rows(examples: Sequence[Example]) -> Rows:
 
 def fit(examples: Sequence[Example], seed: int,
         jobs: int = 1) -> RandomForestClassifier:
-    """
-    Fit a forest; the same examples and seed give the same trees.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-        Of at least one seizure, and some time without.
-    seed : int
-    jobs : int
-        Threads; -1 takes all processors. No digit depends on it. Before
-        Python 3.14 scikit-learn's threads clear each other's filters of
-        warnings, and warn of it.
-
-    Returns
-    -------
-    RandomForestClassifier
-        Classes 0 and 1.
-    """
+    """Fit a forest; the same examples and seed give the same trees."""
     rows = training_rows(examples)
     forest = RandomForestClassifier(
         n_estimators=TREES, min_samples_leaf=MIN_LEAF, max_depth=MAX_DEPTH,

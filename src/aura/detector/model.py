@@ -47,39 +47,20 @@ LIBRARIES = ("numpy", "scikit-learn", "skops")
 
 @dataclass(frozen=True)
 class Model:
-    """
-    A trained forest with everything that is needed to use it.
+    """A trained forest with everything that is needed to use it."""
 
-    Parameters
-    ----------
-    forest : RandomForestClassifier
-        Fitted on the classes 0 and 1, 1 being a seizure.
-    schema_id : str
-        Id of the feature schema.
-    features : tuple of str
-        Names of the features, in the order of the columns.
-    units : tuple of str
-        Unit of each feature; ``""`` for a plain number.
-    hop_s : float
-        Seconds from one row to the next.
-    windows_s : tuple of float
-        Lengths of the analysis windows.
-    alarm : mapping of str to number
-        How probabilities become events: threshold and so on.
-    settings : mapping of str to scalar
-        Settings of the training.
-    card : mapping
-        What else the card tells: metrics, data fingerprint; JSON-able.
-    """
-
-    forest: Any
-    schema_id: str
+    forest: Any  # Fitted on the classes 0 and 1, 1 being a seizure
+    schema_id: str  # Id of the feature schema
+    # Names of the features, in the order of the columns.
     features: tuple[str, ...]
-    units: tuple[str, ...]
-    hop_s: float
-    windows_s: tuple[float, ...]
+    units: tuple[str, ...]  # Unit of each feature; ``""`` for a plain number
+    hop_s: float  # Seconds from one row to the next
+    windows_s: tuple[float, ...]  # Lengths of the analysis windows
+    # How probabilities become events: threshold and so on.
     alarm: Mapping[str, Number]
+    # Settings of the training.
     settings: Mapping[str, Scalar] = field(default_factory=dict)
+    # What else the card tells: metrics, data fingerprint; JSON-able.
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -107,27 +88,7 @@ class Model:
 
 def save_model(folder: Path, model: Model, *,
                created: datetime | None = None) -> None:
-    """
-    Write a model; the card comes last, so a reader sees a whole one.
-
-    Parameters
-    ----------
-    folder : Path
-        Is made where it is missing.
-    model : Model
-        What to write.
-    created : datetime, optional
-        Time of the training, with a zone; now by default. Two trainings on
-        the same data differ in nothing else.
-
-    Raises
-    ------
-    InvalidInputError
-        If the forest or the card cannot be stored.
-    ResourceError, PreconditionError
-        If the disk is full or not writable. Where another model stood in
-        the folder, the two files may then not match, which `load` says.
-    """
+    """Write a model; the card comes last, so a reader sees a whole one."""
     _check_new(model)
     content = skops_file.dump(_bare(model.forest))
     # What could not be loaded again is better known now than then.
@@ -155,23 +116,7 @@ def save_model(folder: Path, model: Model, *,
 
 
 def load_model(folder: Path) -> Model:
-    """
-    Read a model, after seeing that it is what its card says.
-
-    Raises
-    ------
-    MissingError
-        ``model.missing``: there is no model, or no card.
-    CorruptDataError
-        ``model.digest``, ``model.card``, ``model.damaged``, ``model.tree``,
-        ``model.id``: it is not what was written.
-    ForbiddenError
-        ``model.untrusted``: it holds something that might run code.
-    PreconditionError
-        ``model.version``: another scikit-learn has made it.
-    ResourceError
-        ``model.size``: it is beyond the limits.
-    """
+    """Read a model, after seeing that it is what its card says."""
     source = Folder(folder)
     card = model_card.read(_read(source, CARD_FILE, model_card.MAX_BYTES))
     content = _read(source, MODEL_FILE, skops_file.MAX_FILE_BYTES)
@@ -200,21 +145,7 @@ def load_model(folder: Path) -> Model:
 
 def check_schema(model: Model, schema_id: str,
                  features: tuple[str, ...]) -> None:
-    """
-    See that a table has the columns that a model was trained on.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    schema_id, features
-        Schema and feature columns of the table, in order.
-
-    Raises
-    ------
-    PreconditionError
-        ``model.schema``, naming what is missing and what is extra.
-    """
+    """See that a table has the columns that a model was trained on."""
     fix = "train again with the present settings, or take those of the model"
     missing = [name for name in model.features if name not in features]
     extra = [name for name in features if name not in model.features]
@@ -242,23 +173,6 @@ def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
     Probability of a seizure in each row.
 
     It equals scikit-learn's own, without its checks and its threads.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    x : ndarray of float32, shape (n_rows, n_features)
-        Features in the order of `Model.features`; NaN where there is none.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_rows,)
-        Probabilities in [0, 1].
-
-    Raises
-    ------
-    InvalidInputError
-        ``features.shape`` or ``features.infinite``.
     """
     if x.ndim != 2 or x.shape[1] != len(model.features):
         raise InvalidInputError(

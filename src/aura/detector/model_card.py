@@ -79,14 +79,7 @@ FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def write(card: Mapping[str, Any]) -> bytes:
-    """
-    Bytes of a card.
-
-    Raises
-    ------
-    InvalidInputError
-        If something in it is not JSON, or not finite, or a field is wrong.
-    """
+    """Bytes of a card."""
     try:
         content = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -100,14 +93,7 @@ def write(card: Mapping[str, Any]) -> bytes:
 
 
 def read(content: bytes) -> dict[str, Any]:
-    """
-    Read and check a card.
-
-    Raises
-    ------
-    CorruptDataError
-        ``model.card``, naming the first field that is missing or wrong.
-    """
+    """Read and check a card."""
     try:
         card = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):

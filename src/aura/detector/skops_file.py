@@ -66,31 +66,7 @@ class Built(dict[str, Any]):
 
 
 def read(content: bytes) -> Built:
-    """
-    Read a skops file without building any object of it.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file, at most `MAX_FILE_BYTES`.
-
-    Returns
-    -------
-    Built
-        Attributes of the outermost object: numbers, strings, arrays, lists,
-        tuples, dicts, and further `Built`. A tree has the keys of its state
-        and ``args``, those of its constructor.
-
-    Raises
-    ------
-    CorruptDataError
-        With rule ``model.damaged``, if this is no such file.
-    ForbiddenError
-        With rule ``model.untrusted``, if it names any other type, or is a
-        pickle.
-    ResourceError
-        With rule ``model.size``, if it would unfold beyond the limits.
-    """
+    """Read a skops file without building any object of it."""
     if content[:1] == b"\x80":
         raise untrusted("a pickle, which may run any code")
     try:

@@ -24,22 +24,11 @@ CAUTION = 0.5
 
 @dataclass(frozen=True)
 class Scored:
-    """
-    One recording with smoothed probabilities that it was not trained on.
+    """One recording with smoothed probabilities that it was not trained on."""
 
-    Parameters
-    ----------
-    smoothed : ndarray, shape (n_rows,)
-        As `aura.detector.alarms.smooth` gives it.
-    events : tuple of Event
-        Annotated seizures.
-    duration_s, hop_s : float
-        Length of the recording and of a hop in seconds.
-    """
-
-    smoothed: Floats
-    events: tuple[Event, ...]
-    duration_s: float
+    smoothed: Floats  # As `aura.detector.alarms.smooth` gives it
+    events: tuple[Event, ...]  # Annotated seizures
+    duration_s: float  # Length of the recording and of a hop in seconds
     hop_s: float
 
 
@@ -53,21 +42,6 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     stay below half the target: it alarms earlier, and a rate met here tends
     to be higher on other people. Where the hours cannot show so low a rate
     there is nothing to go by, and it is the strictest.
-
-    Parameters
-    ----------
-    recordings : sequence of Scored
-        With probabilities out of fold.
-    rule : AlarmRule
-        All but its threshold is kept.
-    target_far : float
-        False alarms per 24 h.
-
-    Returns
-    -------
-    AlarmRule
-        Where no threshold below the highest probability keeps the target,
-        one that these recordings never reach.
     """
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
@@ -102,22 +76,7 @@ def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
 
 
 def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """
-    Highest threshold at which each minute would raise an alarm.
-
-    Parameters
-    ----------
-    smoothed : ndarray, shape (n_rows,)
-        As `alarms.smooth` gives it, 0 or above; NaN where nothing can
-        be said.
-    hop_s : float
-    rule : AlarmRule
-
-    Returns
-    -------
-    ndarray, shape (n_minutes,)
-        Minutes that no threshold above 0 reaches are left out.
-    """
+    """Highest threshold at which each minute would raise an alarm."""
     held = trailing_min(smoothed, hop_s, rule)
     width = max(round(BLOCK_S / hop_s), 1)
     count = -(-len(held) // width)

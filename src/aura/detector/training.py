@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 from aura.detector import forest, threshold, validation
 from aura.detector.alarms import AlarmRule
-from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model
 from aura.ecg import features
 from aura.errors import PreconditionError
@@ -20,37 +20,7 @@ RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 def train(examples: Sequence[Example], *, target_far: float, seed: int,
           fingerprint: str, taken_as_free: int = 0,
           adapt_after_h: float = 0.0) -> Model:
-    """
-    Train a model and validate it patient by patient.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-        Annotated recordings, in a stable order.
-    target_far : float
-        False alarms per 24 h at which the alarm threshold is set.
-    seed : int
-        Everything random follows from it.
-    fingerprint : str
-        Digest of the data, for the card.
-    taken_as_free : int, optional
-        How many of the recordings nobody annotated, for the card.
-    adapt_after_h : float, optional
-        Scorable hours after which a recording's own past may raise the
-        threshold (`aura.detector.adaptation`); 0 for never.
-
-    Returns
-    -------
-    Model
-        Its card holds the validation.
-
-    Raises
-    ------
-    PreconditionError
-        ``train.no_labels``, ``train.hop``, ``train.one_class`` or
-        ``train.few_patients``, with counts, where there is nothing to learn
-        or to validate on.
-    """
+    """Train a model and validate it patient by patient."""
     check_enough(examples)
     rule = replace(RULE, adapt_after_h=adapt_after_h)
     validated = validation.cross_validate(examples, rule, target_far, seed)
@@ -84,14 +54,7 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
 
 
 def check_enough(examples: Sequence[Example]) -> None:
-    """
-    Refuse to train where a model could not be validated.
-
-    Raises
-    ------
-    PreconditionError
-        As `train` says.
-    """
+    """Refuse to train where a model could not be validated."""
     if not examples:
         raise PreconditionError(
             "train.no_labels", "none of the recordings is annotated",

@@ -38,36 +38,15 @@ NODE = np.dtype([
 
 @dataclass(frozen=True)
 class Tree:
-    """
-    One decision tree between two classes, as scikit-learn stores it.
+    """One decision tree between two classes, as scikit-learn stores it."""
 
-    Parameters
-    ----------
-    nodes : structured ndarray, shape (n_nodes,)
-        Children, feature, threshold and so on; node 0 is the root.
-    values : ndarray, shape (n_nodes, 1, 2)
-        Share of each class at each node.
-    depth : int
-        Depth that the file claims.
-    """
-
+    # Children, feature, threshold and so on; node 0 is the root.
     nodes: NDArray[Any]
-    values: Floats
-    depth: int
+    values: Floats  # Share of each class at each node
+    depth: int  # Depth that the file claims
 
     def check(self, feature_count: int) -> None:
-        """
-        See that walking down from the root always ends, inside the arrays.
-
-        Parameters
-        ----------
-        feature_count : int
-            Number of features that a row has.
-
-        Raises
-        ------
-        CorruptDataError
-            With rule ``model.tree``, if it does not.
+        """See that walking down from the root always ends, inside the arrays.
         """
         _check_arrays(self.nodes, self.values)
         inner = self.nodes["left_child"] != LEAF
@@ -96,14 +75,7 @@ def of(forest: Any) -> list[Tree]:
 
 
 def check(trees: list[Tree], feature_count: int) -> None:
-    """
-    Check the trees of a forest, and that there are not too many.
-
-    Raises
-    ------
-    CorruptDataError
-        With rule ``model.tree``, naming the first tree that is broken.
-    """
+    """Check the trees of a forest, and that there are not too many."""
     if not 1 <= len(trees) <= MAX_TREES:
         raise broken(f"{len(trees)} trees are not 1 to {MAX_TREES}")
     if sum(len(tree.nodes) for tree in trees) > MAX_NODES:

@@ -45,23 +45,13 @@ RATIO_RULE = AlarmRule(
 
 @dataclass(frozen=True)
 class Validation:
-    """
-    Outcome of a nested, patient-wise cross-validation.
+    """Outcome of a nested, patient-wise cross-validation."""
 
-    Parameters
-    ----------
-    patients : mapping of str to Score
-        Score of each patient while held out.
-    rule : mapping of str to Score
-        Score of the one-line rule on the same recordings.
-    roc_auc : float
-        Of the rows' probabilities against their labels; NaN where there
-        is one class only. It says little: an alarm is not a row.
-    folds : int
-    """
-
-    patients: Mapping[str, Score]
+    patients: Mapping[str, Score]  # Score of each patient while held out
+    # Score of the one-line rule on the same recordings.
     rule: Mapping[str, Score]
+    # Of the rows' probabilities against their labels; NaN where there is one
+    # class only. It says little: an alarm is not a row.
     roc_auc: float
     folds: int
 
@@ -94,25 +84,7 @@ def folds(examples: Sequence[Example],
     """
     Patients of each fold.
 
-    Parameters
-    ----------
-    examples : sequence of Example
-    alone_below : int
-        Under so many patients with a seizure each is held out alone.
-
-    Returns
-    -------
-    list of tuple of str
-        Patients with a seizure are held out one by one, or, if many, in
-        five folds in which recordings with and without seizures are dealt
-        out evenly. Under that number all other patients are dealt out in
-        turn. A patient whose seizures cannot be scored is one of the
-        others, so that there is something to learn from on every side.
-
-    References
-    ----------
-    .. [1] https://scikit-learn.org/stable/modules/generated/sklearn.
-       model_selection.StratifiedGroupKFold.html
+    Source: https://scikit-learn.org/stable/modules/generated/sklearn
     """
     with_seizure = sorted({e.patient for e in examples if teaches(e)})
     others = sorted({e.patient for e in examples} - set(with_seizure))
@@ -137,23 +109,7 @@ def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
 
 def cross_validate(examples: Sequence[Example], rule: AlarmRule,
                    target_far: float, seed: int) -> Validation:
-    """
-    Score each patient with a model and a threshold made without them.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-        Of at least two patients with a seizure.
-    rule : AlarmRule
-        All but its threshold, which every fold chooses for itself.
-    target_far : float
-        False alarms per 24 h at which thresholds are chosen.
-    seed : int
-
-    Returns
-    -------
-    Validation
-    """
+    """Score each patient with a model and a threshold made without them."""
     patients: dict[str, list[Score]] = {}
     probabilities, labels = [], []
     dealt = folds(examples)
@@ -182,24 +138,7 @@ def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
 
 def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
                 fit: Fit[E] = fit_forest) -> list[Scored]:
-    """
-    Smoothed scores of each recording from what the other patients taught.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-    rule : AlarmRule
-    seed : int
-    fit : callable, optional
-        Learns from examples with a seed, and gives what scores the rows of
-        one; the forest by default.
-
-    Returns
-    -------
-    list of Scored
-        Where only one patient has a seizure nobody can be left out, and
-        the model's own training recordings are scored instead; the
-        threshold is then too high rather than too low for false alarms.
+    """Smoothed scores of each recording from what the other patients taught.
     """
     # Inside a fold five are enough, or the cost would grow as its square.
     dealt = folds(examples, FOLDS + 1)
@@ -227,19 +166,7 @@ def one_line_rule(examples: Sequence[Example]) -> dict[str, Score]:
 
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
-    """
-    The validation as a model card holds it: counts, exact intervals.
-
-    Parameters
-    ----------
-    validation : Validation
-    target_far : float
-
-    Returns
-    -------
-    dict
-        JSON-able; null where a number is not defined.
-    """
+    """The validation as a model card holds it: counts, exact intervals."""
     hours = validation.pooled.events.hours
     return {
         "verdict": validation.verdict,
@@ -271,14 +198,7 @@ def row_probability(model: RandomForestClassifier,
 
 def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
           ) -> Iterator[tuple[list[E], list[E]]]:
-    """
-    Yield what is trained on and what is held out, fold by fold.
-
-    Raises
-    ------
-    PreconditionError
-        As `check_disjoint`.
-    """
+    """Yield what is trained on and what is held out, fold by fold."""
     for fold in dealt:
         train = [e for e in examples if e.patient not in fold]
         test = [e for e in examples if e.patient in fold]
@@ -288,14 +208,7 @@ def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
 
 def check_disjoint(train: Sequence[Example],
                    test: Sequence[Example]) -> None:
-    """
-    Refuse a split that has a patient on both sides.
-
-    Raises
-    ------
-    PreconditionError
-        ``train.leak``, naming the alias.
-    """
+    """Refuse a split that has a patient on both sides."""
     both = {e.patient for e in train} & {e.patient for e in test}
     if both:
         raise PreconditionError(

@@ -39,22 +39,11 @@ BASELINE = (
 
 @dataclass(frozen=True)
 class HeartRate:
-    """
-    Mean heart rate of the last 10 s, on the hops of a recording.
+    """Mean heart rate of the last 10 s, on the hops of a recording."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Ends of the hops in seconds.
-    bpm : ndarray, shape (n,)
-        Beats per minute; NaN where it cannot be trusted.
-    hop_s : float
-        Seconds from one hop to the next.
-    """
-
-    time_s: Floats
-    bpm: Floats
-    hop_s: float
+    time_s: Floats  # Ends of the hops in seconds
+    bpm: Floats  # Beats per minute; NaN where it cannot be trusted
+    hop_s: float  # Seconds from one hop to the next
 
 
 def relative_to_baseline(rate: HeartRate,
@@ -62,25 +51,7 @@ def relative_to_baseline(rate: HeartRate,
     """
     Heart rate against the recording's own past, looking back only.
 
-    Parameters
-    ----------
-    rate : HeartRate
-        Has to begin a multiple of `LONG_STEP_S` after the recording.
-    last : int, optional
-        Compute only so many hops at the end, as a stream needs them;
-        `LONGEST_S` before them say all there is to say.
-
-    Returns
-    -------
-    dict of ndarray, shape (n,) or (last,)
-        The features of `BASELINE`; NaN until 60 s of the baseline have
-        been heard, which is after two minutes. The 30-min percentile takes
-        what there is by then: a seizure in the first half hour counts too.
-
-    References
-    ----------
-    .. [1] Osorio, I. (2014). Int. J. Neural Syst., 24(4), 1450001.
-       https://doi.org/10.1142/S0129065714500014
+    Source: https://doi.org/10.1142/S0129065714500014
     """
     bpm, hop_s = rate.bpm, rate.hop_s
     near, far = _hops(NEAR_S, hop_s), _hops(FAR_S, hop_s)
@@ -108,18 +79,7 @@ def relative_to_baseline(rate: HeartRate,
 
 
 def ratio_to_recent_median(rate: HeartRate) -> Floats:
-    """
-    Heart rate over the median of the last five minutes.
-
-    Parameters
-    ----------
-    rate : HeartRate
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        NaN until a minute has been heard.
-    """
+    """Heart rate over the median of the last five minutes."""
     median, _ = _median_and_mad(
         rate.bpm, _hops(RECENT_S, rate.hop_s),
         _hops(MIN_BASELINE_S, rate.hop_s), len(rate.bpm))

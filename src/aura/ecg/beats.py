@@ -20,9 +20,7 @@ from functools import cache
 
 import numpy as np
 from scipy import signal as sps  # type: ignore[import-untyped]
-from sleepecg import (  # type: ignore[attr-defined]
-    detect_heartbeats,
-)
+from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
 from aura.ecg import qrs
 from aura.ecg.qrs import Indices
@@ -75,24 +73,8 @@ def find_beats(signal: Signal) -> Beats:
 
     Memory is bounded by the piece, not by the signal; cost is linear.
 
-    Parameters
-    ----------
-    signal : Signal
-        One ECG channel. Scale and polarity do not matter.
-
-    Returns
-    -------
-    Beats
-        Times of the R peaks in seconds, to a microsecond, and the
-        unscorable spans. A signal sampled below 50 Hz, or shorter than
-        3 s, has no beats and is unscorable throughout.
-
-    References
-    ----------
-    .. [1] Pan, J. and Tompkins, W. J. (1985). IEEE Trans. Biomed. Eng.,
-       32(3), 230-236. https://doi.org/10.1109/TBME.1985.325532
-    .. [2] Brunner, C. and Hofer, F. (2023). J. Open Source Softw., 8(86),
-       5411. https://doi.org/10.21105/joss.05411
+    Source: https://doi.org/10.1109/TBME.1985.325532,
+    https://doi.org/10.21105/joss.05411
     """
     duration_s = signal.sample_count / signal.fs_hz
     if signal.fs_hz < MIN_RATE_HZ or duration_s < MIN_PIECE_S:
@@ -116,27 +98,7 @@ def on_grid(time_s: Floats) -> Floats:
 
 def hear(piece: Piece, core_s: float, rails: tuple[float, float],
          polarity: float) -> tuple[Floats, PieceQuality, float]:
-    """
-    Beats and quality of one piece, and the polarity to go on with.
-
-    Parameters
-    ----------
-    piece : Piece
-    core_s : float
-        Where the piece's own part begins, on the recording's clock.
-    rails : tuple of float
-        Smallest and largest value that the device can express.
-    polarity : float
-        What the piece before has given; 0 for the first.
-
-    Returns
-    -------
-    ndarray, shape (n_beats,)
-        On the recording's clock.
-    PieceQuality
-    float
-        1 where R waves point up, -1 where down.
-    """
+    """Beats and quality of one piece, and the polarity to go on with."""
     band = _band_pass(piece, BAND_HZ)
     polarity = _polarity(band, polarity)
     found = _detect(piece, polarity)
@@ -153,18 +115,7 @@ def rate_factors(fs_hz: float) -> tuple[int, int]:
 
 
 def piece_of(samples: Floats, fs_hz: float, offset_s: float) -> Piece:
-    """
-    A piece as `hear` wants it.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Missing ones are not finite.
-    fs_hz : float
-        Sampling rate.
-    offset_s : float
-        Time of the first sample on the recording's clock.
-    """
+    """A piece as `hear` wants it."""
     up, down = rate_factors(fs_hz)
     filled = _filled(samples)
     return Piece(offset_s, filled, fs_hz, _resampled(filled, up, down),

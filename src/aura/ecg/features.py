@@ -57,38 +57,17 @@ SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(
 
 @dataclass(frozen=True)
 class FeatureRows:
-    """
-    Features of one recording.
+    """Features of one recording."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n_rows,)
-        End of each row's windows in seconds.
-    values : ndarray of float32, shape (n_rows, n_features)
-        Columns in the order of `SCHEMA`; NaN where missing.
-    scorable : ndarray of bool, shape (n_rows,)
-        Whether the last 10 s hold enough trustworthy intervals to say
-        anything; False is carried to the end and never guessed over.
-    """
-
-    time_s: Floats
-    values: np.ndarray
+    time_s: Floats  # End of each row's windows in seconds
+    values: np.ndarray  # Columns in the order of `SCHEMA`; NaN where missing
+    # Whether the last 10 s hold enough trustworthy intervals to say anything;
+    # False is carried to the end and never guessed over.
     scorable: Bools
 
 
 def row_times(duration_s: float, hop_s: float) -> Floats:
-    """
-    Ends of the hops that fit into a recording.
-
-    Parameters
-    ----------
-    duration_s, hop_s : float
-        Length of the recording and of a hop in seconds.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-    """
+    """Ends of the hops that fit into a recording."""
     # The millionth forgives a duration that is a hair below its last hop.
     count = int(np.floor(duration_s / hop_s + 1e-6))
     return np.arange(1, count + 1, dtype=np.float64) * hop_s
@@ -105,16 +84,7 @@ def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
 
 def can_be_scored(beats: Beats, end_s: Floats,
                   short: hrv.Windows) -> Bools:
-    """
-    Whether the last 10 s before each time hold enough to say anything.
-
-    Parameters
-    ----------
-    beats : Beats
-    end_s : ndarray, shape (n_rows,)
-    short : hrv.Windows
-        Of 10 s, ending there.
-    """
+    """Whether the last 10 s before each time hold enough to say anything."""
     lost_s = covered(
         beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
     return np.asarray(short.full
@@ -123,21 +93,7 @@ def can_be_scored(beats: Beats, end_s: Floats,
 
 
 def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
-    """
-    Compute all features of a recording.
-
-    Parameters
-    ----------
-    beats : Beats
-        The beat series with its unscorable spans.
-    hop_s : float
-        Seconds from one row to the next.
-
-    Returns
-    -------
-    FeatureRows
-        A row for every hop, those included whose windows are not full yet.
-    """
+    """Compute all features of a recording."""
     end_s = row_times(beats.duration_s, hop_s)
     intervals = normal_intervals(beats)
     short = hrv.windows(intervals, end_s, SHORT_S)

@@ -34,22 +34,12 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NormalIntervals:
-    """
-    The normal RR intervals of a recording, in milliseconds.
+    """The normal RR intervals of a recording, in milliseconds."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Time of the beat that ends the interval.
-    nn_ms : ndarray, shape (n,)
-        Length of the interval.
-    follows : ndarray of bool, shape (n,)
-        Whether the interval before it in time is normal too; only then is
-        their difference one of successive intervals.
-    """
-
-    time_s: Floats
-    nn_ms: Floats
+    time_s: Floats  # Time of the beat that ends the interval
+    nn_ms: Floats  # Length of the interval
+    # Whether the interval before it in time is normal too; only then is their
+    # difference one of successive intervals.
     follows: Bools
 
 
@@ -76,20 +66,7 @@ class Windows:
 
 def windows(series: NormalIntervals, end_s: Floats,
             length_s: float) -> Windows:
-    """
-    Causal windows: intervals whose ending beat lies in (end - length, end].
-
-    Parameters
-    ----------
-    series : NormalIntervals
-    end_s : ndarray, shape (n_windows,)
-        Ends of the windows in seconds, increasing.
-    length_s : float
-        Length of every window in seconds.
-
-    Returns
-    -------
-    Windows
+    """Causal windows: intervals whose ending beat lies in (end - length, end].
     """
     return Windows(
         np.searchsorted(series.time_s, end_s - length_s, side="right"),
@@ -101,28 +78,7 @@ def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
     """
     AURA's sixteen time-domain features of each window.
 
-    Parameters
-    ----------
-    series : NormalIntervals
-    where : Windows
-
-    Returns
-    -------
-    dict of ndarray, shape (n_windows,)
-        By AURA's names; NaN where a window is not full, or has fewer than
-        two normal intervals (differences: fewer than one successive pair).
-
-    Notes
-    -----
-    ``sdnn`` has n - 1 degrees of freedom, ``sdsd`` and ``std_hr`` have n,
-    as in AURA. AURA interpolates over rejected intervals; here they and
-    the differences that touch them are left out.
-
-    References
-    ----------
-    .. [1] Task Force of the European Society of Cardiology (1996).
-       Circulation, 93(5), 1043-1065.
-       https://doi.org/10.1161/01.CIR.93.5.1043
+    Source: https://doi.org/10.1161/01.CIR.93.5.1043
     """
     result = _empty(TIME_DOMAIN, len(where.start))
     for rows, part in where.chunks():
@@ -141,27 +97,9 @@ def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
     """
     AURA's seven non-linear features of each window.
 
-    Returns
-    -------
-    dict of ndarray, shape (n_windows,)
-        ``csi, cvi, Modified_csi, sampen, sd1, sd2, ratio_sd2_sd1``; NaN
-        where a window is not full, has fewer than four normal intervals or
-        no successive pairs, or where a ratio has no denominator.
-
-    Notes
-    -----
-    `sampen` is Richman's and Moorman's sample entropy with m = 2 and a
-    tolerance of 0.2 standard deviations (n degrees of freedom), strictly
-    below, over the normal intervals in order.
-
-    References
-    ----------
-    .. [1] Toichi, M. et al. (1997). J. Auton. Nerv. Syst., 62(1-2), 79-84.
-       https://doi.org/10.1016/S0165-1838(96)00112-9
-    .. [2] Jeppesen, J. et al. (2014). Seizure, 24, 1-7.
-       https://doi.org/10.1016/j.seizure.2014.11.004
-    .. [3] Richman, J. S. and Moorman, J. R. (2000). Am. J. Physiol., 278(6),
-       H2039-H2049. https://doi.org/10.1152/ajpheart.2000.278.6.H2039
+    Source: https://doi.org/10.1016/S0165-1838(96)00112-9,
+    https://doi.org/10.1016/j.seizure.2014.11.004,
+    https://doi.org/10.1152/ajpheart.2000.278.6.H2039
     """
     result = _empty(POINCARE, len(where.start))
     for rows, part in where.chunks():
@@ -196,32 +134,7 @@ def spectral(series: NormalIntervals, end_s: Floats,
     is integrated by the trapezoid rule. Power in a band is a quadratic form
     of the segment, so all windows are one matrix product.
 
-    Parameters
-    ----------
-    series : NormalIntervals
-    end_s : ndarray, shape (n_windows,)
-        Ends of the windows in seconds.
-    length_s : float
-        Length of every window, at least 64 s.
-
-    Returns
-    -------
-    dict of ndarray, shape (n_windows,)
-        ``lf, hf, vlf`` in ms², ``lf_hf_ratio``; NaN where the window is not
-        full, or where its segments hold a gap between normal intervals
-        longer than 3 s.
-
-    Notes
-    -----
-    Segments are laid from the start of the window, as Welch's method has
-    it; what is left at its end, 22 s of 150, does not count. A point
-    between two beats follows from both: as long as more than 3 s are left,
-    nothing looks ahead.
-
-    References
-    ----------
-    .. [1] Welch, P. D. (1967). IEEE Trans. Audio Electroacoust., 15(2),
-       70-73. https://doi.org/10.1109/TAU.1967.1161901
+    Source: https://doi.org/10.1109/TAU.1967.1161901
     """
     result = _empty(SPECTRAL, len(end_s))
     if series.time_s.size < 2:

@@ -51,19 +51,10 @@ ALIKE = 0.7
 
 @dataclass(frozen=True)
 class Complex:
-    """
-    What the QRS complexes of a piece have in common.
+    """What the QRS complexes of a piece have in common."""
 
-    Parameters
-    ----------
-    shape : ndarray, shape (2 * half + 1,)
-        Median of the complexes that are most alike, tapered to 0.
-    half : int
-        Samples on either side of the R peak.
-    """
-
-    shape: Floats
-    half: int
+    shape: Floats  # Median of the complexes that are most alike, tapered to 0
+    half: int  # Samples on either side of the R peak
 
     @property
     def height(self) -> float:
@@ -72,23 +63,7 @@ class Complex:
 
 
 def learn(signal: Floats, index: Indices, fs_hz: float) -> Complex | None:
-    """
-    Shape of the complexes around peaks of which some may be noise.
-
-    Parameters
-    ----------
-    signal : ndarray, shape (n_samples,)
-        Band-passed signal.
-    index : ndarray of int, shape (n_peaks,)
-        Where the first pass found R peaks.
-    fs_hz : float
-        Sampling rate.
-
-    Returns
-    -------
-    Complex or None
-        None where there are fewer than eight complexes.
-    """
+    """Shape of the complexes around peaks of which some may be noise."""
     half = round(HALF_S * fs_hz)
     inside = index[(index >= half) & (index < len(signal) - half)]
     if len(inside) < LEAST_BEATS:
@@ -104,23 +79,7 @@ def learn(signal: Floats, index: Indices, fs_hz: float) -> Complex | None:
 
 
 def matched(signal: Floats, index: Indices, known: Complex) -> Floats:
-    """
-    The signal through the filter that the complexes pass best.
-
-    Parameters
-    ----------
-    signal : ndarray, shape (n_samples,)
-        Band-passed signal.
-    index : ndarray of int, shape (n_peaks,)
-        Where complexes may be; what is left of the signal is noise.
-    known : Complex
-
-    Returns
-    -------
-    ndarray, shape (n_samples,)
-        Peaks where the complexes have their middle, of height 1 where one
-        is as usual.
-    """
+    """The signal through the filter that the complexes pass best."""
     within = near(index, known.half, len(signal))
     # Beyond the height of a complex nothing can be saved, and one burst
     # must not colour the noise of a quarter of an hour.
@@ -141,21 +100,7 @@ def matched(signal: Floats, index: Indices, known: Complex) -> Floats:
 
 def without_insertions(signal: Floats, index: Indices,
                        known: Complex) -> Indices:
-    """
-    Leave out peaks that stand between two better ones where one has place.
-
-    Parameters
-    ----------
-    signal : ndarray, shape (n_samples,)
-        Band-passed signal.
-    index : ndarray of int, shape (n_peaks,)
-        Peaks in order.
-    known : Complex
-
-    Returns
-    -------
-    ndarray of int
-        Never two neighbours are left out in one round.
+    """Leave out peaks that stand between two better ones where one has place.
     """
     for _ in range(ROUNDS):
         if len(index) < LEAST_BEATS:

@@ -47,34 +47,7 @@ class PieceQuality:
 def assess(samples: Floats, fs_hz: float, band: Floats, band_hz: float,
            beats_s: Floats, offset_s: float, start_s: float,
            rails: tuple[float, float]) -> PieceQuality:
-    """
-    Judge one piece of signal.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        The signal as read.
-    fs_hz : float
-        Its sampling rate.
-    band : ndarray, shape (n_band,)
-        The same stretch band-passed to the QRS complex.
-    band_hz : float
-        Its sampling rate.
-    beats_s : ndarray, shape (n_beats,)
-        R peaks in seconds from the first sample of the piece.
-    offset_s : float
-        Time of the first sample on the recording's clock.
-    start_s : float
-        Where the piece's own part begins; spans before it are left to the
-        piece before.
-    rails : tuple of float
-        Smallest and largest value that the device can express.
-
-    Returns
-    -------
-    PieceQuality
-        Spans on the recording's clock, in seconds.
-    """
+    """Judge one piece of signal."""
     index = np.round(beats_s * band_hz).astype(np.int64)
     width = round(CELL_S * band_hz)
     cell, count = index // width, -(-len(band) // width)
@@ -96,13 +69,7 @@ def assess(samples: Floats, fs_hz: float, band: Floats, band_hz: float,
 
 def join(pieces: list[PieceQuality], beats_s: Floats,
          duration_s: float) -> Floats:
-    """
-    Unscorable spans of a recording from those of its pieces and its beats.
-
-    Returns
-    -------
-    ndarray, shape (n_spans, 2)
-        Sorted, disjoint (start, end) in seconds.
+    """Unscorable spans of a recording from those of its pieces and its beats.
     """
     parts = [_gaps(beats_s, duration_s)]
     for piece, after in zip(pieces, [*pieces[1:], None], strict=True):

@@ -11,26 +11,7 @@ from aura.recording import Floats
 
 
 def minmax(samples: Floats, factor: int) -> tuple[Floats, Floats]:
-    """
-    Smallest and largest value of each `factor` samples.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        NaN counts as missing.
-    factor : int
-        Samples per stretch, at least 1; the last stretch may be shorter.
-
-    Returns
-    -------
-    low, high : ndarray, shape (ceil(n / factor),)
-        In the samples' unit; NaN where a stretch has no value.
-
-    Raises
-    ------
-    InvalidInputError
-        If the factor is below 1.
-    """
+    """Smallest and largest value of each `factor` samples."""
     if factor < 1:
         raise InvalidInputError(
             "rollup.factor", f"{factor} samples per stretch were asked for",

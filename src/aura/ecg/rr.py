@@ -33,22 +33,11 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class RRSeries:
-    """
-    RR intervals, each named by the beat that ends it.
+    """RR intervals, each named by the beat that ends it."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Time of the beat that ends the interval, in seconds.
-    rr_s : ndarray, shape (n,)
-        Length of the interval in seconds.
-    kind : ndarray of int8, shape (n,)
-        A `Kind` for each interval.
-    """
-
-    time_s: Floats
-    rr_s: Floats
-    kind: NDArray[np.int8]
+    time_s: Floats  # Time of the beat that ends the interval, in seconds
+    rr_s: Floats  # Length of the interval in seconds
+    kind: NDArray[np.int8]  # A `Kind` for each interval
 
     @property
     def normal(self) -> NDArray[np.bool_]:
@@ -67,19 +56,7 @@ def rr_series(beats: Beats) -> RRSeries:
     true step of the heart rate would be rejected for ever. All of it looks
     back only, so that a stream gives the same answer.
 
-    Parameters
-    ----------
-    beats : Beats
-
-    Returns
-    -------
-    RRSeries
-        One interval less than there are beats.
-
-    References
-    ----------
-    .. [1] Malik, M. et al. (1989). Eur. Heart J., 10(12), 1060-1074.
-       https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
+    Source: https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
     """
     time_s = beats.time_s[1:]
     rr_s = np.diff(beats.time_s)

@@ -31,14 +31,7 @@ _MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG",
 
 
 def integer(field: bytes, name: str) -> int:
-    """
-    A whole number.
-
-    Raises
-    ------
-    InvalidInputError
-        ``edf.header.number`` if the field is anything else.
-    """
+    """A whole number."""
     match = _INTEGER.fullmatch(field)
     if match is None:
         raise _not_a_number(field, name, "a whole number")
@@ -46,15 +39,7 @@ def integer(field: bytes, name: str) -> int:
 
 
 def decimal(field: bytes, name: str) -> Fraction:
-    """
-    A decimal number, exactly as it is written.
-
-    Raises
-    ------
-    InvalidInputError
-        ``edf.header.number`` if the field is anything else, such as a
-        number with an exponent.
-    """
+    """A decimal number, exactly as it is written."""
     match = _DECIMAL.fullmatch(field)
     if match is None:
         raise _not_a_number(field, name, "a plain decimal number")
@@ -78,29 +63,7 @@ def text(field: bytes) -> str:
 
 def printable(part: bytes, texts: Sequence[tuple[int, int]],
               offset: int) -> bytes:
-    """
-    Part of a header that holds printable text and nothing else.
-
-    Parameters
-    ----------
-    part : bytes
-        As in the file.
-    texts : sequence of (int, int)
-        Where the fields of free text are in it. What stands for spaces at
-        their end may be NUL, since devices in use write it so.
-    offset : int
-        Where in the file the part begins.
-
-    Returns
-    -------
-    bytes
-        The part, padded with spaces.
-
-    Raises
-    ------
-    InvalidInputError
-        ``edf.header.control`` at the first byte below 32, or 127.
-    """
+    """Part of a header that holds printable text and nothing else."""
     padded = bytearray(part)
     for begin, end in texts:
         padded[begin:end] = part[begin:end].rstrip(b" \0").ljust(end - begin)
@@ -117,25 +80,7 @@ def printable(part: bytes, texts: Sequence[tuple[int, int]],
 
 def start(date_field: bytes, time_field: bytes, recording: bytes,
           plus: bool) -> datetime:
-    """
-    Start of a recording, from up to three fields that have to agree.
-
-    Parameters
-    ----------
-    date_field, time_field : bytes
-        ``dd.mm.yy`` and ``hh.mm.ss``. Years 85 to 99 are 19xx and 00 to 84
-        are 20xx; ``yy`` says that EDF+ has the year elsewhere.
-    recording : bytes
-        The recording field, in EDF+ ``Startdate dd-MMM-yyyy ...``.
-    plus : bool
-        Whether the file is EDF+ or BDF+, so that `recording` counts.
-
-    Raises
-    ------
-    InvalidInputError
-        ``edf.date`` or ``edf.time`` if a field is malformed or no real date,
-        ``edf.startdate`` if EDF+ contradicts the main field.
-    """
+    """Start of a recording, from up to three fields that have to agree."""
     long_date = _startdate(recording) if plus else None
     match = _DATE.fullmatch(date_field)
     if match is None:

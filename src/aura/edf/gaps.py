@@ -51,25 +51,7 @@ class _Part:
 
 
 class GappedSignal:
-    """
-    One channel of an open recording with gaps, on the recording's clock.
-
-    Parameters
-    ----------
-    stream : binary file
-        The recording; it has to stay open.
-    header : Header
-        Its header.
-    timeline : Timeline
-        Its parts.
-    index : int
-        Which of ``header.signals``.
-
-    Raises
-    ------
-    AuraError
-        The channel's own fault, if it has one.
-    """
+    """One channel of an open recording with gaps, on the recording's clock."""
 
     def __init__(self, stream: BinaryIO, header: Header, timeline: Timeline,
                  index: int) -> None:
@@ -90,15 +72,7 @@ class GappedSignal:
             part.place + part.sample_count for part in self._parts)
 
     def read(self, start: int, stop: int) -> Floats:
-        """
-        Samples ``start`` to ``stop`` (exclusive), NaN in gaps.
-
-        Returns
-        -------
-        ndarray, shape (stop - start,)
-            As `aura.edf.signal.EcgSignal.read`; a part begins at the
-            sample nearest to its onset.
-        """
+        """Samples ``start`` to ``stop`` (exclusive), NaN in gaps."""
         if not 0 <= start <= stop <= self.sample_count:
             raise ValueError(f"{start} to {stop} is not inside the "
                              f"{self.sample_count} samples of the signal")
@@ -142,21 +116,7 @@ def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
 
 def joined(parts: Sequence[tuple[float, Beats]],
            duration_s: float) -> Beats:
-    """
-    Beats of a recording from those of its parts.
-
-    Parameters
-    ----------
-    parts : sequence of (float, Beats)
-        When each part starts in seconds, and its beats on its own clock.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    Beats
-        On the recording's clock; all that no part covers is unscorable.
-    """
+    """Beats of a recording from those of its parts."""
     lost = [np.empty((0, 2))]
     at = 0.0
     for onset_s, part in parts:

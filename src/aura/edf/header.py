@@ -49,76 +49,39 @@ _FREE_TEXT = ("label", "transducer", "unit", "prefilter", "reserved")
 
 @dataclass(frozen=True)
 class SignalHeader:
-    """
-    What the header says of one signal.
+    """What the header says of one signal."""
 
-    Parameters
-    ----------
-    label, unit : str
-        As in the file, made printable.
-    physical : tuple of Fraction
-        Physical minimum and maximum, in `unit`, exactly as written.
-    digital : tuple of int
-        Digital minimum and maximum.
-    samples_per_record : int
-        Number of samples in each record.
-    offset : int
-        Bytes from the start of a record to this signal.
-    width : int
-        Bytes of this signal in each record.
-    fault : AuraError or None
-        Why no sample of this signal can be trusted, though the layout of
-        the file is sound.
-    """
-
-    label: str
+    label: str  # As in the file, made printable
     unit: str
+    # Physical minimum and maximum, in `unit`, exactly as written.
     physical: tuple[Fraction, Fraction]
-    digital: tuple[int, int]
-    samples_per_record: int
-    offset: int
-    width: int
+    digital: tuple[int, int]  # Digital minimum and maximum
+    samples_per_record: int  # Number of samples in each record
+    offset: int  # Bytes from the start of a record to this signal
+    width: int  # Bytes of this signal in each record
+    # Why no sample of this signal can be trusted, though the layout of the
+    # file is sound.
     fault: AuraError | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """
-    A header that has passed every check.
+    """A header that has passed every check."""
 
-    Parameters
-    ----------
-    kind : str
-        ``EDF``, ``EDF+C``, ``EDF+D``, ``BDF``, ``BDF+C`` or ``BDF+D``.
-    sample_bytes : int
-        2 in EDF, 3 in BDF.
-    start : datetime
-        Start without a zone, to the second.
-    header_bytes, record_bytes, record_count : int
-        Layout of the file.
-    record_duration_s : Fraction
-        Seconds in one record, exactly as written.
-    signals : tuple of SignalHeader
-        The channels, without those that hold annotations.
-    annotation_signals : tuple of SignalHeader
-        Signals that hold EDF+ annotations.
-    patient : str
-        The patient field, for `aura.dataset.patients` alone.
-    problems : tuple of Problem
-        Warnings.
-    """
-
-    kind: str
-    sample_bytes: int
-    start: datetime
-    header_bytes: int
+    kind: str  # ``EDF``, ``EDF+C``, ``EDF+D``, ``BDF``, ``BDF+C`` or ``BDF+D``
+    sample_bytes: int  # 2 in EDF, 3 in BDF
+    start: datetime  # Start without a zone, to the second
+    header_bytes: int  # Layout of the file
     record_bytes: int
     record_count: int
-    record_duration_s: Fraction
+    record_duration_s: Fraction  # Seconds in one record, exactly as written
+    # The channels, without those that hold annotations.
     signals: tuple[SignalHeader, ...]
+    # Signals that hold EDF+ annotations.
     annotation_signals: tuple[SignalHeader, ...]
+    # The patient field, for `aura.dataset.patients` alone.
     patient: str = field(default="", repr=False)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()  # Warnings
 
     @property
     def duration_s(self) -> Fraction:
@@ -131,30 +94,7 @@ class Header:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """
-    Read and judge the header of an open recording.
-
-    Parameters
-    ----------
-    stream : binary file
-        A regular file, as `aura.folder.Folder.open` hands out.
-
-    Raises
-    ------
-    InvalidInputError
-        If a field is malformed (``edf.header.*``, ``edf.version``,
-        ``edf.kind``, ``edf.date``, ``edf.time``, ``edf.startdate``,
-        ``edf.record_*``, ``edf.no_signals``, ``edf.annotations_missing``).
-    CorruptDataError
-        If the file is shorter or longer than the header says
-        (``edf.header.truncated``, ``edf.truncated``,
-        ``edf.trailing_bytes``, ``edf.record_count``).
-    ResourceError
-        If a record or the number of signals is beyond any real recording
-        (``edf.record_size``, ``edf.signal_count``).
-    UnsupportedError
-        If the number of records is unknown (``edf.record_count_unknown``).
-    """
+    """Read and judge the header of an open recording."""
     descriptor = stream.fileno()
     raw = os.pread(descriptor, _MAIN, 0)
     kind, sample_bytes = _kind(raw)

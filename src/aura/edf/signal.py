@@ -30,18 +30,7 @@ MILLIVOLTS = {
 
 def read_column(stream: BinaryIO, header: Header, signal: SignalHeader,
                 first: int, last: int) -> NDArray[np.uint8]:
-    """
-    Bytes of one signal in records ``first`` to ``last`` (exclusive).
-
-    Returns
-    -------
-    ndarray, shape (last - first, signal.width)
-
-    Raises
-    ------
-    CorruptDataError
-        ``edf.truncated`` if the file has become shorter meanwhile.
-    """
+    """Bytes of one signal in records ``first`` to ``last`` (exclusive)."""
     descriptor, count = stream.fileno(), last - first
     at = header.header_bytes + first * header.record_bytes
     if header.record_bytes <= SKIP_BYTES:
@@ -73,23 +62,7 @@ def _pread(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
 
 
 class EcgSignal:
-    """
-    One channel of an open recording, as `aura.recording.Signal`.
-
-    Parameters
-    ----------
-    stream : binary file
-        The recording; it has to stay open. Any number of threads may read.
-    header : Header
-        Its header.
-    index : int
-        Which of ``header.signals``.
-
-    Raises
-    ------
-    AuraError
-        The channel's own fault, if it has one.
-    """
+    """One channel of an open recording, as `aura.recording.Signal`."""
 
     def __init__(self, stream: BinaryIO, header: Header, index: int) -> None:
         signal = header.signals[index]
@@ -107,20 +80,7 @@ class EcgSignal:
         self.sample_count = header.record_count * signal.samples_per_record
 
     def read(self, start: int, stop: int) -> Floats:
-        """
-        Samples ``start`` to ``stop`` (exclusive), both inside the signal.
-
-        Returns
-        -------
-        ndarray, shape (stop - start,)
-            Millivolts, or the file's own unit where `unit` is ``""``.
-
-        Raises
-        ------
-        ValueError
-            If the stretch does not lie inside the signal.
-        CorruptDataError
-            ``edf.truncated`` if the file has become shorter meanwhile.
+        """Samples ``start`` to ``stop`` (exclusive), both inside the signal.
         """
         samples = self._read(start, stop, np.float64)
         samples *= self._gain

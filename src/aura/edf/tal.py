@@ -38,66 +38,27 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 
 @dataclass(frozen=True)
 class Note:
-    """
-    One annotation.
+    """One annotation."""
 
-    Parameters
-    ----------
-    onset_s : float
-        Seconds after the first sample.
-    duration_s : float
-        Length, 0 where the file gives none.
-    text : str
-        Free text, which may name a person.
-    """
-
-    onset_s: float
-    duration_s: float
-    text: str
+    onset_s: float  # Seconds after the first sample
+    duration_s: float  # Length, 0 where the file gives none
+    text: str  # Free text, which may name a person
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """
-    When an EDF+ recording starts, and what is noted in it.
+    """When an EDF+ recording starts, and what is noted in it."""
 
-    Parameters
-    ----------
-    first_onset_s : float
-        Seconds from the header's start time to the first sample, below 1.
-    notes : tuple of Note
-        All annotations, in the order of the file.
-    parts : tuple of (int, float)
-        First record of each continuous part, and when it starts in seconds
-        after the first sample; one part where there is no gap.
-    """
-
+    # Seconds from the header's start time to the first sample, below 1.
     first_onset_s: float
-    notes: tuple[Note, ...]
+    notes: tuple[Note, ...]  # All annotations, in the order of the file
+    # First record of each continuous part, and when it starts in seconds after
+    # the first sample; one part where there is no gap.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
 
 
 def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
-    """
-    Read all annotations, and when each part of the recording starts.
-
-    Parameters
-    ----------
-    stream : binary file
-        An open recording.
-    header : Header
-        Its header; of a plain EDF file the timeline is empty.
-
-    Raises
-    ------
-    InvalidInputError
-        If a list is malformed (``edf.annotation.*``), or a record starts
-        before the end of the one before it, or in a file that calls itself
-        continuous after it (``edf.record_onset``).
-    ResourceError
-        ``edf.annotation.count`` beyond a million annotations,
-        ``edf.gap_length`` if gaps stretch a recording beyond 31 days.
-    """
+    """Read all annotations, and when each part of the recording starts."""
     if not header.annotation_signals:
         return Timeline(0.0, ())
     clock = _Clock(header)
@@ -122,27 +83,7 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
 
 def parse(block: bytes, record: int = 0) -> list[
         tuple[float, float, list[str]]]:
-    """
-    Parse what one annotation signal holds in one record.
-
-    Parameters
-    ----------
-    block : bytes
-        The lists, padded with zero bytes.
-    record : int
-        Number of the record, for messages.
-
-    Returns
-    -------
-    list of (float, float, list of str)
-        Onset in seconds, duration (0 where not given) and texts.
-
-    Raises
-    ------
-    InvalidInputError
-        ``edf.annotation.onset``, ``edf.annotation.duration``,
-        ``edf.annotation.unterminated`` or ``edf.annotation.text``.
-    """
+    """Parse what one annotation signal holds in one record."""
     alone = _ALONE.fullmatch(block)
     if alone:
         return [(float(alone[1]), 0.0, [""])]

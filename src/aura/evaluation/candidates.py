@@ -9,9 +9,7 @@ each, on the same people, rows and thresholds.
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.ndimage import (  # type: ignore[import-untyped]
-    maximum_filter1d,
-)
+from scipy.ndimage import maximum_filter1d  # type: ignore[import-untyped]
 
 from aura.ecg.rr import Kind
 from aura.recording import Floats
@@ -38,23 +36,7 @@ SETS = (
 
 def columns(intervals: Mapping[str, np.ndarray],
             table: Mapping[str, np.ndarray], hop_s: float) -> np.ndarray:
-    """
-    All candidate columns of a recording.
-
-    Parameters
-    ----------
-    intervals : mapping of str to ndarray, shape (n,)
-        ``time_s``, ``rr_s`` and ``kind`` of the RR intervals (`aura.ecg.rr`).
-    table : mapping of str to ndarray, shape (n_rows,)
-        ``time_s``, ``scorable``, and features by their names.
-    hop_s : float
-        Seconds from one row to the next.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_rows, n_candidates)
-        In the order of `NAMES`; NaN where missing.
-    """
+    """All candidate columns of a recording."""
     bpm = np.where(table["scorable"], table["mean_hr"], np.nan)
     return np.column_stack([
         *rhythm(intervals["time_s"], intervals["rr_s"], intervals["kind"],
@@ -66,26 +48,7 @@ def columns(intervals: Mapping[str, np.ndarray],
 
 def rhythm(time_s: Floats, rr_s: Floats, kind: np.ndarray,
            end_s: Floats) -> tuple[Floats, Floats, Floats]:
-    """
-    What speaks against a seizure: ectopy, lost time, and irregularity.
-
-    Parameters
-    ----------
-    time_s, rr_s, kind : ndarray, shape (n,)
-        RR intervals, each with the beat that ends it and its `Kind`.
-    end_s : ndarray, shape (n_rows,)
-
-    Returns
-    -------
-    ectopic_rate : ndarray, shape (n_rows,)
-        Part of the plausible intervals of the last 60 s that is ectopic;
-        NaN without any.
-    rejected_rate : ndarray, shape (n_rows,)
-        Part of the last 60 s that no plausible interval covers.
-    irregularity : ndarray, shape (n_rows,)
-        Median change from one plausible interval to the next, of the last
-        60, over their median: high in atrial fibrillation. NaN before.
-    """
+    """What speaks against a seizure: ectopy, lost time, and irregularity."""
     plausible = (kind == Kind.NORMAL) | (kind == Kind.ECTOPIC)
     at_s, length_s = time_s[plausible], rr_s[plausible]
     begin = np.searchsorted(at_s, end_s - RHYTHM_S, side="right")
@@ -111,14 +74,7 @@ def rhythm(time_s: Floats, rr_s: Floats, kind: np.ndarray,
 
 
 def recovered(bpm: Floats, hop_s: float) -> Floats:
-    """
-    How far the heart rate is below the highest of the last 5 min, in bpm.
-
-    Parameters
-    ----------
-    bpm : ndarray, shape (n_rows,)
-        Heart rate; NaN where it cannot be trusted.
-    hop_s : float
+    """How far the heart rate is below the highest of the last 5 min, in bpm.
     """
     size = max(round(PEAK_S / hop_s), 1)
     highest = maximum_filter1d(
@@ -129,19 +85,7 @@ def recovered(bpm: Floats, hop_s: float) -> Floats:
 
 
 def frozen_baseline(bpm: Floats, base: Floats, hop_s: float) -> Floats:
-    """
-    The baseline, held while the heart rate is far above it and 3 min after.
-
-    Parameters
-    ----------
-    bpm, base : ndarray, shape (n_rows,)
-        Heart rate, and the baseline that follows it (``hr_base``).
-    hop_s : float
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        Held from 30 bpm over it until 18, or for 5 min, and 3 min more.
+    """The baseline, held while the heart rate is far above it and 3 min after.
     """
     found = base.astype(np.float64)
     at, count = 0, len(base)

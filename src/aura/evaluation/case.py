@@ -14,30 +14,18 @@ class Case(Example):
     One recording of an evaluation.
 
     The fields of `aura.detector.forest.Example`, and:
-
-    Parameters
-    ----------
-    name : str
-        Alias of the recording.
-    sha256 : str
-        Digest of the recording's bytes.
-    ratio : ndarray, shape (n_rows,)
-        Heart rate over its 5-min median (`ratio_to_recent_median`); NaN
-        where nothing can be said.
-    csi_slope : ndarray, shape (n_rows,)
-        See `aura.evaluation.jeppesen`.
-    missing : ndarray of bool, shape (n_rows, n_features)
-        Which features of the schema are missing; no rows where nobody
-        annotated the recording.
-    candidates : ndarray of float32, shape (n_rows, n_candidates)
-        See `aura.evaluation.candidates`; no columns where none are tried.
     """
 
-    name: str
-    sha256: str
+    name: str  # Alias of the recording
+    sha256: str  # Digest of the recording's bytes
+    # Heart rate over its 5-min median (`ratio_to_recent_median`); NaN where
+    # nothing can be said.
     ratio: Floats
-    csi_slope: Floats
+    csi_slope: Floats  # See `aura.evaluation.jeppesen`
+    # Which features of the schema are missing; no rows where nobody annotated
+    # the recording.
     missing: Bools
+    # See `aura.evaluation.candidates`; no columns where none are tried.
     candidates: np.ndarray
 
     @property

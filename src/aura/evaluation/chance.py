@@ -16,22 +16,12 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Chance:
-    """
-    Seizures that the same alarms would hit at random times.
+    """Seizures that the same alarms would hit at random times."""
 
-    Parameters
-    ----------
-    mean : float
-        Expected number of seizures hit.
-    high : float
-        As many or fewer in 95 % of the surrogates.
-    p_value : float
-        Part of the surrogates, the truth counted in, that hit as many as
-        were found.
-    """
-
-    mean: float
-    high: float
+    mean: float  # Expected number of seizures hit
+    high: float  # As many or fewer in 95 % of the surrogates
+    # Part of the surrogates, the truth counted in, that hit as many as were
+    # found.
     p_value: float
 
 
@@ -43,17 +33,7 @@ def by_shifted_alarms(held: Sequence[Held], seed: int,
     How many alarms there are, how long and how far apart, stays as it is;
     only their relation to the seizures goes.
 
-    Parameters
-    ----------
-    held : sequence of Held
-    seed : int
-    surrogates : int, optional
-        How often; 500 by default.
-
-    References
-    ----------
-    .. [1] Andrzejak, R. G. et al. (2003). Phys. Rev. E, 67, 010901.
-       https://doi.org/10.1103/PhysRevE.67.010901
+    Source: https://doi.org/10.1103/PhysRevE.67.010901
     """
     random = np.random.default_rng(seed)
     surrogates = SURROGATES if surrogates is None else surrogates
@@ -86,20 +66,11 @@ def _shifted(held: Held, shift_s: float) -> list[Event]:
 
 @dataclass(frozen=True)
 class Resampled:
-    """
-    The 95 % interval of a figure over resampled patients.
+    """The 95 % interval of a figure over resampled patients."""
 
-    Parameters
-    ----------
-    low, high : float
-        NaN where no resample defines the figure.
-    undefined : int
-        Resamples that do not, such as those without a seizure.
-    """
-
-    low: float
+    low: float  # NaN where no resample defines the figure
     high: float
-    undefined: int
+    undefined: int  # Resamples that do not, such as those without a seizure
 
 
 def by_patients(held: Sequence[Held], seed: int,
@@ -110,18 +81,6 @@ def by_patients(held: Sequence[Held], seed: int,
     Seizures and false alarms of one person are alike, so that intervals
     which take them as independent are too narrow. With a handful of
     patients these are no exact ones either.
-
-    Parameters
-    ----------
-    held : sequence of Held
-    seed : int
-    resamples : int
-        How often.
-
-    Returns
-    -------
-    dict of Resampled
-        ``sensitivity``, ``false_alarms_per_24h`` and ``f1``.
     """
     names = sorted({one.case.patient for one in held})
     counts = np.zeros((len(names), 4))

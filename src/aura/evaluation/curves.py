@@ -21,23 +21,13 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Point:
-    """
-    One threshold of a curve.
-
-    Parameters
-    ----------
-    threshold : float
-    found, seizures : int
-    false_alarms_per_24h : float
-        Of everybody.
-    healthy_per_24h : float
-        Of the people without seizures; NaN where there are none.
-    """
+    """One threshold of a curve."""
 
     threshold: float
     found: int
     seizures: int
-    false_alarms_per_24h: float
+    false_alarms_per_24h: float  # Of everybody
+    # Of the people without seizures; NaN where there are none.
     healthy_per_24h: float
 
 
@@ -47,18 +37,6 @@ def sweep(held: Sequence[Held], healthy: Sequence[str]) -> list[Point]:
 
     It says what the scores are able to, not what a choice among them would
     have given: one threshold is laid over all folds, with hindsight.
-
-    Parameters
-    ----------
-    held : sequence of Held
-        Of any number of rounds.
-    healthy : sequence of str
-        Aliases of the people without seizures.
-
-    Returns
-    -------
-    list of Point
-        From the strictest threshold down to 24 false alarms per 24 h.
     """
     highest = [block_peaks(one.smoothed.astype(np.float64),
                            one.case.hop_s, one.rule) for one in held]
@@ -90,27 +68,16 @@ def _levels(peaks: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Reliability:
-    """
-    How often rows of some probability are seizure.
+    """How often rows of some probability are seizure."""
 
-    Parameters
-    ----------
-    predicted, observed : tuple of float
-        Mean probability, and part of the rows that are annotated as
-        seizure, of each bin that has rows.
-    rows : tuple of int
-        Rows of these bins.
-    brier : float
-        Mean square of probability minus truth; NaN without rows.
-    prevalence : float
-        Part of all rows that are seizure, so the Brier score of knowing
-        nothing is prevalence x (1 - prevalence).
-    """
-
+    # Mean probability, and part of the rows that are annotated as seizure, of
+    # each bin that has rows.
     predicted: tuple[float, ...]
     observed: tuple[float, ...]
-    rows: tuple[int, ...]
-    brier: float
+    rows: tuple[int, ...]  # Rows of these bins
+    brier: float  # Mean square of probability minus truth; NaN without rows
+    # Part of all rows that are seizure, so the Brier score of knowing nothing
+    # is prevalence x (1 - prevalence).
     prevalence: float
 
 

@@ -19,9 +19,7 @@ from sklearn.impute import SimpleImputer  # type: ignore[import-untyped]
 from sklearn.linear_model import (  # type: ignore[import-untyped]
     LogisticRegression,
 )
-from sklearn.pipeline import (  # type: ignore[import-untyped]
-    make_pipeline,
-)
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import (  # type: ignore[import-untyped]
     StandardScaler,
 )
@@ -31,7 +29,7 @@ from aura.detector import validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import training_rows
 from aura.detector.training import RULE
-from aura.detector.validation import Fit, RATIO_RULE, Scorer
+from aura.detector.validation import RATIO_RULE, Fit, Scorer
 from aura.evaluation.candidates import NAMES, SETS
 from aura.evaluation.case import Case
 from aura.evaluation.negatives import hard_negatives
@@ -45,31 +43,18 @@ CSI_RULE = AlarmRule(
 
 @dataclass(frozen=True)
 class Detector:
-    """
-    One row of the table.
+    """One row of the table."""
 
-    Parameters
-    ----------
-    key, name, what : str
-        For programs, for the table, and in a sentence.
-    rule : AlarmRule
-        How scores become alarms; the threshold of a detector that is not
-        `fixed` is chosen from the training people.
-    fit : callable
-        Learns from cases with a seed; gives what scores the rows of one.
-    fixed : bool
-        Whether the threshold is part of the definition.
-    probability : bool
-        Whether scores are meant as probabilities.
-    """
-
-    key: str
+    key: str  # For programs, for the table, and in a sentence
     name: str
     what: str
+    # How scores become alarms; the threshold of a detector that is not `fixed`
+    # is chosen from the training people.
     rule: AlarmRule
+    # Learns from cases with a seed; gives what scores the rows of one.
     fit: Fit[Case]
-    fixed: bool = False
-    probability: bool = True
+    fixed: bool = False  # Whether the threshold is part of the definition
+    probability: bool = True  # Whether scores are meant as probabilities
 
 
 def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
@@ -104,14 +89,7 @@ def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 
 def adaptive(after_h: float) -> Detector:
-    """
-    The forest with thresholds that follow each recording's own past.
-
-    Parameters
-    ----------
-    after_h : float
-        Scorable hours of warm-up.
-    """
+    """The forest with thresholds that follow each recording's own past."""
     return Detector(
         "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
         "The forest, its threshold chosen as before; after "

@@ -29,21 +29,7 @@ Found = Mapping[str, Any]
 
 
 def draw(report: Found, folder: Path) -> list[str]:
-    """
-    Draw all pictures of a report.
-
-    Parameters
-    ----------
-    report : mapping
-        As ``report.json`` holds it.
-    folder : Path
-        Where the PNG files are written.
-
-    Returns
-    -------
-    list of str
-        Their names.
-    """
+    """Draw all pictures of a report."""
     pictures: dict[str, Callable[[Found], Figure]] = {
         "sensitivity.png": _sensitivity, "seizures.png": _seizures,
         "reliability.png": _reliability}

@@ -9,27 +9,13 @@ from aura.evaluation.case import Case
 
 @dataclass(frozen=True)
 class Fold:
-    """
-    Patients to learn from, and patients who are scored.
+    """Patients to learn from, and patients who are scored."""
 
-    Parameters
-    ----------
-    train, test : tuple of str
-        Aliases, sorted; none in both.
-    """
-
-    train: tuple[str, ...]
+    train: tuple[str, ...]  # Aliases, sorted; none in both
     test: tuple[str, ...]
 
     def split(self, cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-        """
-        Recordings of both sides.
-
-        Raises
-        ------
-        PreconditionError
-            ``train.leak`` if a patient is on both.
-        """
+        """Recordings of both sides."""
         train = [case for case in cases if case.patient in self.train]
         test = [case for case in cases if case.patient in self.test]
         check_disjoint(train, test)
@@ -38,13 +24,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Round:
-    """
-    Folds after which everybody who is scored in it has been scored once.
-
-    Parameters
-    ----------
-    folds : tuple of Fold
-    """
+    """Folds after which everybody who is scored in it has been scored once."""
 
     folds: tuple[Fold, ...]
 
@@ -58,16 +38,6 @@ def rounds(cases: Sequence[Case]) -> tuple[Round, ...]:
     thresholds see one half beside the patients who are not held out; then
     all patients with seizures and that half are learnt from, and the other
     half is scored. With less than two such people there is one round.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Of at least two patients with a seizure that can be learnt from.
-
-    Returns
-    -------
-    tuple of Round
-        One or two.
     """
     with_seizure = {case.patient for case in cases if case.seizures}
     healthy = sorted({case.patient for case in cases} - with_seizure)

@@ -23,34 +23,8 @@ def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
     """
     ModCSI100filtered x Slope at the ends of the rows.
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Time of the beat that ends each interval, increasing.
-    rr_s : ndarray, shape (n,)
-        RR intervals in seconds.
-    kind : ndarray of int, shape (n,)
-        An `aura.ecg.rr.Kind` for each. Unscorable intervals are left out, all
-        others stay: freeing them of ectopy is the median's work.
-    end_s : ndarray, shape (n_rows,)
-        Ends of the rows in seconds, increasing.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        L² / T of the Lorenz plot (T = 4 SD1, L = 4 SD2) in milliseconds,
-        times the absolute slope of the intervals over time in ms/s; that of
-        the last beat before the row's end. NaN before a hundred filtered
-        intervals are there.
-
-    References
-    ----------
-    .. [1] Jeppesen, J. et al. (2014). Using Lorenz plot and Cardiac
-       Sympathetic Index of heart rate variability for detecting seizures.
-       EMBC, 4563-4566. https://doi.org/10.1109/EMBC.2014.6944639
-    .. [2] Jeppesen, J. et al. (2019). Seizure detection based on heart rate
-       variability using a wearable electrocardiography device. Epilepsia,
-       60(10), 2105-2113. https://doi.org/10.1111/epi.16343
+    Source: https://doi.org/10.1109/EMBC.2014.6944639,
+    https://doi.org/10.1111/epi.16343
     """
     usable = np.asarray(kind) != Kind.UNSCORABLE
     time_s, rr_ms = time_s[usable], rr_s[usable] * 1000.0

@@ -14,18 +14,7 @@ DIGITS = 6
 
 
 def figures(held: Sequence[Held]) -> dict[str, Any]:
-    """
-    Counts, rates and their exact intervals.
-
-    Parameters
-    ----------
-    held : sequence of Held
-
-    Returns
-    -------
-    dict
-        JSON-able; null where a figure is not defined.
-    """
+    """Counts, rates and their exact intervals."""
     found = pool(one.score for one in held)
     events = found.events
     scorable_h = math.fsum(one.case.scorable_s for one in held) / 3600

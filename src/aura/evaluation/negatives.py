@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.forest import MODEL_FEATURES, Example
 from aura.ecg import features
 from aura.recording import Beats, Floats
 from aura.synthetic.heart import Heart, Surge, beat_times
@@ -28,35 +28,12 @@ NOISE_PER_H, NOISE_S, NOISE_SHARE = 6.0, (5.0, 40.0), (0.2, 1.0)
 
 @cache
 def hard_negatives(hop_s: float, seed: int) -> tuple[Example, ...]:
-    """
-    Twenty-four hours of twelve made-up people without a seizure.
-
-    Parameters
-    ----------
-    hop_s : float
-        Seconds from one row to the next.
-    seed : int
-        Everything random follows from it.
-
-    Returns
-    -------
-    tuple of Example
-    """
+    """Twenty-four hours of twelve made-up people without a seizure."""
     return tuple(made_up(number, hop_s, seed) for number in range(PEOPLE))
 
 
 def made_up(number: int, hop_s: float, seed: int) -> Example:
-    """
-    Two hours of one of these people.
-
-    Parameters
-    ----------
-    number : int
-        Who; every third is recorded with noise.
-    hop_s : float
-        Seconds from one row to the next.
-    seed : int
-    """
+    """Two hours of one of these people."""
     rng = np.random.default_rng([seed, number])
     own_seed = int(rng.integers(2 ** 31))
     heart = Heart(

@@ -17,55 +17,24 @@ from aura.scoring.score import Score, score, score_missed
 
 @dataclass(frozen=True)
 class Held:
-    """
-    A recording that was held out, and what became of it.
-
-    Parameters
-    ----------
-    case : Case
-    fold : int
-        Number of the fold in its round.
-    row_score, smoothed : ndarray of float32, shape (n_rows,)
-        Scores as the detector gave them, and smoothed; NaN where nothing
-        can be said.
-    rule : AlarmRule
-        With the threshold that the fold has chosen.
-    raised : tuple of Event
-        Alarms.
-    score : Score
-        Of a recording that cannot be scored at all, its seizures as missed
-        and no hours.
-    """
+    """A recording that was held out, and what became of it."""
 
     case: Case
-    fold: int
+    fold: int  # Number of the fold in its round
+    # Scores as the detector gave them, and smoothed; NaN where nothing can be
+    # said.
     row_score: np.ndarray
     smoothed: np.ndarray
-    rule: AlarmRule
-    raised: tuple[Event, ...]
+    rule: AlarmRule  # With the threshold that the fold has chosen
+    raised: tuple[Event, ...]  # Alarms
+    # Of a recording that cannot be scored at all, its seizures as missed and
+    # no hours.
     score: Score
 
 
 def held_out(cases: Sequence[Case], dealt: Round, detector: Detector,
              target_far: float, seed: int) -> list[Held]:
-    """
-    Run one detector through one round.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Those of people who are in no fold's test side are not scored.
-    dealt : Round
-    detector : Detector
-    target_far : float
-        False alarms per 24 h at which thresholds are chosen.
-    seed : int
-
-    Returns
-    -------
-    list of Held
-        In the order of folds, then of cases.
-    """
+    """Run one detector through one round."""
     held = []
     for number, fold in enumerate(dealt.folds):
         train, test = fold.split(cases)

@@ -23,21 +23,12 @@ SHUFFLES = 30
 
 @dataclass(frozen=True)
 class SelfTest:
-    """
-    An AUC that should be one half.
+    """An AUC that should be one half."""
 
-    Parameters
-    ----------
-    auc : float
-        Mean over repetitions and held-out patients; NaN where there is
-        nothing to compute it from.
-    standard_error : float
-        Of that mean, over what was averaged.
-    repetitions : int
-    """
-
+    # Mean over repetitions and held-out patients; NaN where there is nothing
+    # to compute it from.
     auc: float
-    standard_error: float
+    standard_error: float  # Of that mean, over what was averaged
     repetitions: int
 
 
@@ -49,15 +40,6 @@ def shuffled_labels(cases: Sequence[Case], seed: int,
     Each recording's seizures are shifted by one random time, around its
     end, so that their number, lengths and distances stay. The AUC is
     taken within each patient while held out.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Only annotated ones with rows count; at least two patients with
-        seizures are needed.
-    seed : int
-    shuffles : int, optional
-        How often; 30 by default.
     """
     random = np.random.default_rng(seed)
     known = [case for case in cases if case.seizures and case.can_be_scored]
@@ -77,15 +59,7 @@ def shuffled_labels(cases: Sequence[Case], seed: int,
 
 
 def missingness_only(cases: Sequence[Case], seed: int) -> SelfTest:
-    """
-    Tell seizures by which features are missing, and by nothing else.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Annotated ones count.
-    seed : int
-    """
+    """Tell seizures by which features are missing, and by nothing else."""
     known = [case for case in cases if len(case.missing) and case.seizures]
     dealt = validation.folds(known)
     values: list[float] = []

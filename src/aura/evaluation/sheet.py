@@ -10,19 +10,7 @@ Found = Mapping[str, Any]
 
 
 def markdown(report: Found) -> str:
-    """
-    Write a report as Markdown.
-
-    Parameters
-    ----------
-    report : mapping
-        As `aura.evaluation.summary.Evaluation` holds it, or read from
-        ``report.json``.
-
-    Returns
-    -------
-    str
-    """
+    """Write a report as Markdown."""
     return "\n".join([
         "# Evaluation", "", *overview(report), "",
         "## At equal false alarms", "",

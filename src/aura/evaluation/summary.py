@@ -37,38 +37,19 @@ Track = Callable[[Sequence[Detector]], Iterable[Detector]]
 
 @dataclass(frozen=True)
 class Run:
-    """
-    One detector on everybody.
-
-    Parameters
-    ----------
-    detector : Detector
-    rounds : tuple of list of Held
-        What was held out, round by round.
-    curve : list of Point
-        Over all rounds together.
-    """
+    """One detector on everybody."""
 
     detector: Detector
-    rounds: tuple[list[Held], ...]
-    curve: list[curves.Point]
+    rounds: tuple[list[Held], ...]  # What was held out, round by round
+    curve: list[curves.Point]  # Over all rounds together
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """
-    Outcome of an evaluation.
+    """Outcome of an evaluation."""
 
-    Parameters
-    ----------
-    report : dict
-        JSON-able.
-    runs : tuple of Run
-        What pictures are drawn of.
-    """
-
-    report: dict[str, Any]
-    runs: tuple[Run, ...]
+    report: dict[str, Any]  # JSON-able
+    runs: tuple[Run, ...]  # What pictures are drawn of
 
     def json(self) -> bytes:
         """The report; equal data and seeds give equal bytes."""
@@ -80,32 +61,7 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
              problems: Mapping[str, int] | None = None,
              detectors: Sequence[Detector] = DETECTORS,
              track: Track = iter) -> Evaluation:
-    """
-    Compare detectors on people whom they have never seen.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        In any order.
-    target_far : float
-        False alarms per 24 h at which thresholds are chosen.
-    seed : int
-        Everything random follows from it.
-    problems : mapping of str to int, optional
-        How many files each rule refused or warned of, for the report.
-    detectors : sequence of Detector, optional
-    track : callable, optional
-        Wraps the detectors, for a progress bar.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    PreconditionError
-        As `aura.detector.training.check_enough`; ``train.leak``.
-    """
+    """Compare detectors on people whom they have never seen."""
     cases = sorted(cases, key=lambda case: (case.patient, case.name))
     training.check_enough(cases)
     dealt = rounds(cases)

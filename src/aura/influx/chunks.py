@@ -27,18 +27,10 @@ GZIP = 31
 
 @dataclass(frozen=True)
 class Chunk:
-    """
-    Some lines of a file.
+    """Some lines of a file."""
 
-    Parameters
-    ----------
-    end : int
-        Where the chunk ends in the file.
-    packed, text : bytes
-        The lines, compressed as they lie in the file, and as they are.
-    """
-
-    end: int
+    end: int  # Where the chunk ends in the file
+    # The lines, compressed as they lie in the file, and as they are.
     packed: bytes
     text: bytes
 
@@ -58,15 +50,7 @@ class Chunk:
 
 
 def write(stream: BinaryIO, texts: Iterable[bytes]) -> None:
-    """
-    Write lines, in chunks.
-
-    Parameters
-    ----------
-    stream : binary file
-    texts : iterable of bytes
-        Pieces of any length, each of whole lines.
-    """
+    """Write lines, in chunks."""
     rest = b""
     for text in texts:
         rest += text
@@ -87,20 +71,7 @@ def write(stream: BinaryIO, texts: Iterable[bytes]) -> None:
 
 
 def read(stream: BinaryIO, start: int = 0) -> Iterator[Chunk]:
-    """
-    Yield the chunks of a file.
-
-    Parameters
-    ----------
-    stream : binary file
-    start : int
-        End of a chunk, to go on behind it.
-
-    Raises
-    ------
-    CorruptDataError
-        If the file is cut off or no gzip file.
-    """
+    """Yield the chunks of a file."""
     stream.seek(start)
     block, end = stream.read(BLOCK), start
     while block:

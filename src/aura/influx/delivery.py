@@ -35,48 +35,21 @@ BACKOFF = Retry(total=None, backoff_factor=0.5, backoff_max=30,
 
 @dataclass(frozen=True)
 class Ledger:
-    """
-    How far a file is delivered to one target.
+    """How far a file is delivered to one target."""
 
-    Parameters
-    ----------
-    digest : str
-        SHA-256 of the file; of another file nothing is known.
-    offset : int
-        Where to go on in the file.
-    acknowledged, rejected : int
-        Points up to there that the server has stored, or refuses for good.
-    named : tuple of str
-        The first refused points: measurement, recording, time and why.
-    done : bool
-        Whether that is all of the file.
-    kept : str
-        Why the store has kept earlier results.
-    """
-
-    digest: str
-    offset: int = 0
+    digest: str  # SHA-256 of the file; of another file nothing is known
+    offset: int = 0  # Where to go on in the file
+    # Points up to there that the server has stored, or refuses for good.
     acknowledged: int = 0
     rejected: int = 0
+    # The first refused points: measurement, recording, time and why.
     named: tuple[str, ...] = ()
-    done: bool = False
-    kept: str = ""
+    done: bool = False  # Whether that is all of the file
+    kept: str = ""  # Why the store has kept earlier results
 
 
 class Delivery:
-    """
-    Sends files to one server.
-
-    Parameters
-    ----------
-    server : Store
-    target : str
-        Its name, under which ledgers know it.
-    patience_s : float
-        How long to wait for a server that is away or busy.
-    sleep, clock : callable, optional
-        Of the system by default.
-    """
+    """Sends files to one server."""
 
     def __init__(self, server: Store, target: str, patience_s: float, *,
                  sleep: Callable[[float], None] = time.sleep,
@@ -89,34 +62,7 @@ class Delivery:
 
     def send(self, folder: Folder, path: str, again: bool = False,
              earlier: Iterable[Earlier] = ()) -> Ledger:
-        """
-        Deliver a file, or what an earlier delivery has left of it.
-
-        Parameters
-        ----------
-        folder : Folder
-        path : str
-            The file; the ledger lies beside it.
-        again : bool
-            Whether to deliver anew what is delivered already: the server
-            may have lost it, which no ledger knows.
-        earlier : iterable of Earlier
-            What the file replaces: deleted before its first point is sent.
-            All of the file is sent after that, if need be by a repeat.
-
-        Returns
-        -------
-        Ledger
-            Of the whole file.
-
-        Raises
-        ------
-        UnavailableError
-            ``influx.away``, if the server stays away; the ledger knows how
-            far it went.
-        PreconditionError
-            If somebody has to mend something first; see `Store.write`.
-        """
+        """Deliver a file, or what an earlier delivery has left of it."""
         known = self.ledger(folder, path)
         if known.done and not again:
             return known

@@ -50,21 +50,7 @@ FIFTEENS, SIXTEENS = np.uint64(0x0f0f0f0f0f0f0f0f), np.uint64(
 
 
 def float_cells(values: NDArray[np.floating]) -> tuple[Words, ...]:
-    """
-    Text of floats, from which the same floats are read back.
-
-    Parameters
-    ----------
-    values : ndarray of float64 or float32, shape (n,)
-        Finite values. A float32 is written as short as its own precision
-        allows: 0.1, not 0.10000000149011612.
-
-    Returns
-    -------
-    tuple of ndarray of uint64, shape (n,)
-        The words of the cells, four or three: ASCII, the first character in
-        the lowest byte, with NUL where there is no character.
-    """
+    """Text of floats, from which the same floats are read back."""
     single = values.dtype == np.float32
     exact = values.astype(np.float64)
     size = np.abs(exact)
@@ -93,22 +79,7 @@ def float_cells(values: NDArray[np.floating]) -> tuple[Words, ...]:
 
 
 def integer_cells(values: Integers, end: str = "") -> tuple[Words, ...]:
-    """
-    Text of integers.
-
-    Parameters
-    ----------
-    values : ndarray of int64, shape (n,)
-        Any integers.
-    end : str, optional
-        One ASCII character to put behind each.
-
-    Returns
-    -------
-    tuple of ndarray of uint64, shape (n,)
-        Three words, as of `float_cells`; the first three characters of each
-        cell are left free.
-    """
+    """Text of integers."""
     negative = values < 0
     # In two's complement this is right for the smallest integer as well.
     size = np.abs(values).view(np.uint64)
@@ -263,16 +234,7 @@ def _last_digits() -> tuple[Words, ...]:
 
 @cache
 def _patterns(digits: int) -> tuple[Words, ...]:
-    """
-    What stands in cells besides digits, for each power of ten.
-
-    Returns
-    -------
-    tuple of ndarray of uint64, shape (601,)
-        The first word; for each word of digits a mask of those before the
-        point, and the point with the digits that are never left out; the
-        last word.
-    """
+    """What stands in cells besides digits, for each power of ten."""
     rows = []
     for power in POWERS:
         whole, prefix, exponent = 1, "", f"e{power:+03d}"

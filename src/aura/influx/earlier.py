@@ -18,37 +18,16 @@ SECOND_NS = 10 ** 9
 
 @dataclass(frozen=True)
 class Earlier:
-    """
-    Points to be deleted.
+    """Points to be deleted."""
 
-    Parameters
-    ----------
-    predicate : str
-        Which, as InfluxDB's delete API wants it.
-    start, stop : str
-        The first and the last time, RFC 3339.
-    """
-
-    predicate: str
-    start: str
+    predicate: str  # Which, as InfluxDB's delete API wants it
+    start: str  # The first and the last time, RFC 3339
     stop: str
 
 
 def results(patient: str, recording: str, model_id: str, start_ns: int,
             end_ns: int) -> tuple[Earlier, ...]:
-    """
-    Results of one recording: of this model, and those of no model.
-
-    Parameters
-    ----------
-    patient, recording : str
-        Aliases.
-    model_id : str
-        Of the model that has predicted.
-    start_ns, end_ns : int
-        The recording's begin and end; another recording of the same name,
-        of another day, keeps what it has.
-    """
+    """Results of one recording: of this model, and those of no model."""
     model = model_id[:schema.MODEL_DIGITS]
     chosen: list[dict[str, str]] = [
         {"_measurement": schema.EVENT.name, "layer": schema.ORIGINAL},

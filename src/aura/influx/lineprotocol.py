@@ -20,9 +20,9 @@ from aura.errors import InvalidInputError
 from aura.influx.digits import (
     DOUBLE_WORDS,
     INTEGER_WORDS,
-    Integers,
     SINGLE_WORDS,
     WORD,
+    Integers,
     Words,
     float_cells,
     integer_cells,
@@ -52,34 +52,7 @@ Fields = Mapping[str, Column]
 
 def encode(measurement: str, tags: Mapping[str, str], time_ns: Integers,
            fields: Fields) -> bytes:
-    """
-    Write rows of one series as line protocol.
-
-    Parameters
-    ----------
-    measurement : str
-        Name of the measurement.
-    tags : mapping of str to str
-        Tags of the series. Those with an empty value are left out, the
-        others are sorted by name.
-    time_ns : ndarray of int64, shape (n,)
-        Nanoseconds since 1970, which may be negative.
-    fields : mapping of str to ndarray, shape (n,)
-        Columns of floats, integers, bools or strings. NaN, infinity and
-        None are left out; a row with nothing left is no line.
-
-    Returns
-    -------
-    bytes
-        UTF-8, each line with its newline; empty where no row is left.
-
-    Raises
-    ------
-    InvalidInputError
-        ``line.name``: a name is empty, starts with ``#`` or ``_``, or is
-        ``time``. ``line.time``: a time is no int64 or beyond the years 1677
-        to 2262. ``line.field``: a column is of another length or type.
-    """
+    """Write rows of one series as line protocol."""
     return b"".join(encode_pieces(measurement, tags, time_ns, fields))
 
 

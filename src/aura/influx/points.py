@@ -17,9 +17,9 @@ from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError
 from aura.influx import schema
 from aura.influx.lineprotocol import (
-    Column,
     FIRST_NS,
     LAST_NS,
+    Column,
     encode,
     encode_pieces,
 )
@@ -37,23 +37,12 @@ AROUND_S = 60.0
 
 @dataclass(frozen=True)
 class Series:
-    """
-    Names and clock of the points of one recording.
+    """Names and clock of the points of one recording."""
 
-    Parameters
-    ----------
-    patient, recording : str
-        Aliases, never names.
-    start_ns : int
-        Start of the recording in nanoseconds since 1970, UTC.
-    model_id : str, optional
-        Of the model that predicted.
-    """
-
-    patient: str
+    patient: str  # Aliases, never names
     recording: str
-    start_ns: int
-    model_id: str = ""
+    start_ns: int  # Start of the recording in nanoseconds since 1970, UTC
+    model_id: str = ""  # Of the model that predicted
 
     def time_ns(self, seconds: Floats) -> NDArray[np.int64]:
         """Times on the recording's clock as nanoseconds since 1970."""
@@ -61,14 +50,7 @@ class Series:
         return np.asarray(self.start_ns + after)
 
     def check(self, duration_s: float) -> None:
-        """
-        Ask whether a store can hold the times of a recording.
-
-        Raises
-        ------
-        InvalidInputError
-            ``line.time``, if it is not within the years 1677 to 2262.
-        """
+        """Ask whether a store can hold the times of a recording."""
         if not (FIRST_NS <= self.start_ns
                 and self.start_ns + duration_s * SECOND_NS < LAST_NS):
             raise InvalidInputError(
@@ -97,17 +79,7 @@ class Series:
 
 
 def start_ns(start: datetime, zone: ZoneInfo) -> int:
-    """
-    Nanoseconds since 1970 of a start that has no zone.
-
-    Parameters
-    ----------
-    start : datetime
-        As the recording's header has it. A time that a clock shows twice
-        is taken for the first, one that it skips for the one after.
-    zone : ZoneInfo
-        Where the clock hung.
-    """
+    """Nanoseconds since 1970 of a start that has no zone."""
     moment = start.replace(tzinfo=zone).astimezone(UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86400 + since.seconds) * SECOND_NS
@@ -135,22 +107,7 @@ def recording(series: Series, known: Recording, *, beats: int,
 
 
 def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
-    """
-    Smallest and largest value of each stretch, for each zoom level.
-
-    Parameters
-    ----------
-    series : Series
-    signal : Signal
-    channel : str
-        Label of the channel.
-
-    Yields
-    ------
-    bytes
-        Line protocol. A stretch holds a whole number of samples, so that
-        its length is the level's to half a sample.
-    """
+    """Smallest and largest value of each stretch, for each zoom level."""
     factors = {name: max(round(seconds * signal.fs_hz), 1)
                for name, seconds in schema.RESOLUTIONS.items()}
     rest: dict[str, tuple[int, Floats]] = {
@@ -171,18 +128,7 @@ def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
 
 def raw(series: Series, signal: Signal, channel: str,
         spans: Floats) -> Iterator[bytes]:
-    """
-    Every sample of some stretches.
-
-    Parameters
-    ----------
-    series : Series
-    signal : Signal
-    channel : str
-        Label of the channel.
-    spans : ndarray, shape (n, 2)
-        Start and end in seconds, sorted and disjoint.
-    """
+    """Every sample of some stretches."""
     ends = np.clip(np.rint(spans * signal.fs_hz), 0, signal.sample_count)
     for start, stop in ends.astype(np.int64).tolist():
         for first, samples in _read(signal, start, stop):
@@ -254,20 +200,7 @@ def probability(series: Series, time_s: Floats, smoothed: Floats,
 
 def events(series: Series, layer: str, listed: Sequence[Event],
            right: Bools | None = None) -> bytes:
-    """
-    Events of one layer, at their onset.
-
-    Parameters
-    ----------
-    series : Series
-    layer : str
-        ``original`` or ``predicted``.
-    listed : sequence of Event
-        In order of time.
-    right : ndarray of bool, optional
-        Of predicted events, whether they belong to a true detection; not
-        known where nobody annotated.
-    """
+    """Events of one layer, at their onset."""
     spans = np.array([(event.onset_s, event.end_s) for event in listed],
                      dtype=np.float64).reshape(-1, 2)
     # All are written as floats: a store refuses a field of two types.

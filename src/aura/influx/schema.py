@@ -33,24 +33,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Measurement:
-    """
-    One measurement.
+    """One measurement."""
 
-    Parameters
-    ----------
-    name : str
-        As the store knows it.
-    text : str
-        What one point is.
-    tags : tuple of str
-        Besides `COMMON_TAGS`.
-    fields : mapping of str to Field
-        In the order in which they are written; a missing value is no field.
-    """
-
-    name: str
-    text: str
-    tags: tuple[str, ...]
+    name: str  # As the store knows it
+    text: str  # What one point is
+    tags: tuple[str, ...]  # Besides `COMMON_TAGS`
+    # In the order in which they are written; a missing value is no field.
     fields: Mapping[str, Field]
 
 

@@ -42,35 +42,18 @@ _RULES: Any = BucketRetentionRules
 
 @dataclass(frozen=True)
 class Answer:
-    """
-    What became of a request.
+    """What became of a request."""
 
-    Parameters
-    ----------
-    what : {"done", "again", "split", "bad"}
-        All is stored; worth another attempt later; too large; at least one
-        line is refused and others may be stored.
-    text : str
-        Why, in a few words.
-    wait_s : float or None
-        How long the server wants to be left alone, if it says so.
-    """
-
+    # All is stored; worth another attempt later; too large; at least one line
+    # is refused and others may be stored.
     what: What
-    text: str = ""
+    text: str = ""  # Why, in a few words
+    # How long the server wants to be left alone, if it says so.
     wait_s: float | None = None
 
 
 class Store:
-    """
-    A bucket that can be written to.
-
-    Parameters
-    ----------
-    target : Target
-    timeout_s : float, optional
-        For connecting, and for each wait for the answer.
-    """
+    """A bucket that can be written to."""
 
     def __init__(self, target: Target,
                  timeout_s: float = TIMEOUT_S) -> None:
@@ -88,14 +71,7 @@ class Store:
         self._client.close()
 
     def write(self, packed: bytes) -> Answer:
-        """
-        Send lines, compressed.
-
-        Raises
-        ------
-        PreconditionError
-            If no other attempt can succeed before somebody mends something.
-        """
+        """Send lines, compressed."""
         answer = self._post(packed)
         if isinstance(answer, Answer):
             return answer
@@ -107,20 +83,7 @@ class Store:
         return made or self.write(packed)
 
     def delete(self, earlier: Earlier) -> Answer:
-        """
-        Delete points.
-
-        Returns
-        -------
-        Answer
-            Bad where the store knows no such request; it may be one that
-            only takes points.
-
-        Raises
-        ------
-        PreconditionError
-            If no other attempt can succeed before somebody mends something.
-        """
+        """Delete points."""
         answer = self._asked(lambda: self._deleting.post_delete_with_http_info(
             {"start": earlier.start, "stop": earlier.stop,
              "predicate": earlier.predicate}, org=self._target.org,

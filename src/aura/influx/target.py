@@ -14,23 +14,14 @@ _TOKEN = re.compile(r"[\x21-\x7e]*")
 
 @dataclass(frozen=True)
 class Target:
-    """
-    A bucket of an InfluxDB server.
+    """A bucket of an InfluxDB server."""
 
-    Parameters
-    ----------
-    url, org, bucket : str
-        Server, organisation and bucket.
-    token : str
-        Never shown; empty for a store that asks for none.
-    ca_file : str
-        Certificates to trust instead of the system's, or empty.
-    """
-
-    url: str
+    url: str  # Server, organisation and bucket
     org: str
     bucket: str
+    # Never shown; empty for a store that asks for none.
     token: str = field(default="", repr=False)
+    # Certificates to trust instead of the system's, or empty.
     ca_file: str = ""
 
     @property
@@ -40,17 +31,7 @@ class Target:
 
     @classmethod
     def of(cls, settings: Settings) -> "Target | None":
-        """
-        The target that the settings name, or None where they name none.
-
-        Raises
-        ------
-        InvalidInputError
-            If the URL is none, holds credentials, or organisation or bucket
-            are missing; if the token cannot stand in a header.
-        PreconditionError
-            If the token's file cannot be read.
-        """
+        """The target that the settings name, or None where they name none."""
         if not settings.influx_url:
             return None
         _check_url(settings.influx_url)

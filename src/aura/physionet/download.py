@@ -42,25 +42,7 @@ Progress = Callable[[int], object]
 
 
 class Source:
-    """
-    A folder on a web server with the checksums of its files.
-
-    Parameters
-    ----------
-    url : str
-        ``http://`` or ``https://``, ending with ``/``.
-    folder : Folder
-        Where files and parts of files are kept.
-    progress : callable, optional
-        Is told the number of bytes of each block that arrives.
-    wait_s : float
-        Before a second try; doubled for each further one.
-
-    Raises
-    ------
-    InvalidInputError
-        ``fetch.url`` for any other kind of address.
-    """
+    """A folder on a web server with the checksums of its files."""
 
     def __init__(self, url: str, folder: Folder,
                  progress: Progress = lambda count: None,
@@ -74,17 +56,7 @@ class Source:
         self._sums: dict[str, str] = {}
 
     def sums(self) -> dict[str, str]:
-        """
-        SHA-256 of each file by name, asked for once.
-
-        Raises
-        ------
-        CorruptDataError
-            ``fetch.sums`` where the answer is no list of checksums, such
-            as the page of a proxy or of a log-in.
-        AuraError
-            As for `fetch`.
-        """
+        """SHA-256 of each file by name, asked for once."""
         if not self._sums:
             text = self._tried(SUMS, lambda: self._text(SUMS))
             rows = [_SUM.fullmatch(line) for line in text.splitlines()]
@@ -101,23 +73,6 @@ class Source:
     def fetch(self, name: str) -> bytes:
         """
         A file's content, whole and verified; downloaded where it is missing.
-
-        Parameters
-        ----------
-        name : str
-            One of those with a checksum.
-
-        Raises
-        ------
-        MissingError
-            ``fetch.missing``: there is no such file, or no checksum of it.
-        CorruptDataError
-            ``fetch.checksum``: it is not what its checksum says, even when
-            downloaded from its beginning.
-        UnavailableError
-            ``fetch.unreachable``, ``fetch.http``: no answer, or not all.
-        ResourceError
-            ``disk.full``, ``fetch.size``.
         """
         if name not in self.sums():
             raise MissingError(

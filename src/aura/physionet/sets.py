@@ -20,37 +20,19 @@ LICENCE = (
 
 @dataclass(frozen=True)
 class OpenSet:
-    """
-    One set.
+    """One set."""
 
-    Parameters
-    ----------
-    name, version : str
-        As in its URL.
-    title, citation : str
-        What it is, and what who uses it has to cite.
-    signals : bool
-        Whether it has waveforms; else it is beats only.
-    annotator : str
-        Ending of the files with its beats.
-    beats : str
-        Who found the beats.
-    patients : mapping of str to str
-        Folder (or code) of the patient for each record that shares one, or
-        has a name of its own.
-    seizures : str
-        Name of the file with all seizures, if there is one.
-    """
-
-    name: str
+    name: str  # As in its URL
     version: str
-    title: str
+    title: str  # What it is, and what who uses it has to cite
     citation: str
-    signals: bool
-    annotator: str
-    beats: str
+    signals: bool  # Whether it has waveforms; else it is beats only
+    annotator: str  # Ending of the files with its beats
+    beats: str  # Who found the beats
+    # Folder (or code) of the patient for each record that shares one, or has a
+    # name of its own.
     patients: Mapping[str, str] = field(default_factory=dict)
-    seizures: str = ""
+    seizures: str = ""  # Name of the file with all seizures, if there is one
 
     def url(self, base: str = BASE_URL) -> str:
         """Where its files are."""

@@ -41,31 +41,16 @@ _OFFSETS = {80: 128, 160: 32768}
 
 @dataclass(frozen=True)
 class SignalLine:
-    """
-    What the header says of one signal.
+    """What the header says of one signal."""
 
-    Parameters
-    ----------
-    label : str
-        Lead.
-    gain : float
-        Counts per unit.
-    unit : str
-    baseline, zero : int
-        Counts at 0 units, and in the middle of the converter's range.
-    bits : int
-        Resolution of the converter.
-    checksum : int or None
-        Sum of all samples, 16 bits, where given.
-    """
-
-    label: str
-    gain: float
+    label: str  # Lead
+    gain: float  # Counts per unit
     unit: str
+    # Counts at 0 units, and in the middle of the converter's range.
     baseline: int
     zero: int
-    bits: int
-    checksum: int | None
+    bits: int  # Resolution of the converter
+    checksum: int | None  # Sum of all samples, 16 bits, where given
 
 
 @dataclass(frozen=True)
@@ -83,24 +68,7 @@ class RecordHeader:
 
 
 def read_header(content: bytes, record: str) -> RecordHeader:
-    """
-    Read a ``.hea`` file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    record : str
-        Name of the record, for errors.
-
-    Raises
-    ------
-    InvalidInputError
-        ``wfdb.header`` with the line that is not as it should be.
-    UnsupportedError
-        ``wfdb.format``: another packing, several files, or several samples
-        of one signal at a time.
-    """
+    """Read a ``.hea`` file."""
     lines = [line.strip() for line in content.decode(
         "utf-8", "replace").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -139,24 +107,7 @@ def _signal(row: re.Match[str], packing: int) -> SignalLine:
 
 
 def read_samples(content: bytes, header: RecordHeader) -> NDArray[np.int32]:
-    """
-    Samples of all signals as the counts that the file holds.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole signal file.
-    header : RecordHeader
-
-    Returns
-    -------
-    ndarray of int32, shape (n_samples, n_signals)
-
-    Raises
-    ------
-    CorruptDataError
-        ``wfdb.length``, ``wfdb.sum``: it is not what its header says.
-    """
+    """Samples of all signals as the counts that the file holds."""
     flat = (_unpacked_212(content) if header.packing == 212
             else np.frombuffer(content[:len(content) // _size(header)
                                        * _size(header)],

@@ -31,7 +31,7 @@ from aura.errors import (
 )
 from aura.folder import Folder
 from aura.physionet.download import SUMS, Source
-from aura.physionet.sets import BASE_URL, LICENCE, OpenSet, PHYSIONET
+from aura.physionet.sets import BASE_URL, LICENCE, PHYSIONET, OpenSet
 from aura.physionet.wfdb_signal import (
     RecordHeader,
     SignalLine,
@@ -68,72 +68,28 @@ Cite:
 
 @dataclass(frozen=True)
 class Fetched:
-    """
-    What became of one record.
-
-    Parameters
-    ----------
-    record : str
-    path : str
-        Of the recording, in the tree.
-    new : bool
-        Whether it was fetched now; else it was there.
-    """
+    """What became of one record."""
 
     record: str
-    path: str
-    new: bool
+    path: str  # Of the recording, in the tree
+    new: bool  # Whether it was fetched now; else it was there
 
 
 @dataclass(frozen=True)
 class FetchedTree:
-    """
-    A set and where it goes.
-
-    Parameters
-    ----------
-    wanted : OpenSet
-    out : Folder
-        The tree; ``.fetch`` in it keeps what has been downloaded until all
-        is done.
-    source : Source
-        Where files come from.
-    beats : bool
-        Write annotated beats in place of the waveforms.
-    """
+    """A set and where it goes."""
 
     wanted: OpenSet
+    # The tree; ``.fetch`` in it keeps what has been downloaded until all is
+    # done.
     out: Folder
-    source: Source
-    beats: bool
+    source: Source  # Where files come from
+    beats: bool  # Write annotated beats in place of the waveforms
 
     def fetch(self, records: Sequence[str] = (),
               announce: Callable[[str], object] = lambda record: None
               ) -> Iterator[Fetched]:
-        """
-        Fetch and convert record after record.
-
-        Parameters
-        ----------
-        records : sequence of str
-            Only these; all by default.
-        announce : callable, optional
-            Is told the name of each record before it is fetched.
-
-        Yields
-        ------
-        Fetched
-
-        Raises
-        ------
-        InvalidInputError
-            ``fetch.record``: one of them is not in the set.
-        CorruptDataError
-            ``fetch.records``: the set's list of records is none.
-        AuraError
-            As for `Source.fetch` and the readers of the set's formats. What
-            was yielded before is complete, what was downloaded is kept.
-        """
+        """Fetch and convert record after record."""
         known = self._known()
         strange = sorted(set(records) - set(known))
         if strange:
@@ -239,16 +195,7 @@ class FetchedTree:
             scratch.unlink(missing_ok=True)
 
     def finish(self, url: str, complete: bool) -> None:
-        """
-        Write the tree's README; remove the downloads of a complete tree.
-
-        Parameters
-        ----------
-        url : str
-            Where the files came from.
-        complete : bool
-            Whether nothing is left to be fetched.
-        """
+        """Write the tree's README; remove the downloads of a complete tree."""
         shared = sorted(
             f"{record} in {folder}" if self.wanted.seizures else
             f"{record} is of the same person as {folder.removeprefix('mit')}"
@@ -284,17 +231,7 @@ def tree(wanted: OpenSet, out: Path, beats: bool = False,
          base_url: str = BASE_URL,
          progress: Callable[[int], object] = lambda count: None,
          wait_s: float = 1.0) -> FetchedTree:
-    """
-    A tree of an open set, to be fetched.
-
-    Raises
-    ------
-    PreconditionError
-        ``fetch.taken``: the folder holds another set, or the other form of
-        this one; ``disk.unwritable``.
-    InvalidInputError
-        ``fetch.url``.
-    """
+    """A tree of an open set, to be fetched."""
     folder = Folder(out)
     taken = folder.path(README)
     mark = f"`aura fetch {wanted.name}{' --beats' if beats else ''}`"

@@ -24,27 +24,14 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Rpc:
-    """
-    One connected rpc of one node.
+    """One connected rpc of one node."""
 
-    Parameters
-    ----------
-    node, name : str
-        The node and its operation; together they are the `key`.
-    given, answer : str
-        Names of the message that goes in and the one that comes out.
-    targets : tuple of (str, str)
-        Keys of the rpcs that get each answer.
-    stream_in, stream_out : bool
-        Whether the message that goes in, or the one that comes out, is a
-        stream.
-    """
-
-    node: str
+    node: str  # The node and its operation; together they are the `key`
     name: str
-    given: str
+    given: str  # Names of the message that goes in and the one that comes out
     answer: str
-    targets: tuple[Key, ...] = ()
+    targets: tuple[Key, ...] = ()  # Keys of the rpcs that get each answer
+    # Whether the message that goes in, or the one that comes out, is a stream.
     stream_in: bool = False
     stream_out: bool = False
 
@@ -96,19 +83,7 @@ class Blueprint:
 
 
 def parse(text: str) -> Blueprint:
-    """
-    Read a blueprint and make sure that it can run.
-
-    Parameters
-    ----------
-    text : str
-        Content of a ``blueprint.json``.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is no blueprint, or with the first finding of `check`.
-    """
+    """Read a blueprint and make sure that it can run."""
     blueprint = read(text)
     for problem in check(blueprint):
         raise InvalidInputError(problem.rule, problem.text)
@@ -116,14 +91,7 @@ def parse(text: str) -> Blueprint:
 
 
 def read(text: str) -> Blueprint:
-    """
-    Read a blueprint, whether it can run or not.
-
-    Raises
-    ------
-    InvalidInputError
-        ``blueprint.json`` or ``blueprint.field``: it is no blueprint.
-    """
+    """Read a blueprint, whether it can run or not."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -137,16 +105,7 @@ def read(text: str) -> Blueprint:
 
 
 def check(blueprint: Blueprint) -> list[Problem]:
-    """
-    What would go wrong if a blueprint were run.
-
-    Returns
-    -------
-    list of Problem
-        Rules are ``blueprint.name``, ``.duplicate``, ``.no_source``,
-        ``.link``, ``.type``, ``.source``, ``.unreachable``, ``.stream``
-        and ``.circle``.
-    """
+    """What would go wrong if a blueprint were run."""
     return [Problem(f"blueprint.{rule}", "error", text)
             for look in (_names, _links, _feeding, _circles)
             for rule, text in look(blueprint)]

@@ -43,14 +43,7 @@ _NOT_PLAIN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def image_name(registry: str, name: str, tag: str) -> str:
-    """
-    Full name of a block's image.
-
-    Raises
-    ------
-    InvalidInputError
-        If a registry or tag of these names cannot exist.
-    """
+    """Full name of a block's image."""
     if not _REGISTRY.fullmatch(registry):
         raise InvalidInputError(
             "solution.registry", f"{registry!r} is no registry",
@@ -65,21 +58,7 @@ def image_name(registry: str, name: str, tag: str) -> str:
 
 def with_images(content: Mapping[str, Any], registry: str,
                 tag: str) -> dict[str, Any]:
-    """
-    A blueprint whose nodes run the images of a registry.
-
-    Parameters
-    ----------
-    content : mapping
-        Content of one of the project's blueprints.
-    registry, tag : str
-        Where the images are, and which of them.
-
-    Returns
-    -------
-    dict
-        A copy.
-    """
+    """A blueprint whose nodes run the images of a registry."""
     changed: dict[str, Any] = copy.deepcopy(dict(content))
     nodes = blueprint.parse(json.dumps(content)).nodes
     for entry, node in zip(changed["nodes"], nodes, strict=True):
@@ -92,26 +71,7 @@ def with_images(content: Mapping[str, Any], registry: str,
 
 def make_bundle(content: Mapping[str, Any],
                 protos: Mapping[str, str]) -> dict[str, bytes]:
-    """
-    All files of a solution.
-
-    Parameters
-    ----------
-    content : mapping
-        Content of the blueprint.
-    protos : mapping of str to str
-        ``model.proto`` of each node, by the node's name.
-
-    Returns
-    -------
-    dict of str to bytes
-        Content of each file, by its path inside the bundle.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is no blueprint that can run.
-    """
+    """All files of a solution."""
     text = json.dumps(content, indent=1) + "\n"
     nodes = blueprint.parse(text).nodes
     names = [node.name for node in nodes]
@@ -129,26 +89,7 @@ def make_bundle(content: Mapping[str, Any],
 
 
 def addresses(text: str, solution: Blueprint) -> dict[str, str]:
-    """
-    Where the nodes of a solution listen, from a ``dockerinfo.json``.
-
-    Parameters
-    ----------
-    text : str
-        Content of the file.
-    solution : Blueprint
-        Whose nodes are looked up.
-
-    Returns
-    -------
-    dict of str to str
-        ``host:port`` of each node.
-
-    Raises
-    ------
-    InvalidInputError
-        ``dockerinfo.json``, ``dockerinfo.field`` or ``dockerinfo.missing``.
-    """
+    """Where the nodes of a solution listen, from a ``dockerinfo.json``."""
     listed = {name: f"{host}:{port}" for name, host, port in entries(text)}
     for node in solution.nodes:
         if node.name not in listed:
@@ -164,11 +105,6 @@ def replicated(text: str) -> set[str]:
 
     Such a name is a headless Service's, which has the address of every pod.
     The platform knows no such entry and does not look at it.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `entries`.
     """
     entries(text)
     return {entry["container_name"]
@@ -177,14 +113,7 @@ def replicated(text: str) -> set[str]:
 
 
 def entries(text: str) -> list[tuple[str, str, int]]:
-    """
-    Name, host and port of each entry of a ``dockerinfo.json``.
-
-    Raises
-    ------
-    InvalidInputError
-        ``dockerinfo.json`` or ``dockerinfo.field``.
-    """
+    """Name, host and port of each entry of a ``dockerinfo.json``."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -24,30 +24,18 @@ AGAIN = "download the solution again"
 
 @dataclass
 class Download:
-    """
-    What could be read of a bundle.
+    """What could be read of a bundle."""
 
-    Parameters
-    ----------
-    texts : dict of str to str
-        Content of each file that is text.
-    blueprint : Blueprint or None
-        Whether it can run or not.
-    protos : dict of str to Proto
-        By the node's name.
-    entries : list of (str, str, int), or None
-        Name, host and port from ``dockerinfo.json``.
-    objects : dict of str to dict
-        The Kubernetes objects, by path.
-    problems : list of Problem
-        What could not be read.
-    """
-
+    # Content of each file that is text.
     texts: dict[str, str] = field(default_factory=dict)
-    blueprint: Blueprint | None = None
+    blueprint: Blueprint | None = None  # Whether it can run or not
+    # By the node's name.
     protos: dict[str, Proto] = field(default_factory=dict)
+    # Name, host and port from ``dockerinfo.json``.
     entries: list[tuple[str, str, int]] | None = None
+    # The Kubernetes objects, by path.
     objects: dict[str, Any] = field(default_factory=dict)
+    # What could not be read.
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -69,19 +57,7 @@ def is_shared_folder(node: Node) -> bool:
 
 
 def read(files: Mapping[str, bytes]) -> Download:
-    """
-    Read the files of a bundle, each as far as it can be read.
-
-    Parameters
-    ----------
-    files : mapping of str to bytes
-        Content of its files, by path inside the bundle.
-
-    Returns
-    -------
-    Download
-        Also where nothing could be read; see `Download.problems`.
-    """
+    """Read the files of a bundle, each as far as it can be read."""
     found = Download()
     for path in sorted(files):
         try:

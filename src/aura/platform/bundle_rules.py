@@ -42,22 +42,7 @@ _WAYS_OUT = (
 
 
 def check(files: Mapping[str, bytes]) -> list[Problem]:
-    """
-    Everything that is the matter with a bundle.
-
-    Parameters
-    ----------
-    files : mapping of str to bytes
-        Content of its files, by path: ``blueprint.json``,
-        ``dockerinfo.json``, ``microservice/*.proto``,
-        ``deployments/*.yaml``; others do not matter.
-
-    Returns
-    -------
-    list of Problem
-        Each says what was found and the way out. Empty where the platform
-        would take the bundle and wire it as its blueprint says.
-    """
+    """Everything that is the matter with a bundle."""
     found = bundle_files.read(files)
     problems = list(found.problems)
     for look in (_protos, _wiring, _special, _operations, _dockerinfo,

@@ -21,19 +21,7 @@ from aura.platform.bundle_files import AGAIN, Download
 
 
 def check(found: Download) -> list[Problem]:
-    """
-    Compare the Kubernetes objects with blueprint and addresses.
-
-    Parameters
-    ----------
-    found : Download
-
-    Returns
-    -------
-    list of Problem
-        Rules are ``deployment.missing``, ``.mismatch``, ``.shared_folder``
-        and ``.stranger``.
-    """
+    """Compare the Kubernetes objects with blueprint and addresses."""
     if not any(path.startswith(f"{DEPLOYMENTS}/") for path in found.texts):
         return [_missing(f"folder {DEPLOYMENTS}")]
     return [problem

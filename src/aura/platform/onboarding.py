@@ -129,34 +129,7 @@ echo "$id"
 def context(model: Path, registry: str, tag: str, name: str | None,
             block_files: Mapping[str, str]
             ) -> tuple[str, dict[str, bytes]]:
-    """
-    Files of the build context of a predictor that carries its model.
-
-    Parameters
-    ----------
-    model : Path
-        Folder with ``model.skops`` and ``card.json``.
-    registry, tag : str
-        Where the predictor's image is and the new one goes.
-    name : str or None
-        Name of the block; by default of the model's id.
-    block_files : mapping of str to str
-        The predictor's ``model.proto`` and ``license.json``.
-
-    Returns
-    -------
-    str, dict of str to bytes
-        Full name of the new image, and the content of each file by its path
-        in the context; equal for equal models.
-
-    Raises
-    ------
-    InvalidInputError
-        If the name cannot be one of a block, or as for `solution.image`.
-    MissingError, CorruptDataError, ForbiddenError, PreconditionError, \
-ResourceError
-        If the model is not sound; see `aura.detector.model.load_model`.
-    """
+    """Files of the build context of a predictor that carries its model."""
     model_id = load_model(model).model_id
     files = {f"model/{part}": (model / part).read_bytes()
              for part in (CARD_FILE, MODEL_FILE)}

@@ -108,42 +108,13 @@ class Proto:
 
 
 def check(text: str) -> list[Problem]:
-    """
-    Check one ``model.proto`` against every rule of the platform.
-
-    Parameters
-    ----------
-    text : str
-        Content of the file, with its own line ends.
-
-    Returns
-    -------
-    list of Problem
-        Empty where the file is safe with all parsers. Rules are
-        ``proto.first_line``, ``.characters``, ``.forbidden``, ``.comment``,
-        ``.layout``, ``.type``, ``.number``, ``.duplicate``, ``.name``,
-        ``.service``, ``.undefined``, ``.stream``, ``.empty``, ``.one_string``
-        and ``.ambiguous``.
-    """
+    """Check one ``model.proto`` against every rule of the platform."""
     proto = parse(text)
     return proto.problems + _ambiguous(_signatures(proto))
 
 
 def check_all(models: Mapping[str, str]) -> list[Problem]:
-    """
-    Check the files of several blocks, alone and against each other.
-
-    Parameters
-    ----------
-    models : mapping of str to str
-        Content of ``model.proto`` by the block's name on the platform.
-
-    Returns
-    -------
-    list of Problem
-        As for `check`, each text led by the block's name; besides
-        ``proto.block_name``, ``proto.clash`` and ``proto.ambiguous``.
-    """
+    """Check the files of several blocks, alone and against each other."""
     protos = {name: parse(text) for name, text in models.items()}
     problems = [Problem(entry.rule, entry.level, f"{name}: {entry.text}")
                 for name, proto in protos.items()
@@ -160,15 +131,7 @@ def check_all(models: Mapping[str, str]) -> list[Problem]:
 
 
 def parse(text: str) -> Proto:
-    """
-    Read a ``model.proto`` by its layout.
-
-    Returns
-    -------
-    Proto
-        What it declares; `Proto.problems` are those of `check`, save
-        ports that are like each other.
-    """
+    """Read a ``model.proto`` by its layout."""
     proto = Proto()
     _check_characters(proto, text)
     lines = text.split("\n")

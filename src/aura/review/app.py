@@ -49,16 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def application(desk: Desk, access: Access) -> Guard:
-    """
-    The ASGI application.
-
-    Parameters
-    ----------
-    desk : Desk
-        What is served.
-    access : Access
-        To whom.
-    """
+    """The ASGI application."""
     def give(work: Callable[[Request], Response]) -> Any:
         async def answer(request: Request) -> Response:
             try:
@@ -150,21 +141,7 @@ def _static(name: str) -> Callable[[Request], Response]:
 
 
 class PageServer:
-    """
-    Serves the page from a thread of its own, or from this one.
-
-    Parameters
-    ----------
-    desk : Desk
-    access : Access
-    port : int
-        0 takes a free one.
-
-    Raises
-    ------
-    PreconditionError
-        If the port cannot be bound.
-    """
+    """Serves the page from a thread of its own, or from this one."""
 
     def __init__(self, desk: Desk, access: Access, port: int) -> None:
         # Its tracebacks of requests that a stop has cut off help nobody.
@@ -212,25 +189,6 @@ def serve_share(shared: Path, settings: Settings,
                 environ: Mapping[str, str]) -> PageServer:
     """
     Serve the runs of a shared folder beside something else, as a block does.
-
-    Parameters
-    ----------
-    shared : Path
-        The shared folder.
-    settings : Settings
-        `web_port`, `web_host` and `web_names`.
-    environ : mapping
-        May hold a token, see `aura.review.guard.Access.to`.
-
-    Returns
-    -------
-    PageServer
-        It runs until the process ends.
-
-    Raises
-    ------
-    InvalidInputError, PreconditionError
-        If the token or the port cannot be used.
     """
     names = (name.strip() for name in settings.web_names.split(","))
     access = Access.to(

@@ -45,15 +45,7 @@ FILES = {"tsv": ".tsv", "edf": ".edf", "log": ".jsonl"}
 
 
 class Desk:
-    """
-    Cases with their data, and the reviews of them.
-
-    Parameters
-    ----------
-    runs : Runs
-    now : callable, optional
-        The time in UTC, for the audit trail.
-    """
+    """Cases with their data, and the reviews of them."""
 
     def __init__(self, runs: Runs, now: Callable[[], datetime] = (
             lambda: datetime.now(UTC))) -> None:
@@ -156,16 +148,6 @@ class Desk:
 
         A step that others have not touched the event of is taken although
         there are steps that its writer has not seen; nobody's is lost.
-
-        Raises
-        ------
-        ConflictError
-            If somebody else changed the same event since.
-        FollowingError
-            If the step was taken, but TSV or EDF+ cannot be written.
-        AuraError
-            If the change makes no sense or cannot be written; then nothing
-            has changed.
         """
         case = self.runs.case(key)
         journal = self._journal(case)
@@ -202,14 +184,7 @@ class Desk:
                 "are right already") from None
 
     def export(self, key: str, kind: str) -> tuple[str, bytes]:
-        """
-        Name and content of a file of the review.
-
-        Raises
-        ------
-        MissingError
-            If there is no such kind, or no review yet.
-        """
+        """Name and content of a file of the review."""
         case = self.runs.case(key)
         if kind not in FILES:
             raise MissingError(

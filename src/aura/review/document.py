@@ -28,25 +28,7 @@ TILES_MAX = 400
 
 
 def write_document(desk: Desk, key: str) -> bytes:
-    """
-    The page of one recording.
-
-    Parameters
-    ----------
-    desk : Desk
-    key : str
-        Of the recording.
-
-    Returns
-    -------
-    bytes
-        HTML without any outside reference.
-
-    Raises
-    ------
-    MissingError
-        If there is no such recording.
-    """
+    """The page of one recording."""
     code, style = script(), "".join(map(text_of, STYLES))
     content = json.dumps(_content(desk, key), allow_nan=False,
                          separators=(",", ":")).replace("<", "\\u003c")

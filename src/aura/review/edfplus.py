@@ -24,23 +24,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP",
 
 def write(events: Sequence[Event], start: datetime,
           duration_s: float) -> bytes:
-    """
-    Write events as EDF+ annotations.
-
-    Parameters
-    ----------
-    events : sequence of Event
-        In order of time; the label is the annotation's text.
-    start : datetime
-        Start of the recording; a fraction of a second goes into the onsets.
-    duration_s : float
-        Length of the recording; the file is at least as long.
-
-    Returns
-    -------
-    bytes
-        A continuous EDF+ file.
-    """
+    """Write events as EDF+ annotations."""
     late_s = start.microsecond / 1e6
     lists = [_tal(event.onset_s + late_s, event.duration_s, event.label)
              for event in events]

@@ -21,21 +21,7 @@ from aura.spans import covered, union
 
 
 def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
-    """
-    Events of the reviewed annotation.
-
-    Parameters
-    ----------
-    items : iterable of Item
-        All events with what was decided on them.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    tuple of Event
-        In order of time; seizures that overlap are one.
-    """
+    """Events of the reviewed annotation."""
     listed = list(items)
     standing = [item.event for item in listed if (
         item.layer == "original" and item.decision != "rejected")
@@ -53,24 +39,7 @@ def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
 
 def as_tsv(items: Iterable[Item], start: datetime, duration_s: float,
            channel: str, annotated: bool) -> bytes:
-    """
-    The reviewed annotation as BIDS/HED-SCORE TSV.
-
-    Parameters
-    ----------
-    items : iterable of Item
-    start : datetime
-    duration_s : float
-    channel : str
-    annotated : bool
-        Whether somebody had annotated the recording before.
-
-    Returns
-    -------
-    bytes
-        Without any event: one ``bckg`` row, or no row at all where nobody
-        has said yet that there is no seizure.
-    """
+    """The reviewed annotation as BIDS/HED-SCORE TSV."""
     listed = list(items)
     events = reviewed(listed, duration_s)
     content = bids.write_events(

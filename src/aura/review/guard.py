@@ -39,44 +39,17 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Access:
-    """
-    Where the page is served and to whom.
+    """Where the page is served and to whom."""
 
-    Parameters
-    ----------
-    host : str
-        Address to bind.
-    token : str
-        What a browser has to show; ``""`` on loopback.
-    names : tuple of str
-        Further names by which the page may be called.
-    """
-
-    host: str = "127.0.0.1"
-    token: str = ""
+    host: str = "127.0.0.1"  # Address to bind
+    token: str = ""  # What a browser has to show; ``""`` on loopback
+    # Further names by which the page may be called.
     names: tuple[str, ...] = ()
 
     @classmethod
     def to(cls, host: str, environ: Mapping[str, str],
            names: tuple[str, ...] = ()) -> "Access":
-        """
-        Access for an address to bind.
-
-        Parameters
-        ----------
-        host : str
-            Address to bind.
-        environ : mapping
-            ``AURA_WEB_TOKEN`` may set a token; else one is made where the
-            address can be reached from other machines.
-        names : tuple of str
-            As above.
-
-        Raises
-        ------
-        InvalidInputError
-            If the token is short enough to be guessed.
-        """
+        """Access for an address to bind."""
         token = environ.get("AURA_WEB_TOKEN", "")
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
                       or not token.isalnum()):
@@ -97,14 +70,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """
-    ASGI middleware that refuses what is not for us, and sets headers.
-
-    Parameters
-    ----------
-    app : ASGI application
-    access : Access
-    """
+    """ASGI middleware that refuses what is not for us, and sets headers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app

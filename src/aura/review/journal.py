@@ -45,36 +45,18 @@ _JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True)
 class Item:
-    """
-    An event under review.
+    """An event under review."""
 
-    Parameters
-    ----------
-    key : str
-        As `aura.review.marks.Mark.key`, or ``a<step>`` where a reviewer
-        added the event.
-    layer : {"original", "predicted", "added"}
-        Where it comes from.
-    decision : {"open", "accepted", "rejected"}
-        What the reviewer said.
-    onset_s, duration_s : float
-        As the reviewer left them.
-    label : str
-        The same.
-    note : str
-        Free text.
-    changed : bool
-        Whether times or label are other than those given.
-    """
-
+    # As `aura.review.marks.Mark.key`, or ``a<step>`` where a reviewer added
+    # the event.
     key: str
-    layer: Given
-    decision: Decision
-    onset_s: float
+    layer: Given  # Where it comes from
+    decision: Decision  # What the reviewer said
+    onset_s: float  # As the reviewer left them
     duration_s: float
-    label: str
-    note: str = ""
-    changed: bool = False
+    label: str  # The same
+    note: str = ""  # Free text
+    changed: bool = False  # Whether times or label are other than those given
 
     @property
     def event(self) -> Event:
@@ -84,61 +66,30 @@ class Item:
 
 @dataclass(frozen=True)
 class Step:
-    """
-    One line of the journal.
+    """One line of the journal."""
 
-    Parameters
-    ----------
-    version : int
-        Its number, from 1.
-    time : str
-        When, in UTC, as ISO 8601.
-    reviewer : str
-        The name that the user gave.
-    action : str
-        One of `ACTIONS`.
-    model_id : str
-        Model whose predictions were looked at.
-    before, after : Item or None
-        The event before and after; None where there was or is none.
-    """
-
-    version: int
-    time: str
-    reviewer: str
-    action: str
-    model_id: str
+    version: int  # Its number, from 1
+    time: str  # When, in UTC, as ISO 8601
+    reviewer: str  # The name that the user gave
+    action: str  # One of `ACTIONS`
+    model_id: str  # Model whose predictions were looked at
+    # The event before and after; None where there was or is none.
     before: Item | None
     after: Item | None
 
 
 @dataclass(frozen=True)
 class Change:
-    """
-    What a reviewer wants.
+    """What a reviewer wants."""
 
-    Parameters
-    ----------
-    version : int
-        The last version that the reviewer has seen.
-    reviewer, action : str
-        As in `Step`.
-    key : str
-        The event; ``""`` to add one.
-    onset_s, duration_s, label : optional
-        For ``change`` and ``add``.
-    note : str, optional
-        None leaves it as it is.
-    """
-
-    version: int
-    reviewer: str
+    version: int  # The last version that the reviewer has seen
+    reviewer: str  # As in `Step`
     action: str
-    key: str = ""
-    onset_s: float | None = None
+    key: str = ""  # The event; ``""`` to add one
+    onset_s: float | None = None  # For ``change`` and ``add``
     duration_s: float | None = None
     label: str | None = None
-    note: str | None = None
+    note: str | None = None  # None leaves it as it is
 
 
 class ConflictError(PreconditionError):
@@ -150,22 +101,7 @@ class FollowingError(ResourceError):
 
 
 class Journal:
-    """
-    The journal of one recording.
-
-    Parameters
-    ----------
-    folder : Folder
-        Where reviews are kept.
-    name : str
-        Location of the journal in it.
-    marks : sequence of Mark
-        The events of the run, as they are now.
-    duration_s : float
-        Length of the recording.
-    head : mapping
-        What the first line says of the recording.
-    """
+    """The journal of one recording."""
 
     def __init__(self, folder: Folder, name: str, marks: Sequence[Mark],
                  duration_s: float, head: Mapping[str, object]) -> None:
@@ -176,16 +112,7 @@ class Journal:
         self._head = {"format": FORMAT, **head}
 
     def steps(self) -> tuple[Step, ...]:
-        """
-        All steps so far; none where there is no journal.
-
-        Raises
-        ------
-        CorruptDataError
-            If the journal is damaged; it is left as it is.
-        PreconditionError
-            If it is of another recording of the same name.
-        """
+        """All steps so far; none where there is no journal."""
         return self._read()[1]
 
     def _read(self) -> tuple[dict[str, Any], tuple[Step, ...]]:
@@ -255,28 +182,7 @@ class Journal:
 
     def append(self, change: Change, model_id: str,
                now: datetime) -> tuple[Step, ...]:
-        """
-        Take one step; to be called inside of `locked`.
-
-        Parameters
-        ----------
-        change : Change
-        model_id : str
-        now : datetime
-            In UTC.
-
-        Returns
-        -------
-        tuple of Step
-            All steps, the new one last.
-
-        Raises
-        ------
-        ConflictError
-            If there are steps that the reviewer has not seen.
-        InvalidInputError
-            If the change makes no sense; nothing was written.
-        """
+        """Take one step; to be called inside of `locked`."""
         head, steps = self._read()
         if change.version != len(steps):
             raise ConflictError(

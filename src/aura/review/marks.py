@@ -18,46 +18,24 @@ Layer = Literal["original", "predicted"]
 
 @dataclass(frozen=True)
 class Mark:
-    """
-    An event of a run on the page.
+    """An event of a run on the page."""
 
-    Parameters
-    ----------
-    key : str
-        Name made of layer and times, so that it outlives a repeated run.
-    layer : {"original", "predicted"}
-        Annotated by a person, or found by the model.
-    event : Event
-        The event.
-    verdict : str
-        ``TP``, ``FP``, ``FN``, or ``""`` where nothing can be said.
-    latency_s : float or None
-        Of a detected seizure: onset of the first alarm minus its own.
-    """
-
+    # Name made of layer and times, so that it outlives a repeated run.
     key: str
-    layer: Layer
-    event: Event
-    verdict: str
+    layer: Layer  # Annotated by a person, or found by the model
+    event: Event  # The event
+    verdict: str  # ``TP``, ``FP``, ``FN``, or ``""`` where nothing can be said
+    # Of a detected seizure: onset of the first alarm minus its own.
     latency_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """
-    Both layers of a case in order of time, and SzCORE's counts.
+    """Both layers of a case in order of time, and SzCORE's counts."""
 
-    Parameters
-    ----------
-    marks : tuple of Mark
-        All events.
-    counts : dict of str to int, or None
-        ``TP``, ``FP`` and ``FN`` as `scoring.score` counts them, after events
-        are joined and cut; None where nobody annotated or nothing was
-        predicted.
-    """
-
-    marks: tuple[Mark, ...]
+    marks: tuple[Mark, ...]  # All events
+    # ``TP``, ``FP`` and ``FN`` as `scoring.score` counts them, after events
+    # are joined and cut; None where nobody annotated or nothing was predicted.
     counts: dict[str, int] | None
 
 

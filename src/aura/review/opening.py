@@ -18,23 +18,7 @@ REVIEWS = ".review"
 
 
 def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
-    """
-    What ``aura predict`` has left in a folder.
-
-    Parameters
-    ----------
-    out : Path
-        The folder.
-    given : callable
-        Makes an input of a path that a user has named.
-
-    Raises
-    ------
-    MissingError
-        If nothing was predicted into it.
-    ForbiddenError
-        If what should be part of the folder is a link that leads out of it.
-    """
+    """What ``aura predict`` has left in a folder."""
     whole = Folder(out)
     for name in (HIDDEN, REVIEWS):
         if not whole.holds(out / name):

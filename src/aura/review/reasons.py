@@ -53,32 +53,19 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Reason:
-    """
-    One feature at one moment.
+    """One feature at one moment."""
 
-    Parameters
-    ----------
-    name, title, unit, window : str
-        Column of the feature table, its name for people, unit and window.
-    used : bool
-        Whether the model sees this feature.
-    value : float or None
-        At the moment; None where it is unknown.
-    low, median, high : float or None
-        5th, 50th and 95th percentile of what is usual.
-    unusual : float or None
-        Distance from the median in units of the robust spread.
-    """
-
+    # Column of the feature table, its name for people, unit and window.
     name: str
     title: str
     unit: str
     window: str
-    used: bool
-    value: float | None
-    low: float | None
+    used: bool  # Whether the model sees this feature
+    value: float | None  # At the moment; None where it is unknown
+    low: float | None  # 5th, 50th and 95th percentile of what is usual
     median: float | None
     high: float | None
+    # Distance from the median in units of the robust spread.
     unusual: float | None
 
     @property
@@ -91,42 +78,17 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """
-    What was the case at one event.
+    """What was the case at one event."""
 
-    Parameters
-    ----------
-    time_s : float or None
-        The moment that was looked at; None where nothing could be scored.
-    probability : float or None
-        Smoothed probability then.
-    reasons : tuple of Reason
-        Those that the model uses, then the most unusual others.
-    """
-
+    # The moment that was looked at; None where nothing could be scored.
     time_s: float | None
-    probability: float | None
+    probability: float | None  # Smoothed probability then
+    # Those that the model uses, then the most unusual others.
     reasons: tuple[Reason, ...]
 
 
 class Explainer:
-    """
-    Explains the events of one case; reads its table once.
-
-    Parameters
-    ----------
-    runs : Runs
-    case : ReviewCase
-    marks : sequence of Mark
-        All events of the case.
-    used : tuple of str
-        Features of the model.
-
-    Raises
-    ------
-    AuraError
-        If features or probabilities cannot be read.
-    """
+    """Explains the events of one case; reads its table once."""
 
     def __init__(self, runs: Runs, case: ReviewCase, marks: tuple[Mark, ...],
                  used: tuple[str, ...]) -> None:
@@ -204,14 +166,7 @@ class Explainer:
 
 
 def used_features(card: dict[str, Any]) -> tuple[str, ...]:
-    """
-    Names of the features that a model's card lists.
-
-    Raises
-    ------
-    MissingError
-        If it lists none.
-    """
+    """Names of the features that a model's card lists."""
     try:
         return tuple(str(one["name"]) for one in card["features"])
     except (KeyError, TypeError):

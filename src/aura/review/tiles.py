@@ -32,33 +32,19 @@ FULL = 32767
 
 @dataclass(frozen=True)
 class Tile:
-    """
-    Part of a waveform, as integers.
+    """Part of a waveform, as integers."""
 
-    Parameters
-    ----------
-    low, high : ndarray of int16
-        Smallest and largest value of each stretch, `MISSING` where there is
-        none; equal for a factor of 1.
-    scale, offset : float
-        A value is ``offset + scale * integer``, in the signal's unit.
-    """
-
+    # Smallest and largest value of each stretch, `MISSING` where there is
+    # none; equal for a factor of 1.
     low: NDArray[np.int16]
     high: NDArray[np.int16]
+    # A value is ``offset + scale * integer``, in the signal's unit.
     scale: float
     offset: float
 
 
 class Waveforms:
-    """
-    Tiles of the recordings of some runs.
-
-    Parameters
-    ----------
-    runs : Runs
-        The recordings; their files are opened for each tile and closed.
-    """
+    """Tiles of the recordings of some runs."""
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
@@ -68,27 +54,7 @@ class Waveforms:
             str, dict[int, tuple[Floats, Floats]]] = OrderedDict()
 
     def tile(self, case: ReviewCase, factor: int, index: int) -> Tile:
-        """
-        One tile.
-
-        Parameters
-        ----------
-        case : ReviewCase
-        factor : int
-            One of `FACTORS`.
-        index : int
-            Number of the tile, from 0.
-
-        Raises
-        ------
-        InvalidInputError
-            If there is no such tile.
-        UnsupportedError
-            If the recording has no waveform.
-        AuraError
-            As `read.open_signal`, if the file is not there any more
-            or is another one.
-        """
+        """One tile."""
         if factor not in FACTORS:
             raise InvalidInputError(
                 "review.factor", f"there are no tiles of factor {factor}",
@@ -135,18 +101,7 @@ class Waveforms:
 
 
 def pyramid(signal: Signal) -> dict[int, tuple[Floats, Floats]]:
-    """
-    Smallest and largest values of a signal at the factors from `BASE` on.
-
-    Parameters
-    ----------
-    signal : Signal
-        Read in pieces, so that a day does not fill the memory.
-
-    Returns
-    -------
-    dict of int to (ndarray, ndarray)
-        Factor to lows and highs.
+    """Smallest and largest values of a signal at the factors from `BASE` on.
     """
     lows, highs = [], []
     for start in range(0, signal.sample_count, PIECE):

@@ -18,30 +18,15 @@ BEATS = ("recording", "time_s", "rr_s", "kind")
 
 @dataclass(frozen=True)
 class Trends:
-    """
-    Rows of a case, one per hop; empty where a table cannot be read.
+    """Rows of a case, one per hop; empty where a table cannot be read."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        End of each row's window in seconds.
-    heart_rate_bpm, baseline_bpm, probability : ndarray, shape (n,)
-        NaN where unknown.
-    threshold : float or None
-        Smoothed probability at which an alarm is raised.
-    model_id : str
-        ``""`` where nothing was predicted.
-    problems : tuple of Problem
-        Why something is missing.
-    """
-
-    time_s: Floats
-    heart_rate_bpm: Floats
+    time_s: Floats  # End of each row's window in seconds
+    heart_rate_bpm: Floats  # NaN where unknown
     baseline_bpm: Floats
     probability: Floats
-    threshold: float | None
-    model_id: str
-    problems: tuple[Problem, ...]
+    threshold: float | None  # Smoothed probability at which an alarm is raised
+    model_id: str  # ``""`` where nothing was predicted
+    problems: tuple[Problem, ...]  # Why something is missing
 
 
 def read_trends(runs: Runs, case: ReviewCase) -> Trends:

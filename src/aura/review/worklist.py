@@ -28,71 +28,30 @@ TABLES_KEPT = 8
 
 @dataclass(frozen=True)
 class ReviewCase:
-    """
-    One recording of a run.
+    """One recording of a run."""
 
-    Parameters
-    ----------
-    key : str
-        What requests name it by.
-    run : str
-        Name of the run.
-    batch : str
-        Folder of its batch, relative to the workspace.
-    number : int
-        Its number in the batch's tables.
-    source : str
-        Name of the input that the recording lies in.
-    entry : Entry
-        What the last stage knew of it.
-    recording : Recording
-        The same as ``entry.recording``.
-    """
-
-    key: str
-    run: str
-    batch: str
-    number: int
-    source: str
-    entry: Entry
-    recording: Recording
+    key: str  # What requests name it by
+    run: str  # Name of the run
+    batch: str  # Folder of its batch, relative to the workspace
+    number: int  # Its number in the batch's tables
+    source: str  # Name of the input that the recording lies in
+    entry: Entry  # What the last stage knew of it
+    recording: Recording  # The same as ``entry.recording``
 
 
 @dataclass(frozen=True)
 class Collection:
-    """
-    All that a workspace holds.
+    """All that a workspace holds."""
 
-    Parameters
-    ----------
-    cases : tuple of ReviewCase
-        In order of run and of the input's tree.
-    refused : tuple of (str, str, Problem)
-        Run, path and reason of the files that were never predicted.
-    problems : tuple of (str, Problem)
-        What of the runs themselves cannot be read.
-    """
-
-    cases: tuple[ReviewCase, ...]
+    cases: tuple[ReviewCase, ...]  # In order of run and of the input's tree
+    # Run, path and reason of the files that were never predicted.
     refused: tuple[tuple[str, str, Problem], ...]
+    # What of the runs themselves cannot be read.
     problems: tuple[tuple[str, Problem], ...]
 
 
 class Runs:
-    """
-    Runs in a workspace, read anew when their files have changed.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Manifests and tables are read from its folder, signals from its
-        inputs.
-    reviews : Folder
-        Where the reviewers' work goes.
-    apart : bool
-        Whether each run has its reviews in a folder of its own below
-        `reviews`, as on a shared folder.
-    """
+    """Runs in a workspace, read anew when their files have changed."""
 
     def __init__(self, workspace: Workspace, reviews: Folder,
                  apart: bool = False) -> None:
@@ -120,14 +79,7 @@ class Runs:
             return self._collection
 
     def case(self, key: str) -> ReviewCase:
-        """
-        The case of a key.
-
-        Raises
-        ------
-        MissingError
-            If there is none, or no longer.
-        """
+        """The case of a key."""
         self.collection()
         case = self._by_key.get(key)
         if case is None:
@@ -138,13 +90,7 @@ class Runs:
 
     def table(self, case: ReviewCase, name: str,
               columns: tuple[str, ...] = ()) -> tables.Columns:
-        """
-        Columns of a table of the case's batch; the rows of all recordings.
-
-        Raises
-        ------
-        AuraError
-            If the table is not there, or damaged.
+        """Columns of a table of the case's batch; the rows of all recordings.
         """
         path = f"{case.batch}/{name}"
         key = (*_stamp(self.workspace.folder, path), columns)

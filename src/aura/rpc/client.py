@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from aura import blocks
 from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, Rpc
-from aura.rpc.replicas import Replicas, Resolve, Replica, addresses_of
+from aura.rpc.replicas import Replica, Replicas, Resolve, addresses_of
 
 READY_TIMEOUT_S = 60.0
 # A block that has started and still says no is waiting for its user.
@@ -28,21 +28,7 @@ _STARTING = health_pb2.HealthCheckResponse.UNKNOWN
 
 
 class Nodes:
-    """
-    The nodes of a blueprint, each behind an address.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Whose nodes are called.
-    addresses : mapping of str to str
-        ``host:port`` of each node.
-    replicated : collection of str
-        Nodes whose address is a name for several servers, over which calls
-        are spread. All others are called strictly one call at a time.
-    resolve : callable, optional
-        Lists the addresses behind such a name.
-    """
+    """The nodes of a blueprint, each behind an address."""
 
     def __init__(self, blueprint: Blueprint, addresses: Mapping[str, str],
                  replicated: Collection[str] = (),
@@ -82,23 +68,7 @@ class Nodes:
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S,
                    check: Callable[[], None] = lambda: None,
                    said: Callable[[str], str] = lambda name: "") -> None:
-        """
-        Wait until every node's service says SERVING.
-
-        Parameters
-        ----------
-        timeout_s : float
-            Seconds for all nodes together.
-        check : callable, optional
-            Called while waiting; raises to end it.
-        said : callable, optional
-            What a node wrote last, by its name, where that can be had.
-
-        Raises
-        ------
-        UnavailableError
-            If a node is not there, or not ready, in time.
-        """
+        """Wait until every node's service says SERVING."""
         deadline = time.monotonic() + timeout_s
         for name in self._nodes:
             self._wait_for(name, deadline, check, said)

@@ -48,13 +48,7 @@ class WorkPool(ThreadPoolExecutor):
 
 
 class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
-    """
-    Sends each call to its threads, and the block's own through `answering`.
-
-    Parameters
-    ----------
-    block : Block
-        The block whose rpcs are work; all others are health or reflection.
+    """Sends each call to its threads, and the block's own through `answering`.
     """
 
     def __init__(self, block: Block) -> None:

@@ -18,18 +18,7 @@ TIMEOUT_S = 3.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """
-    Ask the block of this container, on ``AURA_PORT``, and say the answer.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        The service to ask for, if any.
-
-    Returns
-    -------
-    int
-        0 if it is SERVING, else 1.
+    """Ask the block of this container, on ``AURA_PORT``, and say the answer.
     """
     address = f"localhost:{os.environ.get('AURA_PORT') or 8061}"
     request = health_pb2.HealthCheckRequest(service="".join(arguments[:1]))

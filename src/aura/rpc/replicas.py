@@ -42,11 +42,6 @@ def addresses_of(target: str) -> list[str]:
     All addresses behind a ``host:port``, of one family.
 
     A server that has an IPv4 and an IPv6 address is still one server.
-
-    Raises
-    ------
-    OSError
-        If the name is not known, or nobody is behind it.
     """
     host, _, port = target.rpartition(":")
     found = socket.getaddrinfo(
@@ -59,19 +54,7 @@ def addresses_of(target: str) -> list[str]:
 
 
 class Replica:
-    """
-    One server of a block, by its address.
-
-    Parameters
-    ----------
-    block : Block
-        What it serves.
-    address : str
-        Its ``host:port``.
-    keepalive_s, keepalive_timeout_s : float
-        A call in progress asks this often whether the server's machine is
-        still there, and has failed if no answer comes in this time.
-    """
+    """One server of a block, by its address."""
 
     def __init__(self, block: Block, address: str,
                  keepalive_s: float = KEEPALIVE_S,
@@ -93,14 +76,7 @@ class Replica:
             aura_pb2_grpc, f"{block.service}Stub")(self._channel)
 
     def call(self, rpc: str, request: Message) -> Message:
-        """
-        Call an rpc without a deadline: a training may take hours.
-
-        Raises
-        ------
-        CallFailed
-            If it ended with a status other than OK.
-        """
+        """Call an rpc without a deadline: a training may take hours."""
         try:
             answer: Message = getattr(self._stub, rpc)(request)
         except grpc.RpcError as error:
@@ -132,18 +108,7 @@ class Replica:
 
 
 class Replicas:
-    """
-    The servers of a block behind a name with several addresses.
-
-    Parameters
-    ----------
-    block : Block
-        What they serve.
-    target : str
-        ``host:port``, such as a headless Service's.
-    resolve : callable, optional
-        Lists the addresses of a target.
-    """
+    """The servers of a block behind a name with several addresses."""
 
     def __init__(self, block: Block, target: str,
                  resolve: Resolve = addresses_of) -> None:
@@ -158,14 +123,7 @@ class Replicas:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def call(self, rpc: str, request: Message) -> Message:
-        """
-        Call an rpc of a server that has nothing to do; wait for one.
-
-        Raises
-        ------
-        CallFailed
-            If it ended with a status other than OK, or nobody is there.
-        """
+        """Call an rpc of a server that has nothing to do; wait for one."""
         server, sound = self._borrow(), True
         try:
             return server.call(rpc, request)

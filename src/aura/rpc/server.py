@@ -40,38 +40,22 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """
-    Where a server listens, and how it stops.
+    """Where a server listens, and how it stops."""
 
-    Parameters
-    ----------
-    host : str
-        ``AURA_HOST``: address to bind; images set ``[::]``.
-    port : int
-        ``AURA_PORT``: port to bind; 0 takes a free one. The log names it.
-    grace_s : float
-        ``AURA_GRACE_S``: seconds that a stop waits for calls in progress.
-        Kubernetes kills a pod 30 s after its SIGTERM.
-    ends_with_input : bool
-        ``AURA_ENDS_WITH_INPUT=1``: the end of the standard input stops the
-        server, so that it does not outlive a parent that was killed.
-    """
-
+    # ``AURA_HOST``: address to bind; images set ``[::]``.
     host: str = "127.0.0.1"
+    # ``AURA_PORT``: port to bind; 0 takes a free one. The log names it.
     port: int = 8061
+    # ``AURA_GRACE_S``: seconds that a stop waits for calls in progress.
+    # Kubernetes kills a pod 30 s after its SIGTERM.
     grace_s: float = 25.0
+    # ``AURA_ENDS_WITH_INPUT=1``: the end of the standard input stops the
+    # server, so that it does not outlive a parent that was killed.
     ends_with_input: bool = False
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
-        """
-        Read the endpoint from the environment.
-
-        Raises
-        ------
-        InvalidInputError
-            If a value cannot be read.
-        """
+        """Read the endpoint from the environment."""
         environ = os.environ if environ is None else environ
         port = _number(environ, "AURA_PORT", cls.port, 65535)
         if port != int(port):
@@ -102,11 +86,6 @@ class Deferred:
     Stands in for a servicer until that is made; calls wait for it.
 
     While it cannot be made, calls are answered with the reason.
-
-    Parameters
-    ----------
-    block : Block
-        The block whose rpcs are offered.
     """
 
     def __init__(self, block: Block) -> None:
@@ -132,16 +111,7 @@ class Deferred:
 
 
 class BlockServer:
-    """
-    The gRPC server of one block, from its start to its end.
-
-    Parameters
-    ----------
-    block : Block
-        The block that is served.
-    endpoint : Endpoint
-        Where it listens.
-    """
+    """The gRPC server of one block, from its start to its end."""
 
     def __init__(self, block: Block, endpoint: Endpoint) -> None:
         self._block = block
@@ -166,19 +136,7 @@ class BlockServer:
             self._server)
 
     def start(self) -> int:
-        """
-        Open the port and answer; calls wait until `prepare` is done.
-
-        Returns
-        -------
-        int
-            The port.
-
-        Raises
-        ------
-        PreconditionError
-            If the port cannot be bound.
-        """
+        """Open the port and answer; calls wait until `prepare` is done."""
         host, port = self._endpoint.host, self._endpoint.port
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
@@ -198,11 +156,6 @@ class BlockServer:
         What somebody can mend meanwhile, such as a shared folder that this
         user may not enter, is answered to all calls and tried again: a
         block that ended would be started again and again, and tell nobody.
-
-        Raises
-        ------
-        Exception
-            What `make` raises besides `AuraError`; waiting calls get it.
         """
         said = ""
         while True:
@@ -244,14 +197,7 @@ class BlockServer:
             return False
 
     def drain(self) -> bool:
-        """
-        Say NOT_SERVING, take no more calls, let those in progress end.
-
-        Returns
-        -------
-        bool
-            Whether all ended in time.
-        """
+        """Say NOT_SERVING, take no more calls, let those in progress end."""
         deadline = time.monotonic() + self._endpoint.grace_s
         self._stopping.set()
         self._health.enter_graceful_shutdown()
@@ -264,30 +210,7 @@ class BlockServer:
 
 def serve(block: Block, make: Callable[[], Servicer],
           endpoint: Endpoint | None = None) -> int:
-    """
-    Serve one block until SIGTERM or SIGINT, from the main thread.
-
-    Parameters
-    ----------
-    block : Block
-        The block that is served.
-    make : callable
-        Makes the servicer; called once, after the port has been opened.
-    endpoint : Endpoint, optional
-        Where to listen; from the environment by default.
-
-    Returns
-    -------
-    int
-        Exit code: 0 after draining, 1 if the servicer cannot be made,
-        whatever anybody mends.
-        If calls did not end in time the process ends here, with 1.
-
-    Raises
-    ------
-    InvalidInputError, PreconditionError
-        If the environment cannot be read or the port cannot be bound.
-    """
+    """Serve one block until SIGTERM or SIGINT, from the main thread."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, force=True,
         format="%(asctime)s %(levelname)s %(message)s")
@@ -309,25 +232,7 @@ def serve(block: Block, make: Callable[[], Servicer],
 
 
 def serve_block(name: str) -> int:
-    """
-    Serve a block of the project with the settings of its environment.
-
-    Parameters
-    ----------
-    name : str
-        Name of the block on the platform, or its folder.
-
-    Returns
-    -------
-    int
-        Exit code, as for `serve`.
-
-    Raises
-    ------
-    InvalidInputError, PreconditionError
-        If there is no such block, if a setting in the environment cannot
-        be read, and as for `serve`.
-    """
+    """Serve a block of the project with the settings of its environment."""
     block = blocks.named(name)
     # What stands in the environment nobody can mend while this runs.
     Settings.load()

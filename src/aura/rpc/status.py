@@ -56,18 +56,7 @@ Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class CallFailed(Exception):
-    """
-    A call of a block's rpc that ended with a status other than OK.
-
-    Parameters
-    ----------
-    code : grpc.StatusCode
-        The status.
-    details : str
-        What the block said.
-    again : bool, optional
-        Whether the same call may succeed later; UNAVAILABLE by default.
-    """
+    """A call of a block's rpc that ended with a status other than OK."""
 
     def __init__(self, code: grpc.StatusCode, details: str,
                  again: bool | None = None) -> None:
@@ -80,24 +69,7 @@ class CallFailed(Exception):
 
 def status_of(error: BaseException, block: str) -> tuple[
         grpc.StatusCode, str]:
-    """
-    Status code and details for an exception that a stage raised.
-
-    Parameters
-    ----------
-    error : BaseException
-        What was raised. An exception that is no `AuraError` is logged,
-        without its text, beside the identifier that the caller gets.
-    block : str
-        Name of the block, which leads the details.
-
-    Returns
-    -------
-    code : grpc.StatusCode
-        Never UNKNOWN.
-    details : str
-        ``<block>.<rule>: <text>``, printable, at most 1000 bytes.
-    """
+    """Status code and details for an exception that a stage raised."""
     if isinstance(error, AuraError):
         for kind in type(error).__mro__:
             if kind in CODES:
@@ -115,16 +87,7 @@ def status_of(error: BaseException, block: str) -> tuple[
 
 
 def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
-    """
-    One line without control characters, cut to a number of UTF-8 bytes.
-
-    Parameters
-    ----------
-    text : str
-        Any text; what is not printable is written as an escape.
-    limit : int
-        Most bytes of the result; what is cut ends with three dots.
-    """
+    """One line without control characters, cut to a number of UTF-8 bytes."""
     text = "".join(
         character if character.isprintable()
         else character.encode("unicode_escape").decode("ascii")
@@ -149,16 +112,7 @@ def frames_of(error: BaseException) -> str:
 
 
 def answering(behaviour: Behaviour, block: str, rpc: str) -> Behaviour:
-    """
-    Wrap an rpc so that whatever happens becomes a status and a log line.
-
-    Parameters
-    ----------
-    behaviour : callable
-        The rpc: (request, context) to reply.
-    block, rpc : str
-        Names for the details and the log.
-    """
+    """Wrap an rpc so that whatever happens becomes a status and a log line."""
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
         begin = time.monotonic()
         try:

@@ -23,22 +23,7 @@ Observer = Callable[[Message], None]
 
 
 def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
-    """
-    Read what an rpc is to be called with.
-
-    Parameters
-    ----------
-    rpc : str
-        Name of the rpc.
-    texts : iterable of str
-        JSON, each text one message or a list of messages.
-
-    Raises
-    ------
-    InvalidInputError
-        ``call.json`` or ``call.message``: it is no JSON, or not the message
-        that the rpc takes. ``block.no_such_rpc``: there is no such rpc.
-    """
+    """Read what an rpc is to be called with."""
     kind = _request_type(rpc)
     found: list[Message] = []
     for text in texts:
@@ -56,32 +41,7 @@ def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
 def call(rpc: str, given: Sequence[Message], shared: Path,
          settings: Settings, observe: Observer | None = None
          ) -> list[dict[str, Any]]:
-    """
-    Call an rpc with each message, or a source until its data end.
-
-    Parameters
-    ----------
-    rpc : str
-        Name of the rpc; the block that offers it is made for this call.
-    given : sequence of Message
-        Called with one after the other; a source takes none. An answer that
-        says `done` ends the call: what follows has nothing to add.
-    shared : Path
-        The shared folder.
-    settings : Settings
-    observe : callable, optional
-        Called with each answer, for progress.
-
-    Returns
-    -------
-    list of dict
-        The answers with all their fields, as JSON has them.
-
-    Raises
-    ------
-    AuraError
-        Of the first call that fails; what was written before it stays.
-    """
+    """Call an rpc with each message, or a source until its data end."""
     method = getattr(
         blocks.offering(rpc).servicer(shared, settings), rpc)
     is_source = takes_nothing(rpc)
@@ -103,14 +63,7 @@ def call(rpc: str, given: Sequence[Message], shared: Path,
 
 
 def takes_nothing(rpc: str) -> bool:
-    """
-    Whether an rpc is a source.
-
-    Raises
-    ------
-    InvalidInputError
-        If no block has this rpc.
-    """
+    """Whether an rpc is a source."""
     return _request_type(rpc) is aura_pb2.Empty
 
 

@@ -28,14 +28,7 @@ _SETTLED = {"AURA_HOST", "AURA_PORT", ENGINE_ENV, MODEL_ENV}
 
 
 def engine() -> str:
-    """
-    The container engine: ``AURA_ENGINE``, else podman or docker.
-
-    Raises
-    ------
-    PreconditionError
-        If there is none, or it does not answer.
-    """
+    """The container engine: ``AURA_ENGINE``, else podman or docker."""
     given = os.environ.get(ENGINE_ENV)
     for name in (given,) if given else ENGINES:
         # A docker command without its daemon is no engine.
@@ -49,27 +42,7 @@ def engine() -> str:
 
 
 class LocalContainers(LocalProcesses):
-    """
-    Starts the images of a blueprint and calls them; a context manager.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Whose nodes are started.
-    shared : Path
-        The shared folder of all nodes. The containers run as the user whom
-        it belongs to.
-    environ : mapping, optional
-        Environment for all nodes besides this process's own settings.
-    timeout_s : float
-        Seconds in which all nodes have to be ready, images being there.
-
-    Raises
-    ------
-    MissingError, PreconditionError, UnavailableError
-        On entering: there is no engine, no image, or a node ends or is not
-        ready in time.
-    """
+    """Starts the images of a blueprint and calls them; a context manager."""
 
     def __init__(self, blueprint: Blueprint, shared: Path,
                  environ: Mapping[str, str] | None = None,

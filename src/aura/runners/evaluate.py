@@ -33,48 +33,21 @@ REPORT, SHEET = "report.json", "report.md"
 
 @dataclass(frozen=True)
 class Read:
-    """
-    What was read of the inputs.
-
-    Parameters
-    ----------
-    cases : tuple of Case
-    outcome : Outcome
-        What became of each file.
-    taken_as_free : int
-        Recordings that nobody annotated, in trees without any annotation:
-        they count as free of seizures.
-    left_out : int
-        Recordings that nobody annotated, beside others that somebody did,
-        or of a patient who has seizures in another tree.
-    """
+    """What was read of the inputs."""
 
     cases: tuple[Case, ...]
-    outcome: Outcome
+    outcome: Outcome  # What became of each file
+    # Recordings that nobody annotated, in trees without any annotation: they
+    # count as free of seizures.
     taken_as_free: int
+    # Recordings that nobody annotated, beside others that somebody did, or of
+    # a patient who has seizures in another tree.
     left_out: int
 
 
 def read(paths: Sequence[Path], settings: Settings,
          track: local.Track = iter, try_more: bool = False) -> Read:
-    """
-    Read trees of recordings, and compute what detectors look at.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Trees or files.
-    settings : Settings
-    track : callable, optional
-        Wraps the batches, for a progress bar.
-    try_more : bool, optional
-        Whether to compute `aura.evaluation.candidates` as well.
-
-    Returns
-    -------
-    Read
-        Bad files are entries of its outcome.
-    """
+    """Read trees of recordings, and compute what detectors look at."""
     inputs, refused = local.opened(paths)
     found: list[tuple[str, bool, Case]] = []
     entries: list[tuple[str, Entry]] = list(refused)
@@ -146,24 +119,7 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
 def evaluate(given: Read, settings: Settings,
              track: summary.Track = iter,
              try_more: bool = False) -> Evaluation:
-    """
-    Evaluate all detectors on what was read.
-
-    Parameters
-    ----------
-    given : Read
-    settings : Settings
-    track : callable, optional
-        Wraps the detectors, for a progress bar.
-    try_more : bool, optional
-        Whether the forest is tried with more features, and with made-up
-        negatives; needs what was read for it.
-
-    Raises
-    ------
-    PreconditionError
-        As `aura.evaluation.summary.evaluate`.
-    """
+    """Evaluate all detectors on what was read."""
     problems = Counter(
         problem.rule for _, entry in given.outcome.entries
         for problem in entry.problems)
@@ -187,17 +143,7 @@ def _detectors(settings: Settings,
 
 
 def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:
-    """
-    Write the report, its Markdown and its pictures.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    out : Path
-        Folder; files of the same names are replaced when all is done.
-    pictures : bool, optional
-        Whether to draw; needs matplotlib.
-    """
+    """Write the report, its Markdown and its pictures."""
     folder = Folder(out)
     if pictures:
         from aura.evaluation import figures

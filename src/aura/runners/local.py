@@ -22,7 +22,7 @@ from aura.errors import (
     MissingError,
     UnavailableError,
 )
-from aura.folder import Folder, PARTIAL
+from aura.folder import PARTIAL, Folder
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -45,11 +45,6 @@ def given(path: Path) -> Input:
 
     The folder above a single file's, or above an ``ecg`` folder, is opened
     too, so that a BIDS session's annotations are found beside it.
-
-    Raises
-    ------
-    MissingError
-        If there is nothing of that name.
     """
     absolute = Path(os.path.abspath(path))
     if not os.path.lexists(absolute):
@@ -107,24 +102,7 @@ def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
           track: Track = iter) -> tuple[TrainingReport, Outcome]:
-    """
-    Train a model on trees of annotated recordings.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Trees or files.
-    out : Path
-        Folder for ``model.skops`` and ``card.json``.
-    settings : Settings
-    track : callable, optional
-        Wraps the batches, for a progress bar.
-
-    Returns
-    -------
-    TrainingReport, Outcome
-        Nothing is written where the report has no ``model_path``.
-    """
+    """Train a model on trees of annotated recordings."""
     inputs, refused = opened(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
@@ -148,35 +126,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
             settings: Settings, track: Track = iter) -> Outcome:
-    """
-    Predict trees of recordings: one TSV each, the trees mirrored.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Trees or files.
-    model : Path
-        Folder of the model.
-    out : Path
-        Folder for the event files; ``.aura`` in it takes what scoring and
-        review need. An earlier one stays until this run is complete; then
-        its event files that no longer belong to an input go with it,
-        unless somebody has changed them.
-    settings : Settings
-    track : callable, optional
-        Wraps the batches, for a progress bar.
-
-    Returns
-    -------
-    Outcome
-        An input that is missing, empty, or holds recordings of the same
-        names as one before it is refused; the others go on.
-
-    Raises
-    ------
-    AuraError
-        If the model cannot be used; nothing is written then.
-    """
+    """Predict trees of recordings: one TSV each, the trees mirrored."""
     inputs, refused = opened(paths, apart=True)
     settings = replace(settings, model=os.path.abspath(model))
     unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"
@@ -226,30 +176,7 @@ def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
 
 
 def export(out: Path, settings: Settings) -> dict[str, Any]:
-    """
-    Export what was predicted, or what an export has left undone.
-
-    Parameters
-    ----------
-    out : Path
-        Folder that `predict` has written, or a run's folder on a shared
-        folder.
-    settings : Settings
-        Where a server is set, points are delivered to it.
-
-    Returns
-    -------
-    dict
-        The run's report: counts, what was left out, aliases. `folder` is
-        where the ``.lp.gz`` files are.
-
-    Raises
-    ------
-    MissingError
-        If the folder is neither, or all recordings have moved.
-    PreconditionError, UnavailableError
-        As `aura.stages.influx_exporter.ExportStage.export`.
-    """
+    """Export what was predicted, or what an export has left undone."""
     from aura.stages.influx_exporter import ExportStage
     hidden = out / HIDDEN
     if not hidden.is_dir():

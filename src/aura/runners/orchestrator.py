@@ -40,14 +40,7 @@ class Transport(Protocol):
     """Nodes of a blueprint that are up and can be called."""
 
     def call(self, rpc: Rpc, request: Message) -> Message:
-        """
-        Call an rpc and wait for its answer, however long that takes.
-
-        Raises
-        ------
-        CallFailed
-            If it ended with a status other than OK.
-        """
+        """Call an rpc and wait for its answer, however long that takes."""
 
     def calls_at_once(self, rpc: Rpc) -> int:
         """How many calls of an rpc may be made at a time."""
@@ -58,20 +51,12 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Retry:
-    """
-    How a call is repeated that found its block away.
+    """How a call is repeated that found its block away."""
 
-    Parameters
-    ----------
-    first_s, longest_s : float
-        First pause between two tries, which doubles up to the longest.
-    total_s : float
-        Time after which the call is given up.
-    """
-
+    # First pause between two tries, which doubles up to the longest.
     first_s: float = 0.1
     longest_s: float = 5.0
-    total_s: float = 120.0
+    total_s: float = 120.0  # Time after which the call is given up
 
     def pauses(self) -> Iterator[float]:
         """Yield the pauses, in seconds, until the time is over."""
@@ -84,28 +69,14 @@ class Retry:
 
 @dataclass(frozen=True)
 class Failure:
-    """
-    An rpc that ended with an error.
+    """An rpc that ended with an error."""
 
-    Parameters
-    ----------
-    rpc : Rpc
-        The rpc.
-    code : grpc.StatusCode
-        Status of the call that ended it.
-    details : str
-        What the block said.
-    undone : int
-        Messages that it did not get any more, and the one that failed.
-    log : str
-        The last lines that the node wrote, where they can be had.
-    """
-
-    rpc: Rpc
-    code: grpc.StatusCode
-    details: str
+    rpc: Rpc  # The rpc
+    code: grpc.StatusCode  # Status of the call that ended it
+    details: str  # What the block said
+    # Messages that it did not get any more, and the one that failed.
     undone: int
-    log: str
+    log: str  # The last lines that the node wrote, where they can be had
 
     def __str__(self) -> str:
         return f"{self.rpc}: {self.code.name}: {self.details}"
@@ -113,50 +84,20 @@ class Failure:
 
 @dataclass
 class RunResult:
-    """
-    What a run gave.
+    """What a run gave."""
 
-    Parameters
-    ----------
-    counts : dict of str to int
-        Messages that each rpc answered, by ``node.rpc``.
-    results : dict of str to list of Message
-        All answers of the rpcs that nobody follows, in order.
-    failures : list of Failure
-        The rpcs that ended with an error.
-    biggest_bytes : int
-        Size of the biggest answer.
-    """
-
+    # Messages that each rpc answered, by ``node.rpc``.
     counts: dict[str, int] = field(default_factory=dict)
+    # All answers of the rpcs that nobody follows, in order.
     results: dict[str, list[Message]] = field(default_factory=dict)
+    # The rpcs that ended with an error.
     failures: list[Failure] = field(default_factory=list)
-    biggest_bytes: int = 0
+    biggest_bytes: int = 0  # Size of the biggest answer
 
 
 def run(blueprint: Blueprint, transport: Transport,
         observe: Observer | None = None, retry: Retry = Retry()) -> RunResult:
-    """
-    Run a blueprint to its end.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Who feeds whom.
-    transport : Transport
-        How the nodes are called.
-    observe : callable, optional
-        Called with each rpc and answer, one at a time, from threads of the
-        run; for progress bars. What it raises ends the run.
-    retry : Retry
-        For calls that find their block away, sources excepted: a source
-        that was interrupted may have handed its batch out already.
-
-    Returns
-    -------
-    RunResult
-        Also when rpcs failed; see `RunResult.failures`.
-    """
+    """Run a blueprint to its end."""
     state = _Run(blueprint, transport, observe, retry)
     threads = [threading.Thread(
         target=state.work, args=(rpc,), name=str(rpc), daemon=True)
@@ -318,20 +259,7 @@ def _calls_for_ever() -> Iterator[tuple[int, Message]]:
 
 
 class InProcess:
-    """
-    The blocks' own servicers, called directly, without any server.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Whose nodes are made.
-    shared : Path
-        The shared folder.
-    settings : Settings
-        Settings of all blocks.
-    make : callable, optional
-        Makes the servicer of a block; the block's own by default.
-    """
+    """The blocks' own servicers, called directly, without any server."""
 
     def __init__(self, blueprint: Blueprint, shared: Path,
                  settings: Settings,

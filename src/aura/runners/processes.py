@@ -25,7 +25,7 @@ from aura import blocks
 from aura.blocks import Block
 from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, Node, Rpc
-from aura.rpc.client import Nodes, PERIOD_S, READY_TIMEOUT_S
+from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
 from aura.rpc.status import CallFailed
 
 GRACE_S = 3.0
@@ -41,27 +41,7 @@ def serve_command(block: Block) -> Sequence[str]:
 
 
 class LocalProcesses:
-    """
-    Starts the nodes of a blueprint and calls them; a context manager.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Whose nodes are started.
-    shared : Path
-        The shared folder of all nodes.
-    environ : mapping, optional
-        Environment for all nodes besides this process's own.
-    command : callable, optional
-        The command that serves a block.
-    timeout_s : float
-        Seconds in which all nodes have to be ready.
-
-    Raises
-    ------
-    UnavailableError
-        On entering, if a node ends or is not ready in time.
-    """
+    """Starts the nodes of a blueprint and calls them; a context manager."""
 
     def __init__(self, blueprint: Blueprint, shared: Path,
                  environ: Mapping[str, str] | None = None,
@@ -151,18 +131,7 @@ class LocalProcesses:
 
 
 class Process:
-    """
-    One server process, with what it wrote last.
-
-    Parameters
-    ----------
-    node : str
-        Whom errors name.
-    command : sequence of str
-        What is run.
-    environ : mapping
-        Its whole environment.
-    """
+    """One server process, with what it wrote last."""
 
     def __init__(self, node: str, command: Sequence[str],
                  environ: Mapping[str, str]) -> None:

@@ -31,38 +31,23 @@ BEATS_DELAY_S = 3.0
 
 @dataclass
 class Replayed:
-    """
-    How a replay went.
-
-    Parameters
-    ----------
-    recording : Recording
-    live : bool
-        Whether beats were looked for as samples arrived; else they came
-        from a file of beats, or from the batch across an EDF+D's gaps.
-    delay_s : float
-        From the end of a second to the decision on it.
-    events : list of Event
-        Of the stream.
-    batch : list of Event
-        Of `aura predict` on the same recording.
-    rows, scorable, scorable_differs, alarm_rows_differ : int
-        Hops in all, those that the stream could score, those that only one
-        of the two could, and those that are at or above the threshold in
-        only one.
-    hop_ms : ndarray, shape (n_rows,)
-        CPU time of each hop.
-    """
+    """How a replay went."""
 
     recording: Recording
+    # Whether beats were looked for as samples arrived; else they came from a
+    # file of beats, or from the batch across an EDF+D's gaps.
     live: bool
-    delay_s: float
-    events: list[Event] = field(default_factory=list)
+    delay_s: float  # From the end of a second to the decision on it
+    events: list[Event] = field(default_factory=list)  # Of the stream
+    # Of `aura predict` on the same recording.
     batch: list[Event] = field(default_factory=list)
+    # Hops in all, those that the stream could score, those that only one of
+    # the two could, and those that are at or above the threshold in only one.
     rows: int = 0
     scorable: int = 0
     scorable_differs: int = 0
     alarm_rows_differ: int = 0
+    # CPU time of each hop.
     hop_ms: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
@@ -75,36 +60,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
            speed: float = 0.0,
            tell: Callable[[Decision], object] = lambda decision: None,
            delay_s: float = DELAY_S, by_beats: bool = False) -> Replayed:
-    """
-    Play one recording to a model, and compare with the batch.
-
-    Parameters
-    ----------
-    path : Path
-        A recording.
-    model_folder : Path
-    settings : Settings
-    speed : float
-        Seconds of recording per second; 0 does not wait.
-    tell : callable, optional
-        Is given each decision as it is made.
-    delay_s : float
-        How long a second of a waveform is waited for; less makes earlier
-        decisions, and more of them unlike the batch's.
-    by_beats : bool, optional
-        Feed the beats that the batch has found instead of samples.
-
-    Returns
-    -------
-    Replayed
-
-    Raises
-    ------
-    AuraError
-        If the model or the recording cannot be used.
-    InvalidInputError
-        ``replay.file``: it is a folder.
-    """
+    """Play one recording to a model, and compare with the batch."""
     if path.is_dir():
         raise InvalidInputError(
             "replay.file", f"{path} is a folder", "name one recording")

@@ -42,15 +42,7 @@ NO_ECG = frozenset(("ecg.missing",))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run the command.
-
-    Returns
-    -------
-    int
-        0 where the output is written, else 1; 2 is what the interpreter of
-        the command line says.
-    """
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m aura.runners.szcore",
         description="Predict the seizures of "
@@ -89,31 +81,7 @@ def _check_names(recording: Path, output: Path) -> None:
 
 
 def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
-    """
-    Event file of one recording.
-
-    Parameters
-    ----------
-    path : Path
-        The recording; its folder is only read.
-    settings : Settings
-        `model` names the model's folder; ``/model`` by default.
-
-    Returns
-    -------
-    bytes
-        The seven columns of HED-SCORE; `recordingDuration` is the
-        recording's own.
-    list of str
-        Warnings.
-
-    Raises
-    ------
-    MissingError
-        ``szcore.model``: there is no model; as `load_model`.
-    AuraError
-        The first fault of a recording that is damaged.
-    """
+    """Event file of one recording."""
     model = Path(settings.model) if settings.model else BAKED
     if not (model / CARD_FILE).is_file():
         raise MissingError(

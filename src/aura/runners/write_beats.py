@@ -29,29 +29,7 @@ ENDING = ".beats.csv"
 
 def write(paths: Sequence[Path], out: Path, settings: Settings,
           track: local.Track = iter) -> Outcome:
-    """
-    Write one file of beats for each recording, the trees mirrored.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Trees or files.
-    out : Path
-        Folder for ``<recording>.beats.csv``.
-    settings : Settings
-    track : callable, optional
-        Wraps the batches, for a progress bar.
-
-    Returns
-    -------
-    Outcome
-        A recording that cannot be read is refused; the others go on.
-
-    Raises
-    ------
-    AuraError
-        If the folder cannot be written.
-    """
+    """Write one file of beats for each recording, the trees mirrored."""
     inputs, refused = local.opened(paths, apart=True)
     folder = Folder(out)
     folder.try_writing()
@@ -69,18 +47,7 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
 
 
 def trusted(beats: Beats) -> Floats:
-    """
-    The beats outside of all that cannot be scored.
-
-    Parameters
-    ----------
-    beats : Beats
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Times in seconds; a gap of more than 3 s stays unscorable by itself.
-    """
+    """The beats outside of all that cannot be scored."""
     spans = beats.unscorable
     at = np.searchsorted(spans[:, 0], beats.time_s, side="right") - 1
     lost = at >= 0

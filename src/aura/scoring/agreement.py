@@ -13,9 +13,9 @@ import numpy as np
 
 from aura.recording import Bools, Event, Floats
 from aura.scoring.matching import (
+    SZCORE,
     EventRules,
     Meeting,
-    SZCORE,
     meet,
     seizure_spans,
 )
@@ -25,80 +25,40 @@ Outcome = Literal["TP", "FP", "FN"]
 
 @dataclass(frozen=True)
 class Judged:
-    """
-    An event as it is counted, and what became of it.
+    """An event as it is counted, and what became of it."""
 
-    Parameters
-    ----------
-    outcome : {"TP", "FP", "FN"}
-        Detected seizure, false alarm, missed seizure.
-    onset_s, end_s : float
-        Its stretch, after joining and cutting by the rules.
-    matches : tuple of int
-        Events of the other layer that it meets, tolerances included:
-        numbers in `Agreement.annotated` or `Agreement.predicted`, from 0.
-    latency_s : float
-        Of a detected seizure: onset of the first alarm that meets it, minus
-        its own. Of a seizure that is cut, the first detected piece has it;
-        NaN for all others.
-    """
-
-    outcome: Outcome
-    onset_s: float
+    outcome: Outcome  # Detected seizure, false alarm, missed seizure
+    onset_s: float  # Its stretch, after joining and cutting by the rules
     end_s: float
+    # Events of the other layer that it meets, tolerances included: numbers in
+    # `Agreement.annotated` or `Agreement.predicted`, from 0.
     matches: tuple[int, ...] = ()
+    # Of a detected seizure: onset of the first alarm that meets it, minus its
+    # own. Of a seizure that is cut, the first detected piece has it; NaN for
+    # all others.
     latency_s: float = np.nan
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """
-    Two layers of one recording against each other.
+    """Two layers of one recording against each other."""
 
-    Parameters
-    ----------
-    annotated, predicted : ndarray, shape (n, 2)
-        Start and end of the seizures of each layer as they were given,
-        sorted, inside the recording.
-    found, right : ndarray of bool, shape (n,)
-        Of each of them, whether it belongs to a detected seizure or to a
-        detection that is not false.
-    judged : tuple of Judged
-        What is counted, in order of time: as many of each outcome as
-        `aura.scoring.score.score` says.
-    """
-
+    # Start and end of the seizures of each layer as they were given, sorted,
+    # inside the recording.
     annotated: Floats
     predicted: Floats
+    # Of each of them, whether it belongs to a detected seizure or to a
+    # detection that is not false.
     found: Bools
     right: Bools
+    # What is counted, in order of time: as many of each outcome as
+    # `aura.scoring.score.score` says.
     judged: tuple[Judged, ...]
 
 
 def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Agreement:
-    """
-    Match the events of one recording.
-
-    Parameters
-    ----------
-    reference, hypothesis : iterable of Event
-        Annotated and predicted events in any order; those that are no
-        seizures are passed over.
-    duration_s : float
-        Length of the recording.
-    rules : EventRules
-        How events are counted; SzCORE's by default.
-
-    Returns
-    -------
-    Agreement
-
-    Raises
-    ------
-    InvalidInputError
-        As `aura.scoring.score.score`.
-    """
+    """Match the events of one recording."""
     annotated = seizure_spans(reference, duration_s)
     predicted = seizure_spans(hypothesis, duration_s)
     met = meet(annotated, predicted, duration_s, rules)

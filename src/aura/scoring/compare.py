@@ -36,49 +36,24 @@ DURATION_TOLERANCE_S = 1.0
 
 @dataclass(frozen=True)
 class RecordingScore:
-    """
-    Score of one annotated recording.
+    """Score of one annotated recording."""
 
-    Parameters
-    ----------
-    path : str
-        Location in the reference tree, with ``/``.
-    patient : str
-        Alias of the patient.
-    hypothesis : str or None
-        Location of the detections in the hypothesis tree; None where there
-        are none, so that all seizures are missed.
-    duration_s : float
-        Length of the recording.
-    seizures : int
-        Annotated seizures, before any are joined or cut.
-    score : Score
-        Counts by the rules of SzCORE.
-    """
-
-    path: str
-    patient: str
+    path: str  # Location in the reference tree, with ``/``
+    patient: str  # Alias of the patient
+    # Location of the detections in the hypothesis tree; None where there are
+    # none, so that all seizures are missed.
     hypothesis: str | None
-    duration_s: float
-    seizures: int
-    score: Score
+    duration_s: float  # Length of the recording
+    seizures: int  # Annotated seizures, before any are joined or cut
+    score: Score  # Counts by the rules of SzCORE
 
 
 @dataclass(frozen=True)
 class PatientScore:
-    """
-    Scores of the recordings of one patient.
+    """Scores of the recordings of one patient."""
 
-    Parameters
-    ----------
-    patient : str
-        Alias.
-    scores : tuple of RecordingScore
-        At least one.
-    """
-
-    patient: str
-    scores: tuple[RecordingScore, ...]
+    patient: str  # Alias
+    scores: tuple[RecordingScore, ...]  # At least one
 
     @property
     def example(self) -> str:
@@ -93,22 +68,14 @@ class PatientScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """
-    What came of comparing two trees.
+    """What came of comparing two trees."""
 
-    Parameters
-    ----------
-    recordings : tuple of RecordingScore
-        Scored recordings in order of path.
-    unannotated : tuple of str
-        Recordings that nobody annotated; they are not scored.
-    problems : tuple of (str, Problem)
-        Path, in the tree it is found in, and what is wrong there. An error
-        means that the file could not be used.
-    """
-
+    # Scored recordings in order of path.
     recordings: tuple[RecordingScore, ...]
+    # Recordings that nobody annotated; they are not scored.
     unannotated: tuple[str, ...]
+    # Path, in the tree it is found in, and what is wrong there. An error means
+    # that the file could not be used.
     problems: tuple[Finding, ...]
 
     @property
@@ -152,34 +119,7 @@ class Comparison:
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
             alias_key: str = "aura", track: Track = iter,
             prefer: str = "") -> Comparison:
-    """
-    Score a tree of detections against a tree of annotated recordings.
-
-    Parameters
-    ----------
-    reference : Path
-        Folder of annotated recordings, or of annotations alone (see
-        `aura.scoring.reference`).
-    hypothesis : Path
-        Folder of detections, one ``.tsv`` for each recording.
-    ecg_channel, alias_key : str, optional
-        The settings of these names.
-    track : callable, optional
-        Iterates over what it is given, such as a progress bar.
-    prefer : str, optional
-        The setting of this name.
-
-    Returns
-    -------
-    Comparison
-        Bad files are problems in it. A recording whose detections are not
-        there, or cannot be read, is scored as missed.
-
-    Raises
-    ------
-    MissingError
-        If a folder is not there, or there is nothing in the reference.
-    """
+    """Score a tree of detections against a tree of annotated recordings."""
     for role, path in (("reference", reference), ("hypothesis", hypothesis)):
         if not path.is_dir():
             raise MissingError(

@@ -16,25 +16,13 @@ HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """
-    A figure, the counts behind it and its exact interval.
+    """A figure, the counts behind it and its exact interval."""
 
-    Parameters
-    ----------
-    value : float
-        The estimate; NaN where `total` is 0.
-    count : int
-        Events counted.
-    total : float
-        What they are counted out of: events, or hours for a rate.
-    low, high : float
-        Ends of the confidence interval. Where `total` is 0 it is everything
-        that is possible: [0, 1], or [0, inf) for a rate.
-    """
-
-    value: float
-    count: int
-    total: float
+    value: float  # The estimate; NaN where `total` is 0
+    count: int  # Events counted
+    total: float  # What they are counted out of: events, or hours for a rate
+    # Ends of the confidence interval. Where `total` is 0 it is everything that
+    # is possible: [0, 1], or [0, inf) for a rate.
     low: float
     high: float
 
@@ -43,27 +31,7 @@ def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
     """
     Proportion with its Clopper-Pearson interval.
 
-    Parameters
-    ----------
-    count, total : int
-        Successes and trials, ``0 <= count <= total``.
-    level : float
-        Probability that the interval holds the true value, at least.
-
-    Returns
-    -------
-    Estimate
-        Unitless, in [0, 1].
-
-    Raises
-    ------
-    InvalidInputError
-        If the counts or the level are impossible.
-
-    References
-    ----------
-    .. [1] Clopper, Pearson (1934). Biometrika, 26(4), 404-413.
-       https://doi.org/10.1093/biomet/26.4.404
+    Source: https://doi.org/10.1093/biomet/26.4.404
     """
     # Here, as who only counts is not bound to have scipy.
     from scipy.special import betaincinv  # type: ignore[import-untyped]
@@ -87,24 +55,6 @@ def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
 
     F1 = 2 J / (1 + J) rises with the proportion J = tp / (tp + fp + fn),
     whose Clopper-Pearson interval, given that total, is carried over.
-
-    Parameters
-    ----------
-    tp, fp, fn : int
-        True positives, false positives, false negatives.
-    level : float
-        As for `proportion`.
-
-    Returns
-    -------
-    Estimate
-        Unitless, in [0, 1]; `count` is tp, `total` is tp + fp + fn, so
-        that `value` is not their quotient.
-
-    Raises
-    ------
-    InvalidInputError
-        If a count is negative or the level impossible.
     """
     if min(fp, fn) < 0:
         raise InvalidInputError(
@@ -122,29 +72,7 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
     """
     Events per 24 h with the exact interval of a Poisson count.
 
-    Parameters
-    ----------
-    count : int
-        Events seen.
-    hours : float
-        Time in which they were seen.
-    level : float
-        As for `proportion`.
-
-    Returns
-    -------
-    Estimate
-        Events per 24 h; `total` is `hours`.
-
-    Raises
-    ------
-    InvalidInputError
-        If the count, the hours or the level are impossible.
-
-    References
-    ----------
-    .. [1] Garwood (1936). Biometrika, 28(3/4), 437-442.
-       https://doi.org/10.1093/biomet/28.3-4.437
+    Source: https://doi.org/10.1093/biomet/28.3-4.437
     """
     from scipy.special import gammaincinv
 
@@ -164,24 +92,7 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
 
 
 def resolvable_rate(hours: float) -> float:
-    """
-    Smallest non-zero rate that so many hours can show: one event in all.
-
-    Parameters
-    ----------
-    hours : float
-        Time observed.
-
-    Returns
-    -------
-    float
-        Events per 24 h; inf where there are no hours.
-
-    Raises
-    ------
-    InvalidInputError
-        If the hours are negative or not finite.
-    """
+    """Smallest non-zero rate that so many hours can show: one event in all."""
     _check_hours(hours)
     return HOURS_PER_DAY / hours if hours else math.inf
 

@@ -23,26 +23,17 @@ OVERLAP_MARGIN = 1e-6
 
 @dataclass(frozen=True)
 class EventRules:
-    """
-    When a detected event meets an annotated one; SzCORE's by default.
+    """When a detected event meets an annotated one; SzCORE's by default."""
 
-    Parameters
-    ----------
-    tolerance_before_s, tolerance_after_s : float
-        A detection may lie this far before the start and after the end.
-    min_overlap : float
-        Smallest part of a seizure with its tolerances that detections must
-        cover, exclusive; 0 means that any overlap is a hit.
-    merge_gap_s : float
-        Events closer than this are one, in annotation and detection alike.
-    max_duration_s : float
-        Events longer than this are cut into pieces of it.
-    """
-
+    # A detection may lie this far before the start and after the end.
     tolerance_before_s: float = 30.0
     tolerance_after_s: float = 60.0
+    # Smallest part of a seizure with its tolerances that detections must
+    # cover, exclusive; 0 means that any overlap is a hit.
     min_overlap: float = 0.0
+    # Events closer than this are one, in annotation and detection alike.
     merge_gap_s: float = 90.0
+    # Events longer than this are cut into pieces of it.
     max_duration_s: float = 300.0
 
     def __post_init__(self) -> None:
@@ -58,32 +49,18 @@ SZCORE = EventRules()
 
 @dataclass(frozen=True)
 class Meeting:
-    """
-    Which events of two layers meet, by the rules.
+    """Which events of two layers meet, by the rules."""
 
-    Parameters
-    ----------
-    truth, alarms : ndarray, shape (n, 2)
-        Seizures, merged, and alarms as given, in seconds.
-    reference, hypothesis : ndarray, shape (n, 2)
-        What is counted: both, merged and cut, in seconds.
-    windows, detections : ndarray, shape (n, 2)
-        `reference` with its tolerances and `hypothesis`, in steps.
-    hit, false : ndarray of bool
-        Of `reference` and `hypothesis`.
-    whole, given : ndarray, shape (n, 2)
-        `truth` with its tolerances and `alarms`, in steps.
-    """
-
-    truth: Floats
+    truth: Floats  # Seizures, merged, and alarms as given, in seconds
     alarms: Floats
-    reference: Floats
+    reference: Floats  # What is counted: both, merged and cut, in seconds
     hypothesis: Floats
+    # `reference` with its tolerances and `hypothesis`, in steps.
     windows: Floats
     detections: Floats
-    hit: Bools
+    hit: Bools  # Of `reference` and `hypothesis`
     false: Bools
-    whole: Floats
+    whole: Floats  # `truth` with its tolerances and `alarms`, in steps
     given: Floats
 
     @property
@@ -107,18 +84,7 @@ class Meeting:
 
 def meet(truth: Floats, alarms: Floats, duration_s: float,
          rules: EventRules = SZCORE) -> Meeting:
-    """
-    Lay the seizures of two layers against each other.
-
-    Parameters
-    ----------
-    truth, alarms : ndarray, shape (n, 2)
-        `seizure_spans` of both layers.
-    duration_s : float
-        Length of the recording.
-    rules : EventRules
-        How events are counted.
-    """
+    """Lay the seizures of two layers against each other."""
     steps = max(1, round(duration_s * EVENT_GRID_HZ))
     merged = merge(truth, rules.merge_gap_s)
     reference = cut(merged, rules.max_duration_s)
@@ -137,27 +103,7 @@ def meet(truth: Floats, alarms: Floats, duration_s: float,
 
 
 def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
-    """
-    Seizures among the events, inside the recording, in order.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        Events of any label, in any order.
-    duration_s : float
-        Length of the recording.
-
-    Returns
-    -------
-    ndarray, shape (n_seizures, 2)
-        Start and end in seconds, sorted; may overlap. An event outside the
-        recording is left out, one across its border is cut there.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `score`.
-    """
+    """Seizures among the events, inside the recording, in order."""
     if not 0 < duration_s < math.inf:
         raise InvalidInputError(
             "scoring.duration", f"the recording lasts {duration_s!r} s",

@@ -36,64 +36,30 @@ Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
 
 @dataclass(frozen=True)
 class Reference:
-    """
-    An annotated recording.
+    """An annotated recording."""
 
-    Parameters
-    ----------
-    path : str
-        Location of the recording, or of its annotations where the tree
-        holds no recordings.
-    patient : str
-        Alias of the patient.
-    duration_s : float
-        Length of the recording.
-    events : tuple of Event
-        Annotated seizures, settled (see `aura.annotations.events.settle`).
-    """
-
+    # Location of the recording, or of its annotations where the tree holds no
+    # recordings.
     path: str
-    patient: str
-    duration_s: float
+    patient: str  # Alias of the patient
+    duration_s: float  # Length of the recording
+    # Annotated seizures, settled (see `aura.annotations.events.settle`).
     events: tuple[Event, ...]
 
 
 @dataclass(frozen=True)
 class References:
-    """
-    A reference tree.
+    """A reference tree."""
 
-    Parameters
-    ----------
-    annotated : tuple of Reference
-        In order of path.
-    unannotated : tuple of str
-        Recordings in which nobody looked for seizures.
-    problems : tuple of (str, Problem)
-        Path and problem. An error means that the file is none of the above.
-    """
-
-    annotated: tuple[Reference, ...]
+    annotated: tuple[Reference, ...]  # In order of path
+    # Recordings in which nobody looked for seizures.
     unannotated: tuple[str, ...]
+    # Path and problem. An error means that the file is none of the above.
     problems: tuple[Finding, ...]
 
 
 def run_of(path: str) -> str:
-    """
-    What a recording, its annotations and its detections have in common.
-
-    Parameters
-    ----------
-    path : str
-        Location of one of them in its tree.
-
-    Returns
-    -------
-    str
-        The path without ending. Of a BIDS name, one that starts with
-        ``sub-``, also without ``_ecg``, ``_eeg`` or ``_events`` and without
-        the folder ``ecg`` or ``eeg`` that it lies in.
-    """
+    """What a recording, its annotations and its detections have in common."""
     pure = PurePosixPath(recording_stem(path))
     parent, stem = pure.parent, pure.name
     if stem.startswith("sub-"):
@@ -106,25 +72,7 @@ def run_of(path: str) -> str:
 def read_references(folder: Folder, ecg_channel: str = "",
                     alias_key: str = "aura", track: Track = iter,
                     prefer: str = "") -> References:
-    """
-    Read all annotated recordings of a tree.
-
-    Parameters
-    ----------
-    folder : Folder
-        The tree.
-    ecg_channel, alias_key : str, optional
-        The settings of these names.
-    track : callable, optional
-        Iterates over what it is given, such as a progress bar.
-    prefer : str, optional
-        The setting of this name.
-
-    Returns
-    -------
-    References
-        Never raises for a bad file.
-    """
+    """Read all annotated recordings of a tree."""
     candidates = duplicates.resolve(
         [(folder, candidate) for candidate in find(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):
@@ -137,28 +85,7 @@ def read_references(folder: Folder, ecg_channel: str = "",
 
 
 def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
-    """
-    Read a TSV of events that must say something.
-
-    Parameters
-    ----------
-    folder : Folder
-        The tree.
-    path : str
-        Relative location of the file.
-
-    Returns
-    -------
-    tuple
-        Events, and the length of the recording where the file says it.
-
-    Raises
-    ------
-    AuraError
-        As there and for `aura.folder.Folder.open`;
-        ``annotations.empty`` if there is no row. A recording without
-        seizures has a row that says so, an empty file may be a lost one.
-    """
+    """Read a TSV of events that must say something."""
     content = ground_truth.content(folder, path)
     table = bids.read(content) if content.strip() else Annotations(())
     if not table.rows:

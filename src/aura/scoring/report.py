@@ -30,20 +30,7 @@ HEADER = (
 
 
 def score_dict(comparison: Comparison) -> dict[str, Any]:
-    """
-    All scores as plain values for `json.dumps`.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was compared.
-
-    Returns
-    -------
-    dict
-        Counts, and estimates as ``value, count, total, interval``; what is
-        undefined or infinite is None. Nothing in it is NaN.
-    """
+    """All scores as plain values for `json.dumps`."""
     pooled = comparison.pooled
     patients = comparison.patients
     return {
@@ -77,20 +64,7 @@ def score_dict(comparison: Comparison) -> dict[str, Any]:
 
 
 def score_table(comparison: Comparison) -> str:
-    """
-    The scores as plain text: pooled, averaged, and of each patient.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was compared.
-
-    Returns
-    -------
-    str
-        Lines without a last newline; the first says how much was compared
-        and what so much can show.
-    """
+    """The scores as plain text: pooled, averaged, and of each patient."""
     lines = [_summary(comparison), DISCLAIMER, *_left_out(comparison)]
     if not comparison.recordings:
         return "\n".join([*lines, "Nothing could be scored."])

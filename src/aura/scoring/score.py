@@ -23,7 +23,7 @@ import numpy as np
 
 from aura.recording import Event, Floats
 from aura.scoring.intervals import Estimate, f1, proportion, rate_per_24h
-from aura.scoring.matching import EventRules, SZCORE, meet, seizure_spans
+from aura.scoring.matching import SZCORE, EventRules, meet, seizure_spans
 from aura.spans import covered, union
 
 SAMPLE_GRID_HZ = 1
@@ -31,34 +31,21 @@ SAMPLE_GRID_HZ = 1
 
 @dataclass(frozen=True)
 class EventScore:
-    """
-    Event counts of one recording, or the sum of several.
+    """Event counts of one recording, or the sum of several."""
 
-    Parameters
-    ----------
-    tp : int
-        Annotated seizures that were detected.
-    fp : int
-        Detected events that meet no detected seizure.
-    ref_true : int
-        Annotated seizures; like `tp` after merging and cutting.
-    hours : float
-        Hours in which false alarms could occur: those with detections to
-        look at.
-    strict_fp : int
-        Alarms as given, neither merged nor cut, that meet no seizure with
-        its tolerances.
-    latencies_s : tuple of float
-        For each detected seizure (merged, not cut): onset of the first
-        alarm as given that meets it, minus onset of the seizure. Negative
-        where the alarm came first.
-    """
-
-    tp: int = 0
-    fp: int = 0
+    tp: int = 0  # Annotated seizures that were detected
+    fp: int = 0  # Detected events that meet no detected seizure
+    # Annotated seizures; like `tp` after merging and cutting.
     ref_true: int = 0
+    # Hours in which false alarms could occur: those with detections to look
+    # at.
     hours: float = 0.0
+    # Alarms as given, neither merged nor cut, that meet no seizure with its
+    # tolerances.
     strict_fp: int = 0
+    # For each detected seizure (merged, not cut): onset of the first alarm as
+    # given that meets it, minus onset of the seizure. Negative where the alarm
+    # came first.
     latencies_s: tuple[float, ...] = ()
 
     @property
@@ -101,14 +88,10 @@ class SampleScore:
 
     The intervals take seconds as independent, which neighbours are not:
     read them as the least uncertainty there is.
-
-    Parameters
-    ----------
-    tp, fp, fn : int
-        Seconds of seizure that were detected, seconds detected outside
-        seizures, seconds of seizure that were missed.
     """
 
+    # Seconds of seizure that were detected, seconds detected outside seizures,
+    # seconds of seizure that were missed.
     tp: int = 0
     fp: int = 0
     fn: int = 0
@@ -139,47 +122,16 @@ class Score:
 
 @dataclass(frozen=True)
 class PatientMean:
-    """
-    A metric averaged over the patients for whom it is defined.
+    """A metric averaged over the patients for whom it is defined."""
 
-    Parameters
-    ----------
-    mean, std : float
-        Mean and standard deviation (ddof 0); NaN without patients.
-    patients : int
-        Patients for whom the metric is defined.
-    """
-
-    mean: float
+    mean: float  # Mean and standard deviation (ddof 0); NaN without patients
     std: float
-    patients: int
+    patients: int  # Patients for whom the metric is defined
 
 
 def score(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Score:
-    """
-    Compare detected with annotated events of one recording.
-
-    Parameters
-    ----------
-    reference, hypothesis : iterable of Event
-        Annotated and detected events in any order; those that are no
-        seizures (``bckg``, ``impd``) are passed over.
-    duration_s : float
-        Length of the recording.
-    rules : EventRules
-        How events are counted.
-
-    Returns
-    -------
-    Score
-
-    Raises
-    ------
-    InvalidInputError
-        If the duration is not above 0, or an event is negative in length
-        or not finite.
-    """
+    """Compare detected with annotated events of one recording."""
     truth = seizure_spans(reference, duration_s)
     alarms = seizure_spans(hypothesis, duration_s)
     return Score(_event_score(truth, alarms, duration_s, rules),
@@ -217,14 +169,7 @@ def pool(scores: Iterable[Score]) -> Score:
 
 
 def mean_over_patients(values: Sequence[float]) -> PatientMean:
-    """
-    Average one metric over patients, as SzCORE does by default.
-
-    Parameters
-    ----------
-    values : sequence of float
-        The metric of each patient; NaN where it is undefined.
-    """
+    """Average one metric over patients, as SzCORE does by default."""
     defined = np.array([x for x in values if not math.isnan(x)])
     if not len(defined):
         return PatientMean(math.nan, math.nan, 0)

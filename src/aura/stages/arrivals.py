@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from aura.dataset.find import Candidate
 from aura.errors import AuraError
 from aura.folder import Folder
-from aura.stages.run_layout import Input, RUNS, run_folder
+from aura.stages.run_layout import RUNS, Input, run_folder
 
 ARRIVALS = "arrivals.json"
 # What was changed more recently may still be on its way into the folder.
@@ -25,26 +25,7 @@ State = tuple[int, int] | None
 
 def new(folder: Folder, run_id: str, source: Input,
         found: Sequence[Candidate]) -> list[Candidate]:
-    """
-    Leave out what was finished with, and what has not settled yet.
-
-    Parameters
-    ----------
-    folder : Folder
-        The workspace, with the runs so far.
-    run_id : str
-        The run that asks; what itself finished earlier, it may repeat.
-    source : Input
-        Where the recordings are.
-    found : sequence of Candidate
-        Recordings of the input.
-
-    Returns
-    -------
-    list of Candidate
-        In the same order. A recording whose size or time of change is
-        another one than when it was finished with is new again.
-    """
+    """Leave out what was finished with, and what has not settled yet."""
     finished = _finished(folder, run_id)
     return [candidate for candidate in found
             if (candidate.path, state := _state(source, candidate))
@@ -53,19 +34,7 @@ def new(folder: Folder, run_id: str, source: Input,
 
 def note(folder: Folder, run_id: str, source: Input,
          batches: Sequence[Sequence[Candidate]]) -> None:
-    """
-    Note which recordings the batches of a run hold, as they are now.
-
-    Parameters
-    ----------
-    folder : Folder
-        The workspace.
-    run_id : str
-        The run; without batches nothing is written.
-    source : Input
-        Where the recordings are.
-    batches : sequence of sequence of Candidate
-    """
+    """Note which recordings the batches of a run hold, as they are now."""
     if batches:
         folder.write(f"{run_folder(run_id)}/{ARRIVALS}", (json.dumps([
             [[candidate.path, _state(source, candidate)]

@@ -32,33 +32,15 @@ ALL_FEATURES = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """
-    What is exported, and by which clock.
+    """What is exported, and by which clock."""
 
-    Parameters
-    ----------
-    zone : ZoneInfo
-        Where the recordings' clocks hung.
-    raw : {"events", "all", "none"}
-        Which samples are exported besides the rollups.
-    features : tuple of str
-        Names of the exported features.
-    """
-
-    zone: ZoneInfo
-    raw: Raw
-    features: tuple[str, ...]
+    zone: ZoneInfo  # Where the recordings' clocks hung
+    raw: Raw  # Which samples are exported besides the rollups
+    features: tuple[str, ...]  # Names of the exported features
 
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
-        """
-        Read the settings.
-
-        Raises
-        ------
-        InvalidInputError
-            If the time zone or a feature is not known.
-        """
+        """Read the settings."""
         return cls(_zone(settings.timezone), _raw(settings.export_raw),
                    _features(settings.export_features))
 
@@ -96,25 +78,7 @@ def _features(text: str) -> tuple[str, ...]:
 
 
 class BatchPoints:
-    """
-    The points of one batch, counted as they are handed out.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-    request : PredictionTable
-
-    Attributes
-    ----------
-    written : int
-        Points handed out so far.
-    left_out : list of dict
-        Path, rule and text of recordings that could not be exported.
-    names : list of dict
-        Path of each exported recording beside its aliases, its begin and
-        its end: who has the folder may know what a database must not.
-    """
+    """The points of one batch, counted as they are handed out."""
 
     def __init__(self, workspace: Workspace, settings: Settings,
                  request: PredictionTable) -> None:

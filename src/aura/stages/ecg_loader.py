@@ -25,21 +25,7 @@ from aura.stages.run_layout import Workspace, batch_file
 
 
 class EcgSource:
-    """
-    One port of the loader.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-    *ports : str
-        Names of the workspace's inputs that are read, one after the other;
-        the platform's ports have one each.
-    run_id : str, optional
-        Id of every run; by default the setting, else each makes its own.
-    remember : bool, optional
-        Note what each run found, and obey the setting `only_new`.
-    """
+    """One port of the loader."""
 
     def __init__(self, workspace: Workspace, settings: Settings, *ports: str,
                  run_id: str = "", remember: bool = False) -> None:
@@ -59,16 +45,7 @@ class EcgSource:
                    for port in self._ports)
 
     def next(self) -> EcgBatch:
-        """
-        The next batch.
-
-        Raises
-        ------
-        EndOfData
-            Once, after the last batch. A tree without recordings has none.
-        MissingError
-            If the input folder is not there.
-        """
+        """The next batch."""
         with self._lock:
             if self._batches is None:
                 self._begin()

@@ -6,10 +6,10 @@ of each recording, with the label where somebody annotated it. The column
 ``recording`` counts the entries of the manifest.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-import os
 
 import numpy as np
 
@@ -40,14 +40,7 @@ class _Built:
 
 
 class FeatureStage:
-    """
-    Compute the features of batches.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-    """
+    """Compute the features of batches."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
@@ -63,14 +56,6 @@ class FeatureStage:
 
         A recording that cannot be read any more is refused in the
         manifest; the others go on.
-
-        Parameters
-        ----------
-        request : EcgBatch
-
-        Returns
-        -------
-        FeatureTable
         """
         folder = self._workspace.folder
         batch = manifest.read(folder, request.manifest_path)
@@ -123,23 +108,7 @@ class FeatureStage:
 
 
 def beats_of(folder: Folder, recording: Recording) -> Beats:
-    """
-    The beats of a recording, found in its waveform or read from its file.
-
-    Parameters
-    ----------
-    folder : Folder
-        The input that the recording lies in.
-    recording : Recording
-
-    Returns
-    -------
-    Beats
-
-    Raises
-    ------
-    AuraError
-        As `aura.dataset.read.open_signal` and `aura.dataset.read.read_beats`.
+    """The beats of a recording, found in its waveform or read from its file.
     """
     if recording.fs_hz is None:
         return read.read_beats(folder, recording)

@@ -45,21 +45,7 @@ class _Batch:
 
 
 class ExportStage:
-    """
-    Write the points of batches.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-
-    Raises
-    ------
-    InvalidInputError
-        If a setting makes no sense; see `Choice.of` and `Target.of`.
-    PreconditionError
-        If the token's file cannot be read.
-    """
+    """Write the points of batches."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
@@ -81,24 +67,6 @@ class ExportStage:
 
         A recording that cannot be read any more, or whose clock no store
         can hold, is named in the report; the others are written.
-
-        Parameters
-        ----------
-        request : PredictionTable
-
-        Returns
-        -------
-        ExportReport
-            Where a server is set, `points_written` are those that it has
-            acknowledged; those that wait stand in `status_text`.
-
-        Raises
-        ------
-        PreconditionError
-            If the server refuses: ``influx.auth``, ``influx.bucket`` ...
-        UnavailableError
-            ``influx.away``, with the last batch of a run only, if points of
-            the run still wait.
         """
         folder = self._workspace.folder
         batch = _Batch(request.run_id, request.batch_index)
@@ -127,21 +95,7 @@ class ExportStage:
                     "status_text")})
 
     def complete(self, run_id: str) -> dict[str, Any]:
-        """
-        Deliver what of a run is not delivered yet, and write its report.
-
-        Returns
-        -------
-        dict
-            The run's report.
-
-        Raises
-        ------
-        MissingError
-            If there is no export of that run.
-        PreconditionError, UnavailableError
-            As for `export`.
-        """
+        """Deliver what of a run is not delivered yet, and write its report."""
         batches = self._batches(run_id)
         if not batches:
             raise MissingError(

@@ -21,52 +21,25 @@ FORMAT = "aura-manifest-1"
 
 @dataclass(frozen=True)
 class Signals:
-    """
-    What the feature stage found in a recording.
+    """What the feature stage found in a recording."""
 
-    Parameters
-    ----------
-    rows : int
-        Rows of the feature table.
-    beats : int
-        Beats found.
-    unscorable : tuple of (float, float)
-        Start and end of the stretches that nothing can be said about, in
-        seconds.
-    scorable_s : float
-        Seconds of rows that can be scored.
-    """
-
-    rows: int
-    beats: int
+    rows: int  # Rows of the feature table
+    beats: int  # Beats found
+    # Start and end of the stretches that nothing can be said about, in
+    # seconds.
     unscorable: tuple[tuple[float, float], ...]
-    scorable_s: float
+    scorable_s: float  # Seconds of rows that can be scored
 
 
 @dataclass(frozen=True)
 class Entry:
-    """
-    One file of a batch.
+    """One file of a batch."""
 
-    Parameters
-    ----------
-    path : str
-        Relative to the input.
-    recording : Recording or None
-        None where the file is refused.
-    problems : tuple of Problem
-        Why, or warnings.
-    signals : Signals or None
-        Known from the feature stage on.
-    predicted : tuple of Event or None
-        Known from the predictor on.
-    """
-
-    path: str
-    recording: Recording | None
-    problems: tuple[Problem, ...] = ()
-    signals: Signals | None = None
-    predicted: tuple[Event, ...] | None = None
+    path: str  # Relative to the input
+    recording: Recording | None  # None where the file is refused
+    problems: tuple[Problem, ...] = ()  # Why, or warnings
+    signals: Signals | None = None  # Known from the feature stage on
+    predicted: tuple[Event, ...] | None = None  # Known from the predictor on
 
     @property
     def refused(self) -> bool:
@@ -80,19 +53,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """
-    A batch of recordings.
+    """A batch of recordings."""
 
-    Parameters
-    ----------
-    input : str
-        Name of the input that paths are relative to.
-    entries : tuple of Entry
-        In the order of the tree. The tables' column ``recording`` counts
-        them from 0, refused ones included.
-    """
-
-    input: str
+    input: str  # Name of the input that paths are relative to
+    # In the order of the tree. The tables' column ``recording`` counts them
+    # from 0, refused ones included.
     entries: tuple[Entry, ...] = field(default=())
 
     @property
@@ -109,15 +74,9 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """
-    What became of all files of a run.
+    """What became of all files of a run."""
 
-    Parameters
-    ----------
-    entries : tuple of (str, Entry)
-        Input that was given, and the file's entry in its last manifest.
-    """
-
+    # Input that was given, and the file's entry in its last manifest.
     entries: tuple[tuple[str, Entry], ...]
 
     @property
@@ -150,14 +109,7 @@ def write(folder: Folder, path: str, manifest: Manifest) -> None:
 
 
 def read(folder: Folder, path: str) -> Manifest:
-    """
-    Read a manifest.
-
-    Raises
-    ------
-    CorruptDataError
-        If it is not one, or of another version.
-    """
+    """Read a manifest."""
     try:
         content = json.loads(folder.read(path))
         if content["format"] != FORMAT:

@@ -36,16 +36,7 @@ BAKED = Path("/model")
 
 
 class PredictionStage:
-    """
-    Predict with the model that is there, checked before its first use.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-        `model` names the model's folder; else ``/model`` is looked for,
-        then the model that was trained last on the shared folder.
-    """
+    """Predict with the model that is there, checked before its first use."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
@@ -62,14 +53,7 @@ class PredictionStage:
         return True
 
     def model(self) -> Model:
-        """
-        The model, loaded anew when another one has taken its place.
-
-        Raises
-        ------
-        MissingError, CorruptDataError, ForbiddenError, PreconditionError
-            As `aura.detector.model.load_model`.
-        """
+        """The model, loaded anew when another one has taken its place."""
         folder = self._model_folder()
         with self._lock:
             try:
@@ -82,17 +66,7 @@ class PredictionStage:
             return self._loaded[1]
 
     def predict(self, request: FeatureTable) -> PredictionTable:
-        """
-        Predict one batch.
-
-        Parameters
-        ----------
-        request : FeatureTable
-
-        Returns
-        -------
-        PredictionTable
-        """
+        """Predict one batch."""
         folder, model = self._workspace.folder, self.model()
         table = tables.read(folder.read(request.table_path))
         _check(model, table)

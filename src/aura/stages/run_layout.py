@@ -26,18 +26,10 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Input:
-    """
-    A tree of recordings, read only.
+    """A tree of recordings, read only."""
 
-    Parameters
-    ----------
-    folder : Folder
-        Nothing outside of it is read.
-    subfolder : str
-        Part of it to search, or a single file; ``""`` for all.
-    """
-
-    folder: Folder
+    folder: Folder  # Nothing outside of it is read
+    # Part of it to search, or a single file; ``""`` for all.
     subfolder: str = ""
 
     @property
@@ -48,22 +40,13 @@ class Input:
 
 @dataclass(frozen=True)
 class Workspace:
-    """
-    A folder to write to, and the inputs that manifests name.
+    """A folder to write to, and the inputs that manifests name."""
 
-    Parameters
-    ----------
-    folder : Folder
-        The shared folder, or ``.aura`` in an output folder.
-    inputs : mapping of str to Input
-        By the name that stands in manifests; a manifest never leads to a
-        folder that is not listed here.
-    events : Folder or None
-        Where event files go; None puts them into the run's own folder.
-    """
-
-    folder: Folder
+    folder: Folder  # The shared folder, or ``.aura`` in an output folder
+    # By the name that stands in manifests; a manifest never leads to a folder
+    # that is not listed here.
     inputs: Mapping[str, Input]
+    # Where event files go; None puts them into the run's own folder.
     events: Folder | None = None
 
     @classmethod
@@ -75,14 +58,7 @@ class Workspace:
             "recordings": Input(Folder(folder.path(settings.recordings)))})
 
     def input(self, name: str) -> Input:
-        """
-        The input of a name.
-
-        Raises
-        ------
-        InvalidInputError
-            If a manifest names one that is not ours.
-        """
+        """The input of a name."""
         if name not in self.inputs:
             raise InvalidInputError(
                 "manifest.input", "the manifest names an unknown input",
@@ -98,22 +74,7 @@ class Workspace:
         return Folder(below if below.is_dir() else below.parent)
 
     def free_trees(self, annotated: Collection[str]) -> set[str]:
-        """
-        Inputs that count as free of seizures, though nobody says so.
-
-        Parameters
-        ----------
-        annotated : collection of str
-            Names of the inputs that hold an annotated recording.
-
-        Returns
-        -------
-        set of str
-            Where some inputs are annotated, the folders that hold no
-            annotation at all: such as recordings of healthy people. Not
-            annotated recordings beside annotated ones are no evidence of
-            anything, nor is a single file.
-        """
+        """Inputs that count as free of seizures, though nobody says so."""
         if not annotated:
             return set()
         return {name for name, given in self.inputs.items()
@@ -130,14 +91,7 @@ class Workspace:
 
 
 def run_folder(run_id: str) -> str:
-    """
-    Folder of a run, relative to the workspace.
-
-    Raises
-    ------
-    InvalidInputError
-        If the id is no plain name.
-    """
+    """Folder of a run, relative to the workspace."""
     if not _RUN_ID.fullmatch(run_id):
         raise InvalidInputError(
             "run.id", "the run id is not a plain name",

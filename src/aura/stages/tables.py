@@ -24,21 +24,12 @@ ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True)
 class Columns:
-    """
-    A table as columns of equal length.
+    """A table as columns of equal length."""
 
-    Parameters
-    ----------
-    values : mapping of str to ndarray
-        Columns in order, each one-dimensional.
-    units : mapping of str to str
-        Unit of a column, where it has one.
-    metadata : mapping of str to str
-        What holds for the whole table.
-    """
-
-    values: Mapping[str, np.ndarray]
+    values: Mapping[str, np.ndarray]  # Columns in order, each one-dimensional
+    # Unit of a column, where it has one.
     units: Mapping[str, str] = field(default_factory=dict)
+    # What holds for the whole table.
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -46,14 +37,7 @@ class Columns:
 
 
 def write(stream: BinaryIO, table: Columns) -> None:
-    """
-    Write a table as Parquet; equal tables give equal bytes.
-
-    Parameters
-    ----------
-    stream : binary stream
-    table : Columns
-    """
+    """Write a table as Parquet; equal tables give equal bytes."""
     arrays = [Array.from_numpy(np.ascontiguousarray(column))
               for column in table.values.values()]
     fields = [array.field.with_name(name).with_metadata(
@@ -71,26 +55,7 @@ def write(stream: BinaryIO, table: Columns) -> None:
 
 
 def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
-    """
-    Read a table.
-
-    Parameters
-    ----------
-    content : bytes
-        A whole Parquet file.
-    names : tuple of str, optional
-        Columns to read; all by default.
-
-    Returns
-    -------
-    Columns
-
-    Raises
-    ------
-    CorruptDataError
-        If it is not Parquet, lacks one of the columns, or has one that
-        is not plain numbers.
-    """
+    """Read a table."""
     try:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema

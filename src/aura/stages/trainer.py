@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf import json_format
 
 from aura.detector import training
-from aura.detector.forest import Example, MODEL_FEATURES
+from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import CARD_FILE, Model, load_model, save_model
 from aura.ecg import features
 from aura.errors import (
@@ -42,14 +42,7 @@ _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
 
 
 class TrainingStage:
-    """
-    Train once the last table of a run has arrived.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    settings : Settings
-    """
+    """Train once the last table of a run has arrived."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace, self._folder = workspace, workspace.folder
@@ -60,21 +53,7 @@ class TrainingStage:
         return os.access(self._folder.root, os.W_OK)
 
     def train(self, request: FeatureTable) -> TrainingReport:
-        """
-        Note a table; when it was the last that was missing, train.
-
-        Parameters
-        ----------
-        request : FeatureTable
-            In any order; the same one twice does no harm.
-
-        Returns
-        -------
-        TrainingReport
-            ``done`` is False until the run is complete. Where nothing can
-            be learnt, ``model_path`` stays empty and ``status_text`` says
-            by which rule.
-        """
+        """Note a table; when it was the last that was missing, train."""
         if request.schema_id != features.SCHEMA_ID:
             raise PreconditionError(
                 "train.schema", "the table is of another feature schema",

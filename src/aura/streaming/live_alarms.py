@@ -18,14 +18,7 @@ from aura.recording import Event, Floats
 
 @dataclass
 class LiveAlarms:
-    """
-    Probabilities in, events out.
-
-    Parameters
-    ----------
-    rule : AlarmRule
-    hop_s : float
-    """
+    """Probabilities in, events out."""
 
     rule: AlarmRule
     hop_s: float
@@ -39,23 +32,7 @@ class LiveAlarms:
             self.rule.adapt_after_h, self.rule.own_per_24h, self.hop_s)
 
     def feed(self, probability: float) -> tuple[float, bool, list[Event]]:
-        """
-        Take the probability of the next row.
-
-        Parameters
-        ----------
-        probability : float
-            NaN where the row cannot be scored.
-
-        Returns
-        -------
-        float
-            The smoothed probability.
-        bool
-            Whether an alarm begins with this row.
-        list of Event
-            Events that nothing later can change any more.
-        """
+        """Take the probability of the next row."""
         width = max(round(self.rule.smoothing_s / self.hop_s), 1)
         self._probability = np.append(
             self._probability, probability)[-width:]

@@ -26,41 +26,22 @@ SAME_BEAT_S = 0.2
 
 @dataclass
 class Settled:
-    """
-    What has been settled by one hop.
-
-    Parameters
-    ----------
-    beat_s : ndarray, shape (n_beats,)
-    unscorable : ndarray, shape (n_spans, 2)
-        In seconds, both after what was settled before.
-    until_s : float
-        Up to where all is settled.
-    """
+    """What has been settled by one hop."""
 
     beat_s: Floats
-    unscorable: Floats
-    until_s: float
+    unscorable: Floats  # In seconds, both after what was settled before
+    until_s: float  # Up to where all is settled
 
 
 @dataclass
 class LiveBeats:
-    """
-    Samples in, settled beats out; memory is bounded by `HEARD_S`.
+    """Samples in, settled beats out; memory is bounded by `HEARD_S`."""
 
-    Parameters
-    ----------
-    fs_hz : float
-        Sampling rate.
-    rails : tuple of float
-        Smallest and largest value that the device can express.
-    delay_s : float
-        How long a second is waited for before it counts as settled; less
-        than `DELAY_S` hears more often.
-    """
-
-    fs_hz: float
+    fs_hz: float  # Sampling rate
+    # Smallest and largest value that the device can express.
     rails: tuple[float, float] = (-np.inf, np.inf)
+    # How long a second is waited for before it counts as settled; less than
+    # `DELAY_S` hears more often.
     delay_s: float = DELAY_S
     _samples: Floats = field(default_factory=lambda: np.empty(0))
     _first: int = 0
@@ -72,20 +53,7 @@ class LiveBeats:
     _spans: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
     def feed(self, samples: Floats, ended: bool = False) -> Settled:
-        """
-        Take the next samples.
-
-        Parameters
-        ----------
-        samples : ndarray, shape (n_samples,)
-            Of any number; missing ones are not finite.
-        ended : bool
-            No more will come: all is settled.
-
-        Returns
-        -------
-        Settled
-        """
+        """Take the next samples."""
         self._samples = np.concatenate([self._samples, samples])
         now_s = (self._first + len(self._samples)) / self.fs_hz
         self._forget(now_s)

@@ -22,34 +22,18 @@ _RELATIVE = frozenset(name for name, *_ in baseline.BASELINE)
 
 @dataclass
 class LiveRows:
-    """
-    Beats in, feature rows out, one per hop.
+    """Beats in, feature rows out, one per hop."""
 
-    Parameters
-    ----------
-    names : tuple of str
-        Features to compute; what none of them needs is left out.
-    hop_s : float
-        Seconds from one row to the next.
-    """
-
+    # Features to compute; what none of them needs is left out.
     names: tuple[str, ...]
-    hop_s: float
+    hop_s: float  # Seconds from one row to the next
     _beat_s: Floats = field(default_factory=lambda: np.empty(0))
     _spans: Floats = field(default_factory=lambda: np.empty((0, 2)))
     _bpm: Floats = field(default_factory=lambda: np.empty(0))
     _count: int = 0
 
     def feed(self, beat_s: Floats, unscorable: Floats) -> None:
-        """
-        Take beats and spans that have been settled.
-
-        Parameters
-        ----------
-        beat_s : ndarray, shape (n_beats,)
-        unscorable : ndarray, shape (n_spans, 2)
-            Both in seconds, in order, after all that were taken before.
-        """
+        """Take beats and spans that have been settled."""
         if len(beat_s):
             self._beat_s = np.concatenate(
                 [self._beat_s, beat_s])[-BEATS_KEPT:]
@@ -62,18 +46,7 @@ class LiveRows:
         self._spans = spans[spans[:, 1] > spans[-1, 1] - SPANS_KEPT_S]
 
     def next(self) -> tuple[float, bool, np.ndarray]:
-        """
-        The row of the next hop; all up to its end has to be settled.
-
-        Returns
-        -------
-        float
-            End of the hop in seconds.
-        bool
-            Whether it can be scored.
-        ndarray of float32, shape (n_features,)
-            In the order of `names`.
-        """
+        """The row of the next hop; all up to its end has to be settled."""
         self._count += 1
         end_s = np.array([self._count * self.hop_s])
         known = Beats(self._beat_s, float(end_s[0]), self._spans)

@@ -17,46 +17,21 @@ from aura.streaming.live_rows import LiveRows
 
 @dataclass(frozen=True)
 class Decision:
-    """
-    What was decided on one hop.
+    """What was decided on one hop."""
 
-    Parameters
-    ----------
-    time_s : float
-        End of the hop.
-    scorable : bool
-    probability, smoothed : float
-        NaN where it cannot be scored.
-    alarm : bool
-        Whether an alarm begins here.
-    """
-
-    time_s: float
+    time_s: float  # End of the hop
     scorable: bool
-    probability: float
+    probability: float  # NaN where it cannot be scored
     smoothed: float
-    alarm: bool
+    alarm: bool  # Whether an alarm begins here
 
 
 @dataclass
 class Stream:
-    """
-    Beats in, decisions and at the end all events out.
+    """Beats in, decisions and at the end all events out."""
 
-    Parameters
-    ----------
-    model : Model
-        Checked against the schema of the features.
-    adapt_after_h : float, optional
-        The setting of this name; 0 leaves it to the model.
-
-    Raises
-    ------
-    PreconditionError
-        ``model.schema``: it was trained on other features.
-    """
-
-    model: Model
+    model: Model  # Checked against the schema of the features
+    # The setting of this name; 0 leaves it to the model.
     adapt_after_h: float = 0.0
     events: list[Event] = field(default_factory=list)
 
@@ -74,21 +49,7 @@ class Stream:
 
     def feed(self, beat_s: Floats, unscorable: Floats,
              until_s: float) -> Iterator[Decision]:
-        """
-        Take what has been settled, and decide on every hop that is over.
-
-        Parameters
-        ----------
-        beat_s : ndarray, shape (n_beats,)
-        unscorable : ndarray, shape (n_spans, 2)
-            Both in seconds, after all that were taken before.
-        until_s : float
-            Up to where all is settled.
-
-        Yields
-        ------
-        Decision
-        """
+        """Take what has been settled, and decide on every hop that is over."""
         self._beats += beat_s.tolist()
         self._spans += [(float(a), float(b)) for a, b in unscorable]
         # The millionth is that of `aura.ecg.features.row_times`.

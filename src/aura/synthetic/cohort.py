@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from aura.errors import InvalidInputError, ResourceError
-from aura.folder import Folder, PARTIAL
+from aura.folder import PARTIAL, Folder
 from aura.recording import Event
 from aura.synthetic.waveform import SyntheticEcg, ecg
 
@@ -32,31 +32,7 @@ _edflib = threading.Lock()
 
 def write_cohort(folder: Path, patients: int = 4, hours: float = 1.0,
                  seed: int = 1) -> list[Path]:
-    """
-    Write one annotated recording for each of some synthetic patients.
-
-    Parameters
-    ----------
-    folder : Path
-        Where ``synthetic01/rec1.edf``, ``synthetic01/rec1.tse_bi`` and so
-        on are written.
-    patients : int
-        Number of patients, 1 to 99.
-    hours : float
-        Length of each recording.
-    seed : int
-        Everything random follows from it; equal seeds give equal bytes.
-
-    Returns
-    -------
-    list of Path
-        The EDF files.
-
-    Raises
-    ------
-    InvalidInputError
-        If the number of patients or the length is out of range.
-    """
+    """Write one annotated recording for each of some synthetic patients."""
     if not 1 <= patients <= 99:
         raise InvalidInputError(
             "synthetic.patients", f"{patients} patients were asked for",
@@ -73,34 +49,7 @@ def write_cohort(folder: Path, patients: int = 4, hours: float = 1.0,
 
 def write_edf(path: Path, recording: SyntheticEcg, *,
               patient: str = "synthetic", channel: str = "ECG") -> Path:
-    """
-    Write a synthetic recording as EDF+C with its seizures as annotations.
-
-    Parameters
-    ----------
-    path : Path
-        The file; the ending ``.bdf`` gives 24-bit BDF+C. A sidecar with the
-        same seizures and the ending ``.tse_bi`` is written beside it.
-    recording : SyntheticEcg
-        What to write; a last unfinished second is left out.
-    patient : str
-        Code of the patient, ASCII without blanks. The name is always
-        ``SYNTHETIC``.
-    channel : str
-        Label of the channel.
-
-    Returns
-    -------
-    Path
-        The file written.
-
-    Raises
-    ------
-    InvalidInputError
-        If a second does not hold a whole number of samples, or the
-        recording is shorter than one.
-    ResourceError
-        If the disk is full; then no file has taken its name.
+    """Write a synthetic recording as EDF+C with its seizures as annotations.
     """
     fs_hz, seconds = recording.fs_hz, int(recording.duration_s)
     if fs_hz != int(fs_hz) or seconds < 1:

@@ -28,28 +28,17 @@ _SURGES, _RATE, _ECTOPY, LAST_STREAM = range(4)
 
 @dataclass(frozen=True)
 class Heart:
-    """
-    Traits of one person's heart rate.
+    """Traits of one person's heart rate."""
 
-    Parameters
-    ----------
-    rest_bpm : float
-        Mean heart rate at rest.
-    breath_hz : float
-        Respiratory rate; its wave in the heart rate is the HF band.
-    hf_depth, lf_depth, drift_depth : float
-        Relative size of the respiratory wave, of the 0.1 Hz wave, and of
-        slow changes over minutes; a fast heart shows less of the first two.
-    ectopic_fraction : float
-        Share of beats that come early and wide.
-    """
-
-    rest_bpm: float = 68.0
+    rest_bpm: float = 68.0  # Mean heart rate at rest
+    # Respiratory rate; its wave in the heart rate is the HF band.
     breath_hz: float = 0.25
+    # Relative size of the respiratory wave, of the 0.1 Hz wave, and of slow
+    # changes over minutes; a fast heart shows less of the first two.
     hf_depth: float = 0.035
     lf_depth: float = 0.03
     drift_depth: float = 0.05
-    ectopic_fraction: float = 0.001
+    ectopic_fraction: float = 0.001  # Share of beats that come early and wide
 
     @classmethod
     def random(cls, seed: int) -> "Heart":
@@ -61,29 +50,15 @@ class Heart:
 
 @dataclass(frozen=True)
 class Surge:
-    """
-    A rise of the heart rate: a seizure, or an effort that harms nobody.
+    """A rise of the heart rate: a seizure, or an effort that harms nobody."""
 
-    Parameters
-    ----------
-    onset_s, duration_s : float
-        Start, and time until recovery begins.
-    rise_bpm : float
-        Height of the plateau; 0 for a seizure that the heart does not show.
-    ramp_s : float
-        Time from onset to plateau.
-    recovery_s : float
-        Time constant of the way back.
-    seizure : bool
-        Whether this is a seizure.
-    """
-
-    onset_s: float
+    onset_s: float  # Start, and time until recovery begins
     duration_s: float
+    # Height of the plateau; 0 for a seizure that the heart does not show.
     rise_bpm: float
-    ramp_s: float
-    recovery_s: float
-    seizure: bool
+    ramp_s: float  # Time from onset to plateau
+    recovery_s: float  # Time constant of the way back
+    seizure: bool  # Whether this is a seizure
 
     def rate_bpm(self, time_s: Floats) -> Floats:
         """Beats per minute that the surge adds at each time."""
@@ -97,20 +72,7 @@ class Surge:
 def draw_surges(duration_s: float, seed: int, *,
                 seizures_per_hour: float = 1.5, efforts_per_hour: float = 1.0,
                 silent_fraction: float = 0.25) -> tuple[Surge, ...]:
-    """
-    Spread seizures and harmless efforts over a recording.
-
-    Parameters
-    ----------
-    duration_s : float
-        Length of the recording; below 7 min there is room for nothing.
-    seed : int
-        Where and how high they are follows from it.
-    seizures_per_hour, efforts_per_hour : float
-        How many of each, as far as there is room; at least one seizure.
-    silent_fraction : float
-        Chance that a seizure leaves the heart rate as it is.
-    """
+    """Spread seizures and harmless efforts over a recording."""
     rng = np.random.default_rng([seed, _SURGES])
     slots = int(duration_s // SLOT_S)
     hours = duration_s / 3600

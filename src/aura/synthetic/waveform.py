@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aura.errors import InvalidInputError
-from aura.recording import Bools, Event, Floats, SEIZURE
+from aura.recording import SEIZURE, Bools, Event, Floats
 from aura.synthetic.heart import (
-    Heart,
     LAST_STREAM,
+    Heart,
     Surge,
     beat_times,
     draw_surges,
@@ -55,64 +55,34 @@ _NOISE, _ENVELOPE = LAST_STREAM + 1, LAST_STREAM + 2
 
 @dataclass(frozen=True)
 class Sensor:
-    """
-    How the heart is recorded.
+    """How the heart is recorded."""
 
-    Parameters
-    ----------
-    fs_hz : float
-        Sampling rate.
-    gain : float
-        Height of an R peak in mV; negative for electrodes interchanged.
-    snr_db : float
-        Power of the ECG over that of muscle-like noise; inf for none.
-    wander_mv, mains_mv : float
-        Amplitude of the baseline's wander, and of the mains.
-    mains_hz : float
-        Frequency of the mains.
-    rail_mv : float
-        Largest value, of either sign, that the device expresses.
-    """
-
-    fs_hz: float = 256.0
+    fs_hz: float = 256.0  # Sampling rate
+    # Height of an R peak in mV; negative for electrodes interchanged.
     gain: float = 1.0
+    # Power of the ECG over that of muscle-like noise; inf for none.
     snr_db: float = 20.0
+    # Amplitude of the baseline's wander, and of the mains.
     wander_mv: float = 0.1
     mains_mv: float = 0.01
-    mains_hz: float = 50.0
+    mains_hz: float = 50.0  # Frequency of the mains
+    # Largest value, of either sign, that the device expresses.
     rail_mv: float = 5.0
 
 
 @dataclass(frozen=True)
 class SyntheticEcg:
-    """
-    A synthetic recording; it can be read like a file, in pieces.
+    """A synthetic recording; it can be read like a file, in pieces."""
 
-    Parameters
-    ----------
-    duration_s : float
-        Length in seconds.
-    seed : int
-        From which the noise follows.
-    sensor : Sensor
-        How it is recorded.
-    beat_time_s : ndarray, shape (n_beats,)
-        Times of the R peaks: the truth.
-    ectopic : ndarray of bool, shape (n_beats,)
-        Which of the beats are ectopic.
-    surges : tuple of Surge
-        All rises of the heart rate, harmless ones included.
-    faults : tuple of Event
-        Stretches labelled ``flat``, ``saturated`` or ``noise``, in which no
-        beat can be seen.
-    """
-
-    duration_s: float
-    seed: int
-    sensor: Sensor
-    beat_time_s: Floats
-    ectopic: Bools
+    duration_s: float  # Length in seconds
+    seed: int  # From which the noise follows
+    sensor: Sensor  # How it is recorded
+    beat_time_s: Floats  # Times of the R peaks: the truth
+    ectopic: Bools  # Which of the beats are ectopic
+    # All rises of the heart rate, harmless ones included.
     surges: tuple[Surge, ...] = ()
+    # Stretches labelled ``flat``, ``saturated`` or ``noise``, in which no beat
+    # can be seen.
     faults: tuple[Event, ...] = ()
     _root_rr: Floats = field(init=False, repr=False)
 
@@ -223,30 +193,7 @@ class SyntheticEcg:
 def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
         sensor: Sensor | None = None, surges: tuple[Surge, ...] | None = None,
         faults: tuple[Event, ...] = ()) -> SyntheticEcg:
-    """
-    Make a synthetic recording.
-
-    Parameters
-    ----------
-    duration_s : float
-        Length in seconds, above 0.
-    seed : int
-        Everything random follows from it; the same seed gives the same
-        samples on every run.
-    heart : Heart, optional
-        Traits of the person; drawn from the seed by default.
-    sensor : Sensor, optional
-        How it is recorded.
-    surges : tuple of Surge, optional
-        Seizures and efforts; `draw_surges` from the seed by default.
-    faults : tuple of Event, optional
-        Stretches labelled ``flat``, ``saturated`` or ``noise``.
-
-    Raises
-    ------
-    InvalidInputError
-        If the length is not above 0, or a fault has another label.
-    """
+    """Make a synthetic recording."""
     if not 0 < duration_s < np.inf:
         raise InvalidInputError(
             "synthetic.duration", f"a length of {duration_s} s was asked for",

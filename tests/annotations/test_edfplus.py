@@ -1,0 +1,194 @@
+"""Copies of recordings with annotations inside, by three readers."""
+
+import io
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import edfio
+import numpy as np
+import pyedflib
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from aura.annotations import edfplus
+from aura.annotations.annotation import Annotation
+from aura.edf.header import read_header
+from aura.edf.signal import EcgSignal
+from aura.edf.tal import read_timeline
+from aura.errors import AuraError
+from tests.edf_builder import Channel, File, heart, plus, tal
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Copy a built file with annotations; the copy's path."""
+    def copy(file, rows, source=tmp_path / "in.edf"):
+        source.write_bytes(file if isinstance(file, bytes) else file.bytes())
+        target = tmp_path / "out.edf"
+        with source.open("rb") as stream, target.open("wb") as out:
+            header = read_header(stream)
+            edfplus.write(stream, out, header,
+                          read_timeline(stream, header), rows)
+        return target
+    return copy
+
+
+def ours(path):
+    with path.open("rb") as stream:
+        header = read_header(stream)
+        timeline = read_timeline(stream, header)
+        samples = [EcgSignal(stream, header, i).read_digital(
+            0, header.record_count * signal.samples_per_record)
+            for i, signal in enumerate(header.signals)]
+    return header, timeline, samples
+
+
+ROWS = [Annotation(5, 7.25, "seizure"), Annotation(2.5, None, "lights off"),
+        Annotation(-1, 0, "\u53d1\u4f5c \u043f\u0440\u0438\u0441")]
+
+
+def test_samples_are_the_bytes_of_the_source_and_annotations_are_inside(
+        copied):
+    digital = heart(60, 256)
+    path = copied(File((Channel(digital=digital), Channel(
+        "Resp", digital=heart(60, 32)))), ROWS)
+    header, timeline, samples = ours(path)
+    assert (header.kind, header.problems) == ("EDF+C", ())
+    assert np.array_equal(samples[0], digital.ravel())
+    assert np.array_equal(samples[1], heart(60, 32).ravel())
+    assert [(n.onset_s, n.duration_s, n.text) for n in timeline.notes] == [
+        (-1, 0, ROWS[2].text), (2.5, 0, "lights off"), (5, 7.25, "seizure")]
+    with pyedflib.EdfReader(str(path)) as other:
+        assert np.array_equal(other.readSignal(0, digital=True),
+                              digital.ravel())
+        onsets, lengths, texts = other.readAnnotations()
+        assert list(texts) == [ROWS[2].text, "lights off", "seizure"]
+        assert list(onsets) == [-1, 2.5, 5]
+        assert other.getPatientCode() == "P01"
+    third = edfio.read_edf(path)
+    assert np.array_equal(third.signals[0].digital, digital.ravel())
+    assert [a.text for a in third.annotations] == list(texts)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_patients_beyond_ascii_stay_two(copied, plain):
+    made = File if plain else plus
+    patients = [ours(copied(made(patient=code), ROWS))[0].patient
+                for code in (b"M\xfcller X X X", b"M\xf6ller X X X")]
+    assert patients[0] != patients[1]
+    assert all(patient.isascii() for patient in patients)
+
+
+def test_plain_text_fields_become_those_of_edf_plus(copied):
+    path = copied(File(patient="7 Doe John 1970", recording="Ward 3"), ROWS)
+    header = ours(path)[0]
+    assert header.patient == "7 X X Doe_John_1970"
+    with pyedflib.EdfReader(str(path)) as other:
+        assert other.getPatientCode() == "7"
+        assert str(other.getStartdatetime()) == "2021-03-02 10:20:30"
+
+
+def test_a_blank_patient_stays_unknown(copied):
+    assert ours(copied(File(patient=""), ROWS))[0].patient == "X X X X"
+
+
+@pytest.mark.parametrize("date, year", [
+    ("31.12.84", 2084), ("01.01.85", 1985)])
+def test_years_keep_their_century(copied, date, year):
+    assert ours(copied(File(date=date), ROWS))[0].start.year == year
+
+
+def test_a_year_that_two_digits_cannot_say(copied):
+    file = plus(date="02.03.yy", recording="Startdate 02-MAR-2090 X X X")
+    assert ours(copied(file, ROWS))[0].start.year == 2090
+
+
+def test_gaps_stay_gaps(copied):
+    onsets = [0.5, 1.5, 9.5, 10.5]
+    path = copied(plus(onsets, kind="EDF+D"), [Annotation(9.25, 1, "sz")])
+    header, timeline, _ = ours(path)
+    assert header.kind == "EDF+D"
+    assert timeline.parts == ((0, 0.0), (2, 9.0))
+    assert timeline.first_onset_s == 0.5
+    assert [(n.onset_s, n.text) for n in timeline.notes] == [(9.25, "sz")]
+
+
+def test_old_annotations_are_replaced(copied):
+    path = copied(plus(texts=[tal(5, 7, "old")]), [Annotation(1, 1, "new")])
+    header, timeline, _ = ours(path)
+    assert [n.text for n in timeline.notes] == ["new"]
+    assert len(header.annotation_signals) == 1
+
+
+def test_bdf_stays_bdf(copied):
+    file = plus(kind="BDF+C", channels=(Channel(
+        range=("-8388608", "8388607"), digital=heart(60, 256)),))
+    header, timeline, samples = ours(copied(file, ROWS))
+    assert header.kind == "BDF+C"
+    assert np.array_equal(samples[0], heart(60, 256).ravel())
+    assert len(timeline.notes) == 3
+
+
+def test_a_hundred_thousand_annotations_find_place(copied):
+    rows = [Annotation(i / 2000, 0.001, f"event {i}") for i in range(100_000)]
+    header, timeline, _ = ours(copied(File(), rows))
+    assert len(timeline.notes) == 100_000
+    assert timeline.notes[77].text == "event 77"
+    spread = header.record_bytes * header.record_count
+    assert spread < 1.2 * sum(len(f"+{r.onset_s}..0.001..{r.text}..")
+                              for r in rows) + 60 * 1000
+
+
+def test_a_record_that_nobody_reads_is_not_written(copied):
+    rows = [Annotation(1, 1, "x" * 17_000_000)]
+    with pytest.raises(AuraError, match="convert.record_size"):
+        copied(File(), rows)
+
+
+rows_of = st.lists(st.builds(
+    Annotation, st.floats(-5, 70).map(lambda x: round(x, 6)),
+    st.none() | st.floats(0, 70).map(lambda x: round(x, 6)),
+    st.text(max_size=20).map(edfplus.note).filter(bool)), max_size=20)
+
+
+@settings(max_examples=25,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows_of, seconds=st.sampled_from(["1", "0.5", "3"]),
+       first=st.sampled_from([0, 0.25]))
+def test_samples_and_annotations_agree_with_pyedflib_and_edfio(
+        copied, rows, seconds, first):
+    length = float(seconds)
+    digital = heart(20, 64)
+    path = copied(plus([first + i * length for i in range(20)],
+                       duration=seconds, channels=(Channel(
+                           digital=digital),)), rows)
+    header, timeline, samples = ours(path)
+    assert header.record_duration_s == Fraction(seconds)
+    wanted = sorted(rows, key=lambda row: row.onset_s)
+    assert [n.text for n in timeline.notes] == [row.text for row in wanted]
+    for note, row in zip(timeline.notes, wanted, strict=True):
+        assert note.onset_s == pytest.approx(row.onset_s, abs=1e-6)
+        assert note.duration_s == pytest.approx(
+            row.duration_s or 0, abs=1e-6)
+    with pyedflib.EdfReader(str(path)) as other:
+        assert np.array_equal(
+            other.readSignal(0, digital=True), samples[0])
+        onsets, lengths, texts = other.readAnnotations()
+    # EDFlib keeps 100 ns and drops a trailing space; order is the file's.
+    assert [text.strip() for text in texts] == [
+        row.text.strip() for row in wanted]
+    assert onsets == pytest.approx(
+        [row.onset_s for row in wanted], abs=2e-6)
+    third = edfio.read_edf(io.BytesIO(path.read_bytes()))
+    assert np.array_equal(third.signals[0].digital, samples[0])
+    assert sorted(a.text for a in third.annotations) == sorted(
+        row.text for row in wanted)
+    assert all(math.isfinite(a.onset) for a in third.annotations)
+
+
+def test_annotations_in_plain_edf_are_not_carried_over(copied):
+    file = replace(plus(texts=[tal(5, 7, "seizure")]), reserved="")
+    header, timeline, _ = ours(copied(file, [Annotation(1, 1, "new")]))
+    assert [s.label for s in header.signals] == ["ECG"]
+    assert [n.text for n in timeline.notes] == ["new"]

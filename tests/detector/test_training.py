@@ -1,0 +1,115 @@
+"""What can be trained, what cannot and why, and what a model's card says."""
+
+import json
+import math
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from aura.detector import forest, training
+from aura.detector.forest import MODEL_FEATURES
+from aura.detector.model import load_model, predict_probability, save_model
+from aura.ecg import features
+from aura.errors import PreconditionError
+from tests.learning_examples import cohort, example
+
+
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch):
+    """Ten trees vote as a hundred do, in a tenth of the time."""
+    monkeypatch.setattr(forest, "TREES", 10)
+
+
+def train(examples, seed=1, target_far=2.0):
+    return training.train(examples, target_far=target_far, seed=seed,
+                          fingerprint="f" * 64)
+
+
+HIDDEN = np.zeros(600, dtype=bool)
+
+
+@pytest.mark.parametrize("examples, rule, said", [
+    ([], "train.no_labels", "none of the recordings"),
+    ([example("p"), example("q")], "train.one_class",
+     "2 annotated recordings of 2 patients hold 0 seizures"),
+    ([example("p", (0, 600)), example("q", (0, 600))], "train.one_class",
+     "2 annotated recordings of 2 patients hold 2 seizures"),
+    ([example("p", (300, 20), scorable=HIDDEN),
+      example("q", (300, 20), scorable=HIDDEN)], "train.one_class",
+     "(0 of seizures, 0 without)"),
+    ([example("p", (300, 20)), example("p", (200, 20)), example("q")],
+     "train.few_patients", "3 annotated recordings of 2 patients hold 2 "
+     "seizures, of 1 patients"),
+    ([example("p", (300, 20)), example("q", (300, 20), scorable=HIDDEN)],
+     "train.few_patients", "of 1 patients; validation needs 2"),
+    ([example("p", (300, 20)), example("q", (300, 20), hop_s=2.0)],
+     "train.hop", "every 1 s, others one every 2 s"),
+])
+def test_what_cannot_be_learnt_from_says_which_rule_and_counts(
+        examples, rule, said):
+    with pytest.raises(PreconditionError) as caught:
+        train(examples)
+    assert caught.value.rule == rule
+    assert said in caught.value.text
+
+
+def test_the_model_knows_its_data_and_its_alarm():
+    examples = [*cohort(3), example("calm", seconds=900)]
+    model = train(examples, seed=5)
+    rows = forest.training_rows(examples)
+    assert model.features == MODEL_FEATURES
+    assert model.units == ("bpm", "bpm")
+    assert model.schema_id == features.SCHEMA_ID
+    assert model.hop_s == 1.0
+    assert model.settings == {"seed": 5, "target_false_alarms_per_24h": 2.0}
+    assert set(model.alarm) == set(asdict(training.RULE))
+    assert 0 < model.alarm["threshold"] < 1
+    assert model.card["data"] == {
+        "fingerprint": "f" * 64, "recordings": 4, "patients": 4,
+        "recordings_taken_as_free_of_seizures": 0,
+        "patients_with_seizures": 3, "seizures": 3,
+        "hours": pytest.approx((3 * 600 + 900) / 3600),
+        "rows": 3 * 600 + 900, "rows_learnt_from": len(rows.seizure),
+        "rows_of_seizures": int(rows.seizure.sum())}
+
+
+def test_the_hop_is_that_of_the_recordings():
+    assert train(cohort(2, hop_s=0.5)).hop_s == 0.5
+
+
+def test_what_is_trained_can_be_kept_and_predicts_the_same(tmp_path):
+    examples = cohort(3)
+    for one in examples:
+        one.values[:90] = np.nan
+    model = train(examples)
+    save_model(tmp_path, model)
+    loaded = load_model(tmp_path)
+    assert loaded.model_id == model.model_id
+    x = examples[0].values
+    np.testing.assert_allclose(
+        predict_probability(loaded, x),
+        model.forest.predict_proba(x)[:, 1], rtol=1e-12)
+
+
+def test_two_trainings_are_one_model_and_another_seed_is_not():
+    one, two = train(cohort(3)), train(cohort(3))
+    assert one.model_id == two.model_id
+    assert json.dumps(one.card) == json.dumps(two.card)
+    assert train(cohort(3), seed=2).model_id != one.model_id
+
+
+def test_features_that_are_all_missing_do_not_stop_a_training():
+    examples = [replace(one, values=np.full_like(one.values, np.nan),
+                        rise=np.full(600, np.nan))
+                for one in cohort(2)]
+    model = train(examples)
+    assert math.isfinite(model.alarm["threshold"])
+
+
+def test_the_threshold_keeps_the_target_on_patients_left_out():
+    examples = cohort(4)
+    strict, loose = train(examples, target_far=0), train(
+        examples, target_far=1000)
+    assert strict.alarm["threshold"] >= loose.alarm["threshold"]
+    assert strict.card["validation"]["target_false_alarms_per_24h"] == 0

@@ -1,0 +1,101 @@
+"""Intervals are what they are called; nothing is made up in between."""
+
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from aura.ecg.rr import Kind, rr_series
+from aura.recording import Beats
+
+INTERVALS_MS = st.lists(st.integers(200, 2500), max_size=60)
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 15)),
+                 max_size=4)
+
+
+def beats(intervals_ms, spans=(), first_s=0.4):
+    time_s = first_s + np.cumsum([0, *intervals_ms]) / 1000
+    return Beats(time_s, float(time_s[-1]) + 1,
+                 np.array(spans, dtype=float).reshape(-1, 2))
+
+
+def kinds(intervals_ms, spans=()):
+    return [Kind(kind).name for kind in
+            rr_series(beats(intervals_ms, spans)).kind]
+
+
+def disjoint(spans):
+    """(start, length) as (start, end), those that would overlap left out."""
+    kept = []
+    for start, length in sorted(spans):
+        if not kept or start > kept[-1][1]:
+            kept.append((start, start + length))
+    return kept
+
+
+def oracle(time_s, spans):
+    """The rules one interval at a time, in plain Python."""
+    expected, usable = [], []
+    for start, end in zip(time_s, time_s[1:]):
+        length = end - start
+        if any(start < high and low < end for low, high in spans):
+            expected.append("UNSCORABLE")
+        elif not .3 <= length <= 1.8:
+            expected.append("ARTEFACT")
+        else:
+            before = ([usable[0]] * 5 + usable)[-5:] if usable else [length]
+            usual, previous = statistics.median(before), before[-1]
+            far = (abs(length - usual) > .2 * usual
+                   and abs(length - previous) > .2 * previous)
+            expected.append("ECTOPIC" if far else "NORMAL")
+            usable.append(length)
+    return expected
+
+
+@given(INTERVALS_MS, SPANS)
+def test_kinds_follow_the_rules(intervals_ms, spans):
+    given_beats = beats(intervals_ms, disjoint(spans))
+    series = rr_series(given_beats)
+    assert [Kind(kind).name for kind in series.kind] == oracle(
+        given_beats.time_s.tolist(), disjoint(spans))
+    assert series.rr_s == pytest.approx(np.diff(given_beats.time_s))
+    assert np.array_equal(series.time_s, given_beats.time_s[1:])
+    assert np.array_equal(series.normal, series.kind == 0)
+
+
+@given(INTERVALS_MS, st.integers(0, 59))
+def test_what_comes_later_changes_no_kind(intervals_ms, count):
+    whole = kinds(intervals_ms)
+    assert kinds(intervals_ms[:count]) == whole[:count]
+
+
+def test_an_early_beat_and_its_pause_are_ectopic_and_no_other():
+    found = kinds([800] * 8 + [520, 1080] + [800] * 8)
+    assert found == ["NORMAL"] * 8 + ["ECTOPIC"] * 2 + ["NORMAL"] * 8
+
+
+def test_a_missed_beat_is_not_normal():
+    assert kinds([800] * 8 + [1600] + [800] * 3)[8] == "ECTOPIC"
+
+
+def test_a_true_step_of_the_heart_rate_is_taken_after_one_interval():
+    found = kinds([1000] * 10 + [600] * 10)
+    assert found.count("ECTOPIC") == 1 and found[10] == "ECTOPIC"
+
+
+def test_a_seizure_that_doubles_the_heart_rate_in_15_s_stays_normal():
+    rate = np.concatenate([np.full(60, 70), np.linspace(70, 140, 26),
+                           np.full(60, 140)])
+    assert set(kinds((60000 / rate).round().astype(int))) == {"NORMAL"}
+
+
+def test_an_interval_across_an_unscorable_span_is_unscorable():
+    found = kinds([1000] * 6, [(2.5, 2.6)])
+    assert found == ["NORMAL"] * 2 + ["UNSCORABLE"] + ["NORMAL"] * 3
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_beats_make_no_interval(count):
+    series = rr_series(Beats(np.arange(count) + .5, 10.0))
+    assert len(series.time_s) == len(series.rr_s) == len(series.kind) == 0

@@ -1,0 +1,202 @@
+"""EDF+ annotations and record times."""
+
+import time
+from dataclasses import replace
+
+import edfio
+import pyedflib
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from aura.edf.header import read_header
+from aura.edf.tal import Note, parse, read_timeline
+from aura.errors import AuraError, ResourceError
+from tests.edf_builder import Channel, heart, plus, tal
+
+
+@pytest.fixture
+def timeline_of(tmp_path):
+    """Read the timeline of a built file."""
+    def read(file):
+        path = tmp_path / "r.edf"
+        path.write_bytes(file.bytes())
+        with path.open("rb") as stream:
+            return read_timeline(stream, read_header(stream))
+    return read
+
+
+def as_tuples(timeline):
+    return [(n.onset_s, n.duration_s, n.text) for n in timeline.notes]
+
+
+def test_specification_example():
+    block = (b"+180\x14Lights off\x14Close door\x14\0"
+             b"+1800.2\x1525.5\x14Apnea\x14\0\0\0")
+    assert parse(block) == [(180, 0, ["Lights off", "Close door"]),
+                            (1800.2, 25.5, ["Apnea"])]
+
+
+def test_timekeeping_is_no_note(timeline_of):
+    assert timeline_of(plus()).notes == ()
+
+
+def test_onsets_count_from_the_first_sample(timeline_of):
+    onsets = [0.25 + i for i in range(60)]
+    timeline = timeline_of(plus(onsets, [tal(10.25, 5, "sz")]))
+    assert timeline.first_onset_s == 0.25
+    assert as_tuples(timeline) == [(10, 5, "sz")]
+
+
+def test_a_second_annotation_signal_is_read_too(timeline_of):
+    file = plus(range(3))
+    more = [tal(1, 1, "a"), b"\0", tal(-2, None, "b", "\u03b1")]
+    timeline = timeline_of(replace(file, notes=(*file.notes, more)))
+    assert as_tuples(timeline) == [
+        (1, 1, "a"), (-2, 0, "b"), (-2, 0, "\u03b1")]
+
+
+@pytest.mark.parametrize("rule, piece", [
+    ("onset", b"5\x14a\x14\0"), ("onset", b"+5,0\x14a\x14\0"),
+    ("onset", b"+\x14a\x14\0"), ("onset", b"+1e3\x14a\x14\0"),
+    ("onset", b"+5.\x14a\x14\0"), ("onset", b"\x14a\x14\0"),
+    ("onset", b"+5"), ("onset", b"+9999999999999\x14a\x14\0"),
+    ("onset", b"+inf\x14a\x14\0"), ("onset", b"--5\x14a\x14\0"),
+    ("duration", b"+5\x15-3\x14a\x14\0"), ("duration", b"+5\x15\x14a\x14\0"),
+    ("duration", b"+5\x153,5\x14a\x14\0"), ("duration", b"+5\x153"),
+    ("unterminated", b"+5\x14a\0"), ("unterminated", b"+5\x14a\x14"),
+    ("text", b"+5\x14\xff\xfe\x14\0"), ("text", b"+5\x14a\x1bb\x14\0"),
+    ("text", b"+5\x14a\x15b\x14\0")])
+def test_malformed_lists_are_refused(rule, piece):
+    padded = piece + (b"\0" if rule in ("onset", "duration") else b"")
+    with pytest.raises(AuraError, match=rf"edf\.annotation\.{rule}:"):
+        parse(padded)
+
+
+@pytest.mark.parametrize("first", [
+    b"", b"+0\x14text\x14\0", b"+0\x151\x14\x14\0", b"+0\x14\0"])
+def test_a_record_without_its_time_is_refused(timeline_of, first):
+    file = plus(range(3))
+    file.notes[0][1] = first
+    with pytest.raises(AuraError, match="timekeeping: .* record 2 "):
+        timeline_of(file)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(
+    st.integers(-10**6, 10**6), st.none() | st.integers(0, 10**6),
+    st.lists(st.text(st.characters(codec="utf-8", min_codepoint=32)),
+             min_size=1, max_size=3)), max_size=10))
+def test_what_is_written_is_read(lists):
+    block = b"".join(tal(*entry[:2], *entry[2]) for entry in lists) + b"\0"
+    assert parse(block) == [
+        (onset, duration or 0, texts) for onset, duration, texts in lists]
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_parse_or_are_refused_by_rule(block):
+    try:
+        parse(block)
+    except AuraError as error:
+        assert error.rule.startswith("edf.annotation.")
+
+
+def test_discontinuous_without_a_gap_is_read(timeline_of):
+    assert timeline_of(plus(kind="EDF+D")).first_onset_s == 0
+
+
+def test_parts_of_a_discontinuous_recording_start_where_they_say(
+        timeline_of):
+    onsets = [0.5, 1.5, 2.5, 98.5, 99.5, 100.51]
+    timeline = timeline_of(plus(onsets, [tal(99, 1, "in a part")],
+                                kind="EDF+D"))
+    assert timeline.parts == ((0, 0.0), (3, 98.0), (5, 100.01))
+    assert timeline.notes == (Note(98.5, 1, "in a part"),)
+
+
+def test_a_gap_longer_than_any_recording_is_refused(timeline_of):
+    with pytest.raises(ResourceError, match="gap_length: record 2 .*3e"):
+        timeline_of(plus([0, 3e7], kind="EDF+D"))
+
+
+@pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
+@pytest.mark.parametrize("onsets", [
+    [0, 1, 1.5], [0, 1, 0], [1, 2, 3], [-1, 0, 1]])
+def test_times_that_run_back_or_start_elsewhere_are_refused(
+        timeline_of, kind, onsets):
+    if onsets[0] < 0:
+        file = plus(range(3), kind=kind)
+        file.notes[0][:] = [b"-1\x14\x14\0", b"+0\x14\x14\0", b"+1\x14\x14\0"]
+    else:
+        file = plus(onsets, kind=kind)
+    with pytest.raises(AuraError, match="edf.record_onset"):
+        timeline_of(file)
+
+
+def test_a_gap_in_a_continuous_file_is_refused(timeline_of):
+    with pytest.raises(AuraError, match="edf.record_onset"):
+        timeline_of(plus([0, 1, 2, 98, 99]))
+
+
+def test_small_steps_do_not_add_up_unseen(timeline_of):
+    onsets = [i * 1.0005 for i in range(60)]
+    parts = timeline_of(plus(onsets, kind="EDF+D")).parts
+    assert all(abs(onset - onsets[record]) < 1e-9 for record, onset in parts)
+    ends = [after for after, _ in parts[1:]] + [60]
+    assert all((end - first) * 0.0005 <= 0.0021
+               for (first, _), end in zip(parts, ends, strict=True))
+
+
+def test_rounded_onsets_are_no_gap(timeline_of):
+    onsets = [round(i / 3, 4) for i in range(200)]
+    assert timeline_of(plus(onsets, duration="0.333333", channels=(
+        Channel(digital=heart(200, 85)),))).notes == ()
+
+
+def test_bdf_annotations_are_read(timeline_of):
+    file = plus(range(3), [tal(1, 1, "seizure")], kind="BDF+C")
+    assert as_tuples(timeline_of(file)) == [(1, 1, "seizure")]
+
+
+def test_hundred_thousand_events_take_two_seconds_at_most(timeline_of):
+    texts = [tal(i * 0.01, 0.5, "seizure") for i in range(100_000)]
+    file = plus(range(1000))
+    for record, block in enumerate(file.notes[0]):
+        file.notes[0][record] = block + b"".join(
+            texts[record * 100:(record + 1) * 100])
+    began = time.process_time()
+    timeline = timeline_of(file)
+    assert len(timeline.notes) == 100_000
+    assert time.process_time() - began < 2
+
+
+def test_a_million_events_are_the_limit(timeline_of, monkeypatch):
+    monkeypatch.setattr("aura.edf.tal.NOTES_MAX", 3)
+    texts = [tal(1, 1, "a")] * 4
+    with pytest.raises(AuraError, match="edf.annotation.count"):
+        timeline_of(plus(range(3), texts))
+
+
+def test_events_agree_with_pyedflib_and_edfio(tmp_path):
+    texts = [tal(i * 0.5, i % 7 or None, f"word {i}") for i in range(60)]
+    path = tmp_path / "r.edf"
+    path.write_bytes(plus(texts=texts).bytes())
+    assert_readers_agree(path)
+
+
+def test_events_agree_on_real_recordings(data_dir):
+    for path in sorted((data_dir / "szdb").rglob("*.edf")):
+        assert_readers_agree(path)
+
+
+def assert_readers_agree(path):
+    with path.open("rb") as stream:
+        found = as_tuples(read_timeline(stream, read_header(stream)))
+    with pyedflib.EdfReader(str(path)) as reader:
+        onsets, lengths, texts = reader.readAnnotations()
+    assert found == [
+        (onset, max(length, 0), text) for onset, length, text
+        in zip(onsets, lengths, texts, strict=True)]
+    others = edfio.read_edf(path).annotations
+    assert sorted(found) == sorted(
+        (note.onset, note.duration or 0, note.text) for note in others)

@@ -1,0 +1,432 @@
+"""An evaluation is nested, patient-wise, and no luckier than chance."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from timescoring import annotations as ts_annotations, scoring as ts_scoring
+
+from aura.detector import forest, validation
+from aura.detector.alarms import AlarmRule
+from aura.detector.training import RULE
+from aura.ecg import features
+from aura.ecg.rr import Kind
+from aura.errors import PreconditionError
+from aura.evaluation import chance, curves, self_tests, sheet, summary
+from aura.evaluation.detectors import DETECTORS, Detector
+from aura.evaluation.folds import Fold, rounds
+from aura.evaluation.jeppesen import csi_slope
+from aura.evaluation.measures import figures
+from aura.evaluation.nested import Held, held_out, rescored
+from aura.recording import Event
+from aura.scoring.score import score
+from tests.evaluation_cases import case, people
+
+FOREST = next(one for one in DETECTORS if one.key == "forest")
+FIXED = AlarmRule(threshold=.5, release=1.0, smoothing_s=0, hold_s=0,
+                  merge_s=0, refractory_s=0)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Ten trees vote as a hundred do, in a tenth of the time."""
+    monkeypatch.setattr(forest, "TREES", 10)
+    monkeypatch.setattr(self_tests, "SHUFFLES", 2)
+    monkeypatch.setattr(chance, "SURROGATES", 20)
+
+
+def evaluated(cases, detectors=DETECTORS, seed=1):
+    return summary.evaluate(
+        cases, target_far=200.0, seed=seed, detectors=detectors)
+
+
+def held(one, *alarms, rule=FIXED):
+    """A recording as if a detector had raised these alarms."""
+    smoothed = np.full(len(one.time_s), .01)
+    for onset_s, duration_s in alarms:
+        smoothed[int(onset_s):int(onset_s + duration_s)] = .9
+    raised = tuple(Event(*alarm) for alarm in alarms)
+    return Held(one, 0, smoothed, smoothed, rule, raised,
+                score(one.events, raised, one.duration_s))
+
+
+# --- who is held out -------------------------------------------------------
+
+def test_everybody_is_scored_once_in_a_round_and_by_strangers():
+    cases = people(4, healthy=5)
+    both = rounds(cases)
+    assert len(both) == 2
+    for one in both:
+        tested = [name for fold in one.folds for name in fold.test]
+        assert len(tested) == len(set(tested))
+        assert {"p0", "p1", "p2", "p3"} <= set(tested)
+        for fold in one.folds:
+            assert not set(fold.train) & set(fold.test)
+    halves = [set(one.folds[-1].test) for one in both]
+    assert halves[0] | halves[1] == {f"h{n}" for n in range(5)}
+    assert not halves[0] & halves[1]
+    for one, half in zip(both, halves, strict=True):
+        # Nobody of the tested half is seen by any fold of the round.
+        assert not any(half & set(fold.train) for fold in one.folds)
+        assert set(one.folds[-1].train) >= {"p0", "p1", "p2", "p3"}
+
+
+def test_without_healthy_people_there_is_one_round():
+    (one,) = rounds(people(3))
+    assert [fold.test for fold in one.folds] == [("p0",), ("p1",), ("p2",)]
+    (one,) = rounds(people(3, healthy=1))
+    assert sorted(name for fold in one.folds for name in fold.test) == [
+        "h0", "p0", "p1", "p2"]
+
+
+def test_a_patient_on_both_sides_is_a_hard_error():
+    with pytest.raises(PreconditionError, match=r"train\.leak"):
+        Fold(("p0", "p1"), ("p1",)).split(people(3))
+
+
+def canary(patients=4):
+    """Each patient's label stands in a column that no other's does."""
+    cases = people(patients)
+    singing = []
+    for number, one in enumerate(cases):
+        values = np.zeros((len(one.time_s), patients), np.float32)
+        values[:, number] = 100.0 * curves.labels(one)
+        singing.append(replace(one, values=values))
+    return singing
+
+
+def test_the_label_of_who_is_held_out_is_of_no_use():
+    cases = canary()
+    (dealt,) = rounds(cases)
+    found = held_out(cases, dealt, FOREST, 200.0, 1)
+    assert curves.row_auc(found) == pytest.approx(.5, abs=.1)
+    # Had the fold leaked, the canary would have been heard.
+    scorer = FOREST.fit(cases, 1)
+    leaked = [replace(one, row_score=scorer(one.case)) for one in found]
+    assert curves.row_auc(leaked) > .7
+
+
+def test_a_patient_cannot_change_the_model_that_scores_it():
+    cases = people(3)
+    spoilt = [replace(cases[0], events=(Event(100, 30),)), *cases[1:]]
+    (dealt,) = rounds(cases)
+    for detector in DETECTORS:
+        one, other = (held_out(given, dealt, detector, 200.0, 1)[0]
+                      for given in (cases, spoilt))
+        assert one.rule == other.rule
+        np.testing.assert_array_equal(one.smoothed, other.smoothed)
+
+
+# --- what is measured ------------------------------------------------------
+
+def test_the_published_index_is_that_of_a_loop_over_beats():
+    random = np.random.default_rng(3)
+    rr_s = 0.8 + 0.1 * random.standard_normal(400)
+    rr_s[150:200] -= np.linspace(0, .3, 50)
+    rr_s[60] = 1.7                             # ectopic: the median's work
+    time_s = np.cumsum(rr_s)
+    kind = np.zeros(400, np.int8)
+    kind[100:103] = Kind.UNSCORABLE
+    kind[60] = Kind.ECTOPIC
+    end_s = np.arange(1.0, 330.0)
+    found = csi_slope(time_s, rr_s, kind, end_s)
+
+    kept = [n for n in range(400) if not 100 <= n < 103]
+    for row in (50, 90, 150, 200, 250, 328):
+        beats = [n for n in kept if time_s[n] <= end_s[row]]
+        if len(beats) < 106:
+            assert math.isnan(found[row])
+            continue
+        smooth = [np.median([1000 * rr_s[b] for b in beats[at - 6:at + 1]])
+                  for at in range(len(beats) - 100, len(beats))]
+        sd1 = np.std(np.subtract(smooth[1:], smooth[:-1]), ddof=1) / 2 ** .5
+        sd2 = np.std(np.add(smooth[1:], smooth[:-1]), ddof=1) / 2 ** .5
+        slope = np.polyfit(np.cumsum(smooth) / 1000, smooth, 1)[0]
+        assert found[row] == pytest.approx(
+            (4 * sd2) ** 2 / (4 * sd1) * abs(slope), rel=1e-6)
+
+
+def test_too_few_beats_or_a_steady_heart_give_no_alarm():
+    end_s = np.arange(1.0, 200.0)
+    few = np.arange(1.0, 90.0)
+    assert np.isnan(csi_slope(few, np.ones(89), np.zeros(89), end_s)).all()
+    many = np.arange(1.0, 190.0)
+    steady = csi_slope(many, np.ones(189), np.zeros(189), end_s)
+    assert set(steady[np.isfinite(steady)]) == {0.0}
+
+
+def test_counts_are_those_of_timescoring():
+    random = np.random.default_rng(5)
+    cases = [case(f"p{n}", (900, 60), (2000, 30), seconds=3600, seed=n)
+             for n in range(4)]
+    found, tp, fp = [], 0, 0
+    for one in cases:
+        alarms = [(float(at), 40.0) for at in np.sort(
+            random.choice(np.arange(100, 3500, 200), 6, replace=False))]
+        found.append(held(one, *alarms))
+        oracle = ts_scoring.EventScoring(*(
+            ts_annotations.Annotation(
+                [(at, at + length) for at, length in spans], 10, 36000)
+            for spans in (((900, 60), (2000, 30)), alarms)))
+        tp, fp = tp + oracle.tp, fp + oracle.fp
+    told = figures(found)
+    assert (told["found"], told["false_alarms"]) == (tp, fp)
+    assert (told["seizures"], told["hours"]) == (8, 4.0)
+    assert told["in_alarm_share"] == pytest.approx(
+        4 * 6 * 40 / 14400, abs=1e-6)
+    assert told["false_alarms_per_24h"]["value"] == pytest.approx(6 * fp)
+    assert told["smallest_resolvable_per_24h"] == 6.0
+
+
+def test_scorable_hours_have_a_rate_of_their_own():
+    scorable = np.ones(3600, dtype=bool)
+    scorable[1800:] = False
+    told = figures([held(case("p", seconds=3600, scorable=scorable),
+                         (100, 20))])
+    assert told["false_alarms_per_24h"]["value"] == 24
+    assert told["false_alarms_per_scorable_24h"]["value"] == 48
+    assert told["scorable_hours"] == .5
+
+
+def test_what_cannot_be_scored_is_missed_and_its_hours_do_not_count():
+    blind = np.zeros(600, dtype=bool)
+    cases = [*people(3), case("p9", (300, 20), name="r-blind",
+                              scorable=blind)]
+    told = evaluated(cases, [FOREST]).report
+    lost = told["data"]["nothing_scorable"]
+    assert lost == {"recordings": ["r-blind"],
+                    "hours_not_counted": pytest.approx(1 / 6, abs=1e-6),
+                    "seizures_counted_as_missed": 1}
+    everybody = told["detectors"][0]["rounds"][0]["everybody"]
+    assert everybody["seizures"] == 4
+    assert everybody["hours"] == pytest.approx(.5)
+    assert "1 recording could not be scored at all" in sheet.markdown(told)
+
+
+def test_latencies_are_onset_to_alarm():
+    one = held(case("p", (300, 40), (1500, 40), seconds=3600),
+               (340, 20), (1490, 30))
+    assert [summary.latency(one, place) for place in (0, 1)] == [40.0, -10.0]
+    told = figures([one])["latency_s"]
+    assert told["median"] == 15.0
+    assert told["percentile_95"] == pytest.approx(37.5)
+    assert summary.latency(held(one.case), 0) is None
+
+
+# --- chance ----------------------------------------------------------------
+
+def test_shifted_alarms_hit_as_often_as_their_share_of_time():
+    one = held(case("p", (1800, 60), seconds=3600), (1800, 40))
+    found = chance.by_shifted_alarms([one], seed=1, surrogates=1500)
+    # An alarm of 40 s meets 30 + 60 + 60 s wherever it starts in 190 s.
+    expected = (40 + 150) / 3600
+    assert found.mean == pytest.approx(
+        expected, abs=4 * math.sqrt(expected / 1500))
+    assert found.p_value == pytest.approx(found.mean, abs=.001)
+    assert chance.by_shifted_alarms(
+        [held(one.case)], seed=1, surrogates=10).p_value == 1.0
+
+
+def test_an_alarm_that_is_shifted_over_the_end_goes_on_at_the_start():
+    one = held(case("p", (100, 40), seconds=600), (500, 80))
+    parts = chance._shifted(one, 60.0)
+    assert parts == [Event(560.0, 40.0), Event(0.0, 40.0)]
+
+
+def test_resampled_patients_have_the_spread_of_two_coins():
+    cases = people(2)
+    found = chance.by_patients(
+        [held(cases[0], (300, 30)), held(cases[1], (50, 30))], seed=1)
+    # Both, one or none of the two draws is the patient who was found.
+    assert (found["sensitivity"].low, found["sensitivity"].high) == (0, 1)
+    assert (found["false_alarms_per_24h"].low,
+            found["false_alarms_per_24h"].high) == (0, 144)
+    alike = chance.by_patients([held(one, (300, 40)) for one in cases], 1)
+    assert alike["sensitivity"] == chance.Resampled(1.0, 1.0, 0)
+
+
+def test_resamples_without_a_seizure_are_counted():
+    one, other = people(1, healthy=1)
+    found = chance.by_patients([held(one), held(other)], seed=1)
+    assert found["sensitivity"].undefined == pytest.approx(500, abs=80)
+    nobody = chance.by_patients([held(other)], seed=1, resamples=10)
+    assert nobody["sensitivity"].undefined == 10
+    assert math.isnan(nobody["sensitivity"].low)
+
+
+def test_a_curve_is_what_its_thresholds_give():
+    cases = [*people(3, surge=20.0), case("h", seed=8)]
+    (dealt,) = rounds(cases)
+    detector = replace(FOREST, rule=replace(RULE, hold_s=2.0))
+    found = held_out(cases, dealt, detector, 200.0, 1)
+    points = curves.sweep(found, ["h"])
+    assert [one.threshold for one in points] == sorted(
+        (one.threshold for one in points), reverse=True)
+    for point in points:
+        scores = [rescored(one, point.threshold).events for one in found]
+        assert point.found == sum(one.tp for one in scores)
+        assert point.seizures == 3
+        assert point.false_alarms_per_24h == pytest.approx(
+            sum(one.fp for one in scores) * 24 * 6 / len(cases))
+        assert point.healthy_per_24h == 144 * sum(
+            one.fp for one, of in zip(scores, found, strict=True)
+            if of.case.patient == "h")
+    assert all(one.false_alarms_per_24h <= curves.HIGHEST_RATE
+               for one in points[:-1])
+
+
+def test_reliability_counts_rows_by_their_probability():
+    one = held(case("p", (100, 50), seconds=600))
+    score_ = np.full(600, .05)
+    score_[100:125] = .95
+    score_[300:325] = .95
+    score_[500:] = np.nan
+    found = curves.reliability([replace(one, row_score=score_)])
+    assert found.rows == (450, 50)
+    assert found.observed == pytest.approx((25 / 450, .5))
+    assert found.predicted == pytest.approx((.05, .95), abs=1e-6)
+    truth = curves.labels(one.case)[:500]
+    assert found.brier == pytest.approx(
+        brier_score_loss(truth, score_[:500]))
+    assert found.prevalence == .1
+    assert curves.row_auc([replace(one, row_score=score_)]) == (
+        pytest.approx(roc_auc_score(truth, score_[:500])))
+
+
+# --- self-tests ------------------------------------------------------------
+
+def test_shuffled_labels_give_chance_where_true_ones_do_not():
+    cases = [case(f"p{n}", (600, 60), (1500, 60), seconds=3600, seed=n)
+             for n in range(3)]
+    (dealt,) = rounds(cases)
+    assert curves.row_auc(held_out(cases, dealt, FOREST, 200., 1)) > .9
+    found = self_tests.shuffled_labels(cases, seed=1, shuffles=12)
+    assert found.repetitions == 12
+    assert found.auc == pytest.approx(.5, abs=.12)
+
+
+def test_who_is_annotated_as_one_seizure_throughout_costs_only_themselves():
+    cases = [case("p0", (0, 600), seconds=600),
+             case("p1", (300, 40), seconds=600, seed=1)]
+    told = evaluated(cases).report
+    assert len(told["detectors"]) == len(DETECTORS)
+    assert "these count as 3 seizures" in sheet.markdown(told)
+    for found in told["self_tests"].values():
+        assert found["auc"] is None or 0 <= found["auc"] <= 1
+
+
+def test_the_highest_seed_that_is_allowed_shuffles_as_well():
+    cases = [case(f"p{n}", (600, 60), seconds=1200, seed=n)
+             for n in range(2)]
+    assert self_tests.shuffled_labels(
+        cases, seed=2**32 - 1, shuffles=2).repetitions == 2
+
+
+def test_moved_seizures_keep_number_and_length():
+    one = case("p", (300, 40), (500, 60), seconds=600)
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        moved = self_tests._moved(one, random)
+        assert sorted(event.duration_s for event in moved.events) == [40, 60]
+        assert all(0 <= event.onset_s and event.end_s <= 600
+                   for event in moved.events)
+
+
+def test_missing_features_are_found_out_if_they_tell():
+    def cases(tells):
+        made = []
+        for one in people(4):
+            missing = np.zeros((600, len(features.NAMES)), dtype=bool)
+            missing[:, 3] = curves.labels(one) if tells else (
+                np.random.default_rng(len(made)).random(600) < .3)
+            made.append(replace(one, missing=missing))
+        return made
+    assert self_tests.missingness_only(cases(True), 1).auc > .99
+    assert self_tests.missingness_only(cases(False), 1).auc == pytest.approx(
+        .5, abs=.1)
+
+
+# --- the report ------------------------------------------------------------
+
+def test_the_same_people_and_seed_give_the_same_bytes():
+    cases = people(3, healthy=2)
+    chosen = [DETECTORS[0], DETECTORS[3], FOREST]
+    one = evaluated(cases, chosen)
+    other = evaluated(cases[::-1], chosen)
+    assert one.json() == other.json()
+    told = json.loads(one.json())
+    assert [row["key"] for row in told["detectors"]] == [
+        "rule", "logistic", "forest"]
+    table = sheet.main_table(told)
+    assert len(table) == 2 + len(told["detectors"])
+    for row in told["detectors"]:
+        assert len(row["rounds"]) == 2
+        assert row["people_without_seizures"]["hours"] == (
+            pytest.approx(2 / 6, abs=1e-6))
+    forest_row = told["detectors"][-1]
+    assert forest_row["rounds"][0]["people_with_seizures"]["found"] == 3
+    assert "3/3" in next(line for line in table if "ships" in line)
+
+
+def test_the_fixed_rule_keeps_its_threshold_and_the_others_choose():
+    told = evaluated(people(2), [
+        one for one in DETECTORS if one.key != "boosting"]).report
+    by_key = {one["key"]: one for one in told["detectors"]}
+    assert set(by_key["rule"]["rounds"][0]["thresholds"]) == {1.5}
+    assert by_key["rule"]["threshold"] == "fixed"
+    for key in ("rule_chosen", "csi_slope", "logistic", "forest"):
+        assert by_key[key]["threshold"] == "chosen in each fold"
+
+
+def test_the_first_row_is_the_rule_that_training_compares_with():
+    cases = people(3, surge=60.0)
+    (dealt,) = rounds(cases)
+    found = held_out(cases, dealt, DETECTORS[0], 1.0, 1)
+    assert {one.case.patient: one.score for one in found} == (
+        validation.one_line_rule(cases))
+    assert sum(one.score.events.tp for one in found) == 3
+
+
+def test_one_patient_only_is_refused_and_says_what_is_needed():
+    with pytest.raises(PreconditionError) as caught:
+        evaluated([case("p", (300, 20)), case("p", (100, 20)), case("h")])
+    assert caught.value.rule == "train.few_patients"
+    assert "folder" in caught.value.text
+
+
+def test_a_detector_that_finds_nothing_has_no_latency_and_no_rate_of_hits():
+    never = Detector(
+        "never", "never", "Says nothing.", FIXED,
+        lambda cases, seed: lambda one: np.zeros(len(one.time_s)),
+        fixed=True)
+    told = evaluated(people(2), [never]).report
+    found = told["detectors"][0]["rounds"][0]["everybody"]
+    assert found["found"] == 0
+    assert found["sensitivity"]["value"] == 0
+    assert found["latency_s"]["median"] is None
+    assert found["precision"]["value"] is None
+    assert told["detectors"][0]["rounds"][0]["by_shifted_alarms"] == {
+        "mean": 0.0, "high": 0.0, "p_value": 1.0}
+    text = sheet.markdown(told)
+    assert "| never | 0/2 |" in text
+    # Two of two are missed, whoever is drawn.
+    assert "| never | 0.00 (0.00 to 0.00) | 0.00 (0.00 to 0.00) |" in text
+
+
+def test_the_sheet_tells_rates_of_scorable_hours_and_over_people():
+    part = {
+        "everybody": {
+            "sensitivity": {"value": .5},
+            "false_alarms_per_24h": {"value": 1.25},
+            "false_alarms_per_scorable_24h": {
+                "value": 2.5, "low": .3, "high": 9.03},
+            "alarms_not_merged_per_24h": {"value": None}},
+        "by_resampled_people": {
+            "sensitivity": {"low": .25, "high": 1.0, "undefined": 0},
+            "false_alarms_per_24h": {"low": None, "high": None,
+                                     "undefined": 2000}}}
+    assert sheet._spread_of(part) == (
+        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-")

@@ -1,0 +1,110 @@
+"""Exact intervals, against published values and other ways to get them."""
+
+import math
+
+import pytest
+from hypothesis import given, strategies as st
+from scipy import stats
+
+from aura.errors import InvalidInputError
+from aura.scoring.intervals import (
+    f1,
+    proportion,
+    rate_per_24h,
+    resolvable_rate,
+)
+
+counts = st.integers(0, 400).flatmap(
+    lambda total: st.tuples(st.integers(0, total), st.just(total)))
+
+
+@pytest.mark.parametrize("count, total, low, high", [
+    (20, 23, 0.664, 0.972),  # Jeppesen 2020 prints 66-97 %
+    (9, 10, 0.5550, 0.9975),
+    (0, 10, 0.0, 0.3085),    # 1 - 0.025 ** (1/10)
+    (4, 4, 0.3976, 1.0),     # 0.025 ** (1/4)
+])
+def test_clopper_pearson_1934_printed_values(count, total, low, high):
+    estimate = proportion(count, total)
+    assert estimate.value == count / total
+    assert estimate.low == pytest.approx(low, abs=5e-4)
+    assert estimate.high == pytest.approx(high, abs=5e-4)
+
+
+@pytest.mark.parametrize("count, low, high", [
+    (0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668),
+    (10, 4.795, 18.390),
+])
+def test_garwood_1936_printed_values(count, low, high):
+    estimate = rate_per_24h(count, 24.0)
+    assert estimate.value == count
+    assert estimate.low == pytest.approx(low, abs=1e-3)
+    assert estimate.high == pytest.approx(high, abs=1e-3)
+
+
+@given(counts, st.floats(0.5, 0.999))
+def test_proportion_equals_the_binomial_test_inverted(pair, level):
+    expected = stats.binomtest(*pair).proportion_ci(level, "exact") \
+        if pair[1] else None
+    estimate = proportion(*pair, level)
+    if expected is not None:
+        assert estimate.low == pytest.approx(expected.low, abs=1e-9)
+        assert estimate.high == pytest.approx(expected.high, abs=1e-9)
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 1e5))
+def test_rate_ends_where_the_count_becomes_improbable(count, hours):
+    estimate = rate_per_24h(count, hours)
+    mean_low, mean_high = (
+        x * hours / 24 for x in (estimate.low, estimate.high))
+    assert stats.poisson.cdf(count, mean_high) == pytest.approx(0.025)
+    if count:
+        assert stats.poisson.sf(count - 1, mean_low) == pytest.approx(0.025)
+    else:
+        assert estimate.low == 0
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+def test_f1_interval_holds_the_f1_of_the_counts(tp, fp, fn):
+    estimate = f1(tp, fp, fn)
+    if tp + fp + fn == 0:
+        assert math.isnan(estimate.value)
+        assert (estimate.low, estimate.high) == (0, 1)
+    else:
+        assert estimate.value == 2 * tp / (2 * tp + fp + fn)
+        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_f1_interval_ends_where_the_hits_become_improbable():
+    tp, fp, fn = 12, 7, 5
+    estimate = f1(tp, fp, fn)
+    low, high = (x / (2 - x) for x in (estimate.low, estimate.high))
+    assert stats.binom.sf(tp - 1, tp + fp + fn, low) == pytest.approx(0.025)
+    assert stats.binom.cdf(tp, tp + fp + fn, high) == pytest.approx(0.025)
+
+
+def test_nothing_counted_leaves_everything_possible():
+    nothing = proportion(0, 0)
+    assert math.isnan(nothing.value)
+    assert (nothing.low, nothing.high) == (0.0, 1.0)
+    silent = rate_per_24h(0, 0.0)
+    assert math.isnan(silent.value)
+    assert (silent.low, silent.high) == (0.0, math.inf)
+
+
+def test_resolvable_rate_is_one_event_in_all_hours():
+    assert resolvable_rate(16.8) == pytest.approx(1.43, abs=0.005)
+    assert resolvable_rate(48.0) == rate_per_24h(1, 48.0).value
+    assert resolvable_rate(0.0) == math.inf
+
+
+@pytest.mark.parametrize("call", [
+    lambda: proportion(3, 2), lambda: proportion(-1, 2),
+    lambda: proportion(1, 2, 1.0), lambda: proportion(1, 2, math.nan),
+    lambda: rate_per_24h(-1, 2.0), lambda: rate_per_24h(1, 0.0),
+    lambda: rate_per_24h(1, math.nan), lambda: rate_per_24h(1, -3.0),
+    lambda: resolvable_rate(math.inf), lambda: f1(1, -1, 0),
+])
+def test_impossible_counts_are_refused(call):
+    with pytest.raises(InvalidInputError):
+        call()
