@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.edf import signal as edf_signal
-from aura.edf.header import read_header
+from aura.edf.header import read_at, read_header
 from aura.edf.signal import EcgSignal
 from aura.errors import AuraError, CorruptDataError
 from tests.edf_builder import Channel, File, heart, noise, plus
@@ -181,13 +181,12 @@ def test_a_record_of_hours_is_not_read_for_a_second_of_it(
     file = File(duration="4000").with_channel(digital=digital)
     signal = signal_of(stored(file))
     read = []
-    pread = edf_signal.os.pread
 
     def counted(descriptor, count, at):
         read.append(count)
-        return pread(descriptor, count, at)
+        return read_at(descriptor, count, at)
 
-    monkeypatch.setattr(edf_signal.os, "pread", counted)
+    monkeypatch.setattr(edf_signal, "read_at", counted)
     found = signal.read_digital(500_000, 500_250)
     assert np.array_equal(found, digital.ravel()[500_000:500_250])
     assert sum(read) == 500
@@ -208,7 +207,11 @@ def test_a_file_that_shrinks_meanwhile_is_said(stored, tmp_path):
         signal.read(0, 15_000)
 
 
-def test_eight_threads_on_one_file_read_the_same(stored):
+@pytest.mark.parametrize("system", ["with pread", "without pread"])
+def test_eight_threads_on_one_file_read_the_same(
+        stored, monkeypatch, system):
+    if system == "without pread":
+        monkeypatch.delattr("os.pread")
     digital = noise(120, 256).ravel()
     stream = stored(File().with_channel(digital=digital.reshape(120, 256)))
 
@@ -218,8 +221,10 @@ def test_eight_threads_on_one_file_read_the_same(stored):
         return np.array_equal(signal.read_digital(start, start + 1700),
                               digital[start:start + 1700])
 
+    stream.seek(7)
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(right, range(800)))
+    assert stream.tell() == 7
 
 
 def test_a_fault_of_another_channel_leaves_the_ecg_readable(stored):

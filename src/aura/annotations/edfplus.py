@@ -6,14 +6,13 @@ records in their order, so that a record grows by no more than it has to;
 each record keeps its own time, so that gaps stay gaps.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from aura.annotations import table_text
 from aura.annotations.annotation import Annotation
 from aura.edf import fields
-from aura.edf.header import RECORD_BYTES_MAX, Header
+from aura.edf.header import RECORD_BYTES_MAX, Header, read_at
 from aura.edf.signal import read_column
 from aura.edf.tal import Timeline
 from aura.errors import ResourceError
@@ -100,7 +99,7 @@ def _onsets(header: Header, timeline: Timeline) -> Iterator[float]:
 def _header(source: BinaryIO, header: Header, width: int) -> bytes:
     family, continuity = header.kind[:3], header.kind[3:] or "+C"
     count = header.header_bytes // _MAIN - 1
-    raw = os.pread(source.fileno(), header.header_bytes, 0).replace(
+    raw = read_at(source.fileno(), header.header_bytes, 0).replace(
         b"\0", b" ")
     kept = _places(raw, header, count)
     limit = 1 << (8 * header.sample_bytes - 1)

@@ -25,7 +25,7 @@ from aura.dataset.patients import alias, patient_identity
 from aura.ecg import quality
 from aura.edf import gaps
 from aura.edf.gaps import GappedSignal
-from aura.edf.header import Header, read_header
+from aura.edf.header import Header, read_at, read_header
 from aura.edf.signal import EcgSignal
 from aura.edf.tal import read_timeline
 from aura.errors import AuraError, CorruptDataError, Problem
@@ -209,7 +209,7 @@ def _opened(stream: BinaryIO, header: Header,
 
 def _sha256(stream: BinaryIO, size: int) -> str:
     digest, at = hashlib.sha256(), 0
-    while block := os.pread(stream.fileno(), 2**20, at):
+    while block := read_at(stream.fileno(), 2**20, at):
         digest.update(block)
         at += len(block)
     if at != size:

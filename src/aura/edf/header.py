@@ -19,6 +19,7 @@ References
 """
 
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -45,6 +46,8 @@ _COLUMNS = {
     "physical maximum": 8, "digital minimum": 8, "digital maximum": 8,
     "prefilter": 80, "samples per record": 8, "reserved": 32}
 _FREE_TEXT = ("label", "transducer", "unit", "prefilter", "reserved")
+# An open file always gets the same lock.
+_MOVING = [threading.Lock() for _ in range(64)]
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,29 @@ class Header:
         return signal.samples_per_record / self.record_duration_s
 
 
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """Read bytes by position from any thread; the file position stays."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    # Windows has no pread.
+    with _MOVING[descriptor % len(_MOVING)]:
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, count)
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
+
+
 def read_header(stream: BinaryIO) -> Header:
     """Read and judge the header of an open recording."""
     descriptor = stream.fileno()
-    raw = os.pread(descriptor, _MAIN, 0)
+    raw = read_at(descriptor, _MAIN, 0)
     kind, sample_bytes = _kind(raw)
     plus = kind[3:4] == "+"
     main = fields.printable(raw, _MAIN_TEXTS, 0)
     count = _signal_count(main)
-    raw += os.pread(descriptor, _MAIN * count, _MAIN)
+    raw += read_at(descriptor, _MAIN * count, _MAIN)
     if len(raw) < _MAIN * (count + 1):
         raise _cut_header(len(raw))
     table = fields.printable(raw[_MAIN:], _table_texts(count), _MAIN)

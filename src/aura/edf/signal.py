@@ -6,14 +6,13 @@ one open recording; libraries that keep one handle per path answer zeros
 there, without an error.
 """
 
-import os
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.edf.header import Header, SignalHeader
+from aura.edf.header import Header, SignalHeader, read_at
 from aura.errors import CorruptDataError
 from aura.recording import Floats
 
@@ -53,7 +52,7 @@ def records_per_block(header: Header, signal: SignalHeader) -> int:
 
 
 def _pread(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
-    block = os.pread(descriptor, count, at)
+    block = read_at(descriptor, count, at)
     if len(block) < count:
         raise CorruptDataError(
             "edf.truncated", "the file became shorter while it was read",
