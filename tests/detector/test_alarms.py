@@ -1,4 +1,4 @@
-"""From probabilities to alarms: every clause of the rule, and an oracle."""
+"""Alarms follow every clause of the rule; two oracles say which they are."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -7,17 +7,27 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from aura.detector.alarms import AlarmRule, alarms, smooth, trailing_min
+from aura.detector.alarms import (
+    AdaptiveThreshold,
+    AlarmRule,
+    alarms,
+    row_thresholds,
+    rule_of,
+    smooth,
+    trailing_min,
+)
 from aura.recording import Event
 
 NAN = float("nan")
-# Every time is in rows of a second; no smoothing unless a test wants it.
+# All times are in rows of one second, without smoothing.
 RULE = AlarmRule(threshold=0.5, release=0.5, smoothing_s=1, hold_s=2,
                  merge_s=3, refractory_s=6, max_length_s=8)
+ADAPTIVE = AlarmRule(.5, hold_s=3, smoothing_s=1, adapt_after_h=1.0,
+                     own_per_24h=6.0)
 
 
 def spans(text, rule=RULE, hop_s=1.0):
-    """Alarms of a row of digits, tenths of 1; '-' cannot be scored."""
+    """Alarms for digits in tenths of 1; '-' is an unscorable row."""
     values = np.array([NAN if c == "-" else int(c) / 10 for c in text])
     return [(event.onset_s, event.end_s)
             for event in alarms(values, hop_s, rule)]
@@ -26,14 +36,14 @@ def spans(text, rule=RULE, hop_s=1.0):
 @pytest.mark.parametrize("text, expected", [
     ("", []),
     ("0000", []),
-    ("05550000", [(3, 5)]),        # raised in the second row that holds
-    ("00050000", []),              # one row is not held
-    ("05050505", []),              # nor are rows apart
-    ("0999400", [(3, 6)]),         # above the release it goes on
-    ("0999300", [(3, 6)]),         # 0.3 still is: the release is 0.25
+    ("05550000", [(3, 5)]),        # raised by the second row at 0.5
+    ("00050000", []),              # one row is too short
+    ("05050505", []),              # rows apart do not add up
+    ("0999400", [(3, 6)]),         # goes on above the release
+    ("0999300", [(3, 6)]),         # 0.3 is above it: the release is 0.25
     ("0999200", [(3, 5)]),
-    ("099", []),                   # in the very last row there is no time
-    ("0999", [(3, 4)]),            # until the end of the recording
+    ("099", []),                   # the very last row raises none
+    ("0999", [(3, 4)]),            # lasts until the end of the recording
 ])
 def test_hold_and_hysteresis(text, expected):
     assert spans(text) == expected
@@ -41,7 +51,7 @@ def test_hold_and_hysteresis(text, expected):
 
 @pytest.mark.parametrize("text, expected", [
     ("0999--00", [(3, 7)]),        # an unscorable row does not end an alarm
-    ("09-9000", []),               # nor does it help to raise one
+    ("09-9000", []),               # and does not help to raise one
     ("--99900", [(4, 6)]),
     ("-------", []),
     ("0999---", [(3, 7)]),
@@ -51,9 +61,9 @@ def test_unscorable_rows_neither_raise_nor_end(text, expected):
 
 
 @pytest.mark.parametrize("text, expected", [
-    ("099900990000", [(3, 9)]),          # raised 3 rows after the end: merged
-    ("0999000990000", [(3, 5)]),         # 4 are too many, and too few
-    ("099900000990000", [(3, 5)]),       # for a new alarm
+    ("099900990000", [(3, 9)]),          # 3 rows after the end: merged
+    ("0999000990000", [(3, 5)]),         # 4 rows: too late to be merged,
+    ("099900000990000", [(3, 5)]),       # too early for a new alarm
     ("0999000000990000", [(3, 5), (12, 13)]),
     ("0999099099000", [(3, 11)]),
 ])
@@ -95,7 +105,7 @@ def naive_smooth(values, width):
 
 
 def naive_alarms(values, rule):
-    """The state machine as one would tell it, with hops of a second."""
+    """A plain state machine, with hops of a second."""
     found, held = [], 0
     start = None
     for row, value in enumerate(values):
@@ -108,7 +118,7 @@ def naive_alarms(values, rule):
         if start is None and held >= rule.hold_s:
             pause = row - found[-1][1] if found else np.inf
             if pause <= rule.merge_s:
-                # The alarm before goes on, as far as it may.
+                # The previous alarm goes on up to its greatest length.
                 start, last = found.pop()
                 if row - start >= rule.max_length_s:
                     found.append((start, start + rule.max_length_s))
@@ -149,7 +159,7 @@ def test_the_mean_is_exact_and_stays_in_its_range(values, width):
     assert np.all((mean >= 0) & (mean <= 1) | np.isnan(mean))
 
 
-def test_what_was_long_ago_does_not_change_a_digit():
+def test_old_rows_do_not_change_the_mean_by_a_bit():
     recent = np.full(50, 1.0)
     rule = replace(RULE, smoothing_s=5)
     before = np.random.default_rng(1).random(5000)
@@ -166,3 +176,85 @@ def test_the_trailing_minimum_is_the_highest_threshold_that_raises(
     expected = [NAN if row + 1 < hold else float(np.min(
         values[row + 1 - hold:row + 1])) for row in range(len(values))]
     np.testing.assert_array_equal(lowest, expected)
+
+
+def naive_thresholds(smoothed, rule, hop_s):
+    """Row by row, from the definition in words."""
+    width = round(300 / hop_s)
+    hold = round(rule.hold_s / hop_s)
+    found = []
+    for row in range(len(smoothed)):
+        past = smoothed[:row // width * width]
+        blocks = range(max(0, len(past) - 288 * width), len(past), width)
+        highest = []
+        for at in blocks:
+            reached = [past[last + 1 - hold:last + 1].min()
+                       for last in range(at, at + width) if last + 1 >= hold]
+            reached = [one for one in reached if one == one]
+            highest.append(max(reached, default=-np.inf))
+        known = np.isfinite(past[blocks[0]:]).sum() if len(blocks) else 0
+        hours = known * hop_s / 3600
+        place = int(rule.own_per_24h * hours / 24)
+        own = (sorted(highest, reverse=True)[place]
+               if hours >= rule.adapt_after_h else -np.inf)
+        found.append(max(own, rule.threshold))
+    return found
+
+
+@pytest.mark.parametrize("per_24h, after_h", [(6, .5), (0, 1.0), (40, .25)])
+def test_adaptive_thresholds_follow_their_definition(per_24h, after_h):
+    rng = np.random.default_rng(3)
+    smoothed = rng.beta(1, 4, 1500)
+    smoothed[rng.integers(0, 1500, 100)] = np.nan
+    rule = replace(ADAPTIVE, own_per_24h=per_24h, adapt_after_h=after_h)
+    found = row_thresholds(smoothed, 5.0, rule)
+    assert found == pytest.approx(naive_thresholds(smoothed, rule, 5.0))
+    assert len(np.unique(found)) > 1
+
+
+def test_later_rows_do_not_change_a_threshold():
+    smoothed = np.random.default_rng(1).random(9000)
+    later = smoothed.copy()
+    later[5000:] = 1 - later[5000:]
+    one, two = (row_thresholds(each, 1.0, ADAPTIVE)
+                for each in (smoothed, later))
+    assert np.array_equal(one[:5001], two[:5001])
+    assert not np.array_equal(one, two)
+
+
+def test_adaptation_only_removes_alarms_and_only_after_the_warm_up():
+    smoothed = np.full(8 * 3600, .1)
+    for at in range(600, len(smoothed), 1200):
+        smoothed[at:at + 30] = .7
+    smoothed[25_000:25_030] = .9
+    fixed = alarms(smoothed, 1.0, replace(ADAPTIVE, adapt_after_h=0.0))
+    # A score equal to the threshold still raises an alarm.
+    assert alarms(smoothed, 1.0, ADAPTIVE) == fixed
+    less = smoothed - .01 * (np.arange(len(smoothed)) / 3600 > 2)
+    onsets_s = [event.onset_s for event in alarms(less, 1.0, ADAPTIVE)]
+    assert onsets_s[:3] == [event.onset_s for event in fixed][:3]
+    assert [each for each in onsets_s if each > 7200] == [25_003]
+
+
+def test_unscorable_time_does_not_count_as_warm_up():
+    smoothed = np.full(3 * 3600, .6)
+    smoothed[::2] = np.nan
+    found = row_thresholds(smoothed, 1.0, replace(ADAPTIVE, hold_s=1))
+    assert (found[:7200] == .5).all() and (found[7200:] == .6).all()
+
+
+def test_scores_are_kept_for_a_day():
+    adaptive = AdaptiveThreshold(AlarmRule(
+        .1, adapt_after_h=1.0, own_per_24h=0.0), 300.0)
+    found = [adaptive.feed(np.array([value]), 1)
+             for value in [.9, *[.3] * 600]]
+    assert found[12] == found[288] == .9 and found[289] == .3
+    assert len(adaptive._blocks) == len(adaptive._sorted) == 288
+
+
+def test_adaptation_is_off_unless_the_card_or_the_setting_turns_it_on():
+    for on_card in (0, 1):
+        card = {"threshold": .4, "adapt_after_h": on_card}
+        assert rule_of(card) == AlarmRule(.4, adapt_after_h=on_card)
+        assert rule_of(card, 2.0).adapt_after_h == 2
+    assert rule_of({"threshold": .4}) == AlarmRule(.4)

@@ -1,18 +1,23 @@
 """
 From probabilities to alarms: smoothing, hysteresis, refractory time.
 
-An alarm begins when the smoothed probability has stood at the threshold for
-a few seconds, which is the moment at which somebody could have been told.
-Unscorable rows neither raise nor end an alarm.
+An alarm begins once the smoothed probability has reached the threshold for
+a few seconds. That is its onset: the first moment at which a user could be
+warned. Unscorable rows neither raise nor end an alarm.
 """
 
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aura.detector.adaptation import OwnPast, own_levels
 from aura.recording import SEIZURE, Event, Floats
+
+# As long as an alarm may last, so that one effort counts once or twice.
+BLOCK_S = 300.0
+KEPT_H = 24.0
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,70 @@ class AlarmRule:
     # After the end of an alarm none is raised for this long.
     refractory_s: float = 300.0
     max_length_s: float = 300.0  # An alarm ends after this long in any case
-    # Scorable hours after which the threshold follows the recording's own past
-    # as well (`aura.detector.adaptation`); 0 for never.
+    # Scorable hours after which the recording also has a threshold of its
+    # own (`AdaptiveThreshold`); 0 for never.
     adapt_after_h: float = 0.0
-    # How often in 24 h of its past the recording may have exceeded it.
+    # How many blocks in 24 scorable hours may have exceeded that threshold.
     own_per_24h: float = 6.0
+
+
+@dataclass
+class AdaptiveThreshold:
+    """
+    The threshold that follows the last 24 h of one recording.
+
+    A few patients raise most of the false alarms. The scores of a recording
+    show at which threshold an alarm would be rare in it. An alarm still
+    needs the model's threshold too, so adaptation only removes alarms.
+    """
+
+    rule: AlarmRule
+    hop_s: float  # Seconds from one row to the next
+    # Highest score and number of scorable rows of each block, in the order
+    # of time; the scores alone, sorted.
+    _blocks: deque[tuple[float, int]] = field(default_factory=deque)
+    _sorted: list[float] = field(default_factory=list)
+    _scorable: int = 0
+    _own: float = -np.inf
+    # The block that has not ended yet.
+    _highest: float = -np.inf
+    _known: int = 0
+    _rows: int = 0
+
+    @property
+    def block_rows(self) -> int:
+        """Number of rows in a block."""
+        return max(round(BLOCK_S / self.hop_s), 1)
+
+    def feed(self, held: Floats, known: int) -> float:
+        """Add rows of one block; return the threshold for all of them."""
+        threshold = max(self.rule.threshold, self._own)
+        self._highest = float(np.fmax.reduce(held, initial=self._highest))
+        self._known += known
+        self._rows += len(held)
+        if self._rows == self.block_rows:
+            self._end_block()
+        return threshold
+
+    def _end_block(self) -> None:
+        self._blocks.append((self._highest, self._known))
+        insort(self._sorted, self._highest)
+        self._scorable += self._known
+        if len(self._blocks) > round(KEPT_H * 3600 / BLOCK_S):
+            highest, known = self._blocks.popleft()
+            del self._sorted[bisect_left(self._sorted, highest)]
+            self._scorable -= known
+        self._highest, self._known, self._rows = -np.inf, 0, 0
+        hours = self._scorable * self.hop_s / 3600
+        above = int(self.rule.own_per_24h * hours / 24)
+        self._own = (self._sorted[-1 - above]
+                       if hours >= self.rule.adapt_after_h > 0
+                       and above < len(self._sorted) else -np.inf)
 
 
 def rule_of(alarm: Mapping[str, float],
             adapt_after_h: float = 0.0) -> AlarmRule:
-    """The rule that a model's card holds."""
+    """The rule in a model's card; a warm-up from the settings replaces it."""
     rule = AlarmRule(**{key: float(value) for key, value in alarm.items()})
     return replace(rule, adapt_after_h=adapt_after_h or rule.adapt_after_h)
 
@@ -55,12 +114,12 @@ def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 
 def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
-           levels: Floats | None = None) -> list[Event]:
-    """Alarms of one recording."""
+           thresholds: Floats | None = None) -> list[Event]:
+    """Alarms of one recording; `thresholds` has one for each row."""
     held = trailing_min(smoothed, hop_s, rule)
-    if levels is None:
-        levels = levels_of(smoothed, held, hop_s, rule)
-    raised = np.flatnonzero(held >= levels)
+    if thresholds is None:
+        thresholds = row_thresholds(smoothed, hop_s, rule)
+    raised = np.flatnonzero(held >= thresholds)
     ended = np.flatnonzero(smoothed < rule.release * rule.threshold)
     longest = max(round(rule.max_length_s / hop_s), 1)
     merge = round(rule.merge_s / hop_s)
@@ -79,18 +138,22 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
         stop = min(stop, start + longest)
         spans.append((start, stop))
         at = max(int(np.searchsorted(raised, stop)), at + 1)
-    # An alarm in the very last row has no time left to be one.
+    # An alarm in the very last row would have no duration.
     return [_event(start, stop, smoothed, hop_s) for start, stop in spans
             if start + 1 < len(smoothed)]
 
 
-def levels_of(smoothed: Floats, held: Floats, hop_s: float,
-              rule: AlarmRule) -> Floats:
-    """The level at which each row of a recording raises an alarm."""
-    if not rule.adapt_after_h:
-        return np.full(len(held), rule.threshold)
-    return np.maximum(rule.threshold, own_levels(
-        smoothed, held, OwnPast(rule.adapt_after_h, rule.own_per_24h, hop_s)))
+def row_thresholds(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
+    """The threshold at which each row of a recording raises an alarm."""
+    thresholds = np.full(len(smoothed), rule.threshold)
+    if rule.adapt_after_h:
+        adaptive = AdaptiveThreshold(rule, hop_s)
+        held = trailing_min(smoothed, hop_s, rule)
+        for at in range(0, len(held), adaptive.block_rows):
+            rows = slice(at, at + adaptive.block_rows)
+            thresholds[rows] = adaptive.feed(
+                held[rows], int(np.isfinite(smoothed[rows]).sum()))
+    return thresholds
 
 
 def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aura.detector.adaptation import OwnPast
-from aura.detector.alarms import AlarmRule, alarms, smooth
+from aura.detector.alarms import AdaptiveThreshold, AlarmRule, alarms, smooth
 from aura.recording import Event, Floats
 
 
@@ -28,8 +27,7 @@ class LiveAlarms:
     _first: int = 0
 
     def __post_init__(self) -> None:
-        self._past = OwnPast(
-            self.rule.adapt_after_h, self.rule.own_per_24h, self.hop_s)
+        self._adaptive = AdaptiveThreshold(self.rule, self.hop_s)
 
     def feed(self, probability: float) -> tuple[float, bool, list[Event]]:
         """Take the probability of the next row."""
@@ -57,8 +55,8 @@ class LiveAlarms:
         hold = max(round(self.rule.hold_s / self.hop_s), 1)
         held = (self._smoothed[-hold:].min()
                 if len(self._smoothed) >= hold else np.nan)
-        return max(self.rule.threshold, self._past.feed(
-            np.array([held]), int(np.isfinite(self._smoothed[-1]))))
+        return self._adaptive.feed(
+            np.array([held]), int(np.isfinite(self._smoothed[-1])))
 
     def _events(self, open_ended: bool = False) -> list[Event]:
         # A row more shows an alarm that begins with the last one.
