@@ -1,24 +1,27 @@
 """
-Folders on a shared volume: nothing leaves them, nothing is half-written.
+Safe reading, writing and locking of files in one folder.
 
 A `Folder` opens only regular files that really lie inside it, whatever
 ``..``, links or a rename during the call suggest. `write` replaces a file as
-a whole or not at all: a reader sees the old or the new content, a kill or a
-full disk leaves the old one.
+a whole or not at all: a reader sees the old or the new content, and a kill or
+a full disk leaves the old one. Without ``fcntl`` (on Windows) locks hold
+between the threads of one process only, so blocks may share a folder under
+load on Unix only.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import stat
+import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from aura.errors import (
+    AuraError,
     ForbiddenError,
     InvalidInputError,
     MissingError,
@@ -26,10 +29,20 @@ from aura.errors import (
     ResourceError,
 )
 
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+    _UNIX = True
+except ImportError:
+    _UNIX = False
+
 PARTIAL = ".partial-"
 PARTIAL_MAX_AGE_S = 3600.0
 # What this process is writing just now, by full path.
 _being_written: set[Path] = set()
+_threads = threading.Lock()
+_READ = (os.O_RDONLY | getattr(os, "O_BINARY", 0)
+         | getattr(os, "O_NONBLOCK", 0))
+_LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Folder:
@@ -40,12 +53,12 @@ class Folder:
 
     def path(self, relative: str) -> Path:
         """Absolute path of a name inside the folder, without looking at it."""
-        pure = PurePosixPath(relative)
-        if (not relative or "\0" in relative or pure.is_absolute()
+        pure = PurePath(relative)
+        if (not relative or "\0" in relative or pure.anchor
                 or ".." in pure.parts or len(relative) > 4096):
             raise InvalidInputError(
-                "path.outside", "a path must be relative and stay inside",
-                "name files relative to the shared folder, without '..'")
+                "path.outside", "the path does not stay inside its folder",
+                "give a path relative to the shared folder, without '..'")
         return self.root / pure
 
     @contextlib.contextmanager
@@ -59,10 +72,9 @@ class Folder:
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise not_regular()
-            descriptor = os.open(
-                path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, _READ)
         except OSError as error:
-            raise _read_error(error) from None
+            raise read_error(error) from None
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise not_regular()
@@ -90,8 +102,7 @@ class Folder:
 
     @contextlib.contextmanager
     def replace(self, relative: str) -> Iterator[BinaryIO]:
-        """Write a file that takes its name only when it is complete and safe.
-        """
+        """Write a file that takes its name only when it is complete."""
         target = self.path(relative)
         partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
         _being_written.add(partial)
@@ -100,12 +111,16 @@ class Folder:
             if not self.holds(target.parent):
                 raise outside()
             with open(partial, "xb") as stream:
-                # Tells `sweep` that the writer lives, on whatever machine.
-                with contextlib.suppress(OSError):
-                    fcntl.flock(stream, fcntl.LOCK_EX)
+                # Tells `sweep` on every machine that the writer lives.
+                if _UNIX:
+                    with contextlib.suppress(OSError):
+                        flock(stream, LOCK_EX)
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
+                if not _UNIX:
+                    # Windows does not rename an open file.
+                    stream.close()
                 os.replace(partial, target)
             _sync_folder(target.parent)
         except OSError as error:
@@ -115,18 +130,34 @@ class Folder:
                 partial.unlink()
             _being_written.discard(partial)
 
+    @contextlib.contextmanager
+    def locked(self, relative: str) -> Iterator[None]:
+        """Keep out all others that lock the same file."""
+        path = self.path(relative)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The file stays: a lock on a removed file keeps nothing out.
+            descriptor = os.open(path, _LOCK, 0o644)
+        except OSError as error:
+            raise write_error(error) from None
+        try:
+            if not _UNIX:
+                with _threads:
+                    yield
+            else:
+                flock(descriptor, LOCK_EX)
+                yield
+        finally:
+            os.close(descriptor)
+
     def try_writing(self) -> None:
-        """Make the folder if need be; errors as for `replace`."""
+        """Make the folder if needed; errors as for `replace`."""
         name = f"{PARTIAL}{secrets.token_hex(8)}"
         self.write(name, b"").unlink()
 
     def sweep(self, below: str = ".",
               older_s: float = PARTIAL_MAX_AGE_S) -> None:
-        """
-        Remove what killed writers left; what is being written stays.
-
-        Other threads and processes may write meanwhile: the same call can
-        come several times at once.
+        """Remove what killed writers left, and nothing that is being written.
         """
         limit = time.time() - older_s
         for path in self.path(below).rglob(f"{PARTIAL}*"):
@@ -138,10 +169,12 @@ class Folder:
 
 
 def _held(path: Path) -> bool:
-    """Whether somebody is writing a file; False where none can tell."""
+    """Whether a process is writing a file; False if that is unknown."""
+    if not _UNIX:
+        return False
     with open(path, "rb") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(stream, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:
@@ -150,54 +183,62 @@ def _held(path: Path) -> bool:
 
 
 def not_regular() -> InvalidInputError:
-    """The error for a folder, FIFO, device or socket given as a file."""
+    """The error for a folder, pipe, device or socket given as a file."""
     return InvalidInputError(
         "path.not_regular", "this is not a regular file",
-        "pipes, devices and sockets are not read")
+        "folders, pipes, devices and sockets cannot be read as one")
 
 
 def outside() -> ForbiddenError:
     """The error for a path that leads out of its folder."""
     return ForbiddenError(
         "path.outside", "this path leads out of its folder",
-        "copy the file into the folder, or name its real folder as input")
+        "copy the file into the folder, or give its real folder as input")
 
 
 def _real_path(descriptor: int, path: Path) -> Path:
-    # What was opened counts, not what the name means by now.
+    # The opened file counts, even if its name was given to another one.
     link = Path(f"/proc/self/fd/{descriptor}")
     return Path(os.readlink(link)) if link.exists() else path
 
 
-def _read_error(error: OSError) -> Exception:
+def read_error(error: OSError) -> AuraError:
+    """The error for a file that could not be read."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return MissingError("path.missing", "there is no such file")
+        return MissingError("path.missing", "this file does not exist")
     if error.errno in (errno.EACCES, errno.EPERM):
         return ForbiddenError(
-            "path.unreadable", "this file may not be read",
-            "give the user that runs this the right to read it")
+            "path.unreadable", "no permission to read this file",
+            "give the user that runs aura read permission")
     if error.errno == errno.ELOOP:
-        return ForbiddenError("path.loop", "this link leads to itself")
-    return ResourceError("path.read", f"reading failed: {error.strerror}")
+        return ForbiddenError(
+            "path.loop", "this link leads to itself",
+            "put the file in the place of the link")
+    return ResourceError(
+        "path.read", f"cannot read this file: {error.strerror}",
+        "check the disk or the network drive, and try again")
 
 
-def write_error(error: OSError) -> Exception:
+def write_error(error: OSError) -> AuraError:
     """The error for a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ResourceError(
-            "disk.full", "there is no space left to write to",
-            "free some space and repeat; nothing was overwritten")
+            "disk.full", "the disk is full",
+            "free some space and try again; no file was overwritten")
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return PreconditionError(
-            "disk.unwritable", "the folder cannot be written: something else "
-            f"has its name or that of a file in it: {error.strerror}",
-            "remove that, or name another folder")
+            "disk.unwritable", "cannot write to this folder: another file "
+            f"or folder has a name that is needed: {error.strerror}",
+            "remove that, or give another folder")
     return PreconditionError(
-        "disk.unwritable", f"the folder cannot be written: {error.strerror}",
-        "make it writable for the user that runs this")
+        "disk.unwritable", f"cannot write to this folder: {error.strerror}",
+        "give the user that runs aura write permission")
 
 
 def _sync_folder(path: Path) -> None:
+    if not _UNIX:
+        # Windows opens no folders.
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
