@@ -11,7 +11,7 @@ from aura.errors import InvalidInputError
 from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import ArraySignal, Event, Recording
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.synthetic.waveform import ecg
 from tests.lines import parse

@@ -24,7 +24,7 @@ from aura.influx.points import Series
 from aura.influx.store import Store
 from aura.influx.target import Target
 from aura.recording import ArraySignal, Event, Recording
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.synthetic.waveform import ecg
 from tests.lines import parse

@@ -11,12 +11,13 @@ import pytest
 from aura.annotations.bids import write_events as write_events_tsv
 from aura.dataset.find import find
 from aura.dataset.read import examine
-from aura.errors import MissingError
+from aura.errors import MissingError, Problem
 from aura.folder import Folder
 from aura.recording import Event
-from aura.scoring.compare import Comparison, compare
+from aura.scoring.compare import Comparison, RecordingScore, compare
 from aura.scoring.reference import run_of
 from aura.scoring.report import score_dict, score_table
+from aura.scoring.score import Score
 from aura.synthetic.cohort import tse_bi
 from tests.edf_builder import File
 
@@ -196,9 +197,7 @@ def test_missing_detections_are_misses_without_hours(trees):
     assert comparison.pooled.events.false_alarms_per_24h.value == 24
     assert comparison.pooled.samples.fn == 120
     assert rules(comparison) == [("a/one.tse_bi", "score.no_hypothesis")]
-    assert "seizures (2) count as missed" in comparison.problems[0][1].text
     assert comparison.without_hypothesis == 1
-    assert "Without hypothesis: 1" in score_table(comparison)
     assert comparison.exit_code == 0
 
 
@@ -208,7 +207,6 @@ def test_hypotheses_all_missing_is_nothing_scored(trees):
     comparison = compare(*trees)
     assert comparison.exit_code == 1
     assert counts(comparison) == (0, 0, 1)
-    assert "no hours in which false alarms" in score_table(comparison)
 
 
 def test_recordings_nobody_annotated_are_left_out_and_counted(trees):
@@ -221,7 +219,6 @@ def test_recordings_nobody_annotated_are_left_out_and_counted(trees):
     assert comparison.unannotated == ("unknown.edf",)
     assert counts(comparison) == (1, 0, 1)
     assert comparison.problems == ()
-    assert "Left out: 1" in score_table(comparison)
 
 
 def test_detections_of_no_recording_are_said(trees):
@@ -246,8 +243,6 @@ def test_other_duration_is_refused_beyond_a_second(trees, said_s, refused):
     if refused:
         (path, problem), = comparison.problems
         assert path == "one.tsv" and problem.rule == "score.duration"
-        assert f"{said_s:.2f} s" in problem.text
-        assert "3600.00 s" in problem.text
         assert comparison.exit_code == 1
         assert counts(comparison) == (0, 0, 1)
 
@@ -261,7 +256,7 @@ def test_refused_beside_scored_gives_2(trees):
     comparison = compare(*trees)
     assert comparison.exit_code == 2
     assert counts(comparison) == (1, 0, 2)
-    assert "Refused: 1" in score_table(comparison)
+    assert comparison.refused == 1
 
 
 @pytest.mark.parametrize("content", ["", "\n", HEADER, "\ufeff" + HEADER])
@@ -274,7 +269,7 @@ def test_tsv_without_rows_is_an_error_that_names_the_file(
     comparison = compare(*trees)
     (path, problem), = comparison.problems
     assert (path, problem.rule) == ("a/one.tsv", "annotations.empty")
-    assert problem.level == "error" and "bckg" in problem.text
+    assert problem.level == "error"
     if tree == 0:
         assert comparison.recordings == ()
     else:
@@ -358,7 +353,7 @@ def test_corrupt_recording_is_refused_and_its_detections_are_not(trees):
 def test_missing_folder_and_empty_reference_are_errors(trees, tmp_path):
     with pytest.raises(MissingError, match="score.no_reference"):
         compare(*trees)
-    with pytest.raises(MissingError, match="the hypothesis is no folder"):
+    with pytest.raises(MissingError, match="score.folder"):
         compare(trees[0], tmp_path / "nowhere")
 
 
@@ -404,19 +399,31 @@ def test_json_is_strict_and_has_counts_and_intervals(scored):
         "a/one.tse_bi", "b/one.tse_bi"]
 
 
-def test_table_says_what_it_can_show(scored):
+def test_table_has_the_counts_and_intervals_of_the_json(scored):
     lines = score_table(scored).splitlines()
-    assert lines[0] == (
-        "2.0 h, 2 recordings, 2 patients, 3 seizures; the smallest "
-        "false-alarm rate these hours can resolve is 12.00 per 24 h.")
-    assert lines[1] == "Research software, not a medical device."
     pooled = next(line for line in lines if line.startswith("pooled"))
-    assert "1/4" in pooled and "0.25 [0.01, 0.81]" in pooled
-    assert "12.00 [0.30, 66.86]" in pooled
-    assert any(line.endswith("b/one.tse_bi") and "0/0" in line
-               for line in lines)
-    assert any("3 annotated seizures are 4 events" in line for line in lines)
-    assert "nan" not in score_table(scored).lower()
+    assert re.split("  +", pooled) == [
+        "pooled", "2", "2.0", "1/4", "0.25 (0.01 to 0.81)", "1",
+        "12.00 (0.30 to 66.86)", "24.00", "0.50", "0.33", "12.0", "0.04",
+        "0.66", "0.08"]
+    mean = next(line for line in lines if line.startswith("patients'"))
+    assert re.split("  +", mean)[1:] == [
+        "0.25", "12.00", "24.00", "0.50", "0.33", "0.04", "0.66", "0.08"]
+    quiet = next(line for line in lines if line.endswith("b/one.tse_bi"))
+    assert re.split("  +", quiet)[3:6] == ["0/0", "-", "0"]
+    # Columns are right-aligned under their heads.
+    assert pooled.index("1/4") + 3 == lines[4].index("found") + 5
+    # 3 annotated seizures count as 4 events.
+    assert any(re.findall(r"\b\d+\b", line) == ["3", "4"] for line in lines)
+
+
+def test_table_counts_what_is_left_out():
+    missed = RecordingScore("a", "p", None, HOUR, 1, Score())
+    wrong = Problem("edf.truncated", "error", "cut")
+    lines = score_table(Comparison(
+        (missed,), ("b", "c"), tuple((name, wrong) for name in "defd"))
+    ).splitlines()
+    assert [line[:2] for line in lines[2:6]] == ["1 ", "2 ", "3 ", ""]
 
 
 def test_the_same_wherever_the_trees_lie(scored, tmp_path):
@@ -448,7 +455,7 @@ def test_nothing_scored_is_still_a_sheet():
     assert math.isnan(empty.pooled.events.sensitivity.value)
     sheet = json.loads(json.dumps(score_dict(empty), allow_nan=False))
     assert sheet["resolvable_false_alarms_per_24h"] is None
-    assert "Nothing could be scored." in score_table(empty)
+    assert len(score_table(empty).splitlines()) == 4
 
 
 def test_a_seizure_that_nobody_can_place_is_no_background(trees):

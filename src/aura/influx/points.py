@@ -25,7 +25,7 @@ from aura.influx.lineprotocol import (
 )
 from aura.influx.schema import Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
-from aura.scoring.agreement import Agreement
+from aura.scoring.matching import Agreement
 from aura.scoring.score import Score
 from aura.spans import merge
 

@@ -19,6 +19,7 @@ from aura.errors import InvalidInputError
 from aura.platform.bundle import image_name
 from aura.platform.bundle_rules import LONGEST_NODE
 from aura.platform.proto_rules import BLOCK_NAME
+from aura.scoring import report
 
 REQUEST_FILE = "onboard.sh"
 PREDICTOR = offering("predict").name
@@ -171,7 +172,7 @@ def _labels(name: str, tag: str, card: Mapping[str, Any]) -> str:
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the card says in few words, by the name of the label."""
+    """Facts of the card, by the name of their label."""
     yield "use", model_card.USE
     for key in ("model_id", "sha256", "schema_id", "created"):
         yield key, str(card[key])
@@ -196,47 +197,34 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     return _README.format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR,
         verdict=f"{_plain(verdict)}." if verdict else
-        "The card holds no validation.",
+        "The card of this model has no validation.",
         facts="\n".join(f"| {_plain(key)} | {_plain(value)} |"
                         for key, value in _facts(card)),
         scores=_scores(found))
 
 
 def _scores(found: Mapping[str, Any]) -> str:
-    rows = [f"| {title} | {_score(found[key])} |" for key, title in (
-        ("pooled", "this model"), ("one_line_rule", "one-line rule"))
+    rows = [[title, *_score(found[key])] for key, title in (
+        ("pooled", "this model"), ("one_line_rule", "heart-rate rule"))
         if isinstance(found.get(key), dict)]
     if not rows:
         return ""
     return "\n".join([
-        "Validated on patients of whom nothing was trained or tuned "
+        "Validated on patients left out of training and tuning "
         f"({_plain(found.get('method', ''))}):", "",
-        "| | seizures found | sensitivity (95 % interval) "
-        "| false alarms | per 24 h (95 % interval) |",
-        "|---|---|---|---|---|", *rows, "", ""])
+        *report.markdown_table([
+            ("", "seizures found", "sensitivity (95 % CI)", "false alarms",
+             "per 24 h (95 % CI)"), *rows]), "", ""])
 
 
-def _score(score: Mapping[str, Any]) -> str:
-    return " | ".join([
-        f"{_number(score.get('found'))}/{_number(score.get('seizures'))}",
-        _estimate(score.get("sensitivity")),
-        f"{_number(score.get('false_alarms'))} in "
-        f"{_number(score.get('hours'))} h",
-        _estimate(score.get("false_alarms_per_24h"))])
-
-
-def _estimate(estimate: Any) -> str:
-    if not isinstance(estimate, dict):
-        return "-"
-    return (f"{_number(estimate.get('value'))} "
-            f"({_number(estimate.get('low'))} to "
-            f"{_number(estimate.get('high'))})")
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+def _score(score: Mapping[str, Any]) -> list[str]:
+    found, seizures, alarms = (report.number(score.get(key), 0) for key in (
+        "found", "seizures", "false_alarms"))
+    sensitivity, rate = (
+        report.with_interval(score[key]) if isinstance(score.get(key), dict)
+        else "-" for key in ("sensitivity", "false_alarms_per_24h"))
+    return [f"{found}/{seizures}", sensitivity,
+            f"{alarms} in {report.hours(score.get('hours'))} h", rate]
 
 
 def _plain(text: object) -> str:

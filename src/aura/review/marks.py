@@ -1,7 +1,7 @@
 """
 Both layers of a case as marks on the page, with what the comparison says.
 
-`scoring.agreement` decides; here its verdicts find their events.
+`aura.scoring.matching` decides; here its verdicts find their events.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Literal
 from aura.errors import AuraError
 from aura.recording import Event
 from aura.review.worklist import ReviewCase
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 
 Layer = Literal["original", "predicted"]
 

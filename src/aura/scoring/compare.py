@@ -1,9 +1,9 @@
 """
-A tree of detections against the tree of recordings they were made for.
+Score a folder of predictions against the folder of annotated recordings.
 
-A hypothesis lies where its recording lies, as ``<stem of the file>.tsv``. In
-BIDS names the last word does not count, nor do the folders ``ecg`` and
-``eeg``: ``eeg/sub-1_run-2_events.tsv`` belongs to
+The predictions of a recording have its path and name, with the ending
+``.tsv``. In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are
+ignored: ``eeg/sub-1_run-2_events.tsv`` belongs to
 ``ecg/sub-1_run-2_ecg.edf``.
 """
 
@@ -29,6 +29,7 @@ from aura.scoring.reference import (
     read_tsv,
     run_of,
 )
+from aura.scoring.report import counted
 from aura.scoring.score import Score, pool, score, score_missed
 
 DURATION_TOLERANCE_S = 1.0
@@ -38,14 +39,12 @@ DURATION_TOLERANCE_S = 1.0
 class RecordingScore:
     """Score of one annotated recording."""
 
-    path: str  # Location in the reference tree, with ``/``
+    path: str  # In the reference folder, with ``/``
     patient: str  # Alias of the patient
-    # Location of the detections in the hypothesis tree; None where there are
-    # none, so that all seizures are missed.
-    hypothesis: str | None
-    duration_s: float  # Length of the recording
-    seizures: int  # Annotated seizures, before any are joined or cut
-    score: Score  # Counts by the rules of SzCORE
+    hypothesis: str | None  # Path of the predictions, if there are any
+    duration_s: float
+    seizures: int  # Annotated seizures, before joining and cutting
+    score: Score
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class PatientScore:
 
     @property
     def example(self) -> str:
-        """Path of the first recording, to know the patient by."""
+        """Path of the first recording, to recognise the patient."""
         return self.scores[0].path
 
     @property
@@ -68,14 +67,11 @@ class PatientScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing two trees."""
+    """Scores of two folders against each other."""
 
-    # Scored recordings in order of path.
-    recordings: tuple[RecordingScore, ...]
-    # Recordings that nobody annotated; they are not scored.
-    unannotated: tuple[str, ...]
-    # Path, in the tree it is found in, and what is wrong there. An error means
-    # that the file could not be used.
+    recordings: tuple[RecordingScore, ...]  # In order of path
+    unannotated: tuple[str, ...]  # Recordings that are not annotated
+    # Path of a file and its problem. A file with an error was not used.
     problems: tuple[Finding, ...]
 
     @property
@@ -94,23 +90,23 @@ class Comparison:
 
     @property
     def seizures(self) -> int:
-        """Annotated seizures, before any are joined or cut."""
+        """Annotated seizures, before joining and cutting."""
         return sum(r.seizures for r in self.recordings)
 
     @property
     def without_hypothesis(self) -> int:
-        """Recordings whose seizures are missed for want of detections."""
+        """Recordings without usable predictions."""
         return sum(r.hypothesis is None for r in self.recordings)
 
     @property
     def refused(self) -> int:
-        """Files that could not be used because something is wrong."""
+        """Files with an error."""
         return len({path for path, problem in self.problems
                     if problem.level == "error"})
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 no pair could be scored, 2 some were refused."""
+        """0: no error. 1: nothing could be scored. 2: some had errors."""
         if self.without_hypothesis == len(self.recordings):
             return 1
         return 2 if self.refused else 0
@@ -119,20 +115,20 @@ class Comparison:
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
             alias_key: str = "aura", track: Track = iter,
             prefer: str = "") -> Comparison:
-    """Score a tree of detections against a tree of annotated recordings."""
-    for role, path in (("reference", reference), ("hypothesis", hypothesis)):
+    """Score a folder of predictions against annotated recordings."""
+    for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
             raise MissingError(
-                "score.folder", f"the {role} is no folder",
-                "give the folder of annotated recordings, then that of "
-                "the detections")
+                "score.folder", f"{role} is not a folder",
+                "give the folder of the annotated recordings first, then "
+                "the folder that `aura predict` has written")
     truth = read_references(
         Folder(reference), ecg_channel, alias_key, track, prefer)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
-            "score.no_reference", "the reference holds no recordings and no "
-            "annotations", "EDF, BDF and CSV of beats are read, .tse_bi, "
-            ".tse, .tsv and .csv_bi")
+            "score.no_reference", "REFERENCE contains no recordings and no "
+            "annotations", "it must contain EDF, BDF or CSV recordings, or "
+            "annotations as .tse_bi, .tse, .tsv or .csv_bi")
     return _compare(truth, Folder(hypothesis))
 
 
@@ -144,21 +140,21 @@ def _compare(truth: References, folder: Folder) -> Comparison:
     for reference in truth.annotated:
         path = pairs.get(reference.path)
         try:
-            scored, doubts = (_missed(reference) if path is None
-                              else _score(reference, folder, path))
+            scored, warnings = (_missed(reference) if path is None
+                                else _score(reference, folder, path))
         except AuraError as error:
-            # A file that was emptied must not cost less than a missing one.
-            scored, doubts = _missed(reference)[0], [
+            # A file with an error must not score better than a missing one.
+            scored, warnings = _missed(reference)[0], [
                 (printable(path or reference.path), error.problem)]
         scores.append(scored)
-        problems += doubts
+        problems += warnings
     problems += _unpaired(truth, set(paths) - set(pairs.values()))
     return Comparison(tuple(scores), truth.unannotated, tuple(problems))
 
 
 def _pair(references: Sequence[Reference],
           paths: Sequence[str]) -> dict[str, str]:
-    """Detections of each reference: of its own name, else of its run."""
+    """Predictions of each recording: same name, otherwise same BIDS run."""
     named = {posixpath.splitext(path)[0]: path for path in paths}
     pairs = {}
     for reference in references:
@@ -177,19 +173,19 @@ def _pair(references: Sequence[Reference],
 
 
 def _unpaired(truth: References, paths: Iterable[str]) -> Iterator[Finding]:
-    """Say which detections are not scored, unless that has been said."""
+    """Warn of predictions that are not scored, once for each recording."""
     scored = {run_of(reference.path) for reference in truth.annotated}
-    said = {run_of(path) for path in (
+    reported = {run_of(path) for path in (
         *truth.unannotated, *(path for path, _ in truth.problems))}
     for path in sorted(paths):
         if run_of(path) in scored:
             yield printable(path), Problem(
-                "score.second", "warning", "the same recording has other "
-                "detections, and those are scored")
-        elif run_of(path) not in said:
+                "score.second", "warning", "not scored: the recording has "
+                "other predictions, which are scored")
+        elif run_of(path) not in reported:
             yield printable(path), Problem(
-                "score.no_reference", "warning", "these detections belong "
-                "to no recording of the reference and are not scored")
+                "score.no_reference", "warning", "not scored: REFERENCE has "
+                "no recording of this name")
 
 
 def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
@@ -197,21 +193,21 @@ def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
         reference, None,
         score_missed(reference.events, reference.duration_s))
     return scored, [(scored.path, Problem(
-        "score.no_hypothesis", "warning", "there are no detections for this "
-        f"recording; its seizures ({scored.seizures}) count as missed, its "
-        "hours not at all"))]
+        "score.no_hypothesis", "warning", "no predictions for this "
+        f"recording: {counted(scored.seizures, 'seizure')} counted as "
+        "missed, its hours left out of the false alarm rate"))]
 
 
 def _score(reference: Reference, folder: Folder,
            path: str) -> tuple[RecordingScore, list[Finding]]:
-    detected, said_s = read_tsv(folder, path)
-    _check_duration(reference.duration_s, said_s)
+    predicted, stated_s = read_tsv(folder, path)
+    _check_duration(reference.duration_s, stated_s)
     scored = _recording_score(
         reference, printable(path),
-        score(reference.events, detected, reference.duration_s))
+        score(reference.events, predicted, reference.duration_s))
     return scored, [
         (printable(path), problem)
-        for problem in _doubts(detected, reference.duration_s, said_s)]
+        for problem in _warnings(predicted, reference.duration_s, stated_s)]
 
 
 def _recording_score(reference: Reference, hypothesis: str | None,
@@ -222,34 +218,33 @@ def _recording_score(reference: Reference, hypothesis: str | None,
         reference.duration_s, len(seizures), found)
 
 
-def _check_duration(duration_s: float, said_s: float | None) -> None:
-    if said_s is not None and (
-            abs(said_s - duration_s) > DURATION_TOLERANCE_S):
+def _check_duration(duration_s: float, stated_s: float | None) -> None:
+    if stated_s is not None and (
+            abs(stated_s - duration_s) > DURATION_TOLERANCE_S):
         raise InvalidInputError(
-            "score.duration", f"recordingDuration is {said_s:.2f} s, but the "
-            f"recording lasts {duration_s:.2f} s; they may differ by "
+            "score.duration", f"recordingDuration is {stated_s:.2f} s, but "
+            f"the recording has {duration_s:.2f} s; they may differ by "
             f"{DURATION_TOLERANCE_S:g} s",
-            "score the detections of this very recording")
+            "run `aura predict` again on this recording")
 
 
-def _doubts(detected: Sequence[Event], duration_s: float,
-            said_s: float | None) -> Iterator[Problem]:
-    if said_s is None:
+def _warnings(predicted: Sequence[Event], duration_s: float,
+              stated_s: float | None) -> Iterator[Problem]:
+    if stated_s is None:
         yield Problem(
-            "score.duration_unknown", "warning", "there is no "
-            "recordingDuration: whether these detections were made on the "
-            "whole recording cannot be checked")
-    other = sum(event.label == OTHER for event in detected)
+            "score.duration_unknown", "warning", "the column "
+            "recordingDuration is missing, so these predictions may be of a "
+            "part of the recording")
+    other = sum(event.label == OTHER for event in predicted)
     if other:
         yield Problem(
-            "score.other", "warning", f"{other} rows have an eventType that "
-            "is not known to be a seizure and are not scored; seizures are "
-            "'sz' or begin with 'sz_'")
-    beyond = sum(
+            "score.other", "warning", f"{counted(other, 'row')} not scored: "
+            "the eventType of a seizure is 'sz' or begins with 'sz_'")
+    outside = sum(
         event.onset_s < 0 or event.end_s > duration_s + DURATION_TOLERANCE_S
-        for event in detected if event.is_seizure)
-    if beyond:
+        for event in predicted if event.is_seizure)
+    if outside:
         yield Problem(
-            "score.outside", "warning", f"{beyond} detections reach beyond "
-            f"the recording of {duration_s:.2f} s; what lies outside is not "
-            "scored")
+            "score.outside", "warning", f"{counted(outside, 'prediction')} "
+            f"outside the recording of {duration_s:.2f} s: only the part "
+            "inside is scored")

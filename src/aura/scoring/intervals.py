@@ -1,8 +1,8 @@
 """
 Exact confidence intervals for the few events that seizure scoring counts.
 
-A percentage of four seizures says little without its interval, so every
-figure here carries the count and the total it was made of.
+A share of four seizures says little without its interval, so every value
+here comes with its interval, its count and its total.
 """
 
 import math
@@ -16,13 +16,13 @@ HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, the counts behind it and its exact interval."""
+    """A value with its counts and its exact confidence interval."""
 
-    value: float  # The estimate; NaN where `total` is 0
+    value: float  # NaN if `total` is 0
     count: int  # Events counted
-    total: float  # What they are counted out of: events, or hours for a rate
-    # Ends of the confidence interval. Where `total` is 0 it is everything that
-    # is possible: [0, 1], or [0, inf) for a rate.
+    total: float  # Events they are a share of, or hours for a rate
+    # Ends of the interval. If `total` is 0 it contains everything that is
+    # possible: [0, 1], or [0, inf) for a rate.
     low: float
     high: float
 
@@ -33,14 +33,15 @@ def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
 
     Source: https://doi.org/10.1093/biomet/26.4.404
     """
-    # Here, as who only counts is not bound to have scipy.
+    # Imported here because counting alone does not need scipy.
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
     tail = _tail(level)
     if not 0 <= count <= total:
         raise InvalidInputError(
-            "interval.count", f"{count} of {total} is no proportion",
-            "counts are from 0 to the total")
+            "interval.count",
+            f"cannot compute a proportion: {count} of {total}",
+            "the count must lie between 0 and the total")
     if total == 0:
         return Estimate(math.nan, 0, 0, 0.0, 1.0)
     misses = total - count
@@ -58,7 +59,8 @@ def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
     """
     if min(fp, fn) < 0:
         raise InvalidInputError(
-            "interval.count", f"fp {fp} and fn {fn}: a count is negative")
+            "interval.count", f"fp is {fp} and fn is {fn}",
+            "counts must be 0 or more")
     shared = proportion(tp, tp + fp + fn, level)
     value, low, high = (
         2 * part / (1 + part)
@@ -80,8 +82,9 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
     _check_hours(hours)
     if count < 0 or (count and not hours):
         raise InvalidInputError(
-            "interval.count", f"{count} events in {hours:g} h is no rate",
-            "a count is not negative, and 0 where there are no hours")
+            "interval.count",
+            f"cannot compute a rate: {count} events in {hours:g} hours",
+            "the count must be 0 or more, and 0 if there are no hours")
     if not hours:
         return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
     days = hours / HOURS_PER_DAY
@@ -92,7 +95,7 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
 
 
 def resolvable_rate(hours: float) -> float:
-    """Smallest non-zero rate that so many hours can show: one event in all."""
+    """Rate per 24 h that a single event in these hours makes."""
     _check_hours(hours)
     return HOURS_PER_DAY / hours if hours else math.inf
 
@@ -101,12 +104,12 @@ def _tail(level: float) -> float:
     if not 0 < level < 1:
         raise InvalidInputError(
             "interval.level", f"the confidence level is {level!r}",
-            "it lies between 0 and 1, like 0.95")
+            "it must lie between 0 and 1, such as 0.95")
     return (1 - level) / 2
 
 
 def _check_hours(hours: float) -> None:
     if not 0 <= hours < math.inf:
         raise InvalidInputError(
-            "interval.hours", f"{hours!r} hours cannot be observed",
-            "hours are finite and not negative")
+            "interval.hours", f"the number of hours is {hours!r}",
+            "it must be a number, 0 or more")

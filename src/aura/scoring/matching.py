@@ -1,14 +1,14 @@
 """
-Which events of two layers meet, by the rules of SzCORE.
+Which predicted events match which annotated seizures, by SzCORE's rules.
 
-Both layers are joined, cut and laid on one grid of time, as timescoring
-0.0.7 does; `scoring.score` counts what comes of it and `agreement` names
-it, event by event.
+Both are joined, cut and laid on one time grid, as timescoring 0.0.7 does.
+`aura.scoring.score` counts the matches; `agree` lists them one by one.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -20,59 +20,55 @@ EVENT_GRID_HZ = 10
 # The reference implementation asks for this much more than `min_overlap`.
 OVERLAP_MARGIN = 1e-6
 
+Outcome = Literal["TP", "FP", "FN"]
+
 
 @dataclass(frozen=True)
 class EventRules:
-    """When a detected event meets an annotated one; SzCORE's by default."""
+    """When a predicted event matches an annotated one; SzCORE by default."""
 
-    # A detection may lie this far before the start and after the end.
+    # A prediction may lie this far before the start and after the end.
     tolerance_before_s: float = 30.0
     tolerance_after_s: float = 60.0
-    # Smallest part of a seizure with its tolerances that detections must
-    # cover, exclusive; 0 means that any overlap is a hit.
+    # Predictions must cover more than this share of a seizure with its
+    # tolerances; with 0 any overlap is a match.
     min_overlap: float = 0.0
-    # Events closer than this are one, in annotation and detection alike.
+    # Events closer than this are joined, annotated and predicted ones alike.
     merge_gap_s: float = 90.0
-    # Events longer than this are cut into pieces of it.
+    # Longer events are cut into pieces of this length.
     max_duration_s: float = 300.0
 
     def __post_init__(self) -> None:
         if not self.max_duration_s >= 1 / EVENT_GRID_HZ:
             raise InvalidInputError(
-                "scoring.rules",
-                f"events of at most {self.max_duration_s!r} s are too short",
-                f"the shortest is one step of {1 / EVENT_GRID_HZ} s")
+                "scoring.rules", f"max_duration_s is {self.max_duration_s!r}",
+                f"it must be at least one grid step, {1 / EVENT_GRID_HZ} s")
 
 
 SZCORE = EventRules()
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """Which events of two layers meet, by the rules."""
+class Matches:
+    """Which annotated seizures and predicted events overlap."""
 
-    truth: Floats  # Seizures, merged, and alarms as given, in seconds
+    truth: Floats  # Seizures, joined, and alarms as given, in seconds
     alarms: Floats
-    reference: Floats  # What is counted: both, merged and cut, in seconds
+    reference: Floats  # What is counted: both, joined and cut, in seconds
     hypothesis: Floats
-    # `reference` with its tolerances and `hypothesis`, in steps.
+    # `reference` with its tolerances and `hypothesis`, in grid steps.
     windows: Floats
     detections: Floats
-    hit: Bools  # Of `reference` and `hypothesis`
-    false: Bools
-    whole: Floats  # `truth` with its tolerances and `alarms`, in steps
+    hit: Bools  # For each of `reference`, whether it is found
+    false: Bools  # For each of `hypothesis`, whether it is a false alarm
+    whole: Floats  # `truth` with its tolerances and `alarms`, in grid steps
     given: Floats
 
     @property
     def latencies_s(self) -> Floats:
-        """
-        Latency of the detection of each of `truth`, in seconds.
-
-        Onset of the first alarm that meets it, minus its own; NaN where
-        none does.
-        """
-        # The first alarm whose end lies behind the start of a window is the
-        # first that can meet it; it does if it starts before the window ends.
+        """First matching alarm minus onset, for each of `truth`; or NaN."""
+        # The first alarm that ends after the start of a window is the first
+        # that can match it; it does if it starts before the window ends.
         reach = np.maximum.accumulate(self.given[:, 1])
         first = np.searchsorted(reach, self.whole[:, 0], side="right")
         return np.array([
@@ -82,9 +78,40 @@ class Meeting:
                 first, self.truth[:, 0], self.whole[:, 1])])
 
 
-def meet(truth: Floats, alarms: Floats, duration_s: float,
-         rules: EventRules = SZCORE) -> Meeting:
-    """Lay the seizures of two layers against each other."""
+@dataclass(frozen=True)
+class Judged:
+    """An event as it is counted: found, false or missed."""
+
+    outcome: Outcome  # Found seizure, false alarm, missed seizure
+    onset_s: float  # After joining and cutting
+    end_s: float
+    # For a found seizure: the alarms that match it, as positions in
+    # `Agreement.predicted`.
+    matches: tuple[int, ...] = ()
+    # For a found seizure: first matching alarm minus onset. If the seizure is
+    # cut, only its first found piece has it; otherwise NaN.
+    latency_s: float = np.nan
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The annotated and predicted events of one recording, matched."""
+
+    # Seizures as given, sorted, inside the recording: start and end.
+    annotated: Floats
+    predicted: Floats
+    # Whether each is part of a found seizure, and of an alarm that is not
+    # false.
+    found: Bools
+    right: Bools
+    # All counted events in order of time: as many of each outcome as
+    # `aura.scoring.score.score` counts.
+    judged: tuple[Judged, ...]
+
+
+def match(truth: Floats, alarms: Floats, duration_s: float,
+          rules: EventRules = SZCORE) -> Matches:
+    """Match predicted with annotated seizures."""
     steps = max(1, round(duration_s * EVENT_GRID_HZ))
     merged = merge(truth, rules.merge_gap_s)
     reference = cut(merged, rules.max_duration_s)
@@ -95,19 +122,36 @@ def meet(truth: Floats, alarms: Floats, duration_s: float,
     length = np.maximum(np.diff(extended)[:, 0], 1 / EVENT_GRID_HZ)
     overlap = covered(union(detections), windows) / EVENT_GRID_HZ / length
     hit = overlap > rules.min_overlap + OVERLAP_MARGIN
-    return Meeting(
+    return Matches(
         merged, alarms, reference, hypothesis, windows, detections, hit,
         covered(union(windows[hit]), detections) == 0,
         _on_grid(_extend(merged, steps, rules), steps),
         _on_grid(alarms, steps))
 
 
+def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
+          duration_s: float, rules: EventRules = SZCORE) -> Agreement:
+    """Match the events of one recording, one by one."""
+    annotated = seizure_spans(reference, duration_s)
+    predicted = seizure_spans(hypothesis, duration_s)
+    found = match(annotated, predicted, duration_s, rules)
+    false = [Judged("FP", start, end)
+             for start, end in found.hypothesis[found.false].tolist()]
+    return Agreement(
+        annotated, predicted,
+        _part_of(annotated, found.reference[found.hit]),
+        _part_of(predicted, found.hypothesis[~found.false]),
+        tuple(sorted(
+            [*_seizures(found), *false],
+            key=lambda one: (one.onset_s, one.end_s, one.outcome))))
+
+
 def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
     """Seizures among the events, inside the recording, in order."""
     if not 0 < duration_s < math.inf:
         raise InvalidInputError(
-            "scoring.duration", f"the recording lasts {duration_s!r} s",
-            "a duration is finite and above 0")
+            "scoring.duration", f"the recording's duration is {duration_s!r}",
+            "it must be a number of seconds above 0")
     spans = np.array(
         sorted((e.onset_s, e.end_s) for e in events if e.is_seizure),
         dtype=np.float64).reshape(-1, 2)
@@ -116,11 +160,45 @@ def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
         start, end = spans[wrong][0].tolist()
         raise InvalidInputError(
             "scoring.event", f"an event goes from {start} s to {end} s",
-            "onset and duration are finite, the duration is not negative")
+            "onset and duration must be numbers, the duration at least 0")
     starts, ends = spans.T
     inside = (starts < duration_s) & ((ends > 0) | (starts == 0))
     clipped: Floats = np.clip(spans[inside], 0.0, duration_s)
     return clipped
+
+
+def _seizures(found: Matches) -> Iterable[Judged]:
+    latency_s = found.latencies_s
+    whole = np.searchsorted(
+        found.truth[:, 0], found.reference[:, 0], side="right") - 1
+    for (start, end), window, hit, number in zip(
+            found.reference.tolist(), found.windows, found.hit,
+            whole.tolist()):
+        if not hit:
+            yield Judged("FN", start, end)
+            continue
+        matches = np.flatnonzero(_overlap(found.given, window))
+        if not len(matches):
+            # Only the gap between two joined alarms overlaps the seizure.
+            joined = found.hypothesis[_overlap(found.detections, window)]
+            matches = np.flatnonzero(_part_of(found.alarms, joined))
+        yield Judged("TP", start, end, tuple(matches.tolist()),
+                     float(latency_s[number]))
+        latency_s[number] = np.nan
+
+
+def _overlap(spans: Floats, other: Floats) -> Bools:
+    return np.asarray((spans[:, 0] < other[1]) & (spans[:, 1] > other[0]))
+
+
+def _part_of(spans: Floats, pieces: Floats) -> Bools:
+    """Whether each span lies on a piece; touching its edge is not enough."""
+    found = np.zeros(len(spans), np.bool_)
+    for piece in pieces:
+        found |= _overlap(spans, piece) | (
+            (spans[:, 0] == spans[:, 1]) & (spans[:, 0] >= piece[0])
+            & (spans[:, 0] <= piece[1]))
+    return found
 
 
 def _extend(spans: Floats, steps: int, rules: EventRules) -> Floats:
@@ -132,7 +210,7 @@ def _extend(spans: Floats, steps: int, rules: EventRules) -> Floats:
 
 
 def _on_grid(spans: Floats, steps: int) -> Floats:
-    """Steps of the event grid that spans take: at least one, all inside."""
+    """Grid steps that spans take: at least one each, all inside."""
     starts, stops = np.rint(spans * EVENT_GRID_HZ).T
     starts = np.minimum(starts, steps - 1)
     return np.column_stack((

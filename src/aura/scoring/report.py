@@ -1,18 +1,21 @@
 """
-A comparison for people (a table) and for programs (strict JSON).
+Scores as values for JSON, as text, and as rows of tables.
 
-Both depend on nothing but the scores: no time, no host, no folder.
+Every report of the project is made of these. The same scores give the same
+bytes: no time, host or folder is part of them.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from aura.dataset.find import printable
-from aura.scoring.compare import Comparison, PatientScore
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
 from aura.scoring.score import Score, mean_over_patients
+
+if TYPE_CHECKING:
+    from aura.scoring.compare import Comparison, PatientScore
 
 DISCLAIMER = "Research software, not a medical device."
 INTERVALS = (
@@ -25,12 +28,39 @@ SAMPLE_METRICS = ("sensitivity", "precision", "f1")
 HEADER = (
     ("", "", "", "events", "sensitivity", "false", "per 24 h", "strict",
      "event", "event", "latency", "sample", "sample", "sample", ""),
-    ("patient", "rec.", "hours", "found", "[95 %]", "alarms", "[95 %]",
+    ("patient", "rec.", "hours", "found", "(95 %)", "alarms", "(95 %)",
      "per 24 h", "prec.", "F1", "s", "sens.", "prec.", "F1", "example"))
 
 
-def score_dict(comparison: Comparison) -> dict[str, Any]:
-    """All scores as plain values for `json.dumps`."""
+# Values for JSON
+
+def finite(value: float, digits: int | None = None) -> float | None:
+    """A number, rounded if asked; None if it is infinite or NaN."""
+    if not math.isfinite(value):
+        return None
+    return value if digits is None else round(float(value), digits)
+
+
+def estimate(given: Estimate,
+             digits: int | None = None) -> dict[str, float | None]:
+    """A value with the ends of its interval."""
+    return {name: finite(getattr(given, name), digits)
+            for name in ("value", "low", "high")}
+
+
+def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
+    """Seizures and false alarms, with their rates and intervals."""
+    events = score.events
+    return {
+        "seizures": events.ref_true, "found": events.tp,
+        "false_alarms": events.fp, "hours": finite(events.hours, digits),
+        "sensitivity": estimate(events.sensitivity, digits),
+        "false_alarms_per_24h": estimate(
+            events.false_alarms_per_24h, digits)}
+
+
+def score_dict(comparison: "Comparison") -> dict[str, Any]:
+    """All scores of `aura score` as plain values for `json.dumps`."""
     pooled = comparison.pooled
     patients = comparison.patients
     return {
@@ -41,7 +71,7 @@ def score_dict(comparison: Comparison) -> dict[str, Any]:
         "patients": len(patients),
         "seizures": comparison.seizures,
         "hours": pooled.events.hours,
-        "resolvable_false_alarms_per_24h": _finite(
+        "resolvable_false_alarms_per_24h": finite(
             resolvable_rate(pooled.events.hours)),
         "without_hypothesis": comparison.without_hypothesis,
         "unannotated": len(comparison.unannotated),
@@ -63,86 +93,162 @@ def score_dict(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def score_table(comparison: Comparison) -> str:
-    """The scores as plain text: pooled, averaged, and of each patient."""
-    lines = [_summary(comparison), DISCLAIMER, *_left_out(comparison)]
-    if not comparison.recordings:
-        return "\n".join([*lines, "Nothing could be scored."])
-    patients = comparison.patients
-    rows = [*HEADER,
-            _row("pooled", len(comparison.recordings), comparison.pooled),
-            _mean_row(patients),
-            *(_row(p.patient, len(p.scores), p.score, p.example)
-              for p in patients)]
-    return "\n".join([*lines, "", *_aligned(rows), "", *_legend(comparison)])
-
-
-def _summary(comparison: Comparison) -> str:
-    hours = comparison.pooled.events.hours
-    said = (f"{_hours(hours)} h, "
-            f"{_count(comparison.recordings, 'recording')}, "
-            f"{_count(comparison.patients, 'patient')}, "
-            f"{_count(range(comparison.seizures), 'seizure')}; ")
-    if not hours:
-        return said + "no hours in which false alarms could be counted."
-    smallest = resolvable_rate(hours)
-    shown = f"{smallest:.2f}" if smallest >= 0.1 else f"{smallest:.2g}"
-    return (said + "the smallest false-alarm rate these hours can resolve "
-            f"is {shown} per 24 h.")
-
-
-def _left_out(comparison: Comparison) -> list[str]:
-    lines = []
-    if comparison.without_hypothesis:
-        lines.append(
-            f"Without hypothesis: {comparison.without_hypothesis}; their "
-            "seizures count as missed, their hours not at all.")
-    if comparison.unannotated:
-        lines.append(f"Left out: {len(comparison.unannotated)}, which "
-                     "nobody annotated.")
-    if comparison.refused:
-        lines.append(f"Refused: {comparison.refused}, which are not in "
-                     "these scores.")
-    return lines
-
-
-def _legend(comparison: Comparison) -> list[str]:
-    lines = [
-        f"SzCORE events: tolerance {SZCORE.tolerance_before_s:g} s before "
-        f"and {SZCORE.tolerance_after_s:g} s after a seizure; closer than "
-        f"{SZCORE.merge_gap_s:g} s joined, longer than "
-        f"{SZCORE.max_duration_s:g} s cut.",
-        "strict: false alarms as given, neither joined nor cut. latency: "
-        "median, first alarm minus onset. sample: by seconds.",
-        "Intervals are exact (Clopper-Pearson, Poisson) for independent "
-        "events; patients differ, so the truth is less certain.",
-        "--json has the intervals of all rates."]
-    counted = comparison.pooled.events.ref_true
-    if counted != comparison.seizures:
-        lines.insert(1, f"By these rules {comparison.seizures} annotated "
-                        f"seizures are {counted} events.")
-    return lines
-
-
-def _row(name: str, recordings: int, score: Score,
-         example: str = "") -> tuple[str, ...]:
+def _score(score: Score) -> dict[str, Any]:
     events, samples = score.events, score.samples
+    return {
+        "events": {
+            "tp": events.tp, "fp": events.fp, "ref_true": events.ref_true,
+            "strict_fp": events.strict_fp, "hours": events.hours,
+            "latencies_s": list(events.latencies_s),
+            "median_latency_s": finite(events.median_latency_s),
+            **_estimates(events, EVENT_METRICS)},
+        "samples": {
+            "tp": samples.tp, "fp": samples.fp, "fn": samples.fn,
+            **_estimates(samples, SAMPLE_METRICS)}}
+
+
+def _estimates(holder: object, names: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in names:
+        given: Estimate = getattr(holder, name)
+        value, low, high = estimate(given).values()
+        found[name] = {"value": value, "count": given.count,
+                       "total": given.total, "interval": [low, high]}
+    return found
+
+
+def _means(patients: Sequence["PatientScore"]) -> dict[str, Any]:
+    def mean(metric: Callable[[Score], Estimate]) -> dict[str, Any]:
+        found = mean_over_patients([metric(p.score).value for p in patients])
+        return {"mean": finite(found.mean), "std": finite(found.std),
+                "patients": found.patients}
+
+    return {
+        "events": {name: mean(lambda s: getattr(s.events, name))
+                   for name in EVENT_METRICS},
+        "samples": {name: mean(lambda s: getattr(s.samples, name))
+                    for name in SAMPLE_METRICS}}
+
+
+# Text. Numbers may come from a file, so any value must be safe to show.
+
+def number(value: Any, digits: int = 2, unit: str = "") -> str:
+    """A number with its unit, such as ``0.83``; ``-`` for anything else."""
+    return f"{value:.{digits}f}{unit}" if _is_number(value) else "-"
+
+
+def hours(value: Any) -> str:
+    """Hours, such as ``11.8`` or ``0.25``."""
+    return number(value, 2 if _is_number(value) and value < 1 else 1)
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """An interval, such as ``0.52 to 0.98``; ``-`` without a value."""
+    shown = [number(found.get(name)) for name in ("value", "low", "high")]
+    return "-" if "-" in shown else f"{shown[1]} to {shown[2]}"
+
+
+def with_interval(found: Mapping[str, Any]) -> str:
+    """A value and its interval, such as ``0.83 (0.52 to 0.98)``."""
+    value = number(found.get("value"))
+    return value if value == "-" else f"{value} ({interval(found)})"
+
+
+def counted(many: int, noun: str) -> str:
+    """A number of things, such as ``1 seizure`` or ``2 seizures``."""
+    return f"{many} {noun}{'' if many == 1 else 's'}"
+
+
+def smallest_rate(rate: float | None, among: str = "") -> str:
+    """What the rate would be with one false alarm."""
+    if rate is None:
+        return "There are no hours in which false alarms can be counted."
+    shown = f"{rate:.2f}" if rate >= 0.1 else f"{rate:.2g}"
+    return (f"A single false alarm{among} makes {shown} per 24 h. These "
+            "hours cannot resolve a lower rate.")
+
+
+def markdown_table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table; the first row is its head."""
+    head, *rest = ["| " + " | ".join(row) + " |" for row in rows]
+    return [head, "|" + "---|" * (head.count("|") - 1), *rest]
+
+
+def score_table(comparison: "Comparison") -> str:
+    """The scores of `aura score` as text."""
+    data = score_dict(comparison)
+    lines = [_summary(data), DISCLAIMER, *_left_out(data)]
+    if not data["recordings"]:
+        return "\n".join([*lines, "No recording could be scored."])
+    rows = [*HEADER,
+            _row("pooled", data["recordings"], data["pooled"]),
+            _mean_row(data["mean_over_patients"]),
+            *(_row(one["patient"], one["recordings"], one, one["example"])
+              for one in data["per_patient"])]
+    return "\n".join([*lines, "", *_aligned(rows), "", *_legend(data)])
+
+
+def _summary(data: Mapping[str, Any]) -> str:
+    return (f"{hours(data['hours'])} h, "
+            + ", ".join(counted(data[f"{noun}s"], noun)
+                        for noun in ("recording", "patient", "seizure"))
+            + f". {smallest_rate(data['resolvable_false_alarms_per_24h'])}")
+
+
+def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
+    if data["without_hypothesis"]:
+        yield (f"{counted(data['without_hypothesis'], 'recording')} without "
+               "predictions: the seizures count as missed, the hours are "
+               "left out.")
+    if data["unannotated"]:
+        yield (f"{counted(data['unannotated'], 'recording')} left out: not "
+               "annotated.")
+    if data["refused"]:
+        yield (f"{counted(data['refused'], 'file')} rejected: not part of "
+               "these scores.")
+
+
+def _legend(data: Mapping[str, Any]) -> Iterable[str]:
+    yield (f"SzCORE events: {SZCORE.tolerance_before_s:g} s tolerance before "
+           f"and {SZCORE.tolerance_after_s:g} s after a seizure. Events less "
+           f"than {SZCORE.merge_gap_s:g} s apart are joined, events longer "
+           f"than {SZCORE.max_duration_s:g} s are cut.")
+    events = data["pooled"]["events"]["ref_true"]
+    if events != data["seizures"]:
+        yield (f"By these rules {counted(data['seizures'], 'seizure')} count "
+               f"as {counted(events, 'event')}.")
+    yield ("strict: false alarms as predicted, neither joined nor cut. "
+           "latency: median time from onset to the first alarm. sample: "
+           "counted by seconds.")
+    yield ("The intervals are exact (Clopper-Pearson, Poisson) for "
+           "independent events. Patients differ, so the true uncertainty is "
+           "larger.")
+    yield "--json prints the intervals of all rates."
+
+
+def _row(name: str, recordings: int, score: Mapping[str, Any],
+         example: str = "") -> tuple[str, ...]:
+    events, samples = score["events"], score["samples"]
+
+    def whole(metric: str) -> str:
+        found = events[metric]
+        low, high = found["interval"]
+        return with_interval({**found, "low": low, "high": high})
+
     return (
-        name, str(recordings), _hours(events.hours),
-        f"{events.tp}/{events.ref_true}", _interval(events.sensitivity),
-        str(events.fp), _interval(events.false_alarms_per_24h),
-        _number(events.strict_false_alarms_per_24h.value),
-        _number(events.precision.value), _number(events.f1.value),
-        _number(events.median_latency_s, 1),
-        *(_number(getattr(samples, name).value) for name in SAMPLE_METRICS),
-        printable(example))
+        name, str(recordings), hours(events["hours"]),
+        f"{events['tp']}/{events['ref_true']}", whole("sensitivity"),
+        str(events["fp"]), whole("false_alarms_per_24h"),
+        *(number(events[metric]["value"]) for metric in (
+            "strict_false_alarms_per_24h", "precision", "f1")),
+        number(events["median_latency_s"], 1),
+        *(number(samples[metric]["value"]) for metric in SAMPLE_METRICS),
+        example)
 
 
-def _mean_row(patients: Sequence[PatientScore]) -> tuple[str, ...]:
-    means = _means(patients)
+def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
     events, samples = (
-        {name: "-" if entry["mean"] is None else f"{entry['mean']:.2f}"
-         for name, entry in means[kind].items()}
+        {name: number(entry["mean"]) for name, entry in means[kind].items()}
         for kind in ("events", "samples"))
     return ("patients' mean", "", "", "", events["sensitivity"], "",
             events["false_alarms_per_24h"],
@@ -153,66 +259,13 @@ def _mean_row(patients: Sequence[PatientScore]) -> tuple[str, ...]:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows)]
-    # First and last column are text, all others are figures.
+    # The first and the last column are text, all others are numbers.
     return ["  ".join(
         cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(row, widths))).rstrip()
         for row in rows]
 
 
-def _score(score: Score) -> dict[str, Any]:
-    events, samples = score.events, score.samples
-    return {
-        "events": {
-            "tp": events.tp, "fp": events.fp, "ref_true": events.ref_true,
-            "strict_fp": events.strict_fp, "hours": events.hours,
-            "latencies_s": list(events.latencies_s),
-            "median_latency_s": _finite(events.median_latency_s),
-            **_estimates(events, EVENT_METRICS)},
-        "samples": {
-            "tp": samples.tp, "fp": samples.fp, "fn": samples.fn,
-            **_estimates(samples, SAMPLE_METRICS)}}
-
-
-def _estimates(holder: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: _estimate(getattr(holder, name)) for name in names}
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {"value": _finite(estimate.value), "count": estimate.count,
-            "total": estimate.total,
-            "interval": [_finite(estimate.low), _finite(estimate.high)]}
-
-
-def _means(patients: Sequence[PatientScore]) -> dict[str, Any]:
-    def mean(metric: Callable[[Score], Estimate]) -> dict[str, Any]:
-        found = mean_over_patients([metric(p.score).value for p in patients])
-        return {"mean": _finite(found.mean), "std": _finite(found.std),
-                "patients": found.patients}
-
-    return {
-        "events": {name: mean(lambda s: getattr(s.events, name))
-                   for name in EVENT_METRICS},
-        "samples": {name: mean(lambda s: getattr(s.samples, name))
-                    for name in SAMPLE_METRICS}}
-
-
-def _interval(estimate: Estimate) -> str:
-    low, high = (_number(x) for x in (estimate.low, estimate.high))
-    return f"{_number(estimate.value)} [{low}, {high}]"
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _count(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max)

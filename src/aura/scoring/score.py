@@ -1,18 +1,13 @@
 """
-Seizure detections against annotations, as SzCORE counts them.
+Predicted seizures against annotated ones, as SzCORE counts them.
 
-The counts are those of timescoring 0.0.7, the reference implementation,
-for sorted events inside the recording. Where that is silently wrong this
-module is not: events may come in any order, overlap, hold one another,
-start or end outside the recording (only the part inside counts), or be
-shorter than a step of the time grid (they take one step).
+The counts equal those of timescoring 0.0.7, the reference implementation,
+for sorted events inside the recording. Other events, which timescoring
+counts wrongly without a warning, are counted as well: they may be in any
+order, overlap, contain each other, reach outside the recording (only the
+part inside counts), or be shorter than a grid step (they take one step).
 
-References
-----------
-.. [1] Dan et al. (2024). SzCORE: Seizure Community Open-Source Research
-   Evaluation framework for the validation of electroencephalography-based
-   automated seizure detection algorithms. Epilepsia.
-   https://doi.org/10.1111/epi.18113
+SzCORE: Dan et al., Epilepsia, 2024, https://doi.org/10.1111/epi.18113
 """
 
 import math
@@ -23,7 +18,7 @@ import numpy as np
 
 from aura.recording import Event, Floats
 from aura.scoring.intervals import Estimate, f1, proportion, rate_per_24h
-from aura.scoring.matching import SZCORE, EventRules, meet, seizure_spans
+from aura.scoring.matching import SZCORE, EventRules, match, seizure_spans
 from aura.spans import covered, union
 
 SAMPLE_GRID_HZ = 1
@@ -33,34 +28,29 @@ SAMPLE_GRID_HZ = 1
 class EventScore:
     """Event counts of one recording, or the sum of several."""
 
-    tp: int = 0  # Annotated seizures that were detected
-    fp: int = 0  # Detected events that meet no detected seizure
-    # Annotated seizures; like `tp` after merging and cutting.
-    ref_true: int = 0
-    # Hours in which false alarms could occur: those with detections to look
-    # at.
-    hours: float = 0.0
-    # Alarms as given, neither merged nor cut, that meet no seizure with its
-    # tolerances.
+    tp: int = 0  # Annotated seizures that were found
+    fp: int = 0  # Predicted events that match no seizure
+    ref_true: int = 0  # Annotated seizures; like `tp`, joined and cut
+    hours: float = 0.0  # Hours of the recordings that have predictions
+    # Alarms as given, neither joined nor cut, that match no seizure.
     strict_fp: int = 0
-    # For each detected seizure (merged, not cut): onset of the first alarm as
-    # given that meets it, minus onset of the seizure. Negative where the alarm
-    # came first.
+    # For each found seizure (joined, not cut): onset of the first matching
+    # alarm as given, minus onset of the seizure. Negative if it came first.
     latencies_s: tuple[float, ...] = ()
 
     @property
     def sensitivity(self) -> Estimate:
-        """Part of the seizures that was detected; NaN without seizures."""
+        """Share of the seizures that was found; NaN without seizures."""
         return proportion(self.tp, self.ref_true)
 
     @property
     def precision(self) -> Estimate:
-        """Part of the detections that was right; NaN without any."""
+        """Share of the predictions that was right; NaN without any."""
         return proportion(self.tp, self.tp + self.fp)
 
     @property
     def f1(self) -> Estimate:
-        """Harmonic mean of both; NaN without seizures and detections."""
+        """Harmonic mean of both; NaN without seizures and predictions."""
         return f1(self.tp, self.fp, self.ref_true - self.tp)
 
     @property
@@ -70,12 +60,12 @@ class EventScore:
 
     @property
     def strict_false_alarms_per_24h(self) -> Estimate:
-        """Alarms as given, neither merged nor cut, that are false."""
+        """False alarms as given, neither joined nor cut, per 24 h."""
         return rate_per_24h(self.strict_fp, self.hours)
 
     @property
     def median_latency_s(self) -> float:
-        """Median of `latencies_s`; NaN without a hit."""
+        """Median of `latencies_s`; NaN if no seizure was found."""
         if not self.latencies_s:
             return math.nan
         return float(np.median(self.latencies_s))
@@ -86,24 +76,22 @@ class SampleScore:
     """
     Seconds of one recording, or the sum of several, on a 1 Hz grid.
 
-    The intervals take seconds as independent, which neighbours are not:
-    read them as the least uncertainty there is.
+    The intervals assume independent seconds. Neighbouring seconds are not
+    independent, so the true uncertainty is larger.
     """
 
-    # Seconds of seizure that were detected, seconds detected outside seizures,
-    # seconds of seizure that were missed.
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
+    tp: int = 0  # Seizure seconds that were found
+    fp: int = 0  # Predicted seconds outside seizures
+    fn: int = 0  # Seizure seconds that were missed
 
     @property
     def sensitivity(self) -> Estimate:
-        """Part of the seizure seconds that was detected."""
+        """Share of the seizure seconds that was found."""
         return proportion(self.tp, self.tp + self.fn)
 
     @property
     def precision(self) -> Estimate:
-        """Part of the detected seconds that was seizure."""
+        """Share of the predicted seconds that was seizure."""
         return proportion(self.tp, self.tp + self.fp)
 
     @property
@@ -131,7 +119,37 @@ class PatientMean:
 
 def score(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Score:
-    """Compare detected with annotated events of one recording."""
+    """
+    Compare predicted with annotated events of one recording.
+
+    Parameters
+    ----------
+    reference, hypothesis : iterable of Event
+        Annotated and predicted events, in any order; events that are not
+        seizures are passed over.
+    duration_s : float
+        Length of the recording in seconds.
+    rules : EventRules, optional
+        How events meet; SzCORE's rules by default.
+
+    Returns
+    -------
+    Score
+        ``events`` and ``samples`` (on a 1 Hz grid) with counts, and with
+        ``sensitivity``, ``precision``, ``f1`` and
+        ``false_alarms_per_24h`` as estimates with exact intervals.
+
+    References
+    ----------
+    .. [1] Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
+
+    Examples
+    --------
+    >>> import aura
+    >>> found = aura.score([aura.Event(600, 60)], [aura.Event(616, 80)], 3600)
+    >>> found.events.sensitivity.value, found.events.fp
+    (1.0, 0)
+    """
     truth = seizure_spans(reference, duration_s)
     alarms = seizure_spans(hypothesis, duration_s)
     return Score(_event_score(truth, alarms, duration_s, rules),
@@ -141,11 +159,10 @@ def score(reference: Iterable[Event], hypothesis: Iterable[Event],
 def score_missed(reference: Iterable[Event], duration_s: float,
                  rules: EventRules = SZCORE) -> Score:
     """
-    Score of a recording for which there is no hypothesis at all.
+    Score of a recording that has no predictions at all.
 
-    Its seizures are missed. Its hours do not count: nobody looked for
-    alarms in them, and they must not dilute the rate of false ones.
-    Parameters and errors are those of `score`.
+    Its seizures are missed. Its hours do not count, because no detector
+    looked at them and they must not lower the false alarm rate.
     """
     missed = score(reference, (), duration_s, rules)
     return Score(EventScore(ref_true=missed.events.ref_true), missed.samples)
@@ -179,12 +196,12 @@ def mean_over_patients(values: Sequence[float]) -> PatientMean:
 
 def _event_score(truth: Floats, alarms: Floats, duration_s: float,
                  rules: EventRules) -> EventScore:
-    met = meet(truth, alarms, duration_s, rules)
-    latencies_s = met.latencies_s
+    found = match(truth, alarms, duration_s, rules)
+    latencies_s = found.latencies_s
     return EventScore(
-        tp=int(met.hit.sum()), fp=int(met.false.sum()),
-        ref_true=len(met.reference), hours=duration_s / 3600.0,
-        strict_fp=int((covered(union(met.whole), met.given) == 0).sum()),
+        tp=int(found.hit.sum()), fp=int(found.false.sum()),
+        ref_true=len(found.reference), hours=duration_s / 3600.0,
+        strict_fp=int((covered(union(found.whole), found.given) == 0).sum()),
         latencies_s=tuple(latencies_s[np.isfinite(latencies_s)].tolist()))
 
 

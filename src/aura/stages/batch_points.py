@@ -19,7 +19,7 @@ from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import Event, Floats, Recording
 from aura.rpc.aura_pb2 import PredictionTable
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.settings import Settings
 from aura.stages import manifest, tables

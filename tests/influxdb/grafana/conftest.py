@@ -10,7 +10,7 @@ import pytest
 from aura.detector import forest
 from aura.influx import points, schema
 from aura.recording import Event
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from aura.scoring.score import score
 from tests.chain import Chain
 from tests.patients import record

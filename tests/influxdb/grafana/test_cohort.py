@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from tests.stored_run import MANY, MIXED, SECONDS, STRANGE, cohort, review
 
 pytestmark = pytest.mark.influxdb

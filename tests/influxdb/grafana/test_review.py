@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aura.scoring.agreement import agree
+from aura.scoring.matching import agree
 from tests.dashboards import COHORT, REVIEW, questions
 from tests.stored_run import (
     ALARMS,

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aura.recording import Event
-from aura.scoring.agreement import agree
-from aura.scoring.matching import EventRules
+from aura.scoring.matching import EventRules, agree
 from aura.scoring.score import score
 
 SPANS = st.lists(st.tuples(st.floats(0, 3600), st.floats(0, 700)), max_size=9)
