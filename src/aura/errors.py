@@ -12,6 +12,11 @@ from typing import Literal
 Level = Literal["error", "warning"]
 
 
+def plural(count: int, noun: str) -> str:
+    """A number with its noun: ``1 recording``, ``2 recordings``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """
@@ -36,6 +41,8 @@ class AuraError(Exception):
     """
     An error with a rule, a one-line text and a way out.
 
+    All errors that a user can meet are of this class.
+
     Parameters
     ----------
     rule : str
@@ -45,6 +52,15 @@ class AuraError(Exception):
         recording other than channel labels.
     fix : str, optional
         What the user can do about it.
+
+    Examples
+    --------
+    >>> import aura
+    >>> try:
+    ...     aura.read("no-such-file.edf")
+    ... except aura.AuraError as error:
+    ...     print(error.rule)
+    path.missing
     """
 
     def __init__(self, rule: str, text: str, fix: str = "") -> None:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import math
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,20 +48,47 @@ LIBRARIES = ("numpy", "scikit-learn", "skops")
 
 @dataclass(frozen=True)
 class Model:
-    """A trained forest with everything that is needed to use it."""
+    """
+    A trained forest with everything that is needed to use it.
 
-    forest: Any  # Fitted on the classes 0 and 1, 1 being a seizure
-    schema_id: str  # Id of the feature schema
-    # Names of the features, in the order of the columns.
+    Parameters
+    ----------
+    forest : RandomForestClassifier
+        Fitted on the classes 0 and 1, 1 being a seizure.
+    schema_id : str
+        Id of the feature schema.
+    features : tuple of str
+        Names of the features, in the order of the columns.
+    units : tuple of str
+        Unit of each feature; ``""`` for a plain number.
+    hop_s : float
+        Seconds from one row of features to the next.
+    windows_s : tuple of float
+        Lengths of the analysis windows in seconds.
+    alarm : mapping of str to number
+        Alarm rule: threshold, smoothing and so on.
+    settings : mapping of str to scalar
+        Settings of the training.
+    card : mapping
+        Data fingerprint, validation; fit for JSON.
+
+    Examples
+    --------
+    >>> import aura
+    >>> model = aura.train([
+    ...     aura.simulate(1200, seizures=[(600, 60)], seed=n) for n in (1, 2)])
+    >>> len(model.model_id), model.alarm["threshold"]
+    (64, 0.5)
+    """
+
+    forest: Any
+    schema_id: str
     features: tuple[str, ...]
-    units: tuple[str, ...]  # Unit of each feature; ``""`` for a plain number
-    hop_s: float  # Seconds from one row to the next
-    windows_s: tuple[float, ...]  # Lengths of the analysis windows
-    # How probabilities become events: threshold and so on.
+    units: tuple[str, ...]
+    hop_s: float
+    windows_s: tuple[float, ...]
     alarm: Mapping[str, Number]
-    # Settings of the training.
     settings: Mapping[str, Scalar] = field(default_factory=dict)
-    # What else the card tells: metrics, data fingerprint; JSON-able.
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -86,9 +114,40 @@ class Model:
                 for tree in self.forest.estimators_]
 
 
-def save_model(folder: Path, model: Model, *,
+def save_model(folder: str | os.PathLike[str], model: Model, *,
                created: datetime | None = None) -> None:
-    """Write a model; the card comes last, so a reader sees a whole one."""
+    """
+    Write a model to a folder, as ``aura train`` does.
+
+    The card is written last, so that a reader sees a whole model.
+
+    Parameters
+    ----------
+    folder : path
+        It is made if need be; an earlier model in it is replaced.
+    model : Model
+        From `train` or `load_model`.
+    created : datetime, optional
+        Date on the card; now by default.
+
+    Raises
+    ------
+    InvalidInputError
+        If the forest could not be loaded again.
+    ResourceError, PreconditionError
+        If the disk is full, or the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import aura
+    >>> model = aura.train([
+    ...     aura.simulate(1200, seizures=[(600, 60)], seed=n) for n in (1, 2)])
+    >>> folder = tempfile.mkdtemp()
+    >>> aura.save_model(folder, model)
+    >>> aura.load_model(folder).model_id == model.model_id
+    True
+    """
     _check_new(model)
     content = skops_file.dump(_bare(model.forest))
     # What could not be loaded again is better known now than then.
@@ -110,14 +169,47 @@ def save_model(folder: Path, model: Model, *,
         "versions": _versions(),
         "created": created.astimezone(UTC).isoformat(timespec="seconds"),
     })
-    target = Folder(folder)
+    target = Folder(Path(folder))
     target.write(MODEL_FILE, content)
     target.write(CARD_FILE, card)
 
 
-def load_model(folder: Path) -> Model:
-    """Read a model, after seeing that it is what its card says."""
-    source = Folder(folder)
+def load_model(folder: str | os.PathLike[str]) -> Model:
+    """
+    Read a model, once it is known to be what its card says.
+
+    No code of the model runs: its values are checked first, and a forest
+    is built from them.
+
+    Parameters
+    ----------
+    folder : path
+        Folder with ``model.skops`` and ``card.json``, as ``aura train``
+        writes it.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    MissingError
+        If there is no model.
+    CorruptDataError, ForbiddenError
+        If a file does not match the card, is damaged or is not a forest.
+    PreconditionError
+        If it was trained with another scikit-learn.
+
+    Examples
+    --------
+    >>> import aura
+    >>> try:
+    ...     aura.load_model("no-such-folder")
+    ... except aura.AuraError as error:
+    ...     print(error.rule)
+    model.missing
+    """
+    source = Folder(Path(folder))
     card = model_card.read(_read(source, CARD_FILE, model_card.MAX_BYTES))
     content = _read(source, MODEL_FILE, skops_file.MAX_FILE_BYTES)
     digest = hashlib.sha256(content).hexdigest()

@@ -1,24 +1,30 @@
 """
-From annotated examples to a model that knows what it is worth.
+From annotated recordings to a model with its validation.
 """
 
+import hashlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
 
 from aura.detector import forest, threshold, validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model
 from aura.ecg import features
-from aura.errors import PreconditionError
+from aura.errors import PreconditionError, plural
+from aura.recording import Recording
 
 MIN_PATIENTS = 2
 RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 
 
 def train(examples: Sequence[Example], *, target_far: float, seed: int,
-          fingerprint: str, taken_as_free: int = 0,
+          digest: str, taken_as_free: int = 0,
           adapt_after_h: float = 0.0) -> Model:
     """Train a model and validate it patient by patient."""
     check_enough(examples)
@@ -39,7 +45,7 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
         settings={"seed": seed, "target_false_alarms_per_24h": target_far},
         card={
             "data": {
-                "fingerprint": fingerprint,
+                "fingerprint": digest,
                 "recordings": len(examples),
                 "recordings_taken_as_free_of_seizures": taken_as_free,
                 "patients": len({e.patient for e in examples}),
@@ -53,34 +59,62 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
             "validation": validation.metrics(validated, target_far)})
 
 
+def example_of(recording: Recording, columns: Mapping[str, np.ndarray],
+               hop_s: float) -> Example:
+    """What the forest learns of one annotated recording."""
+    return Example(
+        patient=recording.patient, time_s=columns["time_s"],
+        values=np.column_stack([columns[name] for name in MODEL_FEATURES]),
+        rise=columns["hr_rise"].astype(np.float64),
+        from_peak=columns["hr_from_peak"].astype(np.float64),
+        heart_rate=columns["mean_hr"].astype(np.float64),
+        scorable=columns["scorable"], events=recording.events,
+        duration_s=recording.duration_s, hop_s=hop_s)
+
+
+def head_of(recording: Recording) -> dict[str, Any]:
+    """What identifies a recording and its annotations."""
+    return {"sha256": recording.sha256, "patient": recording.patient,
+            "events": [[event.onset_s, event.duration_s, event.label]
+                       for event in recording.events]}
+
+
+def fingerprint(heads: Iterable[Mapping[str, Any]]) -> str:
+    """Digest of recordings and annotations, whatever their order."""
+    lines = sorted(json.dumps(head, sort_keys=True) for head in heads)
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+
+
 def check_enough(examples: Sequence[Example]) -> None:
-    """Refuse to train where a model could not be validated."""
+    """Raise an error if a model could not be trained and validated."""
     if not examples:
         raise PreconditionError(
             "train.no_labels", "none of the recordings is annotated",
-            "put annotations beside them, for instance a .tse_bi")
+            "put annotation files beside them, such as .tse_bi")
     hops_s = sorted({example.hop_s for example in examples})
     if len(hops_s) > 1:
         raise PreconditionError(
             "train.hop", f"some recordings have a row every {hops_s[0]:g} s, "
             f"others one every {hops_s[-1]:g} s",
-            "build their features with one AURA_HOP_S")
-    seizures = sum(len(example.seizures) for example in examples)
-    found = (f"{len(examples)} annotated recordings of "
-             f"{len({e.patient for e in examples})} patients hold {seizures} "
-             "seizures")
+            "set one AURA_HOP_S for all of them and build the features again")
+    found = ", ".join((
+        plural(len(examples), "annotated recording"),
+        plural(len({e.patient for e in examples}), "patient"),
+        plural(sum(len(e.seizures) for e in examples), "seizure")))
     rows = forest.training_rows(examples)
     if not rows.seizure.any() or rows.seizure.all():
         raise PreconditionError(
-            "train.one_class", f"{found}; scorable rows are all of one kind "
-            f"({int(rows.seizure.sum())} of seizures, "
-            f"{int((~rows.seizure).sum())} without)",
-            "both are needed to learn from")
-    # Whose only seizures cannot be scored teaches nothing.
-    patients = {e.patient for e in examples if forest.teaches(e)}
+            "train.one_class", f"{found}; the scorable rows are all of one "
+            f"kind: {int(rows.seizure.sum())} in seizures and "
+            f"{int((~rows.seizure).sum())} outside",
+            "training needs both; add recordings with the other kind")
+    # Seizures without a scorable row cannot be learnt from.
+    patients = {e.patient for e in examples if e.has_usable_seizure}
     if len(patients) < MIN_PATIENTS:
         raise PreconditionError(
-            "train.few_patients", f"{found}, of {len(patients)} patients; "
-            f"validation needs {MIN_PATIENTS} with a seizure at least",
-            "add recordings of other patients; files in one folder are of "
-            "one patient, unless their names or headers say otherwise")
+            "train.few_patients", f"{found}; found "
+            f"{plural(len(patients), 'patient')} with scorable seizures, but "
+            f"validation needs at least {MIN_PATIENTS}",
+            "add annotated recordings of other patients (all files in one "
+            "folder count as one patient unless their names or headers say "
+            "otherwise)")

@@ -14,7 +14,7 @@ sample.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,8 +24,9 @@ from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
 from aura.ecg import qrs
 from aura.ecg.qrs import Indices
-from aura.ecg.quality import PieceQuality, assess, join
+from aura.ecg.quality import TOUCHING_S, PieceQuality, assess, join
 from aura.recording import Beats, Floats, Signal
+from aura.spans import merge
 
 MIN_RATE_HZ = 50.0
 DETECTOR_RATE_HZ = 100.0
@@ -89,6 +90,24 @@ def find_beats(signal: Signal) -> Beats:
         parts[-1:] = _cut(parts[-1], found, core_s)
     beats = on_grid(np.concatenate(parts))
     return Beats(beats, duration_s, join(qualities, beats, duration_s))
+
+
+def joined(parts: Sequence[tuple[float, Beats]],
+           duration_s: float) -> Beats:
+    """Beats of a recording with gaps, from those of its continuous parts."""
+    lost = [np.empty((0, 2))]
+    at = 0.0
+    for onset_s, part in parts:
+        if onset_s > at:
+            lost.append(np.array([[at, onset_s]]))
+        lost.append(part.unscorable + onset_s)
+        at = onset_s + part.duration_s
+    spans = np.clip(np.concatenate(lost), 0.0, duration_s)
+    times = np.concatenate([
+        np.empty(0), *(part.time_s + onset_s for onset_s, part in parts)])
+    return Beats(times, duration_s,
+                 merge(spans[np.argsort(spans[:, 0], kind="stable")],
+                       TOUCHING_S))
 
 
 def on_grid(time_s: Floats) -> Floats:

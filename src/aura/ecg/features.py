@@ -9,6 +9,7 @@ scored. A feature that cannot be computed is NaN, and the row stays.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,9 @@ import numpy as np
 from aura.ecg import hrv
 from aura.ecg.baseline import BASELINE, HeartRate, relative_to_baseline
 from aura.ecg.rr import rr_series
-from aura.recording import Beats, Bools, Floats
-from aura.spans import covered
+from aura.frame import Frame
+from aura.recording import Beats, Bools, Event, Floats
+from aura.spans import covered, union
 
 SHORT_S, MEDIUM_S, LARGE_S = 10.0, 60.0, 150.0
 # A row can be scored when at most this share of its last 10 s cannot.
@@ -56,8 +58,8 @@ SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(
 
 
 @dataclass(frozen=True)
-class FeatureRows:
-    """Features of one recording."""
+class FeatureRows(Frame):
+    """Features of one recording, one row per hop."""
 
     time_s: Floats  # End of each row's windows in seconds
     values: np.ndarray  # Columns in the order of `SCHEMA`; NaN where missing
@@ -65,12 +67,27 @@ class FeatureRows:
     # False is carried to the end and never guessed over.
     scorable: Bools
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """``time_s``, ``scorable`` and the features of `SCHEMA` by name."""
+        return {"time_s": self.time_s, "scorable": self.scorable,
+                **dict(zip(NAMES, self.values.T, strict=True))}
+
 
 def row_times(duration_s: float, hop_s: float) -> Floats:
     """Ends of the hops that fit into a recording."""
     # The millionth forgives a duration that is a hair below its last hop.
     count = int(np.floor(duration_s / hop_s + 1e-6))
     return np.arange(1, count + 1, dtype=np.float64) * hop_s
+
+
+def seizure_fraction(events: Sequence[Event], end_s: Floats,
+                     hop_s: float) -> Floats:
+    """The label of each row: the share of its hop annotated as seizure."""
+    spans = np.array(
+        sorted((e.onset_s, e.end_s) for e in events if e.is_seizure),
+        dtype=np.float64).reshape(-1, 2)
+    hops = np.column_stack([end_s - hop_s, end_s])
+    return np.clip(covered(union(spans), hops) / hop_s, 0.0, 1.0)
 
 
 def normal_intervals(beats: Beats) -> hrv.NormalIntervals:

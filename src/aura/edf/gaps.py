@@ -1,29 +1,27 @@
 """
-Recordings with gaps, EDF+D: their samples on the recording's own clock.
+Samples of recordings with gaps (EDF+D) on the recording's own clock.
 
-Where nothing was recorded there is no sample, and NaN is read. No beat is
-looked for across a gap, and no gap can be scored.
+Samples in a gap are read as NaN. Beats are detected in each part between
+gaps, and a gap is unscorable.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
-from aura.ecg.quality import TOUCHING_S
 from aura.edf.header import Header
 from aura.edf.signal import EcgSignal
 from aura.edf.tal import Timeline
 from aura.errors import Problem
-from aura.recording import Beats, Floats, Signal
-from aura.spans import merge
+from aura.recording import Floats, Signal
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Samples that follow each other: where they are, and on the clock."""
+    """Samples between two gaps, and where they are on the clock."""
 
     signal: EcgSignal
     onset_s: float
@@ -37,7 +35,7 @@ class _Part:
 
     @property
     def rails(self) -> tuple[float, float]:
-        """Smallest and largest value that the device can express."""
+        """Smallest and largest value that the samples can have."""
         return self.signal.rails
 
     @property
@@ -46,7 +44,7 @@ class _Part:
         return round(self.onset_s * self.fs_hz)
 
     def read(self, start: int, stop: int) -> Floats:
-        """Samples ``start`` to ``stop`` (exclusive) of the part."""
+        """Read samples ``start`` to ``stop`` (exclusive) of the part."""
         return self.signal.read(self.first + start, self.first + stop)
 
 
@@ -72,7 +70,7 @@ class GappedSignal:
             part.place + part.sample_count for part in self._parts)
 
     def read(self, start: int, stop: int) -> Floats:
-        """Samples ``start`` to ``stop`` (exclusive), NaN in gaps."""
+        """Read samples ``start`` to ``stop`` (exclusive), NaN in gaps."""
         if not 0 <= start <= stop <= self.sample_count:
             raise ValueError(f"{start} to {stop} is not inside the "
                              f"{self.sample_count} samples of the signal")
@@ -89,13 +87,13 @@ class GappedSignal:
         return samples
 
     def parts(self) -> Iterator[tuple[float, Signal]]:
-        """Yield when each part starts in seconds, and the part alone."""
+        """Yield the onset in seconds and the signal of each part."""
         for part in self._parts:
             yield part.onset_s, part
 
 
 def duration_s(header: Header, timeline: Timeline) -> float:
-    """Seconds from the first sample to the last one's end, gaps included."""
+    """Length of the recording with its gaps."""
     first, onset_s = timeline.parts[-1]
     if first == 0:
         return float(header.duration_s)
@@ -104,29 +102,12 @@ def duration_s(header: Header, timeline: Timeline) -> float:
 
 
 def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
-    """Say how many gaps a recording has, and how long they are."""
-    if len(timeline.parts) == 1:
+    """Report the number and length of gaps."""
+    count = len(timeline.parts) - 1
+    if not count:
         return ()
     lost_s = duration_s(header, timeline) - float(header.duration_s)
     return (Problem(
-        "edf.gaps", "warning", "gaps in which nothing was recorded and "
-        f"nothing can be scored: {len(timeline.parts) - 1}, together "
-        f"{lost_s:.6g} s"),)
-
-
-def joined(parts: Sequence[tuple[float, Beats]],
-           duration_s: float) -> Beats:
-    """Beats of a recording from those of its parts."""
-    lost = [np.empty((0, 2))]
-    at = 0.0
-    for onset_s, part in parts:
-        if onset_s > at:
-            lost.append(np.array([[at, onset_s]]))
-        lost.append(part.unscorable + onset_s)
-        at = onset_s + part.duration_s
-    spans = np.clip(np.concatenate(lost), 0.0, duration_s)
-    times = np.concatenate([
-        np.empty(0), *(part.time_s + onset_s for onset_s, part in parts)])
-    return Beats(times, duration_s,
-                 merge(spans[np.argsort(spans[:, 0], kind="stable")],
-                       TOUCHING_S))
+        "edf.gaps", "warning", f"the recording has {count} "
+        f"gap{'s' if count > 1 else ''}, {lost_s:.6g} s in total, which "
+        "cannot be scored"),)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from aura import detection
 from aura.dataset import find, read
-from aura.detector.alarms import alarms, rule_of, smooth
-from aura.detector.model import Model, load_model, predict_probability
-from aura.ecg import features
+from aura.detector.model import Model, load_model
 from aura.edf.gaps import GappedSignal
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
@@ -151,20 +150,15 @@ def _of_beats(beats: Beats, hop_s: float) -> Iterator[
 
 def _compare(model: Model, adapt_after_h: float, beats: Beats,
              decisions: list[Decision], result: Replayed) -> None:
-    rows = features.build(beats, model.hop_s)
-    rule = rule_of(model.alarm, adapt_after_h)
-    columns = [features.NAMES.index(name) for name in model.features]
-    probability = np.full(len(rows.time_s), np.nan)
-    probability[rows.scorable] = predict_probability(
-        model, rows.values[rows.scorable][:, columns])
-    smoothed = smooth(probability, model.hop_s, rule)
-    result.batch = alarms(smoothed, model.hop_s, rule)
-    result.rows = len(rows.time_s)
+    found = detection.detect(beats, model, adapt_after_h=adapt_after_h)
+    result.batch = list(found.events)
+    result.rows = len(found.smoothed)
     ours = np.array([one.smoothed for one in decisions])[:result.rows]
-    theirs = smoothed[:len(ours)]
+    theirs = found.smoothed[:len(ours)]
     result.scorable = int(np.isfinite(ours).sum())
     result.scorable_differs = int(np.sum(
         np.isfinite(ours) != np.isfinite(theirs)))
     both = np.isfinite(ours) & np.isfinite(theirs)
     result.alarm_rows_differ = int(np.sum(
-        (ours[both] >= rule.threshold) != (theirs[both] >= rule.threshold)))
+        (ours[both] >= found.threshold) != (
+            theirs[both] >= found.threshold)))

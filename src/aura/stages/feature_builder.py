@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aura import detection
 from aura.dataset import read
 from aura.ecg import features, rr
-from aura.ecg.beats import MIN_RATE_HZ, find_beats
-from aura.ecg.features import FeatureRows
-from aura.ecg.labels import seizure_fraction
-from aura.edf.gaps import GappedSignal, joined
+from aura.ecg.beats import MIN_RATE_HZ
+from aura.ecg.features import FeatureRows, seizure_fraction
 from aura.errors import AuraError, Problem
 from aura.folder import Folder
 from aura.recording import Beats, Recording
@@ -113,12 +112,7 @@ def beats_of(folder: Folder, recording: Recording) -> Beats:
     if recording.fs_hz is None:
         return read.read_beats(folder, recording)
     with read.open_signal(folder, recording) as signal:
-        if not isinstance(signal, GappedSignal):
-            return find_beats(signal)
-        # No beat is looked for, and no interval made, across a gap.
-        return joined([(onset_s, find_beats(part))
-                       for onset_s, part in signal.parts()],
-                      recording.duration_s)
+        return detection.find_beats(signal)
 
 
 def _described(entry: Entry, built: _Built, hop_s: float) -> Entry:
@@ -127,13 +121,14 @@ def _described(entry: Entry, built: _Built, hop_s: float) -> Entry:
         len(built.rows.time_s), len(built.beats.time_s),
         tuple(built.beats.spans()), scorable_s)
     return replace(entry, signals=signals, problems=(
-        *entry.problems, *_doubts(built, scorable_s)))
+        *entry.problems, *doubts(built.recording, scorable_s)))
 
 
-def _doubts(built: _Built, scorable_s: float) -> Iterator[Problem]:
-    duration_s = built.beats.duration_s
+def doubts(recording: Recording, scorable_s: float) -> Iterator[Problem]:
+    """Warn where little or nothing of a recording can be scored."""
+    duration_s = recording.duration_s
     if scorable_s == 0:
-        fs_hz = built.recording.fs_hz or 0.0
+        fs_hz = recording.fs_hz or 0.0
         slow = 0 < fs_hz < MIN_RATE_HZ
         yield Problem(
             "signal.unscorable", "warning", "nothing of this recording can "

@@ -145,10 +145,11 @@ def status_text(entries: Sequence[Entry]) -> str:
 def _entry(entry: Entry) -> dict[str, Any]:
     recording = None
     if entry.recording is not None:
-        recording = asdict(entry.recording)
+        recording = asdict(replace(entry.recording, signal=None, beats=None))
         recording["start"] = entry.recording.start.isoformat()
         # They stand with the entry.
-        del recording["problems"], recording["path"]
+        for name in ("problems", "path", "signal", "beats"):
+            del recording[name]
     return {
         "path": entry.path,
         "status": "refused" if entry.refused else "ok",

@@ -4,19 +4,20 @@ The predictor: a table of features becomes probabilities and alarms.
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from aura import detection
 from aura.annotations import bids
-from aura.detector.alarms import AlarmRule, alarms, rule_of, smooth
+from aura.detector.alarms import AlarmRule, rule_of
 from aura.detector.model import (
     CARD_FILE,
     Model,
     check_schema,
     load_model,
-    predict_probability,
 )
 from aura.errors import (
     AuraError,
@@ -71,23 +72,20 @@ class PredictionStage:
         table = tables.read(folder.read(request.table_path))
         _check(model, table)
         rule = rule_of(model.alarm, self._settings.adapt_after_h)
-        numbers, scorable = (
-            table.values["recording"], table.values["scorable"])
-        probability, smoothed = _probabilities(model, table, rule)
         batch = manifest.read(folder, request.manifest_path)
+        probability, smoothed, found = _scores(
+            model, table, rule, [number for number, _ in batch.recordings])
         entries = list(batch.entries)
-        for number, _ in batch.recordings:
-            rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+        for number, events in found.items():
             entries[number] = self._predicted(
-                request.run_id, entries[number],
-                alarms(smoothed[rows], model.hop_s, rule))
+                request.run_id, entries[number], events)
         names = {name: batch_file(request.run_id, request.batch_index, name)
                  for name in ("predictions.parquet", "predictions.json")}
         with folder.replace(names["predictions.parquet"]) as stream:
             tables.write(stream, tables.Columns(
-                {"recording": numbers, "time_s": table.values["time_s"],
-                 "scorable": scorable, "probability": probability,
-                 "smoothed": smoothed},
+                {**{name: table.values[name]
+                    for name in ("recording", "time_s", "scorable")},
+                 "probability": probability, "smoothed": smoothed},
                 {"time_s": "s", "probability": "1", "smoothed": "1"},
                 {"model_id": model.model_id, "hop_s": repr(model.hop_s),
                  "threshold": repr(rule.threshold),
@@ -98,7 +96,7 @@ class PredictionStage:
             run_id=request.run_id, batch_index=request.batch_index,
             batch_count=request.batch_count, is_last=request.is_last,
             table_path=names["predictions.parquet"], model_id=model.model_id,
-            window_count=len(numbers), seizure_windows=int(
+            window_count=len(table), seizure_windows=int(
                 np.count_nonzero(smoothed >= rule.threshold)),
             manifest_path=names["predictions.json"],
             threshold=rule.threshold,
@@ -149,17 +147,18 @@ def _check(model: Model, table: tables.Columns) -> None:
             "set AURA_HOP_S to that, or train again")
 
 
-def _probabilities(model: Model, table: tables.Columns,
-                   rule: AlarmRule) -> tuple[Floats, Floats]:
-    """Probability of each row, and smoothed within each recording."""
-    scorable = table.values["scorable"]
-    probability = np.full(len(table), np.nan)
-    probability[scorable] = predict_probability(
-        model, np.column_stack(
-            [table.values[name][scorable] for name in model.features]))
-    numbers = table.values["recording"]
+def _scores(model: Model, table: tables.Columns, rule: AlarmRule,
+            numbers: Sequence[int]) -> tuple[Floats, Floats, dict[
+                int, list[Event]]]:
+    """Scores of all rows, raw and smoothed, and each recording's alarms."""
+    probability = detection.probabilities(
+        model, [table.values[name] for name in model.features],
+        table.values["scorable"])
     smoothed = np.full(len(table), np.nan)
-    for number in np.unique(numbers):
-        rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-        smoothed[rows] = smooth(probability[rows], model.hop_s, rule)
-    return probability, smoothed
+    found = {}
+    for number in numbers:
+        rows = slice(*np.searchsorted(
+            table.values["recording"], [number, number + 1]))
+        smoothed[rows], found[number] = detection.raise_alarms(
+            probability[rows], model.hop_s, rule)
+    return probability, smoothed, found

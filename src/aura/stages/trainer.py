@@ -5,11 +5,10 @@ What has arrived is noted on the shared folder, so that a trainer that was
 restarted in the middle of a run still knows it.
 """
 
-import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from aura.errors import (
     InvalidInputError,
     PreconditionError,
 )
-from aura.recording import Recording
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -71,7 +69,8 @@ class TrainingStage:
                 examples, target_far=self._settings.target_far,
                 seed=self._settings.seed,
                 adapt_after_h=self._settings.adapt_after_h,
-                fingerprint=_fingerprint([head for head, _ in recordings]),
+                digest=training.fingerprint(
+                    head for head, _ in recordings),
                 taken_as_free=sum(
                     "taken_as_free" in head for head, _ in recordings))
         except PreconditionError as error:
@@ -123,13 +122,12 @@ class TrainingStage:
                         one.annotated or (batch.input in free
                                           and one.patient not in ill)):
                     continue
-                head: dict[str, Any] = {
-                    "sha256": one.sha256, "patient": one.patient,
-                    "events": [[e.onset_s, e.duration_s, e.label]
-                               for e in one.events]}
+                head = training.head_of(one)
                 if not one.annotated:
                     head["taken_as_free"] = True
-                yield head, _example(one, table.values, rows, hop_s)
+                yield head, training.example_of(
+                    one, {name: column[rows] for name, column
+                          in table.values.items()}, _checked(hop_s))
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
@@ -175,31 +173,12 @@ class TrainingStage:
         return report
 
 
-def _example(recording: Recording, columns: Mapping[str, np.ndarray],
-             rows: slice, hop_s: float) -> Example:
-    return Example(
-        patient=recording.patient, time_s=columns["time_s"][rows],
-        values=np.column_stack(
-            [columns[name][rows] for name in MODEL_FEATURES]),
-        rise=columns["hr_rise"][rows].astype(np.float64),
-        from_peak=columns["hr_from_peak"][rows].astype(np.float64),
-        heart_rate=columns["mean_hr"][rows].astype(np.float64),
-        scorable=columns["scorable"][rows], events=recording.events,
-        duration_s=recording.duration_s, hop_s=_checked(hop_s))
-
-
 def _checked(hop_s: float) -> float:
     if not 0 < hop_s < math.inf:
         raise CorruptDataError(
             "table.hop", "a feature table does not say its hop",
             "run the feature-builder again")
     return hop_s
-
-
-def _fingerprint(heads: list[dict[str, Any]]) -> str:
-    """Digest of recordings and annotations, whatever their order."""
-    lines = sorted(json.dumps(head, sort_keys=True) for head in heads)
-    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
 def _number(value: float | None) -> float:

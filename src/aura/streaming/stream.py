@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aura.detection import probabilities
 from aura.detector.alarms import rule_of
-from aura.detector.model import Model, check_schema, predict_probability
+from aura.detector.model import Model, check_schema
 from aura.ecg import features
 from aura.recording import Event, Floats
 from aura.streaming.live_alarms import LiveAlarms
@@ -66,8 +67,8 @@ class Stream:
     def _decide(self, end_s: float) -> Decision:
         self._rows.feed(*self._settled(end_s))
         time_s, scorable, values = self._rows.next()
-        probability = float(predict_probability(
-            self.model, values[None])[0]) if scorable else np.nan
+        probability = float(probabilities(
+            self.model, list(values[:, None]), np.array([scorable]))[0])
         smoothed, alarm, done = self._alarms.feed(probability)
         self.events += done
         self._time_s = time_s
