@@ -1,9 +1,9 @@
 # The verbs of the project. On a fresh machine `make demo` and `make test`
 # do all that is needed; both make .venv from the hashed lock first.
 
-PYTHON ?= python3
+PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 LOCK := requirements/dev.txt
 
@@ -40,9 +40,10 @@ bench: $(READY)  ## speed and memory, side by side with peers
 bench-noise: $(READY)  ## R peaks in noise, beside peers that are installed
 	$(BIN)/python -m benchmarks.noise --out docs/pictures/beats-noise.png
 
-lint: $(READY)  ## style, types, protos and dashboards in step
+lint: $(READY)  ## style, types, layers; protos and dashboards as generated
 	$(BIN)/python -m flake8 --exclude $(VENV),$(AIRFLOW),build,dist,.git .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python protos/project.py --check
 	$(BIN)/python -m grafana --check
 
@@ -50,10 +51,7 @@ protos: $(READY)  ## project protos/aura.proto into modules and blocks
 	$(BIN)/python protos/project.py
 
 $(READY): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
-	    "AURA blocks needs Python 3.11 or newer; " + sys.executable + \
-	    " is " + sys.version.split()[0] + \
-	    ". Name a newer one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('AURA blocks needs Python 3.11 or newer. Name one: make PYTHON=python3.12 ...')"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install -q --require-hashes -r $(LOCK)
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .

@@ -3,6 +3,7 @@
 import doctest
 import io
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -102,6 +103,8 @@ def test_a_path_and_a_file_object_give_the_same(tmp_path):
         unnamed = aura.read(stream)
     assert named.events == unnamed.events != ()
     assert np.array_equal(named.samples(), unnamed.samples())
+    again = pickle.loads(pickle.dumps(named))
+    assert np.array_equal(named.samples(), again.samples())
     assert len(named.samples(10, 12)) == 2 * named.fs_hz
     assert np.array_equal(aura.find_beats(named).time_s,
                           aura.find_beats(unnamed).time_s)

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -124,7 +125,7 @@ def _read(folder: Folder, path: str, ecg_channel: str,
         return replace(found, beats=read_beats(
             folder, replace(found, path=path)))
     return replace(found, signal=FileSignal(
-        lambda: open_signal(folder, found, path), found.duration_s))
+        partial(open_signal, folder, found, path), found.duration_s))
 
 
 def _read_object(stream: BinaryIO, ecg_channel: str,
