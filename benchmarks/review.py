@@ -24,9 +24,9 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from aura.review.app import PageServer
-from aura.review.desk import Desk
+from aura.review.service import ReviewService
 from aura.review.guard import Access
-from aura.review.opening import beside_predictions
+from aura.review.worklist import beside_predictions
 from aura.runners import local
 from aura.settings import Settings
 
@@ -75,10 +75,11 @@ def _synthetic(made: Path) -> str:
 
 
 def _measure(browser: Any, folder: Path) -> None:
-    desk = Desk(beside_predictions(folder, local.given))
-    longest = max(desk.listing()["cases"], key=lambda one: one["duration_s"])
+    service = ReviewService(beside_predictions(folder, local.given))
+    longest = max(service.listing()["cases"],
+                  key=lambda one: one["duration_s"])
     key, length = longest["key"], longest["duration_s"]
-    server = PageServer(desk, Access(), 0)
+    server = PageServer(service, Access(), 0)
     thread = threading.Thread(target=server.run)
     thread.start()
     print(f"{longest['path']}, {length / 3600:.1f} h")

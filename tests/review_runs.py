@@ -14,7 +14,7 @@ import numpy as np
 from aura.annotations import bids
 from aura.folder import Folder
 from aura.recording import Event
-from aura.review.opening import beside_predictions
+from aura.review.worklist import beside_predictions
 from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest, tables

@@ -19,10 +19,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from aura.review.app import Server
-from aura.review.desk import Desk
+from aura.review.app import PageServer
+from aura.review.service import ReviewService
 from aura.review.guard import Access
-from aura.review.opening import beside_predictions
+from aura.review.worklist import beside_predictions
 from aura.runners import local
 
 HERE = Path(__file__).parent
@@ -38,15 +38,15 @@ def main(predictions: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
         out = Path(folder, "out")
         shutil.copytree(predictions, out)
-        desk = Desk(beside_predictions(out, local.given))
-        server = Server(desk, Access(), 0)
+        service = ReviewService(beside_predictions(out, local.given))
+        server = PageServer(service, Access(), 0)
         thread = threading.Thread(target=server.run)
         thread.start()
         browser = tool.chromium.launch(
             executable_path=shutil.which("chromium"), args=ARGUMENTS)
         try:
             keys = {Path(one["path"]).stem: one["key"]
-                    for one in desk.listing()["cases"]}
+                    for one in service.listing()["cases"]}
             _draw(browser, server.address, keys)
         finally:
             browser.close()

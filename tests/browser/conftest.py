@@ -10,8 +10,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from aura.recording import Event
 from aura.review.app import PageServer
-from aura.review.desk import Desk
 from aura.review.guard import Access
+from aura.review.service import ReviewService
 from tests.browser.pages import HOSTILE
 from tests.review_runs import alarm, make_run, opened
 
@@ -61,19 +61,19 @@ def browse(chromium):
 
 @pytest.fixture
 def serve():
-    """Serves the runs of a folder; gives the address and the desk."""
+    """Serves the runs of a folder; gives the address and the service."""
     running = []
 
     def start(out):
-        desk = Desk(opened(out))
-        server = PageServer(desk, Access(), 0)
+        service = ReviewService(opened(out))
+        server = PageServer(service, Access(), 0)
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread))
         return SimpleNamespace(
-            address=server.address, desk=desk, reviews=out / ".review",
+            address=server.address, service=service, reviews=out / ".review",
             keys={one["path"]: one["key"]
-                  for one in desk.listing()["cases"]})
+                  for one in service.listing()["cases"]})
 
     yield start
     for server, _ in running:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 HOSTILE = '<img src=x onerror=alert(1)>"\'</script><b>&amp;'
+SENTENCE = re.compile(r"^[A-Z].*[.]$", re.S)
 LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
@@ -29,7 +30,7 @@ def open_case(page, site, name):
 
 
 def chosen(page):
-    """Verdict of the selected event, and its times: for `expect`."""
+    """Outcome and times of the selected event: for `expect`."""
     return page.locator(".detail .chosen"), page.locator(".detail .times")
 
 

@@ -5,9 +5,10 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from aura.review.journal import Change
+from aura.review.audit_trail import Change
 from tests.browser.pages import (
     LOOK,
+    SENTENCE,
     Held,
     as_reviewer,
     chosen,
@@ -29,10 +30,10 @@ def steps(site, name="one"):
 
 
 def ben(site, number, action="accept"):
-    """Somebody else decides on an event, in order of time."""
+    """Another reviewer decides on an event, in order of time."""
     key = site.keys["one.edf"]
-    detail = site.desk.detail(key)
-    site.desk.change(key, Change(
+    detail = site.service.detail(key)
+    site.service.change(key, Change(
         detail["review"]["version"], "Ben", action,
         detail["marks"][number]["key"]))
 
@@ -160,18 +161,37 @@ def test_a_seizure_can_be_added_where_there_is_no_event(browse, serve, run):
     page.keyboard.type("Ana")
     page.keyboard.press("Escape")
     page.keyboard.press("i")
-    expect(page.locator(".event", has_text="added")).to_have_count(1)
-    assert steps(site, "flat") == [("Ana", "add")]
+    event = page.locator(".event", has_text="added")
+    expect(event).to_have_count(1)
+    expect(event).not_to_contain_text("edited")
+    expect(state(page)).not_to_contain_text("edited")
+    page.get_by_label("Duration (s)").fill("12")
+    page.get_by_role("button", name="Save").click()
+    expect(event).to_contain_text("edited")
+    assert steps(site, "flat") == [("Ana", "add"), ("Ana", "change")]
     untroubled(page, site)
 
 
-def test_a_damaged_journal_locks_its_own_recording_only(browse, serve, run):
+def test_all_decisions_are_counted(browse, serve, run):
+    site, page = serve(run), browse()
+    for _ in range(70):
+        for number in range(3):
+            ben(site, number)
+    page.goto(f"{site.address}#r={site.keys['one.edf']}&from=0&to=60")
+    settled(page)
+    expect(page.locator(".empty .saved")).to_contain_text("210 decisions")
+    untroubled(page, site)
+
+
+def test_a_damaged_audit_trail_locks_its_own_recording_only(
+        browse, serve, run):
     log = run / ".review/log"
     log.mkdir(parents=True)
     (log / "one.jsonl").write_text("{")
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
-    expect(page.locator(".notice[data-about=read-only]")).to_be_visible()
+    expect(page.locator(".notice[data-about=read-only]")).to_have_text(
+        SENTENCE)
     assert page.get_by_role("button", name="Accept").count() == 0
     page.evaluate(f"location.hash = 'r={site.keys['odd.edf']}'")
     expect(page.get_by_role("button", name="Accept")).to_be_visible()

@@ -11,6 +11,7 @@ from aura.recording import Event
 from aura.review.document import write_document
 from tests.browser.pages import (
     HOSTILE,
+    SENTENCE,
     Held,
     as_reviewer,
     chosen,
@@ -32,10 +33,10 @@ def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
     page.goto(site.address)
     page.get_by_role("link", name="one.edf").click()
     settled(page)
-    verdict, times = chosen(page)
-    expect(verdict).to_contain_text("false alarm")
+    outcome, times = chosen(page)
+    expect(outcome).to_contain_text("false alarm")
     page.keyboard.press("n")
-    expect(verdict).to_contain_text("false alarm")
+    expect(outcome).to_contain_text("false alarm")
     expect(times).to_contain_text("20 s")
     expect(page.locator("#said")).to_contain_text("2 of 2")
     as_reviewer(page)
@@ -288,7 +289,7 @@ def test_everything_that_can_be_used_has_a_name(browse, serve, run):
 def test_one_file_shows_the_same_without_a_server(
         browse, serve, run, tmp_path):
     site = serve(run)
-    content = write_document(site.desk, site.keys["odd.edf"])
+    content = write_document(site.service, site.keys["odd.edf"])
     path = tmp_path / "odd.html"
     path.write_bytes(content)
     page = browse(offline=True)
@@ -332,10 +333,19 @@ def test_a_moved_recording_and_lost_tables_are_told(browse, serve, run):
     (batch / "predictions.parquet").write_bytes(b"")
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
-    expect(page.locator(".row.ecg .absent")).to_be_visible()
+    expect(page.locator(".row.ecg .absent")).to_have_text(SENTENCE)
     expect(page.locator(".notice[data-about=warnings]")).to_be_visible()
     expect(page.locator(".event")).to_have_count(4)
     untroubled(page, site)
+
+
+def test_an_unknown_recording_is_reported(browse, serve, run):
+    site, page = serve(run), browse()
+    page.goto(f"{site.address}#r=0")
+    ready(page)
+    expect(page.locator(".failed p[data-rule='review.no_case']")
+           ).to_have_text(SENTENCE)
+    assert len(page.faults) == 1 and "404" in page.faults[0]
 
 
 def test_nothing_is_wider_than_a_telephone(browse, serve, run):

@@ -10,9 +10,9 @@ import pytest
 
 from aura.errors import InvalidInputError, PreconditionError
 from aura.review.app import PageServer, static_files
-from aura.review.desk import Desk
 from aura.review.guard import Access, is_loopback
 from aura.review.script import MODULES, STATIC, script
+from aura.review.service import ReviewService
 from tests.review_runs import alarm, make_run, opened
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -20,9 +20,9 @@ OURS = {"x-aura-review": "1", "content-type": "application/json"}
 
 
 @contextlib.contextmanager
-def serving(desk, access=Access()):
+def serving(service, access=Access()):
     """A server in a thread; what to ask it with."""
-    server = PageServer(desk, access, 0)
+    server = PageServer(service, access, 0)
     thread = threading.Thread(target=server.run)
     thread.start()
 
@@ -45,22 +45,22 @@ def serving(desk, access=Access()):
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def service(tmp_path_factory):
     out = make_run(tmp_path_factory.mktemp("run"),
                    {"one": [alarm(310), alarm(40)]})
-    return Desk(opened(out))
+    return ReviewService(opened(out))
 
 
 @pytest.fixture(scope="module")
-def ask(desk):
-    with serving(desk) as asking:
+def ask(service):
+    with serving(service) as asking:
         yield asking
 
 
-def change(desk, **more):
-    key = desk.listing()["cases"][0]["key"]
+def change(service, **more):
+    key = service.listing()["cases"][0]["key"]
     return f"/api/case/{key}/review", json.dumps({
-        "version": desk.review(key)["version"], "reviewer": "Ana",
+        "version": service.review(key)["version"], "reviewer": "Ana",
         "action": "accept", "key": "p310000-30000", **more})
 
 
@@ -107,12 +107,12 @@ def test_only_our_own_names_are_answered(ask, host, status):
     {"x_aura_review": "0"}, {"content_type": "text/plain"},
     {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"},
     {"origin": "http://evil.example"}, {"origin": "null"}])
-def test_changes_come_from_our_own_page_only(ask, desk, spoiled):
-    path, body = change(desk)
+def test_changes_come_from_our_own_page_only(ask, service, spoiled):
+    path, body = change(service)
     headers = {name.replace("-", "_"): value for name, value in OURS.items()}
     answer, _ = ask(path, "POST", body, **{**headers, **spoiled})
     assert answer.status == 403
-    assert desk.review(path.split("/")[3])["version"] == 0
+    assert service.review(path.split("/")[3])["version"] == 0
 
 
 @pytest.mark.parametrize("body", [
@@ -122,8 +122,8 @@ def test_changes_come_from_our_own_page_only(ask, desk, spoiled):
     b'{"version": -1, "reviewer": "A", "action": "accept"}',
     b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": 1'
     + b"0" * 400 + b"}"])
-def test_what_is_no_change_is_refused(ask, desk, body):
-    path, _ = change(desk)
+def test_what_is_no_change_is_refused(ask, service, body):
+    path, _ = change(service)
     headers = {name.replace("-", "_"): value for name, value in OURS.items()}
     answer, content = ask(path, "POST", body, **headers)
     assert answer.status == 422
@@ -131,11 +131,11 @@ def test_what_is_no_change_is_refused(ask, desk, body):
     assert ask(path, "POST", b" " * 20_000, **headers)[0].status == 507
 
 
-def test_a_change_is_taken_and_a_stale_one_is_not(desk):
-    with serving(desk) as ask:
+def test_a_change_is_taken_and_a_stale_one_is_not(service):
+    with serving(service) as ask:
         headers = {name.replace("-", "_"): value
                    for name, value in OURS.items()}
-        path, body = change(desk)
+        path, body = change(service)
         answer, content = ask(path, "POST", body, **headers)
         assert answer.status == 200 and json.loads(content)["version"] == 1
         answer, content = ask(path, "POST", body, **headers)
@@ -143,9 +143,9 @@ def test_a_change_is_taken_and_a_stale_one_is_not(desk):
         assert json.loads(content)["rule"] == "review.conflict"
 
 
-def test_beyond_loopback_nothing_is_given_without_the_token(desk):
+def test_beyond_loopback_nothing_is_given_without_the_token(service):
     access = Access("0.0.0.0", TOKEN, ("exporter",))
-    with serving(desk, access) as ask:
+    with serving(service, access) as ask:
         for path in ("/", "/main.js", "/api/cases", "/?token=",
                      f"/?token={TOKEN[:-1]}", f"/main.js?token={TOKEN}"):
             assert ask(path)[0].status == 401, path
@@ -174,9 +174,9 @@ def test_a_token_is_made_wherever_others_can_reach():
     assert is_loopback("127.8.9.1") and not is_loopback("localhost.evil")
 
 
-def test_a_port_that_is_taken_is_named(desk):
-    first = PageServer(desk, Access(), 0)
+def test_a_port_that_is_taken_is_named(service):
+    first = PageServer(service, Access(), 0)
     with pytest.raises(PreconditionError, match="review.port"):
-        PageServer(desk, Access(), first.port)
+        PageServer(service, Access(), first.port)
     assert first.address == f"http://127.0.0.1:{first.port}/"
     first.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aura.cli import console
 
 if TYPE_CHECKING:
-    from aura.review.desk import Desk
+    from aura.review.service import ReviewService
 
 PORT = 8062
 
@@ -21,9 +21,9 @@ def register(verbs: Any) -> None:
         "review", help="look at predictions beside annotations, on the ECG",
         description="Open a page in the browser: ECG, heart rate, "
         "probability and both annotation layers on one clock; accept, "
-        "reject or correct events. What is decided goes to DIR/.review as "
-        "TSV, EDF+ and a journal; predictions and recordings stay as they "
-        "are.",
+        "reject or correct events. Decisions are saved in DIR/.review as "
+        "TSV, EDF+ and an audit trail; predictions and recordings are "
+        "never changed.",
         epilog="example: aura review predictions")
     review.add_argument("dir", type=Path, metavar="DIR",
                         help="folder that 'aura predict --out' has written, "
@@ -43,29 +43,29 @@ def register(verbs: Any) -> None:
 
 
 def _review(given: argparse.Namespace) -> int:
-    from aura.review.desk import Desk
-    from aura.review.opening import HIDDEN, beside_predictions, on_share
+    from aura.review.service import ReviewService
+    from aura.review.worklist import HIDDEN, beside_predictions, on_share
     from aura.runners import local
     from aura.settings import Settings
     if (given.dir / "runs").is_dir() and not (given.dir / HIDDEN).is_dir():
         runs = on_share(given.dir, Settings.load(given.dir))
     else:
         runs = beside_predictions(given.dir, local.given)
-    desk = Desk(runs)
+    service = ReviewService(runs)
     if given.html is not None:
-        return _write(desk, given.html)
-    return _serve(desk, given)
+        return _write(service, given.html)
+    return _serve(service, given)
 
 
-def _serve(desk: "Desk", given: argparse.Namespace) -> int:
+def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
     from aura.review.app import PageServer
     from aura.review.guard import Access
     if not 0 <= given.port <= 65535:
         print(f"aura review: --port {given.port}: a port is 0 to 65535",
               file=sys.stderr)
         return 1
-    server = PageServer(desk, Access.to(given.host, os.environ), given.port)
-    count = len(desk.runs.collection().cases)
+    server = PageServer(service, Access.to(given.host, os.environ), given.port)
+    count = len(service.runs.worklist().cases)
     print(f"{console.counted(count, 'recording')} to review on "
           f"{server.address} (Ctrl-C ends it)", flush=True)
     print(console.NOT_A_DEVICE, flush=True)
@@ -77,16 +77,16 @@ def _serve(desk: "Desk", given: argparse.Namespace) -> int:
     return 0
 
 
-def _write(desk: "Desk", out: Path) -> int:
+def _write(service: "ReviewService", out: Path) -> int:
     from aura.dataset.names import recording_stem
     from aura.errors import AuraError
     from aura.folder import Folder
     from aura.review.document import write_document
     folder, bad, done = Folder(out), 0, 0
-    for case in desk.runs.collection().cases:
+    for case in service.runs.worklist().cases:
         name = recording_stem(case.recording.path) + ".html"
         try:
-            folder.write(name, write_document(desk, case.key))
+            folder.write(name, write_document(service, case.key))
             done += 1
         except AuraError as error:
             print(f"refused {case.recording.path}: {error}", file=sys.stderr)

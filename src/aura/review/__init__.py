@@ -1,11 +1,11 @@
 """
 The review page: predictions and annotations of a run, on the ECG.
 
-`cases` finds the recordings of a run, `waveform` and `trends` give their
-data in pieces that a screen can show, `verdicts` says what agrees, `reasons`
-why an alarm was raised. `journal` keeps what a reviewer decides; `exports`
-and `edfplus` write it as TSV and EDF+. `server` and `guard` serve the page,
-`document` makes one file of it; `script` is what runs in both.
+`worklist` finds the recordings of a run; `marks` compares annotations and
+alarms; `tiles` and `trends` give the data of a screen; `reasons` explains an
+alarm. `audit_trail` keeps decisions; `exports` and `edfplus` write them as
+TSV and EDF+. `service` puts these together. `app` and `guard` serve the page,
+`document` writes it as one file; `script` is the code of both.
 
-Inputs and results of the run are only read.
+The run is only read.
 """

@@ -1,7 +1,7 @@
 """
-The page over HTTP: static files, data, and the one change there is.
+The review page over HTTP: static files, data, and saved decisions.
 
-No request names a file: recordings go by keys, static files by a list.
+No request names a file: recordings have keys, static files are listed.
 """
 
 import json
@@ -28,11 +28,12 @@ from aura.errors import (
     PreconditionError,
     ResourceError,
 )
-from aura.review.desk import Desk
+from aura.folder import read_error
+from aura.review.audit_trail import Change, ConflictError
 from aura.review.guard import Access, Guard
-from aura.review.journal import Change, ConflictError, FollowingError
-from aura.review.opening import on_share
 from aura.review.script import STATIC, script
+from aura.review.service import FilesNotWrittenError, ReviewService
+from aura.review.worklist import on_share
 from aura.settings import Settings
 
 LARGEST_CHANGE = 16_384
@@ -40,92 +41,82 @@ SCRIPT = "main.js"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css",
          ".js": "text/javascript", ".svg": "image/svg+xml"}
 STATUS: tuple[tuple[type[AuraError], int], ...] = (
-    (ConflictError, 409), (FollowingError, 409),
+    (ConflictError, 409), (FilesNotWrittenError, 409),
     (MissingError, 404), (ForbiddenError, 403),
     (PreconditionError, 503), (ResourceError, 507))
-DISPOSITION = 'attachment; filename="review{}"'
+FIELDS: dict[str, tuple[type, ...]] = {
+    "version": (int,), "reviewer": (str,), "action": (str,), "key": (str,),
+    "onset_s": (int, float), "duration_s": (int, float), "label": (str,),
+    "note": (str,)}
 
 _LOG = logging.getLogger(__name__)
 
 
-def application(desk: Desk, access: Access) -> Guard:
+def application(service: ReviewService, access: Access) -> Guard:
     """The ASGI application."""
     def give(work: Callable[[Request], Response]) -> Any:
         async def answer(request: Request) -> Response:
             try:
                 return await run_in_threadpool(work, request)
-            except AuraError as error:
-                return _failed(error)
-            except OSError as error:
-                return _failed(ResourceError(
-                    "path.read", f"reading failed: {error.strerror}"))
             except Exception as error:
-                return _broken(error)
+                return _failed(error)
         return answer
+
+    def facts(work: Callable[[str], Any]) -> Any:
+        return give(lambda request: _json(work(request.path_params["key"])))
 
     def data(work: Callable[..., bytes], *names: str) -> Any:
         return give(lambda request: Response(
-            work(request.path_params["key"], *(
-                request.path_params[name] for name in names)),
+            work(*(request.path_params[name] for name in ("key", *names))),
             media_type="application/octet-stream"))
 
     async def change(request: Request) -> Response:
         try:
             wanted = _read_change(await _body(request))
-            key = request.path_params["key"]
-            return _json(await run_in_threadpool(desk.change, key, wanted))
-        except AuraError as error:
-            return _failed(error)
+            return _json(await run_in_threadpool(
+                service.change, request.path_params["key"], wanted))
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            return _broken(error)
+            return _failed(error)
 
     def file(request: Request) -> Response:
-        kind = request.path_params["kind"]
-        name, content = desk.export(request.path_params["key"], kind)
-        ending = name[name.rindex("."):]
-        return Response(content, media_type="application/octet-stream",
-                        headers={"content-disposition":
-                                 DISPOSITION.format(ending)})
+        name, content = service.export(
+            request.path_params["key"], request.path_params["kind"])
+        return Response(
+            content, media_type="application/octet-stream", headers={
+                "content-disposition": 'attachment; filename="review'
+                f'{name[name.rindex("."):]}"'})
 
     one = "/api/case/{key:str}"
-    routes = [
-        Route("/api/cases", give(lambda _: _json(desk.listing()))),
-        Route(one, give(lambda request: _json(
-            desk.detail(request.path_params["key"])))),
-        Route(f"{one}/trends", data(desk.trends)),
-        Route(f"{one}/beats", data(desk.beats)),
+    return Guard(Starlette(routes=[
+        Route("/api/cases", give(lambda _: _json(service.listing()))),
+        Route(one, facts(service.detail)),
+        Route(f"{one}/trends", data(service.trends)),
+        Route(f"{one}/beats", data(service.beats)),
         Route(f"{one}/ecg/{{factor:int}}/{{index:int}}",
-              data(desk.tile, "factor", "index")),
-        Route(f"{one}/reasons", give(lambda request: _json(
-            desk.reasons(request.path_params["key"])))),
-        Route(f"{one}/review", give(lambda request: _json(
-            desk.review(request.path_params["key"])))),
+              data(service.tile, "factor", "index")),
+        Route(f"{one}/reasons", facts(service.reasons)),
+        Route(f"{one}/review", facts(service.review)),
         Route(f"{one}/review", change, methods=["POST"]),
         Route(f"{one}/file/{{kind:str}}", give(file)),
         *(Route(path, give(_static(name)))
-          for path, name in static_files().items())]
-    return Guard(Starlette(routes=routes), access)
+          for path, name in static_files().items())]), access)
 
 
 def static_files() -> dict[str, str]:
-    """
-    Path on the server and name below ``static`` of each file.
-
-    Of the scripts there is one, which holds all modules.
-    """
+    """Each path on the server, with the file's name below ``static``."""
     found = {"/": "index.html"}
     for entry in sorted(STATIC.iterdir(), key=lambda one: one.name):
+        # All scripts are served as one.
         if entry.is_file() and (
                 entry.name == SCRIPT or not entry.name.endswith(".js")):
             found[f"/{entry.name}"] = entry.name
     for folder in (STATIC / "vendor").iterdir():
-        for entry in folder.iterdir():
-            if entry.name.endswith(".js"):
-                continue
-            name = f"vendor/{folder.name}/{entry.name}"
-            found[f"/{name}"] = name
+        names = [f"vendor/{folder.name}/{entry.name}"
+                 for entry in folder.iterdir()]
+        found |= {f"/{name}": name for name in names
+                  if not name.endswith(".js")}
     return found
 
 
@@ -141,22 +132,23 @@ def _static(name: str) -> Callable[[Request], Response]:
 
 
 class PageServer:
-    """Serves the page from a thread of its own, or from this one."""
+    """Serves the page from this thread or another one."""
 
-    def __init__(self, desk: Desk, access: Access, port: int) -> None:
-        # Its tracebacks of requests that a stop has cut off help nobody.
+    def __init__(self, service: ReviewService, access: Access,
+                 port: int) -> None:
+        # It logs a traceback for each request that a stop interrupts.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._access = access
         self._socket = _bound(access.host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(uvicorn.Config(
-            application(desk, access), log_config=None, access_log=False,
+            application(service, access), log_config=None, access_log=False,
             lifespan="off", server_header=False, date_header=False,
             timeout_graceful_shutdown=2, h11_max_incomplete_event_size=16384))
 
     @property
     def address(self) -> str:
-        """What to open, with the token where one is needed."""
+        """The address to open, with the token if one is needed."""
         host = self._access.host.strip("[]")
         if host in ("0.0.0.0", "::"):
             host = socket.gethostname()
@@ -181,20 +173,18 @@ class PageServer:
         self._server.should_exit = True
 
     def close(self) -> None:
-        """Give the port of a server back that was never run."""
+        """Free the port of a server that was never run."""
         self._socket.close()
 
 
 def serve_share(shared: Path, settings: Settings,
                 environ: Mapping[str, str]) -> PageServer:
-    """
-    Serve the runs of a shared folder beside something else, as a block does.
-    """
+    """Serve the runs of a shared folder from another thread of a block."""
     names = (name.strip() for name in settings.web_names.split(","))
     access = Access.to(
         settings.web_host, environ, tuple(filter(None, names)))
-    server = PageServer(
-        Desk(on_share(shared, settings)), access, settings.web_port)
+    server = PageServer(ReviewService(on_share(shared, settings)), access,
+                        settings.web_port)
     server.start()
     _LOG.info("review page on %s", server.address)
     return server
@@ -209,16 +199,17 @@ def _bound(host: str, port: int) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)
-            # Now, so that a second one cannot bind the same port.
+            # Listening at once keeps a second server off the port.
             bound.listen(128)
         except BaseException:
             bound.close()
             raise
     except (OSError, OverflowError) as error:
         raise PreconditionError(
-            "review.port", f"port {port} of {host} cannot be bound: "
+            "review.port", f"cannot use port {port} on {host}: "
             f"{getattr(error, 'strerror', None) or error}",
-            "another program may have it: name another port") from None
+            "another program may be using it; choose another port"
+        ) from None
     return bound
 
 
@@ -228,32 +219,27 @@ async def _body(request: Request) -> bytes:
         body += part
         if len(body) > LARGEST_CHANGE:
             raise ResourceError(
-                "review.size", f"a change has at most {LARGEST_CHANGE} bytes")
+                "review.size",
+                f"the request is larger than {LARGEST_CHANGE} bytes")
     return body
 
 
 def _read_change(body: bytes) -> Change:
-    kinds: dict[str, tuple[type, ...]] = {
-        "version": (int,), "reviewer": (str,), "action": (str,),
-        "key": (str,), "onset_s": (int, float), "duration_s": (int, float),
-        "label": (str,), "note": (str,)}
     try:
         content = json.loads(body)
-        if not isinstance(content, dict):
-            raise ValueError
         for name, value in content.items():
-            if not isinstance(value, kinds[name]) or isinstance(value, bool):
+            if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
                 raise ValueError
-            if isinstance(value, int | float) and float in kinds[name]:
-                # An integer may have more digits than any time.
-                content[name] = float(value)
+            if float in FIELDS[name]:
+                # A long integer overflows here, not somewhere later.
+                content[name] = float(content[name])
         if content["version"] < 0:
             raise ValueError
         return Change(**content)
-    except (ValueError, KeyError, TypeError, OverflowError,
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError):
         raise InvalidInputError(
-            "review.change", "the request is no change of a review") from None
+            "review.change", "the request is not a valid change") from None
 
 
 def _json(content: Any, status: int = 200) -> Response:
@@ -262,16 +248,16 @@ def _json(content: Any, status: int = 200) -> Response:
         media_type="application/json")
 
 
-def _broken(error: Exception) -> Response:
-    # What a message holds may name a patient; the place is enough.
+def _failed(error: Exception) -> Response:
+    if isinstance(error, OSError):
+        error = read_error(error)
+    if isinstance(error, AuraError):
+        status = next((code for kind, code in STATUS
+                       if isinstance(error, kind)), 422)
+        return _json({"rule": error.rule, "text": error.text}, status)
+    # The message may name a patient; the place is enough.
     place = traceback.extract_tb(error.__traceback__)[-1]
     _LOG.error("%s in %s, line %s", type(error).__name__,
                place.name, place.lineno)
-    return _json({"rule": "review.bug", "text": "this is a fault of the "
-                  "program; its log says where"}, 500)
-
-
-def _failed(error: AuraError) -> Response:
-    status = next((code for kind, code in STATUS
-                   if isinstance(error, kind)), 422)
-    return _json({"rule": error.rule, "text": error.text}, status)
+    return _json({"rule": "review.bug",
+                  "text": "internal error; see the log of aura review"}, 500)

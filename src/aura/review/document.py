@@ -1,9 +1,8 @@
 """
-The page of one recording as one file that opens anywhere, offline.
+The page of one recording as one read-only file that opens offline.
 
-It holds the same scripts and the same bytes that the server gives, and may
-run nothing else: its policy names the digests of its own script and style.
-It shows a review; decisions are taken with ``aura review``.
+It contains the script and the bytes that the server would send, and can run
+nothing else: its policy allows only the digests of its own script and style.
 """
 
 import base64
@@ -15,22 +14,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from aura.errors import AuraError
-from aura.review.desk import Desk
 from aura.review.script import STYLES, script, text_of
+from aura.review.service import ReviewService
 from aura.review.tiles import BUCKETS, FACTORS
 
-# Up to this many samples all of them are in the file; beyond, those around
-# events, and everything at `COARSE` samples per stretch.
+# The file contains up to this many samples. Of a longer recording it
+# contains those around events, and buckets of `COARSE` samples or more.
 SAMPLES_WHOLE = 6_000_000
 COARSE = 64
 AROUND_S = 60.0
 TILES_MAX = 400
 
 
-def write_document(desk: Desk, key: str) -> bytes:
+def write_document(service: ReviewService, key: str) -> bytes:
     """The page of one recording."""
     code, style = script(), "".join(map(text_of, STYLES))
-    content = json.dumps(_content(desk, key), allow_nan=False,
+    content = json.dumps(_content(service, key), allow_nan=False,
                          separators=(",", ":")).replace("<", "\\u003c")
     policy = ("default-src 'none'; "
               f"script-src '{_digest(code)}'; "
@@ -50,16 +49,16 @@ def write_document(desk: Desk, key: str) -> bytes:
     return page.replace("</body>", tail + "</body>").encode("utf-8")
 
 
-def _content(desk: Desk, key: str) -> dict[str, Any]:
-    detail = desk.detail(key)
-    frames = {"trends": desk.trends(key), "beats": desk.beats(key)}
+def _content(service: ReviewService, key: str) -> dict[str, Any]:
+    detail = service.detail(key)
+    frames = {"trends": service.trends(key), "beats": service.beats(key)}
     for factor, index in _tiles(detail):
         try:
-            frames[f"ecg/{factor}/{index}"] = desk.tile(key, factor, index)
+            frames[f"ecg/{factor}/{index}"] = service.tile(key, factor, index)
         except AuraError:
-            # What cannot be read says so in `waveform.problem`.
+            # The reason is in `waveform.problem`.
             break
-    return {"detail": detail, "reasons": desk.reasons(key), "frames": {
+    return {"detail": detail, "reasons": service.reasons(key), "frames": {
         name: base64.b64encode(gzip.compress(
             content, 6, mtime=0)).decode("ascii")
         for name, content in frames.items()}}

@@ -16,7 +16,7 @@ from aura.annotations import bids
 from aura.annotations.events import settle
 from aura.recording import BACKGROUND, Event
 from aura.review import edfplus
-from aura.review.journal import Item
+from aura.review.audit_trail import Item
 from aura.spans import covered, union
 
 

@@ -1,9 +1,9 @@
 """
-Who may ask for what: the page is for one person's browser.
+Access to the review page: host names, token and origin of each request.
 
-Every request has to name a host that is ours, so that a foreign page that
-points its own name to this machine gets nothing. Beyond loopback a token is
-needed as well. What changes something has to come from our own page.
+Every request must name a known host, so another web site that points its own
+name to this machine gets nothing. Beyond loopback a token is needed as well.
+Changes must come from the page itself.
 """
 
 import hmac
@@ -42,9 +42,8 @@ class Access:
     """Where the page is served and to whom."""
 
     host: str = "127.0.0.1"  # Address to bind
-    token: str = ""  # What a browser has to show; ``""`` on loopback
-    # Further names by which the page may be called.
-    names: tuple[str, ...] = ()
+    token: str = ""  # What a browser must send; ``""`` on loopback
+    names: tuple[str, ...] = ()  # Further host names of the page
 
     @classmethod
     def to(cls, host: str, environ: Mapping[str, str],
@@ -54,8 +53,8 @@ class Access:
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
                       or not token.isalnum()):
             raise InvalidInputError(
-                "review.token", "AURA_WEB_TOKEN is not a token",
-                f"give at least {SHORTEST_TOKEN} letters and digits")
+                "review.token", "AURA_WEB_TOKEN is invalid",
+                f"it needs at least {SHORTEST_TOKEN} letters and digits")
         if not token and not is_loopback(host):
             token = secrets.token_hex(24)
         return cls(host, token, names)
@@ -70,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware that refuses what is not for us, and sets headers."""
+    """ASGI middleware that refuses requests without access."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -91,9 +90,9 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._is_ours(host):
-            return _refused(421, "this name is not known here; call the page "
-                            "by the address that was printed")
+        if not self._is_known(host):
+            return _refused(421, "unknown host name; open the printed "
+                            "address, or add the name to AURA_WEB_NAMES")
         if self._access.token:
             given = parse_qs(scope["query_string"].decode("latin-1")).get(
                 "token", [""])[0]
@@ -103,8 +102,8 @@ class Guard:
                                   samesite="strict", path="/")
                 return answer
             if not self._is_token(_cookie(headers)):
-                return _refused(401, "a token is needed: open the page by "
-                                "the address that was printed")
+                return _refused(
+                    401, "token required; open the printed address")
         if scope["method"] not in ("GET", "HEAD"):
             return _foreign(headers, host)
         return None
@@ -113,7 +112,7 @@ class Guard:
         return hmac.compare_digest(
             given.encode("utf-8", "replace"), self._access.token.encode())
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_known(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:
@@ -122,8 +121,8 @@ class Guard:
             one.lower() for one in self._access.names)}
         if name in known:
             return True
-        # Rebinding needs a name, a number cannot be pointed elsewhere. Where
-        # others can reach the page they call it by one of many numbers.
+        # DNS rebinding needs a name. With a token, other machines may use
+        # any of this machine's many numbers.
         try:
             ipaddress.ip_address(name)
         except ValueError:
@@ -132,14 +131,14 @@ class Guard:
 
 
 def _foreign(headers: Headers, host: str) -> Response | None:
-    """A refusal of what another page has sent."""
+    """The refusal of a change that another page has sent."""
     origin = headers.get("origin")
     if (headers.get(HEADER) != "1"
             or headers.get("sec-fetch-site", "same-origin") != "same-origin"
             or (origin is not None and urlsplit(origin).netloc != host)
             or headers.get("content-type", "").split(";")[0].strip()
             != "application/json"):
-        return _refused(403, "changes are taken from the review page only")
+        return _refused(403, "only the review page may send changes")
     return None
 
 

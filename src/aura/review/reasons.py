@@ -1,10 +1,10 @@
 """
-Why an alarm was raised, or was not, in the patient's own terms.
+Why an alarm was raised, or why not.
 
-For an alarm the row at which it was raised is looked at, for a missed
-seizure the row at which the model came closest. Each feature is set against
-what is usual in this recording: its 5th to 95th percentile over scorable
-rows, leaving out those around any event.
+Shows the features when the alarm was raised; for a missed seizure, when the
+probability near it was highest. Each is compared with its usual range in the
+recording: the 5th to 95th percentile of scorable rows, without those around
+events.
 """
 
 from dataclasses import dataclass
@@ -13,56 +13,58 @@ from typing import Any
 import numpy as np
 
 from aura.ecg.features import SCHEMA
-from aura.errors import AuraError, MissingError
+from aura.errors import MissingError
 from aura.recording import Bools, Event, Floats
 from aura.review.marks import Mark
-from aura.review.trends import rows_of
+from aura.review.trends import filled, read_trends, rows_of
 from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
 
 OTHERS = 5
-# Kept out of what counts as usual, on both sides of an event.
+# Left out of the usual range, on both sides of an event.
 MARGIN_S = 120.0
 MIN_USUAL_ROWS = 60
 
-# For people; the name and its window stand beside it.
 TITLES = {
     "mean_hr": "Mean heart rate", "max_hr": "Highest heart rate",
-    "min_hr": "Lowest heart rate", "std_hr": "Spread of the heart rate",
-    "mean_nni": "Mean interval", "median_nni": "Median interval",
-    "range_nni": "Range of intervals", "sdnn": "Spread of intervals",
-    "rmssd": "Beat-to-beat variability", "sdsd": "Spread of differences",
-    "nni_50": "Differences over 50 ms", "pnni_50": "Share over 50 ms",
-    "nni_20": "Differences over 20 ms", "pnni_20": "Share over 20 ms",
-    "cvsd": "Relative variability", "cvnni": "Relative spread",
-    "lf": "Power .04 to .15 Hz", "hf": "Power .15 to .40 Hz",
-    "vlf": "Power below .04 Hz", "lf_hf_ratio": "Ratio LF to HF",
-    "csi": "Sympathetic index", "cvi": "Vagal index",
+    "min_hr": "Lowest heart rate", "std_hr": "SD of heart rate",
+    "mean_nni": "Mean RR interval", "median_nni": "Median RR interval",
+    "range_nni": "Range of RR intervals", "sdnn": "SD of RR intervals",
+    "rmssd": "RMS of RR differences", "sdsd": "SD of RR differences",
+    "nni_50": "RR differences over 50 ms",
+    "pnni_50": "Share of RR differences over 50 ms",
+    "nni_20": "RR differences over 20 ms",
+    "pnni_20": "Share of RR differences over 20 ms",
+    "cvsd": "RMS of RR differences / mean RR",
+    "cvnni": "SD of RR intervals / mean RR",
+    "lf": "Power 0.04 to 0.15 Hz", "hf": "Power 0.15 to 0.40 Hz",
+    "vlf": "Power below 0.04 Hz", "lf_hf_ratio": "LF/HF ratio",
+    "csi": "Cardiac sympathetic index", "cvi": "Cardiac vagal index",
     "Modified_csi": "Modified sympathetic index",
     "sampen": "Sample entropy", "sd1": "Poincaré width SD1",
-    "sd2": "Poincaré length SD2", "ratio_sd2_sd1": "Ratio SD2 to SD1",
-    "hr_base": "Own heart-rate baseline",
-    "hr_rise": "Heart rate above own baseline",
+    "sd2": "Poincaré length SD2", "ratio_sd2_sd1": "SD2/SD1 ratio",
+    "hr_base": "Heart-rate baseline",
+    "hr_rise": "Heart rate above baseline",
     "hr_ratio": "Heart rate relative to baseline",
-    "hr_z": "Rise in units of the usual spread",
-    "hr_rise_60": "Last minute above own baseline",
-    "hr_over_p95": "Heart rate above own 30-min high",
-    "hr_slope_10": "Change within 10 s", "hr_slope_30": "Change within 30 s",
-    "hr_from_peak": "Below the last minute's peak"}
+    "hr_z": "Rise in standard units (z)",
+    "hr_rise_60": "Last-minute rate above baseline",
+    "hr_over_p95": "Heart rate above 95th percentile (30 min)",
+    "hr_slope_10": "Heart-rate change in 10 s",
+    "hr_slope_30": "Heart-rate change in 30 s",
+    "hr_from_peak": "Heart rate below peak of last minute"}
 
 
 @dataclass(frozen=True)
 class Reason:
     """One feature at one moment."""
 
-    # Column of the feature table, its name for people, unit and window.
-    name: str
+    name: str  # Column of the feature table
     title: str
     unit: str
     window: str
-    used: bool  # Whether the model sees this feature
-    value: float | None  # At the moment; None where it is unknown
-    low: float | None  # 5th, 50th and 95th percentile of what is usual
+    used: bool  # Whether the model uses this feature
+    value: float | None  # At the moment; None if it is unknown
+    low: float | None  # 5th, 50th and 95th percentile of the usual rows
     median: float | None
     high: float | None
     # Distance from the median in units of the robust spread.
@@ -70,7 +72,7 @@ class Reason:
 
     @property
     def outside(self) -> bool:
-        """Whether the value is none of the usual ones."""
+        """Whether the value is outside its usual range."""
         return (self.unusual is not None and self.value is not None
                 and self.low is not None and self.high is not None
                 and not self.low <= self.value <= self.high)
@@ -78,19 +80,18 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was the case at one event."""
+    """The features at one event."""
 
-    # The moment that was looked at; None where nothing could be scored.
-    time_s: float | None
-    probability: float | None  # Smoothed probability then
-    # Those that the model uses, then the most unusual others.
+    time_s: float | None  # The moment; None if nothing could be scored
+    probability: float | None  # Smoothed probability at that moment
+    # Features that the model uses, then the most unusual others.
     reasons: tuple[Reason, ...]
 
 
 class Explainer:
-    """Explains the events of one case; reads its table once."""
+    """Explains the events of one recording; reads its table once."""
 
-    def __init__(self, runs: Runs, case: ReviewCase, marks: tuple[Mark, ...],
+    def __init__(self, runs: Runs, case: ReviewCase,
                  used: tuple[str, ...]) -> None:
         table = runs.table(case, "features.parquet")
         rows = rows_of(table, case.number)
@@ -101,13 +102,15 @@ class Explainer:
         self._values = {name: table.values[name][rows]
                         for name in self._names}
         self._used = tuple(name for name in used if name in self._names)
-        self._smoothed = self._chances(runs, case)
-        self._usual = scorable & ~_near(self._time_s, marks)
+        self._smoothed = filled(
+            read_trends(runs, case).probability, len(self._time_s))
+        self._usual = scorable & ~_near(
+            self._time_s, case.comparison.marks)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
 
     def explain(self, mark: Mark) -> Explanation:
-        """What the model saw at an event."""
+        """The features at an event."""
         row = self._moment(mark.event, mark.layer == "predicted")
         if row is None:
             return Explanation(None, None, ())
@@ -122,18 +125,8 @@ class Explainer:
             float(self._time_s[row]),
             chance if np.isfinite(chance) else None, (*used, *others))
 
-    def _chances(self, runs: Runs, case: ReviewCase) -> Floats:
-        try:
-            table = runs.table(case, "predictions.parquet",
-                               ("recording", "time_s", "smoothed"))
-        except AuraError:
-            return np.full(len(self._time_s), np.nan)
-        found = table.values["smoothed"][rows_of(table, case.number)]
-        if len(found) != len(self._time_s):
-            return np.full(len(self._time_s), np.nan)
-        return np.asarray(found, dtype=np.float64)
-
     def _moment(self, event: Event, raised: bool) -> int | None:
+        """The row at an alarm's onset; else the highest near a seizure."""
         if not len(self._time_s):
             return None
         if raised:
@@ -157,7 +150,7 @@ class Explainer:
         if len(usual) >= MIN_USUAL_ROWS:
             low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
             spread = 1.4826 * float(np.median(np.abs(usual - median)))
-            # A constant feature has no spread to measure by.
+            # A constant feature has no spread.
             if value is not None and spread > 1e-9:
                 unusual = (value - median) / spread
         return Reason(
@@ -171,15 +164,16 @@ def used_features(card: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(one["name"]) for one in card["features"])
     except (KeyError, TypeError):
         raise MissingError(
-            "review.card", "the model's card does not list its features",
-            "predict again") from None
+            "review.card", "the model card does not list the features",
+            "run 'aura predict' again") from None
 
 
 def _distinct(reasons: list[Reason]) -> list[Reason]:
-    """AURA's list has one feature under two names; once is enough."""
-    told = {(one.value, one.low, one.high): one for one in reversed(reasons)}
-    return [one for one in reasons
-            if told[one.value, one.low, one.high] is one]
+    """Each feature once: CSI and the SD2/SD1 ratio are the same."""
+    found: dict[tuple[float | None, ...], Reason] = {}
+    for one in reasons:
+        found.setdefault((one.value, one.low, one.high), one)
+    return list(found.values())
 
 
 def _near(time_s: Floats, marks: tuple[Mark, ...]) -> Bools:

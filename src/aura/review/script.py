@@ -1,8 +1,8 @@
 """
-The page's script: many modules, each a noun, that a browser gets as one.
+The page's script: all modules of ``static`` in one.
 
-A browser finds a module's imports when it has read it, and theirs after
-that; two dozen modules would be half a second of waiting for one another.
+A browser finds a module's imports only after it has read the module. With
+two dozen modules that costs half a second.
 """
 
 import json
@@ -12,7 +12,7 @@ from importlib import resources
 
 STATIC = resources.files("aura.review") / "static"
 UPLOT = "vendor/uplot-1.6.32"
-# In the order of their imports.
+# Each after the modules that it imports.
 MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
            "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
            "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
@@ -32,14 +32,14 @@ def script() -> str:
     """
     All modules of the page as one script.
 
-    The modules keep to one form of import and of export, so that no build
-    tool is needed: each becomes a function that returns what it exports.
+    Each becomes a function that returns its exports. This needs no build
+    tool, because all modules write imports and exports in the same way.
     """
     parts = ['"use strict";\nconst modules = {};\n']
     for name in MODULES:
         text = text_of(name)
         default = _DEFAULT.findall(text)
-        # uPlot keeps more of that form in its comments.
+        # uPlot has such lines in its comments.
         exported = [] if default else _EXPORT.findall(text)
         body = _EXPORT.sub("", _DEFAULT.sub("", text))
         body = _IMPORT.sub(_imported, body)
@@ -47,7 +47,7 @@ def script() -> str:
             f"default: {one}" for one in default)))
         parts.append(f"modules[{json.dumps(name)}] = (() => {{\n{body}\n"
                      f"return {{ {names} }};\n}})();\n")
-    # No text of a script may end the element that holds it.
+    # "</script>" in a text would end the element.
     return "".join(parts).replace("</", "<\\/")
 
 

@@ -1,15 +1,15 @@
 """
-The ECG in tiles: raw samples near, smallest and largest of stretches far.
+The ECG in tiles: samples when zoomed in, lowest and highest values else.
 
-A tile holds `BUCKETS` stretches of ``factor`` samples. Tiles of small
-factors are read from the recording; for the others a pyramid is made once,
-in one pass over the file, and kept while there is room.
+A tile holds `BUCKETS` buckets of ``factor`` samples. Tiles of small factors
+are read from the recording. The others come from a pyramid, made once in one
+pass over the file and kept while there is room.
 """
 
 import threading
-from collections import OrderedDict
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,19 @@ BASE = 64
 BUCKETS = 4096
 PYRAMIDS_KEPT = 4
 # Multiple of every factor; 16 MB of samples.
-PIECE = 2 ** 21
+BLOCK = 2 ** 21
 MISSING = -32768
 FULL = 32767
+
+_Pyramid = dict[int, tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Part of a waveform, as integers."""
+    """Part of an ECG, as integers."""
 
-    # Smallest and largest value of each stretch, `MISSING` where there is
-    # none; equal for a factor of 1.
+    # Lowest and highest value of each bucket, or `MISSING`; equal for a
+    # factor of 1.
     low: NDArray[np.int16]
     high: NDArray[np.int16]
     # A value is ``offset + scale * integer``, in the signal's unit.
@@ -48,23 +50,24 @@ class Waveforms:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
-        self._lock = threading.Lock()
-        self._making: dict[str, threading.Lock] = {}
-        self._pyramids: OrderedDict[
-            str, dict[int, tuple[Floats, Floats]]] = OrderedDict()
+        self._pyramids = lru_cache(PYRAMIDS_KEPT)(self._make)
+        self._locks: dict[str, threading.Lock] = {}
 
     def tile(self, case: ReviewCase, factor: int, index: int) -> Tile:
         """One tile."""
         if factor not in FACTORS:
             raise InvalidInputError(
-                "review.factor", f"there are no tiles of factor {factor}",
-                "factors are " + ", ".join(map(str, FACTORS)))
+                "review.factor", f"unknown zoom factor {factor}",
+                "choose one of " + ", ".join(map(str, FACTORS)))
         if factor < BASE:
             return self._from_file(case, factor, index)
-        low, high = self._pyramid(case)[factor]
+        # Only the first request makes a pyramid; the others wait for it.
+        with self._locks.setdefault(case.key, threading.Lock()):
+            levels = self._pyramids(case.key, case.recording.sha256)
+        low, high = levels[factor]
         part = slice(index * BUCKETS, (index + 1) * BUCKETS)
         if index < 0 or part.start >= len(low):
-            raise _no_tile()
+            raise _beyond_end()
         return packed(low[part], high[part])
 
     def _from_file(self, case: ReviewCase, factor: int, index: int) -> Tile:
@@ -72,62 +75,36 @@ class Waveforms:
             start = index * BUCKETS * factor
             stop = min(start + BUCKETS * factor, signal.sample_count)
             if index < 0 or start >= stop:
-                raise _no_tile()
+                raise _beyond_end()
             samples = signal.read(start, stop)
         return packed(*((samples, samples) if factor == 1
                         else minmax(samples, factor)))
 
-    def _pyramid(self, case: ReviewCase) -> dict[int, tuple[Floats, Floats]]:
-        # A file that was replaced is another one for `intake.open_signal`.
-        key = f"{case.key}-{case.recording.sha256}"
-        with self._lock:
-            made = self._pyramids.get(key)
-            making = self._making.setdefault(key, threading.Lock())
-        if made is not None:
-            return made
-        with making:
-            with self._lock:
-                made = self._pyramids.get(key)
-            if made is None:
-                with _opened(self._runs, case) as signal:
-                    made = pyramid(signal)
-            with self._lock:
-                self._pyramids[key] = made
-                self._pyramids.move_to_end(key)
-                while len(self._pyramids) > PYRAMIDS_KEPT:
-                    self._pyramids.popitem(last=False)
-                self._making.pop(key, None)
-        return made
+    def _make(self, key: str, _sha256: str) -> _Pyramid:
+        # The digest is there to tell a replaced file from the earlier one.
+        with _opened(self._runs, self._runs.case(key)) as signal:
+            return pyramid(signal)
 
 
-def pyramid(signal: Signal) -> dict[int, tuple[Floats, Floats]]:
-    """Smallest and largest values of a signal at the factors from `BASE` on.
-    """
-    lows, highs = [], []
-    for start in range(0, signal.sample_count, PIECE):
-        low, high = minmax(
-            signal.read(start, min(start + PIECE, signal.sample_count)),
-            BASE)
-        lows.append(low.astype(np.float32))
-        highs.append(high.astype(np.float32))
-    low, high = (np.concatenate([np.empty(0, np.float32), *parts])
-                 for parts in (lows, highs))
+def pyramid(signal: Signal) -> _Pyramid:
+    """Lowest and highest values of a signal at the factors from `BASE` on."""
+    blocks = [minmax(signal.read(start, min(
+        start + BLOCK, signal.sample_count)), BASE)
+        for start in range(0, signal.sample_count, BLOCK)]
+    low, high = (np.concatenate([np.empty(0, np.float32), *(
+        block[side].astype(np.float32) for block in blocks)])
+        for side in (0, 1))
     levels = {BASE: (low, high)}
-    for factor, next_one in zip(FACTORS, FACTORS[1:], strict=False):
+    for factor, coarser in zip(FACTORS, FACTORS[1:], strict=False):
         if factor >= BASE:
-            step = next_one // factor
+            step = coarser // factor
             low, high = minmax(low, step)[0], minmax(high, step)[1]
-            levels[next_one] = (low, high)
+            levels[coarser] = (low, high)
     return levels
 
 
 def packed(low: Floats, high: Floats) -> Tile:
-    """
-    A tile of lows and highs, in 16 bits of its own range.
-
-    The range is that of the tile, so that nothing the eye could see is
-    lost, whatever the device's range is.
-    """
+    """A tile in 16 bits of its own range, whatever the device's range is."""
     known = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)]])
     bottom, top = ((float(known.min()), float(known.max())) if len(known)
                    else (0.0, 0.0))
@@ -146,12 +123,12 @@ def _opened(runs: Runs,
             case: ReviewCase) -> AbstractContextManager[Signal]:
     if case.recording.fs_hz is None:
         raise UnsupportedError(
-            "review.beats_only", "this recording holds beats only, no "
-            "waveform")
+            "review.beats_only",
+            "this recording contains beat times only, no ECG")
     return read.open_signal(
         runs.workspace.input_of(case.source), case.recording)
 
 
-def _no_tile() -> InvalidInputError:
+def _beyond_end() -> InvalidInputError:
     return InvalidInputError(
-        "review.tile", "the recording does not reach that far")
+        "review.tile", "the requested time is after the end of the recording")

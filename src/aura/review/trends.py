@@ -1,5 +1,4 @@
-"""
-Beats, heart rate and probability of one case, from the run's tables.
+"""Beats, heart rate and probability of a recording, from the run's tables.
 """
 
 from dataclasses import dataclass
@@ -7,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aura.errors import AuraError, Problem
+from aura.folder import read_error
 from aura.recording import Floats
 from aura.review.worklist import ReviewCase, Runs
 from aura.stages.tables import Columns
@@ -18,23 +18,19 @@ BEATS = ("recording", "time_s", "rr_s", "kind")
 
 @dataclass(frozen=True)
 class Trends:
-    """Rows of a case, one per hop; empty where a table cannot be read."""
+    """One row per time step; empty if the tables cannot be read."""
 
     time_s: Floats  # End of each row's window in seconds
-    heart_rate_bpm: Floats  # NaN where unknown
+    heart_rate_bpm: Floats  # All with NaN where unknown
     baseline_bpm: Floats
     probability: Floats
-    threshold: float | None  # Smoothed probability at which an alarm is raised
-    model_id: str  # ``""`` where nothing was predicted
+    threshold: float | None  # Smoothed probability that raises an alarm
+    model_id: str  # ``""`` without a prediction
     problems: tuple[Problem, ...]  # Why something is missing
 
 
 def read_trends(runs: Runs, case: ReviewCase) -> Trends:
-    """
-    Heart rate, baseline and probability of a case.
-
-    Never raises for a table that is missing or damaged: what can be shown
-    is shown.
+    """Heart rate, baseline and probability; an unreadable table is a problem.
     """
     problems: list[Problem] = []
     rate, _ = _rows(runs, case, "features.parquet", RATE, problems)
@@ -45,21 +41,18 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
     if len(chance["time_s"]) not in (0, count):
         problems.append(Problem(
             "review.rows", "warning", "features and predictions have "
-            "different rows; run the prediction again"))
+            "different numbers of rows; run 'aura predict' or 'aura run "
+            "prediction' again"))
         chance["smoothed"] = np.empty(0)
     return Trends(
-        time_s, _filled(rate["mean_hr"], count),
-        _filled(rate["hr_base"], count), _filled(chance["smoothed"], count),
+        time_s, filled(rate["mean_hr"], count),
+        filled(rate["hr_base"], count), filled(chance["smoothed"], count),
         _threshold(metadata), str(metadata.get("model_id", "")),
         tuple(problems))
 
 
 def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:
-    """
-    Beats of a case: ``time_s``, ``rr_s`` and ``kind`` (see `rr.Kind`).
-
-    Empty where the table cannot be read.
-    """
+    """``time_s``, ``rr_s`` and ``kind`` (`rr.Kind`) of all beats; or empty."""
     return _rows(runs, case, "beats.parquet", BEATS, [])[0]
 
 
@@ -75,7 +68,8 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
     try:
         table = runs.table(case, name, columns)
     except (AuraError, OSError) as error:
-        text = error.text if isinstance(error, AuraError) else "unreadable"
+        text = (error if isinstance(error, AuraError)
+                else read_error(error)).text
         problems.append(Problem(
             "review.table", "warning", f"{name} cannot be shown: {text}"))
         return {column: np.empty(0) for column in columns}, {}
@@ -84,7 +78,8 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
             dict(table.metadata))
 
 
-def _filled(column: np.ndarray, count: int) -> Floats:
+def filled(column: np.ndarray, count: int) -> Floats:
+    """A column, or NaN if it has not one value per row."""
     if len(column) == count:
         return np.asarray(column, dtype=np.float64)
     return np.full(count, np.nan)

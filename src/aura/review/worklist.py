@@ -1,57 +1,75 @@
 """
-The recordings of a run, as they can be reviewed.
+The recordings of runs, as they can be reviewed.
 
-A case is known by a key made of the run's name and the recording's path, so
-that a bookmark stays right when the run is repeated, and no request ever
-names a path. What cannot be read costs itself: a damaged batch is a problem
-of the collection, and all others are shown.
+Requests name a recording by a key, never by a path. The key is made of the
+run's name and the recording's path, so a bookmark survives a repeated run. A
+damaged batch becomes a problem of the worklist; all others are shown.
 """
 
 import hashlib
+import json
 import math
 import threading
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
-from aura.folder import Folder
+from aura.folder import Folder, outside
 from aura.recording import Recording
+from aura.review.marks import Comparison, compare
+from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.run_layout import RUNS, Workspace, run_folder
+from aura.stages.run_layout import RUNS, Input, Workspace, run_folder
 
+HIDDEN = ".aura"
+# Scoring ignores hidden folders: a review must not count as predictions.
+REVIEWS = ".review"
 MANIFESTS = ("predictions.json", "features.json", "manifest.json")
 TABLES_KEPT = 8
+
+_Stamp = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True)
 class ReviewCase:
     """One recording of a run."""
 
-    key: str  # What requests name it by
-    run: str  # Name of the run
+    key: str
+    run: str
     batch: str  # Folder of its batch, relative to the workspace
     number: int  # Its number in the batch's tables
-    source: str  # Name of the input that the recording lies in
-    entry: Entry  # What the last stage knew of it
-    recording: Recording  # The same as ``entry.recording``
+    source: str  # Name of the input that contains it
+    entry: Entry  # Its entry in the last manifest
+    recording: Recording  # ``entry.recording``, which is not None here
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Its annotations and alarms, compared."""
+        return compare(self.recording, self.entry.predicted)
+
+    @property
+    def unscorable(self) -> tuple[tuple[float, float], ...]:
+        """Start and end of the time that cannot be scored, in seconds."""
+        return self.entry.signals.unscorable if self.entry.signals else ()
 
 
 @dataclass(frozen=True)
-class Collection:
-    """All that a workspace holds."""
+class Worklist:
+    """All recordings of a workspace."""
 
-    cases: tuple[ReviewCase, ...]  # In order of run and of the input's tree
-    # Run, path and reason of the files that were never predicted.
+    cases: tuple[ReviewCase, ...]  # In order of run and path
+    # Run, path and reason of each refused recording.
     refused: tuple[tuple[str, str, Problem], ...]
-    # What of the runs themselves cannot be read.
+    # Path and reason of each manifest that cannot be used.
     problems: tuple[tuple[str, Problem], ...]
 
 
 class Runs:
-    """Runs in a workspace, read anew when their files have changed."""
+    """Runs in a workspace, read again when their files have changed."""
 
     def __init__(self, workspace: Workspace, reviews: Folder,
                  apart: bool = False) -> None:
@@ -59,76 +77,66 @@ class Runs:
         self.reviews = reviews
         self._apart = apart
         self._lock = threading.Lock()
-        self._state: tuple[tuple[str, int, int, int], ...] | None = None
-        self._collection = Collection((), (), ())
+        self._state: tuple[_Stamp, ...] | None = None
+        self._worklist = Worklist((), (), ())
         self._by_key: dict[str, ReviewCase] = {}
-        self._tables: OrderedDict[tuple[object, ...], tables.Columns] = (
-            OrderedDict())
+        self._tables = lru_cache(TABLES_KEPT)(self._read_table)
 
-    def collection(self) -> Collection:
-        """All cases as the files have them now."""
+    def worklist(self) -> Worklist:
+        """All recordings, as they are in the files now."""
         with self._lock:
             files = self._files()
-            state = tuple(_stamp(self.workspace.folder, path)
-                          for path in files)
+            state = tuple(map(self._stamp, files))
             if state != self._state:
-                self._collection = self._read(files)
+                self._worklist = self._read(files)
                 self._by_key = {
-                    case.key: case for case in self._collection.cases}
+                    case.key: case for case in self._worklist.cases}
                 self._state = state
-            return self._collection
+            return self._worklist
 
     def case(self, key: str) -> ReviewCase:
-        """The case of a key."""
-        self.collection()
+        """The recording of a key."""
+        self.worklist()
         case = self._by_key.get(key)
         if case is None:
             raise MissingError(
-                "review.no_case", "there is no such recording in this run",
-                "go back to the list; the run may have been repeated")
+                "review.no_case", "recording not found",
+                "return to the list; the run may have been repeated")
         return case
 
     def table(self, case: ReviewCase, name: str,
               columns: tuple[str, ...] = ()) -> tables.Columns:
-        """Columns of a table of the case's batch; the rows of all recordings.
+        """Columns of a table of the batch, with the rows of all recordings.
         """
-        path = f"{case.batch}/{name}"
-        key = (*_stamp(self.workspace.folder, path), columns)
-        with self._lock:
-            if key in self._tables:
-                self._tables.move_to_end(key)
-                return self._tables[key]
-        read = tables.read(self.workspace.folder.read(path), columns)
-        with self._lock:
-            self._tables[key] = read
-            while len(self._tables) > TABLES_KEPT:
-                self._tables.popitem(last=False)
-        return read
+        return self._tables(self._stamp(f"{case.batch}/{name}"), columns)
+
+    def _read_table(self, stamp: _Stamp,
+                    columns: tuple[str, ...]) -> tables.Columns:
+        return tables.read(self.workspace.folder.read(stamp[0]), columns)
 
     def review_name(self, case: ReviewCase, kind: str, ending: str) -> str:
-        """Location of a file of the review, the input's tree mirrored."""
+        """Path of a file of the review, relative to `reviews`."""
         name = f"{kind}/{recording_stem(case.recording.path)}{ending}"
         return f"{case.run}/review/{name}" if self._apart else name
 
     def _files(self) -> list[str]:
-        """The fullest manifest of every batch, in order."""
+        """The manifest of the last stage of every batch, in order."""
         folder = self.workspace.folder
         found = []
         for run in _subfolders(folder.path(RUNS)):
             for batch in _subfolders(run / "batches"):
-                for name in MANIFESTS:
-                    if (batch / name).is_file():
-                        found.append(str(
-                            (batch / name).relative_to(folder.root)))
-                        break
+                found += [path.relative_to(folder.root).as_posix()
+                          for path in map(batch.joinpath, MANIFESTS)
+                          if path.is_file()][:1]
         return found
 
-    def _read(self, files: list[str]) -> Collection:
+    def _read(self, files: list[str]) -> Worklist:
         cases: list[ReviewCase] = []
         refused: list[tuple[str, str, Problem]] = []
         problems: list[tuple[str, Problem]] = []
         for path in files:
-            run = path.split("/")[1]
+            _, run, *_ = path.split("/")
+            batch = path.rpartition("/")[0]
             try:
                 run_folder(run)
                 listed = manifest.read(self.workspace.folder, path)
@@ -139,32 +147,69 @@ class Runs:
                 if entry.recording is None:
                     refused += [(run, entry.path, problem)
                                 for problem in entry.problems]
-                    continue
-                if not _sound(entry):
+                elif not _has_valid_times(entry.recording, entry):
                     problems.append((path, Problem(
-                        "manifest.damaged", "error", "an entry of this "
-                        "manifest has times that are no numbers; run the "
-                        "stage that writes it again")))
-                    continue
-                cases.append(ReviewCase(
-                    _key(run, listed.input, entry.path), run,
-                    path.rpartition("/")[0], number, listed.input, entry,
-                    entry.recording))
-        return Collection(tuple(cases), tuple(refused), tuple(problems))
+                        "manifest.damaged", "error", "this manifest contains "
+                        "invalid times; run 'aura predict' or 'aura run "
+                        "prediction' again")))
+                else:
+                    cases.append(ReviewCase(
+                        _key(run, listed.input, entry.path), run, batch,
+                        number, listed.input, entry, entry.recording))
+        return Worklist(tuple(cases), tuple(refused), tuple(problems))
+
+    def _stamp(self, path: str) -> _Stamp:
+        try:
+            state = self.workspace.folder.path(path).stat()
+        except OSError:
+            return path, 0, 0, 0
+        return path, state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def _sound(entry: Entry) -> bool:
-    """Whether all times are numbers, which a manifest does not promise."""
-    recording = entry.recording
-    assert recording is not None
+def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
+    """The run that ``aura predict`` has written to a folder."""
+    whole = Folder(out)
+    for name in (HIDDEN, REVIEWS):
+        if not whole.holds(out / name):
+            raise outside()
+    if not (out / HIDDEN).is_dir():
+        raise MissingError(
+            "review.no_run", f"{out} contains no predictions",
+            "give the output folder of 'aura predict --out'")
+    folder = Folder(out / HIDDEN)
+    try:
+        inputs = {str(name): _input(Path(str(place)), given) for name, place
+                  in json.loads(folder.read("inputs.json")).items()}
+    except (AuraError, ValueError, AttributeError, RecursionError):
+        # Without the recordings only the ECG is missing.
+        inputs = {}
+    return Runs(Workspace(folder, inputs), Folder(out / REVIEWS))
+
+
+def on_share(shared: Path, settings: Settings) -> Runs:
+    """The runs on a block's shared folder; each keeps its reviews."""
+    workspace = Workspace.shared(shared, settings)
+    return Runs(workspace, Folder(shared / RUNS), apart=True)
+
+
+def _input(place: Path, given: Callable[[Path], Input]) -> Input:
+    try:
+        return given(place)
+    except AuraError:
+        # It was moved away; each recording will report that.
+        return Input(Folder(place))
+
+
+def _has_valid_times(recording: Recording, entry: Entry) -> bool:
+    """Whether all times are numbers: JSON can hold anything there."""
     events = (*recording.events, *(entry.predicted or ()))
     spans = entry.signals.unscorable if entry.signals else ()
-    numbers = [recording.duration_s, *(
-        value for event in events
-        for value in (event.onset_s, event.duration_s)), *(
-        value for span in spans for value in span)]
-    return (all(isinstance(value, int | float) and math.isfinite(value)
-                for value in numbers)
+    times = [recording.duration_s,
+             *(time_s for span in spans for time_s in span),
+             *(time_s for event in events
+               for time_s in (event.onset_s, event.duration_s))]
+    return (all(isinstance(time_s, int | float) and math.isfinite(time_s)
+                for time_s in times)
             and recording.duration_s > 0
             and all(isinstance(event.label, str) and event.duration_s >= 0
                     for event in events))
@@ -181,11 +226,3 @@ def _subfolders(path: Path) -> list[Path]:
                       and not entry.name.startswith("."))
     except OSError:
         return []
-
-
-def _stamp(folder: Folder, path: str) -> tuple[str, int, int, int]:
-    try:
-        state = folder.path(path).stat()
-    except OSError:
-        return path, 0, 0, 0
-    return path, state.st_ino, state.st_mtime_ns, state.st_size

@@ -117,7 +117,7 @@ export function remember(name, value) {
   }
 }
 
-export const VERDICTS = {
+export const OUTCOMES = {
   TP: { shape: "●", word: "detected seizure", css: "tp" },
   FP: { shape: "▲", word: "false alarm", css: "fp" },
   FN: { shape: "◆", word: "missed seizure", css: "fn" },
@@ -128,10 +128,10 @@ export const VERDICTS = {
 export const LAYER_WORDS = { original: "annotation", predicted: "alarm",
   added: "added" };
 
-export function verdictWord(verdict, layer) {
+export function outcomeWord(outcome, layer) {
   if (layer === "added") return "added event";
-  if (verdict === "TP" && layer === "predicted") return "true alarm";
-  return VERDICTS[verdict].word;
+  if (outcome === "TP" && layer === "predicted") return "true alarm";
+  return OUTCOMES[outcome].word;
 }
 
 // A number with its noun: 1 recording, 2 recordings.
@@ -139,11 +139,18 @@ export function counted(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-export function badge(verdict, count, layer) {
-  const known = VERDICTS[verdict];
+// An error text of the server as a sentence; a file name stays as it is.
+export function sentence(text) {
+  const capital = /^[a-z]+[\s,:;]/.test(text)
+    ? text[0].toUpperCase() + text.slice(1) : text;
+  return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
+}
+
+export function badge(outcome, count, layer) {
+  const known = OUTCOMES[outcome];
   // A true alarm is not called TP: TP counts annotated seizures only.
-  const word = verdict === "TP" && layer === "predicted" ? "hit" : verdict;
+  const word = outcome === "TP" && layer === "predicted" ? "hit" : outcome;
   return element("span", { class: `badge ${known.css}` },
     element("span", { "aria-hidden": "true" }, `${known.shape} `),
-    count === undefined ? word || "–" : `${verdict} ${count}`);
+    count === undefined ? word || "–" : `${outcome} ${count}`);
 }

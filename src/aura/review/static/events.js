@@ -19,7 +19,7 @@ export class Events {
         this.all.push({
           key: item.key, layer: item.layer, onset_s: item.onset_s,
           duration_s: item.duration_s, label: item.label, confidence: null,
-          verdict: "", latency_s: null, given: null, item });
+          outcome: "", latency_s: null, given: null, item });
       }
     }
     this.all.sort((a, b) => a.onset_s - b.onset_s
@@ -32,7 +32,7 @@ export class Events {
       original: new Spans(this.all.filter((e) => e.layer === "original")),
       predicted: new Spans(this.all.filter(
         (e) => e.layer === "predicted" && e.given !== null)),
-      reviewed: new Spans(review.standing.map(
+      reviewed: new Spans(review.reviewed.map(
         ([onset_s, duration_s, label]) => ({ onset_s, duration_s, label }))),
     };
   }
@@ -47,7 +47,7 @@ export class Events {
   }
 
   disagrees(event) {
-    return event.verdict === "FP" || event.verdict === "FN"
+    return event.outcome === "FP" || event.outcome === "FN"
       || (!this.annotated && event.layer === "predicted");
   }
 
@@ -56,9 +56,9 @@ export class Events {
       all: () => true,
       disagreements: (event) => this.disagrees(event),
       open: (event) => this.decision(event) === "open",
-      TP: (event) => event.verdict === "TP" && event.layer === "original",
-      FP: (event) => event.verdict === "FP",
-      FN: (event) => event.verdict === "FN",
+      TP: (event) => event.outcome === "TP" && event.layer === "original",
+      FP: (event) => event.outcome === "FP",
+      FN: (event) => event.outcome === "FN",
     };
     return this.all.filter(tests[filter]);
   }

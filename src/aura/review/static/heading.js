@@ -1,5 +1,5 @@
 // Heading, notices, toolbar and legend of a recording.
-import { badge, counted, element, lasting, number } from "./dom.js";
+import { badge, counted, element, lasting, number, sentence } from "./dom.js";
 import { keysDialog } from "./keys.js";
 
 function lostShare({ unscorable, duration_s }) {
@@ -35,7 +35,7 @@ export function notices(detail) {
   }
   if (detail.review.error !== null) {
     told.push(["read-only",
-      `Decisions cannot be saved: ${detail.review.error}`]);
+      sentence(`Decisions cannot be saved: ${detail.review.error}`)]);
   }
   const warned = detail.problems.map(
     (one) => `${one.rule}: ${one.text}`);

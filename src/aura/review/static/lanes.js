@@ -82,7 +82,7 @@ export class Lanes {
     // The start of the next bar is unknown, so the length is limited.
     const roomiest = LABELLED_S / time.width * axis.inner;
     if (roomiest < SHORTEST_LABEL) return;
-    const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.verdict] ?? "";
+    const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.outcome] ?? "";
     const sure = event.confidence === null || event.confidence === undefined
       ? "" : ` ${event.confidence.toFixed(2)}`;
     const text = `${shape}${event.label.slice(0, 40)}${sure}`;

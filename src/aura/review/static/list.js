@@ -92,7 +92,7 @@ export class List {
   row(one) {
     const clock = new Clock(one.start);
     const lost = 100 * one.lost_s / one.duration_s;
-    const reviewed = one.journal_damaged ? "audit trail damaged"
+    const reviewed = one.trail_damaged ? "audit trail damaged"
       : one.events === 0 ? (one.decided ? `${one.decided} added` : "–")
         : `${one.decided} of ${one.events}`;
     const cells = [

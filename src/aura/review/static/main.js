@@ -1,6 +1,6 @@
 // Selects the page and the theme.
 import { Embedded, Served } from "./data.js";
-import { element, remember, remembered } from "./dom.js";
+import { element, remember, remembered, sentence } from "./dom.js";
 import { singleKeys, typing } from "./keys.js";
 import { List } from "./list.js";
 import { RecordingPage } from "./recording.js";
@@ -55,7 +55,7 @@ function header(back) {
 function fail(refusal) {
   main.replaceChildren(element("div", { class: "failed", role: "alert" },
     element("h1", null, "This page cannot be shown"),
-    element("p", null, refusal.message),
+    element("p", { "data-rule": refusal.rule }, sentence(refusal.message)),
     element("p", null, element("a", { href: "#" }, "All recordings"))));
 }
 

@@ -1,5 +1,5 @@
 // The sidebar: list of events; features, decision and audit trail of one.
-import { LAYER_WORDS, VERDICTS, badge, counted, element, lasting, number, remember, remembered, renew, verdictWord } from "./dom.js";
+import { LAYER_WORDS, OUTCOMES, badge, counted, element, lasting, number, outcomeWord, remember, remembered, renew } from "./dom.js";
 import { Form } from "./form.js";
 import { trail } from "./trail.js";
 import { why } from "./why.js";
@@ -58,9 +58,9 @@ export class Panel {
   refresh() {
     renew(this.filters, ...FILTERS.map(([name, word]) => {
       const count = this.events.matching(name).length;
-      const shape = VERDICTS[name]?.shape;
+      const shape = OUTCOMES[name]?.shape;
       return element("button", {
-        type: "button", class: VERDICTS[name]?.css ?? "plain",
+        type: "button", class: OUTCOMES[name]?.css ?? "plain",
         "aria-pressed": String(this.filter === name),
         onclick: () => this.setFilter(name) },
       shape ? element("span", { "aria-hidden": "true" }, `${shape} `) : "",
@@ -105,9 +105,9 @@ export class Panel {
       "aria-setsize": String(this.shown.length),
       "aria-posinset": String(at + 1),
       onclick: () => this.actions.select(event.key) },
-    badge(event.verdict, undefined, event.layer),
+    badge(event.outcome, undefined, event.layer),
     element("span", { class: "what" },
-      element("b", null, `${verdictWord(event.verdict, event.layer)}`),
+      element("b", null, `${outcomeWord(event.outcome, event.layer)}`),
       element("small", null, `${LAYER_WORDS[event.layer]} · ${now.label}`
         + (event.confidence === null ? ""
           : ` · ${event.confidence.toFixed(2)}`))),
@@ -170,8 +170,8 @@ export class Panel {
     }
     const now = this.events.current(event);
     this.about.replaceChildren(
-      element("h2", { class: "chosen" }, badge(event.verdict, undefined,
-        event.layer), ` ${verdictWord(event.verdict, event.layer)}`),
+      element("h2", { class: "chosen" }, badge(event.outcome, undefined,
+        event.layer), ` ${outcomeWord(event.outcome, event.layer)}`),
       element("p", { class: "times" },
         `${this.clock.date(now.onset_s)} ${this.clock.time(now.onset_s)} to `
         + `${this.clock.time(now.onset_s + now.duration_s)} · `
@@ -192,18 +192,14 @@ export class Panel {
   }
 
   noEvent() {
-    const steps = this.events.review.steps.length;
+    const { version: decisions, files } = this.events.review;
     return element("div", { class: "empty" },
       element("p", null, this.events.all.length === 0
         ? "Press i to add a seizure at the cursor."
         : "Select an event, or press n to go to the next disagreement."),
-      steps === 0 ? "" : element("p", null,
-        `${counted(steps, "decision")} so far, ${this.fileNames()}`));
-  }
-
-  fileNames() {
-    const { files } = this.events.review;
-    return `saved in ${files.tsv} and ${files.edf}`;
+      decisions === 0 ? "" : element("p", { class: "saved" },
+        `${counted(decisions, "decision")} so far, saved in ${files.tsv} `
+        + `and ${files.edf}.`));
   }
 
   state(event) {

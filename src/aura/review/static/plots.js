@@ -4,7 +4,7 @@ import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
 import { Beats } from "./beats.js";
 import { Chart, trace } from "./chart.js";
-import { element, since } from "./dom.js";
+import { element, sentence, since } from "./dom.js";
 import { envelope } from "./envelope.js";
 import { LANES, LANE_TITLES, Lanes } from "./lanes.js";
 import { Overview } from "./overview.js";
@@ -78,8 +78,8 @@ export class Plots {
       const { rule, text } = this.waveform.problem;
       tell(this.ecgBody, this.detail.fs_hz === null
         ? "This recording contains beat times only, no ECG."
-        : `The ECG cannot be shown: ${text}. The recording may have been `
-          + "moved after the prediction.", rule);
+        : `${sentence(`The ECG cannot be shown: ${text}`)} The recording `
+          + "may have been moved after the prediction.", rule);
     }
     if (this.detail.predicted === null) {
       tell(this.chanceBody, "There is no prediction for this recording.");

@@ -1,6 +1,6 @@
 // The page of one recording: plots, sidebar, keys and edits.
 import { Decisions } from "./decisions.js";
-import { Clock, LAYER_WORDS, counted, element, lasting, number, say, since, verdictWord } from "./dom.js";
+import { Clock, LAYER_WORDS, counted, element, lasting, number, outcomeWord, say, sentence, since } from "./dom.js";
 import { Events } from "./events.js";
 import { heading, legend, notices, toolbar } from "./heading.js";
 import { keysDialog, singleKeys, typing } from "./keys.js";
@@ -85,7 +85,7 @@ export class RecordingPage {
     try {
       await this.plots.load();
     } catch (refusal) {
-      say(refusal.message);
+      say(sentence(refusal.message));
     }
     try {
       this.panel.reasons = await this.source.reasons(this.detail.key);
@@ -136,7 +136,7 @@ export class RecordingPage {
     this.panel.select(key);
     this.plots.select(key);
     if (tell) {
-      say(`${verdictWord(event.verdict, event.layer)}, `
+      say(`${outcomeWord(event.outcome, event.layer)}, `
         + `${list.indexOf(event) + 1} of ${list.length}: `
         + `${LAYER_WORDS[event.layer]} ${now.label} at ${this.clock.time(now.onset_s)}, `
         + `${lasting(now.duration_s)}, `
@@ -244,9 +244,9 @@ export class RecordingPage {
     }
     const kept = refusal.rule === "review.files";
     const also = dropped === 0 ? ""
-      : `. Not saved either: ${counted(dropped, "later decision")} on it`;
-    this.tell(`${kept ? "" : "Not saved: "}${refusal.message}${also}`, true,
-      { "data-rule": refusal.rule, "data-dropped": dropped });
+      : ` Not saved either: ${counted(dropped, "later decision")} on it.`;
+    this.tell(sentence(`${kept ? "" : "Not saved: "}${refusal.message}`)
+      + also, true, { "data-rule": refusal.rule, "data-dropped": dropped });
   }
 
   tell(text, bad = false, more = {}) {

@@ -1,5 +1,5 @@
 // Features at an event, compared with their usual range in the recording.
-import { element, number } from "./dom.js";
+import { element, number, sentence } from "./dom.js";
 
 const WORDS = {
   predicted: ["Why the alarm was raised", ""],
@@ -10,10 +10,11 @@ const WORDS = {
 export function why(event, reasons, clock) {
   if (event.given === null) return [];
   const [title, moment] = WORDS[event.layer === "predicted"
-    ? "predicted" : event.verdict === "FN" ? "FN" : "original"];
+    ? "predicted" : event.outcome === "FN" ? "FN" : "original"];
   const told = reasons?.events[event.key];
   const missing = reasons === null ? "Loading …"
-    : reasons.problem !== null ? `Not available: ${reasons.problem}`
+    : reasons.problem !== null
+      ? sentence(`Not available: ${reasons.problem}`)
       : told === undefined ? "Computed only for the first events."
         : told.time_s === null
           ? "The model gave no probability near this event." : null;

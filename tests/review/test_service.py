@@ -12,11 +12,11 @@ from aura.edf.header import read_header
 from aura.edf.signal import EcgSignal
 from aura.errors import AuraError, ForbiddenError, MissingError
 from aura.recording import ArraySignal, Event
-from aura.review.desk import Desk
+from aura.review.audit_trail import Change
 from aura.review.document import write_document
-from aura.review.journal import Change, FollowingError
-from aura.review.opening import on_share
+from aura.review.service import FilesNotWrittenError, ReviewService
 from aura.review.tiles import BUCKETS, FACTORS, packed, pyramid
+from aura.review.worklist import on_share
 from aura.scoring.score import score
 from aura.settings import Settings
 from tests.review_runs import THRESHOLD, alarm, make_run, opened
@@ -48,25 +48,25 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def desk(run, tmp_path):
+def service(run, tmp_path):
     """The run, copied, so that reviews of one test are not another's."""
     shutil.copytree(run, tmp_path / "out")
-    return Desk(opened(tmp_path / "out"))
+    return ReviewService(opened(tmp_path / "out"))
 
 
-def case(desk, name):
-    return next(one for one in desk.listing()["cases"]
+def case(service, name):
+    return next(one for one in service.listing()["cases"]
                 if one["path"] == f"{name}.edf")
 
 
-def detail(desk, name):
-    return desk.detail(case(desk, name)["key"])
+def detail(service, name):
+    return service.detail(case(service, name)["key"])
 
 
-def test_counts_are_those_of_the_score(desk):
-    for one in desk.runs.collection().cases:
+def test_counts_are_those_of_the_score(service):
+    for one in service.runs.worklist().cases:
         predicted = one.entry.predicted
-        shown = case(desk, one.recording.path[:-4])["counts"]
+        shown = case(service, one.recording.path[:-4])["counts"]
         if predicted is None or not one.recording.annotated:
             assert shown is None
             continue
@@ -76,22 +76,22 @@ def test_counts_are_those_of_the_score(desk):
                          "FN": counted.ref_true - counted.tp}
 
 
-def test_each_event_has_its_verdict(desk):
-    def verdicts(name):
-        return [(mark["layer"], mark["onset_s"], mark["verdict"])
-                for mark in detail(desk, name)["marks"]]
+def test_each_event_has_its_outcome(service):
+    def outcomes(name):
+        return [(mark["layer"], mark["onset_s"], mark["outcome"])
+                for mark in detail(service, name)["marks"]]
 
-    assert verdicts("both") == [
+    assert outcomes("both") == [
         ("original", 300, "TP"), ("predicted", 310, "TP"),
         ("predicted", 500, "FP")]
-    assert verdicts("missed") == [
+    assert outcomes("missed") == [
         ("predicted", 100, "FP"), ("original", 300, "FN")]
-    assert verdicts("blank") == [("predicted", 50, "")]
-    assert verdicts("unpredicted") == [("original", 300, "")]
+    assert outcomes("blank") == [("predicted", 50, "")]
+    assert outcomes("unpredicted") == [("original", 300, "")]
 
 
-def test_trends_are_the_rows_of_the_tables(desk):
-    head, columns = unframe(desk.trends(case(desk, "both")["key"]))
+def test_trends_are_the_rows_of_the_tables(service):
+    head, columns = unframe(service.trends(case(service, "both")["key"]))
     assert columns["time_s"].tolist() == list(range(1, 601))
     seizure = slice(330, 350)
     assert np.nanmean(columns["heart_rate_bpm"][seizure]) > np.nanmean(
@@ -99,9 +99,9 @@ def test_trends_are_the_rows_of_the_tables(desk):
     assert np.nanmax(columns["probability"][seizure]) > THRESHOLD
 
 
-def test_beats_are_where_the_peaks_are(desk, run):
-    key = case(desk, "found")["key"]
-    _, columns = unframe(desk.beats(key))
+def test_beats_are_where_the_peaks_are(service, run):
+    key = case(service, "found")["key"]
+    _, columns = unframe(service.beats(key))
     with (run.parent / "data/found.edf").open("rb") as stream:
         signal = EcgSignal(stream, read_header(stream), 0)
         samples = signal.read(0, signal.sample_count)
@@ -112,15 +112,15 @@ def test_beats_are_where_the_peaks_are(desk, run):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_tiles_of_all_factors_are_the_samples(desk, run, factor):
-    key = case(desk, "found")["key"]
+def test_tiles_of_all_factors_are_the_samples(service, run, factor):
+    key = case(service, "found")["key"]
     with (run.parent / "data/found.edf").open("rb") as stream:
         signal = EcgSignal(stream, read_header(stream), 0)
         samples = signal.read(0, signal.sample_count)
     low, high = minmax(samples, factor)
     count = -(-len(low) // BUCKETS)
     for index in range(count):
-        head, columns = unframe(desk.tile(key, factor, index))
+        head, columns = unframe(service.tile(key, factor, index))
         part = slice(index * BUCKETS, (index + 1) * BUCKETS)
         for name, values in (("low", low), ("high", high)):
             found = columns.get(name, columns["low"])
@@ -129,7 +129,7 @@ def test_tiles_of_all_factors_are_the_samples(desk, run, factor):
                 atol=head["scale"] * .51)
     for beyond in (-1, count):
         with pytest.raises(AuraError, match="review.tile"):
-            desk.tile(key, factor, beyond)
+            service.tile(key, factor, beyond)
 
 
 def test_a_pyramid_made_in_pieces_is_that_of_the_whole():
@@ -150,11 +150,11 @@ def test_missing_samples_stay_missing_in_a_tile():
     assert none.low.tolist() == [-32768] * 2
 
 
-def test_reasons_tell_the_alarm_from_what_is_usual(desk):
-    told = desk.reasons(case(desk, "found")["key"])
+def test_reasons_tell_the_alarm_from_what_is_usual(service):
+    told = service.reasons(case(service, "found")["key"])
     assert told["problem"] is None
     keys = {mark["layer"]: mark["key"]
-            for mark in detail(desk, "found")["marks"]}
+            for mark in detail(service, "found")["marks"]}
     fired = told["events"][keys["predicted"]]
     assert fired["time_s"] == 310
     first = fired["reasons"][0]
@@ -162,21 +162,21 @@ def test_reasons_tell_the_alarm_from_what_is_usual(desk):
     closest = told["events"][keys["original"]]
     rise = closest["reasons"][0]
     assert rise["low"] < rise["median"] < rise["high"] < rise["value"]
-    _, columns = unframe(desk.trends(case(desk, "found")["key"]))
+    _, columns = unframe(service.trends(case(service, "found")["key"]))
     assert closest["probability"] == pytest.approx(
         np.nanmax(columns["probability"][270:420]), abs=1e-6)
 
 
-def accept(desk, key, mark, version=0, action="accept", who="Ana"):
-    return desk.change(key, Change(version, who, action, mark))
+def accept(service, key, mark, version=0, action="accept", who="Ana"):
+    return service.change(key, Change(version, who, action, mark))
 
 
-def test_a_decision_is_on_disk_and_what_was_given_is_untouched(desk):
-    root = desk.runs.reviews.root
+def test_a_decision_is_on_disk_and_what_was_given_is_untouched(service):
+    root = service.runs.reviews.root
     given = {path: path.read_bytes() for path in root.parent.rglob("*")
              if path.is_file()}
-    key = case(desk, "both")["key"]
-    state = accept(desk, key, "p500000-20000")
+    key = case(service, "both")["key"]
+    state = accept(service, key, "p500000-20000")
     assert state["version"] == 1
     assert {path: path.read_bytes() for path in given} == given
     rows = (root / "tsv/both.tsv").read_text().splitlines()[1:]
@@ -184,8 +184,8 @@ def test_a_decision_is_on_disk_and_what_was_given_is_untouched(desk):
         ["300.00", "60.00", "sz"], ["500.00", "20.00", "sz"]]
     for kind, path in (("tsv", "tsv/both.tsv"), ("edf", "edf/both.edf"),
                        ("log", "log/both.jsonl")):
-        assert desk.export(key, kind)[1] == (root / path).read_bytes()
-    assert case(desk, "both")["decided"] == 1
+        assert service.export(key, kind)[1] == (root / path).read_bytes()
+    assert case(service, "both")["decided"] == 1
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*")
                    if path.is_file())
     assert names == [".lock", "edf/both.edf", "log/both.jsonl",
@@ -193,37 +193,37 @@ def test_a_decision_is_on_disk_and_what_was_given_is_untouched(desk):
 
 
 def test_a_step_whose_files_cannot_be_written_is_not_called_refused(
-        desk, tmp_path):
-    key, mark = case(desk, "found")["key"], "p310000-30000"
+        service, tmp_path):
+    key, mark = case(service, "found")["key"], "p310000-30000"
     (tmp_path / "out/.review/edf").mkdir(parents=True)
     (tmp_path / "out/.review/edf/found.edf").mkdir()
-    with pytest.raises(FollowingError, match="the decision is saved"):
-        accept(desk, key, mark)
-    assert desk.review(key)["version"] == 1
+    with pytest.raises(FilesNotWrittenError, match="the decision is saved"):
+        accept(service, key, mark)
+    assert service.review(key)["version"] == 1
     (tmp_path / "out/.review/edf/found.edf").rmdir()
-    accept(desk, key, mark, 1, "reject")
+    accept(service, key, mark, 1, "reject")
     assert (tmp_path / "out/.review/edf/found.edf").is_file()
 
 
-def test_two_tabs_may_work_on_two_events_but_not_on_one(desk):
-    key = case(desk, "both")["key"]
-    accept(desk, key, "p500000-20000", 0)
-    other = accept(desk, key, "p310000-30000", 0, "reject", "Ben")
+def test_two_tabs_may_work_on_two_events_but_not_on_one(service):
+    key = case(service, "both")["key"]
+    accept(service, key, "p500000-20000", 0)
+    other = accept(service, key, "p310000-30000", 0, "reject", "Ben")
     assert other["version"] == 2
     assert {item["key"]: (item["decision"], item["by"])
             for item in other["items"]} == {
         "p500000-20000": ("accepted", "Ana"),
         "p310000-30000": ("rejected", "Ben")}
     with pytest.raises(AuraError, match="review.conflict"):
-        accept(desk, key, "p310000-30000", 1, "accept", "Ana")
-    assert desk.review(key)["version"] == 2
+        accept(service, key, "p310000-30000", 1, "accept", "Ana")
+    assert service.review(key)["version"] == 2
 
 
-def test_what_is_missing_costs_itself_only(desk, tmp_path):
+def test_what_is_missing_costs_itself_only(service, tmp_path):
     batch = tmp_path / "out/.aura/runs/local/batches/0000"
     inputs = tmp_path / "out/.aura/inputs.json"
     inputs.write_text(json.dumps({"0": str(tmp_path / "moved")}))
-    away = Desk(opened(tmp_path / "out"))
+    away = ReviewService(opened(tmp_path / "out"))
     shown = detail(away, "both")
     assert shown["waveform"]["problem"]["rule"] == "path.missing"
     assert len(shown["marks"]) == 3
@@ -242,11 +242,11 @@ def test_what_is_missing_costs_itself_only(desk, tmp_path):
 
 @pytest.mark.parametrize("content", [
     b"", b"{", b"[]", b"null", b'{"format": "aura-manifest-1"}', b"[" * 9999])
-def test_a_damaged_manifest_costs_its_batch_only(desk, tmp_path, content):
+def test_a_damaged_manifest_costs_its_batch_only(service, tmp_path, content):
     batches = tmp_path / "out/.aura/runs/local/batches"
     shutil.copytree(batches / "0000", batches / "0001")
     (batches / "0001/predictions.json").write_bytes(content)
-    found = desk.listing()
+    found = service.listing()
     assert len(found["cases"]) == 5
     assert [problem["rule"] for problem in found["problems"]] == [
         "manifest.damaged"]
@@ -254,14 +254,14 @@ def test_a_damaged_manifest_costs_its_batch_only(desk, tmp_path, content):
 
 @pytest.mark.parametrize("field, value", [
     ("onset_s", "1"), ("duration_s", None), ("label", 7), ("onset_s", [])])
-def test_events_that_are_none_are_a_problem(desk, tmp_path, field, value):
+def test_events_that_are_none_are_a_problem(service, tmp_path, field, value):
     path = tmp_path / "out/.aura/runs/local/batches/0000/predictions.json"
     content = json.loads(path.read_text())
     both = next(one for one in content["recordings"]
                 if one["path"] == "both.edf")
     both["predicted"][0][field] = value
     path.write_text(json.dumps(content))
-    found = desk.listing()
+    found = service.listing()
     assert len(found["cases"]) == 4
     assert [problem["rule"] for problem in found["problems"]] == [
         "manifest.damaged"]
@@ -271,10 +271,10 @@ def test_ten_thousand_events_are_judged(tmp_path):
     events = [Event(.01 * n + 1, .005, "sz", .5) for n in range(10_000)]
     out = make_run(tmp_path, {"one": events},
                    one={"seconds": 120, "seizure": (60, 20)})
-    desk = Desk(opened(out))
-    shown = detail(desk, "one")
+    service = ReviewService(opened(out))
+    shown = detail(service, "one")
     assert len(shown["marks"]) == 10_001
-    assert write_document(desk, shown["key"]).count(b"p1000-5") >= 1
+    assert write_document(service, shown["key"]).count(b"p1000-5") >= 1
 
 
 def test_links_lead_nowhere(run, tmp_path):
@@ -286,19 +286,19 @@ def test_links_lead_nowhere(run, tmp_path):
     (data / "found.edf").unlink()
     (data / "found.edf").symlink_to(secret)
     (out / ".aura/inputs.json").write_text(json.dumps({"0": str(data)}))
-    assert detail(Desk(opened(out)), "found")["waveform"]["problem"][
+    assert detail(ReviewService(opened(out)), "found")["waveform"]["problem"][
         "rule"] == "path.outside"
     (out / ".review").symlink_to(tmp_path)
     with pytest.raises(ForbiddenError, match="path.outside"):
         opened(out)
 
 
-def test_a_review_never_leaves_its_folder_by_a_link(desk, tmp_path):
+def test_a_review_never_leaves_its_folder_by_a_link(service, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out/.review").mkdir()
     (tmp_path / "out/.review/tsv").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ForbiddenError, match="path.outside"):
-        accept(desk, case(desk, "both")["key"], "p500000-20000")
+        accept(service, case(service, "both")["key"], "p500000-20000")
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
@@ -310,14 +310,14 @@ def test_the_runs_of_a_share_keep_their_reviews_apart(run, tmp_path):
         path.write_text(path.read_text().replace(
             '"input": "0"', '"input": "recordings"'))
     shutil.copytree(run.parent / "data", shared / "recordings")
-    desk = Desk(on_share(shared, Settings()))
-    found = {one["run"]: one["key"] for one in desk.listing()["cases"]
+    service = ReviewService(on_share(shared, Settings()))
+    found = {one["run"]: one["key"] for one in service.listing()["cases"]
              if one["path"] == "both.edf"}
     assert set(found) == {"first", "second"}
-    accept(desk, found["second"], "p500000-20000")
-    assert desk.review(found["first"])["version"] == 0
+    accept(service, found["second"], "p500000-20000")
+    assert service.review(found["first"])["version"] == 0
     assert (shared / "runs/second/review/tsv/both.tsv").is_file()
-    assert desk.detail(found["first"])["waveform"]["problem"] is None
+    assert service.detail(found["first"])["waveform"]["problem"] is None
 
 
 def test_a_folder_without_predictions_is_named(tmp_path):
@@ -333,11 +333,11 @@ def test_review_and_predictions_score_one_another(tmp_path, capsys):
         rr=(".beats.csv", "\n".join(
             ["beat_time_s", *map("{:.2f}".format, times)]).encode()),
         blank={"seconds": 120, "seizure": None})
-    desk = Desk(opened(out))
-    for one in desk.listing()["cases"]:
-        alarms = [mark for mark in desk.detail(one["key"])["marks"]
+    service = ReviewService(opened(out))
+    for one in service.listing()["cases"]:
+        alarms = [mark for mark in service.detail(one["key"])["marks"]
                   if mark["layer"] == "predicted"]
-        desk.change(one["key"], Change(
+        service.change(one["key"], Change(
             0, "Ana", "reject", alarms[-1]["key"]))
 
     def scored(*folders):

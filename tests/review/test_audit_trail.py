@@ -10,8 +10,8 @@ import pytest
 from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
 from aura.folder import Folder
 from aura.recording import Event
+from aura.review.audit_trail import AuditTrail, Change, ConflictError, Item
 from aura.review.exports import as_tsv, reviewed
-from aura.review.journal import Change, ConflictError, Item, Journal
 from aura.review.marks import Mark
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -22,21 +22,21 @@ MARKS = (
     Mark("p400000-30000", "predicted", Event(400.0, 30.0, "sz", .7), "FP"))
 
 
-def journal(folder, marks=MARKS, **head):
-    return Journal(Folder(folder), "log/one.jsonl", marks, 600.0,
-                   {"recording": "one.edf", **head})
+def trail(folder, marks=MARKS, **head):
+    return AuditTrail(Folder(folder), "log/one.jsonl", marks, 600.0,
+                      {"recording": "one.edf", **head})
 
 
 def step(folder, version, action, key="", **more):
     """One change, as a reviewer sends it."""
-    one = journal(folder)
+    one = trail(folder)
     with one.locked():
         return one.append(Change(version, "Ana", action, key, **more),
                           "m1", NOON)
 
 
 def items(folder, marks=MARKS):
-    one = journal(folder, marks)
+    one = trail(folder, marks)
     return one.items(one.steps())
 
 
@@ -57,13 +57,22 @@ def test_a_step_says_who_when_what_from_and_to(tmp_path):
             "note": "left arm", "decision": "accepted"}
 
 
+def test_an_added_event_counts_as_edited_once_it_was_edited(tmp_path):
+    for version, more in enumerate((
+            {"action": "add", "onset_s": 5.0, "duration_s": 9.0},
+            {"action": "change", "key": "a1", "note": "new"},
+            {"action": "change", "key": "a1", "duration_s": 8.0})):
+        after = step(tmp_path, version, **more)[-1].after
+        assert (after.key, after.changed) == ("a1", version == 2)
+
+
 def test_what_is_taken_back_is_as_it_was_given(tmp_path):
     before = items(tmp_path)
     step(tmp_path, 0, "reject", "o100000-50000")
     assert items(tmp_path)["o100000-50000"].decision == "rejected"
     step(tmp_path, 1, "reset", "o100000-50000")
     assert items(tmp_path) == before
-    assert len(journal(tmp_path).steps()) == 2
+    assert len(trail(tmp_path).steps()) == 2
 
 
 def test_a_step_that_has_not_seen_all_others_is_refused(tmp_path):
@@ -87,16 +96,16 @@ def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
 def test_decisions_on_one_recording_are_not_those_on_its_namesake(tmp_path):
     whose = {"sha256": "aa", "start": "2001-02-03", "duration_s": 600.0}
     change = Change(0, "Ana", "accept", "p400000-30000")
-    journal(tmp_path, **whose).append(change, "m1", NOON)
+    trail(tmp_path, **whose).append(change, "m1", NOON)
     for other in ({"start": "2001-02-04"}, {"duration_s": 500.0}):
-        one = journal(tmp_path, **{**whose, "sha256": "bb", **other})
+        one = trail(tmp_path, **{**whose, "sha256": "bb", **other})
         with pytest.raises(PreconditionError, match="review.other"):
             one.steps()
         with pytest.raises(PreconditionError, match="review.other"):
             one.append(replace(change, version=1), "m1", NOON)
     # The same clock in a file whose header was mended: decisions hold, and
     # the trail goes on to say what it was begun on.
-    one = journal(tmp_path, **{**whose, "sha256": "bb"})
+    one = trail(tmp_path, **{**whose, "sha256": "bb"})
     one.append(replace(change, version=1), "m1", NOON)
     assert len(one.steps()) == 2
     first = (tmp_path / "log/one.jsonl").read_text("utf-8").splitlines()[0]
@@ -131,7 +140,7 @@ def test_labels_of_any_script_come_back(tmp_path, label):
         items(tmp_path).values(), START, 600.0, "ECG", True)
 
 
-def test_a_damaged_journal_is_named_and_left_alone(tmp_path):
+def test_a_damaged_audit_trail_is_named_and_left_alone(tmp_path):
     step(tmp_path, 0, "accept", "p400000-30000")
     path = tmp_path / "log/one.jsonl"
     whole = path.read_bytes()
@@ -145,7 +154,7 @@ def test_a_damaged_journal_is_named_and_left_alone(tmp_path):
 
 def _write(folder, name, count):
     for _ in range(count):
-        one = journal(folder)
+        one = trail(folder)
         with one.locked():
             one.append(Change(
                 len(one.steps()), name, "add", onset_s=1.0,
@@ -160,7 +169,7 @@ def test_writers_in_several_processes_lose_no_step(tmp_path):
         writer.start()
     for writer in writers:
         writer.join()
-    steps = journal(tmp_path).steps()
+    steps = trail(tmp_path).steps()
     assert sorted(step.reviewer for step in steps) == (
         ["Ana"] * 8 + ["Ben"] * 8 + ["Cyn"] * 8)
     assert len({step.after.key for step in steps}) == 24

@@ -1,0 +1,257 @@
+"""
+The audit trail of a recording: every decision of its reviewers.
+
+Each line of the file is one step: who, when, which action, from what to
+what. Replaying the steps gives the state of the review; its version is the
+number of steps. A step is saved as a whole or not at all, and only if its
+reviewer has seen all earlier steps on the same event, so two tabs, or two
+servers on one folder, never lose each other's work.
+"""
+
+import json
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from aura.errors import (
+    CorruptDataError,
+    InvalidInputError,
+    MissingError,
+    PreconditionError,
+)
+from aura.folder import Folder
+from aura.recording import Event
+from aura.review.marks import Layer, Mark
+
+FORMAT = "aura-review-1"
+LOCK = ".lock"
+LONGEST_LABEL, LONGEST_NAME, LONGEST_NOTE = 64, 80, 500
+SHORTEST_S = 0.01
+STEPS_MAX = 100_000
+ACTIONS = ("accept", "reject", "reset", "change", "add", "remove")
+
+Decision = Literal["open", "accepted", "rejected"]
+# They join letters in Persian and Hindi, and do nothing else.
+_JOINERS = "\u200c\u200d"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An event under review."""
+
+    key: str  # `Mark.key`, or ``a<step>`` for an event a reviewer added
+    layer: Layer | Literal["added"]
+    decision: Decision
+    onset_s: float  # As edited by the reviewer
+    duration_s: float
+    label: str
+    note: str = ""
+    changed: bool = False  # Whether times or label were edited
+
+    @property
+    def event(self) -> Event:
+        """As an event without confidence: a person has checked it."""
+        return Event(self.onset_s, self.duration_s, self.label)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the audit trail."""
+
+    version: int  # Its number, from 1
+    time: str  # UTC, as ISO 8601
+    reviewer: str  # The name that the reviewer entered
+    action: str  # One of `ACTIONS`
+    model_id: str  # Model whose predictions were shown
+    before: Item | None  # The event before and after; None if there is none
+    after: Item | None
+
+    def touches(self, key: str) -> bool:
+        """Whether this step is about an event."""
+        return any(item is not None and item.key == key
+                   for item in (self.before, self.after))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step that a reviewer asks for."""
+
+    version: int  # The last version that the reviewer has seen
+    reviewer: str
+    action: str
+    key: str = ""  # The event; ``""`` to add one
+    onset_s: float | None = None  # For ``change`` and ``add``
+    duration_s: float | None = None
+    label: str | None = None
+    note: str | None = None  # None keeps the note
+
+
+class ConflictError(PreconditionError):
+    """Another tab or reviewer has changed the same event."""
+
+
+class AuditTrail:
+    """The audit trail of one recording."""
+
+    def __init__(self, folder: Folder, name: str, marks: Sequence[Mark],
+                 duration_s: float, head: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._name = name
+        self._given = {mark.key: Item(
+            mark.key, mark.layer, "open", mark.event.onset_s,
+            mark.event.duration_s, mark.event.label) for mark in marks}
+        self._duration_s = duration_s
+        self._head = {"format": FORMAT, **head}
+
+    def steps(self) -> tuple[Step, ...]:
+        """All steps so far; none if there is no file."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[dict[str, Any], tuple[Step, ...]]:
+        """The first line of the file, and the steps."""
+        try:
+            lines = self._folder.read(self._name).splitlines()
+        except MissingError:
+            return self._head, ()
+        try:
+            head, *rows = map(json.loads, lines)
+            steps = tuple(map(_read_step, rows))
+            if head["format"] != FORMAT or [step.version for step in steps] \
+                    != list(range(1, len(steps) + 1)):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise CorruptDataError(
+                "review.journal", f"the audit trail {self._name} is damaged "
+                "and was not changed", "restore it from a backup, or move it "
+                "away to start a new review") from None
+        # An edited header changes the digest, but not the times: decisions
+        # stay valid. On other times they mean nothing.
+        if head.get("sha256") != self._head.get("sha256") and any(
+                head.get(name) != self._head.get(name)
+                for name in ("start", "duration_s")):
+            raise PreconditionError(
+                "review.other", f"the audit trail {self._name} belongs to a "
+                "recording of the same name with another start or length",
+                "run 'aura predict' on that recording, or move the audit "
+                "trail away to start a new review")
+        return head, steps
+
+    def items(self, steps: Sequence[Step]) -> dict[str, Item]:
+        """Every event with its decision, by key."""
+        state = dict(self._given)
+        for step in steps:
+            if step.after is not None:
+                state[step.after.key] = step.after
+            elif step.before is not None:
+                state.pop(step.before.key, None)
+        return dict(sorted(state.items(), key=lambda pair: (
+            pair[1].onset_s, pair[1].duration_s, pair[0])))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep out every other writer of this folder."""
+        return self._folder.locked(LOCK)
+
+    def append(self, change: Change, model_id: str,
+               now: datetime) -> tuple[Step, ...]:
+        """All steps with a new one; to be called inside of `locked`."""
+        head, steps = self._read()
+        if change.version > len(steps) or change.key and any(
+                step.touches(change.key) for step in steps[change.version:]):
+            raise ConflictError(
+                "review.conflict", "another tab or reviewer has changed this "
+                "event", "check the new state and try again")
+        if len(steps) >= STEPS_MAX:
+            raise InvalidInputError(
+                "review.steps", f"a review has at most {STEPS_MAX} steps",
+                "move the audit trail away to start a new review")
+        before = self.items(steps).get(change.key)
+        after = self._changed(change, before, len(steps) + 1)
+        steps += (Step(
+            len(steps) + 1, now.isoformat(timespec="milliseconds"),
+            _text(change.reviewer, "reviewer name", LONGEST_NAME),
+            change.action, model_id, before, after),)
+        self._folder.write(self._name, "".join(
+            json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+            for line in (head, *map(asdict, steps))).encode("utf-8"))
+        return steps
+
+    def _changed(self, change: Change, before: Item | None,
+                 version: int) -> Item | None:
+        action = change.action
+        if action not in ACTIONS:
+            raise InvalidInputError(
+                "review.action", f"unknown action {action[:20]!r}",
+                "choose one of " + ", ".join(ACTIONS))
+        if action == "add":
+            added = self._edited(change, Item(
+                f"a{version}", "added", "accepted", 0.0, 0.0, "sz"))
+            return replace(added, changed=False)
+        if before is None:
+            raise InvalidInputError(
+                "review.event", "this event does not exist",
+                "reload the page")
+        if action == "change":
+            return self._edited(change, replace(before, decision="accepted"))
+        if (action == "remove") != (before.layer == "added"):
+            raise InvalidInputError(
+                "review.action", "added events can only be removed; "
+                "annotations and alarms can only be accepted or rejected",
+                "reload the page")
+        if action == "remove":
+            return None
+        if action == "reset":
+            # An event of an earlier prediction is not given any more.
+            return self._given.get(before.key)
+        note = before.note if change.note is None else _text(
+            change.note, "note", LONGEST_NOTE, empty=True)
+        return replace(before, note=note, decision=(
+            "accepted" if action == "accept" else "rejected"))
+
+    def _edited(self, change: Change, item: Item) -> Item:
+        onset = item.onset_s if change.onset_s is None else change.onset_s
+        length = (item.duration_s if change.duration_s is None
+                  else change.duration_s)
+        # TSV and EDF+ would round a shorter one to no length.
+        if not (math.isfinite(onset) and math.isfinite(length)
+                and 0 <= onset < self._duration_s and length >= SHORTEST_S
+                and onset + length <= self._duration_s + 0.005):
+            raise InvalidInputError(
+                "review.times", f"the event ({onset:.2f} to "
+                f"{onset + length:.2f} s) must lie within the recording (0 "
+                f"to {self._duration_s:.2f} s) and last at least "
+                f"{SHORTEST_S} s")
+        label = item.label if change.label is None else _text(
+            change.label, "label", LONGEST_LABEL)
+        note = item.note if change.note is None else _text(
+            change.note, "note", LONGEST_NOTE, empty=True)
+        onset, length = round(onset, 3), round(length, 3)
+        given = self._given.get(item.key, item)
+        changed = item.changed or (
+            (given.onset_s, given.duration_s, given.label)
+            != (onset, length, label))
+        return replace(item, onset_s=onset, duration_s=length, label=label,
+                       note=note, changed=changed)
+
+
+def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
+    clean = unicodedata.normalize("NFC", text).strip()
+    bad = [letter for letter in clean
+           if not letter.isprintable() and letter not in _JOINERS]
+    if bad or len(clean) > longest or not (clean or empty):
+        raise InvalidInputError(
+            "review.text", f"the {name} "
+            + ("is empty" if not clean else f"contains {bad[0]!a}"
+               if bad else f"has {len(clean)} characters"),
+            f"enter up to {longest} printable characters")
+    return clean
+
+
+def _read_step(row: dict[str, Any]) -> Step:
+    before, after = (
+        None if row[name] is None else Item(**row[name])
+        for name in ("before", "after"))
+    return Step(**{**row, "before": before, "after": after})

@@ -1,0 +1,287 @@
+"""
+All that the review page asks for, and the decisions that it saves.
+
+Answers are plain data or bytes; nothing here knows HTTP, so the served page
+and the one-file page show the same.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from aura.dataset.names import recording_stem
+from aura.errors import (
+    AuraError,
+    CorruptDataError,
+    MissingError,
+    PreconditionError,
+    ResourceError,
+)
+from aura.folder import read_error
+from aura.review import exports
+from aura.review.audit_trail import AuditTrail, Change, Item, Step
+from aura.review.reasons import Explainer, used_features
+from aura.review.tiles import BUCKETS, FACTORS, Waveforms
+from aura.review.trends import read_beats, read_trends
+from aura.review.worklist import ReviewCase, Runs
+from aura.stages.run_layout import MODELS
+
+STEPS_SHOWN = 200
+EXPLAINED = 500
+FILES = {"tsv": ".tsv", "edf": ".edf", "log": ".jsonl"}
+
+
+class FilesNotWrittenError(ResourceError):
+    """A decision is saved, but its TSV and EDF+ files are not."""
+
+
+class ReviewService:
+    """The recordings of some runs, and the reviews of them."""
+
+    def __init__(self, runs: Runs, now: Callable[[], datetime] = (
+            lambda: datetime.now(UTC))) -> None:
+        self.runs = runs
+        self._now = now
+        self._waveforms = Waveforms(runs)
+
+    def listing(self) -> dict[str, Any]:
+        """All recordings with their counts, and what could not be read."""
+        found = self.runs.worklist()
+        return {
+            "cases": [self._summary(case) for case in found.cases],
+            "refused": [{"run": run, "path": path, **asdict(problem)}
+                        for run, path, problem in found.refused],
+            "problems": [{"path": path, **asdict(problem)}
+                         for path, problem in found.problems]}
+
+    def detail(self, key: str) -> dict[str, Any]:
+        """One recording: header, both layers, and its review."""
+        case = self.runs.case(key)
+        recording, trends = case.recording, read_trends(self.runs, case)
+        return {
+            **_known(case),
+            "channel": recording.channel, "unit": recording.unit,
+            "fs_hz": recording.fs_hz,
+            "annotation_source": recording.annotation_source,
+            "problems": [asdict(problem) for problem in (
+                *case.entry.problems, *trends.problems)],
+            "unscorable": [list(span) for span in case.unscorable],
+            "threshold": trends.threshold, "model_id": trends.model_id,
+            "waveform": self._waveform_state(case),
+            "marks": [{
+                "key": mark.key, "layer": mark.layer,
+                "onset_s": mark.event.onset_s,
+                "duration_s": mark.event.duration_s,
+                "label": mark.event.label,
+                "confidence": mark.event.confidence,
+                "outcome": mark.outcome, "latency_s": mark.latency_s}
+                for mark in case.comparison.marks],
+            "review": self.review(key)}
+
+    def trends(self, key: str) -> bytes:
+        """Heart rate, baseline and probability as a frame."""
+        found = read_trends(self.runs, self.runs.case(key))
+        return frame({name: getattr(found, name).astype(np.float32)
+                      for name in ("time_s", "heart_rate_bpm",
+                                   "baseline_bpm", "probability")})
+
+    def beats(self, key: str) -> bytes:
+        """Times (ms) and kinds of the beats as a frame."""
+        found = read_beats(self.runs, self.runs.case(key))
+        return frame({
+            "time_ms": np.rint(found["time_s"] * 1000).astype(np.int32),
+            "rr_ms": np.nan_to_num(
+                found["rr_s"] * 1000, nan=0.0).clip(0, 65535).astype(
+                    np.uint16),
+            "kind": found["kind"].astype(np.uint8)})
+
+    def tile(self, key: str, factor: int, index: int) -> bytes:
+        """One tile of the ECG as a frame."""
+        tile = self._waveforms.tile(self.runs.case(key), factor, index)
+        columns = {"low": tile.low} if factor == 1 else {
+            "low": tile.low, "high": tile.high}
+        return frame(columns, {"scale": tile.scale, "offset": tile.offset})
+
+    def reasons(self, key: str) -> dict[str, Any]:
+        """Why the first events raised an alarm or not, by event key."""
+        case = self.runs.case(key)
+        try:
+            explainer = Explainer(
+                self.runs, case, used_features(self._card(case)))
+        except AuraError as error:
+            return {"events": {}, "problem": error.text}
+        return {"problem": None, "events": {
+            mark.key: asdict(explainer.explain(mark))
+            for mark in case.comparison.marks[:EXPLAINED]}}
+
+    def review(self, key: str) -> dict[str, Any]:
+        """State and audit trail of a review."""
+        case = self.runs.case(key)
+        trail = self._trail(case)
+        try:
+            steps = trail.steps()
+        except AuraError as error:
+            return {"version": 0, "items": [], "steps": [], "files": {},
+                    "error": error.text, "reviewed": []}
+        return self._state(case, trail.items(steps), steps)
+
+    def change(self, key: str, change: Change) -> dict[str, Any]:
+        """Save one decision, and write TSV and EDF+ again."""
+        case = self.runs.case(key)
+        trail = self._trail(case)
+        with trail.locked():
+            steps = trail.append(change, self._model_id(case), self._now())
+            items = trail.items(steps)
+            try:
+                for kind in ("tsv", "edf"):
+                    self.runs.reviews.write(
+                        self._file(case, kind),
+                        _exported(case, items, kind))
+            except (PreconditionError, ResourceError) as error:
+                raise FilesNotWrittenError(
+                    "review.files", "the decision is saved, but its TSV and "
+                    f"EDF+ files could not be written: {error.text}",
+                    "the next decision writes them again, and downloads are "
+                    "up to date") from None
+        return self._state(case, items, steps)
+
+    def export(self, key: str, kind: str) -> tuple[str, bytes]:
+        """Name and content of a file of the review."""
+        case = self.runs.case(key)
+        if kind not in FILES:
+            raise MissingError(
+                "review.kind", "unknown file type",
+                "choose one of " + ", ".join(FILES))
+        name = recording_stem(case.recording.path).rpartition("/")[2]
+        if kind == "log":
+            return name + FILES[kind], self.runs.reviews.read(
+                self._file(case, kind))
+        # Not from the disk: a kill after a step leaves older files there.
+        trail = self._trail(case)
+        return name + FILES[kind], _exported(
+            case, trail.items(trail.steps()), kind)
+
+    def _file(self, case: ReviewCase, kind: str) -> str:
+        return self.runs.review_name(case, kind, FILES[kind])
+
+    def _trail(self, case: ReviewCase) -> AuditTrail:
+        recording = case.recording
+        return AuditTrail(
+            self.runs.reviews, self._file(case, "log"),
+            case.comparison.marks, recording.duration_s, {
+                "recording": recording.path, "sha256": recording.sha256,
+                "start": recording.start.isoformat(),
+                "duration_s": recording.duration_s})
+
+    def _state(self, case: ReviewCase, items: Mapping[str, Item],
+               steps: tuple[Step, ...]) -> dict[str, Any]:
+        last = {item.key: step for step in steps
+                if (item := step.after or step.before) is not None}
+        return {
+            "version": len(steps), "error": None,
+            "items": [{**asdict(items[key]), "by": last[key].reviewer,
+                       "at": last[key].time}
+                      for key in items if key in last],
+            "reviewed": [
+                [event.onset_s, event.duration_s, event.label]
+                for event in exports.reviewed(
+                    items.values(), case.recording.duration_s)],
+            "steps": [asdict(step) for step in steps[-STEPS_SHOWN:]],
+            "files": {kind: self._file(case, kind) for kind in FILES}}
+
+    def _summary(self, case: ReviewCase) -> dict[str, Any]:
+        decided, damaged = 0, False
+        if self.runs.reviews.path(self._file(case, "log")).is_file():
+            trail = self._trail(case)
+            try:
+                decided = sum(
+                    item.decision != "open"
+                    for item in trail.items(trail.steps()).values())
+            except AuraError:
+                damaged = True
+        return {
+            **_known(case), "decided": decided, "trail_damaged": damaged,
+            "lost_s": sum(stop - start for start, stop in case.unscorable),
+            "events": len(case.comparison.marks),
+            "warnings": len(case.entry.problems)}
+
+    def _waveform_state(self, case: ReviewCase) -> dict[str, Any]:
+        problem: AuraError | None = None
+        try:
+            self._waveforms.tile(case, 1, 0)
+        except AuraError as error:
+            problem = error
+        except OSError as error:
+            problem = read_error(error)
+        return {
+            "factors": FACTORS, "buckets": BUCKETS,
+            "samples": round(case.recording.duration_s
+                             * (case.recording.fs_hz or 0)),
+            "problem": problem and asdict(problem.problem)}
+
+    def _model_id(self, case: ReviewCase) -> str:
+        return read_trends(self.runs, case).model_id
+
+    def _card(self, case: ReviewCase) -> dict[str, Any]:
+        folder = self.runs.workspace.folder
+        for name in ("model.json",
+                     f"{MODELS}/{self._model_id(case)}/card.json"):
+            try:
+                content = json.loads(folder.read(name))
+            except MissingError:
+                continue
+            except (ValueError, RecursionError):
+                raise CorruptDataError(
+                    "review.card", "the model card is damaged",
+                    "run 'aura predict' again") from None
+            if isinstance(content, dict):
+                return content
+        return {"features": []}
+
+
+def frame(columns: Mapping[str, np.ndarray],
+          more: Mapping[str, float] | None = None) -> bytes:
+    """
+    Columns as bytes that a browser reads without copying.
+
+    A JSON head (its length first, 4 bytes, little-endian), padded to 8
+    bytes, then each column padded to 8.
+    """
+    head = json.dumps({
+        "columns": [[name, column.dtype.name, len(column)]
+                    for name, column in columns.items()],
+        **(more or {})}, allow_nan=False).encode("ascii")
+    head += b" " * (-(len(head) + 4) % 8)
+    parts = [len(head).to_bytes(4, "little"), head]
+    for column in columns.values():
+        body = column.astype(column.dtype.newbyteorder("<")).tobytes()
+        parts += [body, b"\0" * (-len(body) % 8)]
+    return b"".join(parts)
+
+
+def _known(case: ReviewCase) -> dict[str, Any]:
+    recording, predicted = case.recording, case.entry.predicted
+    return {
+        "key": case.key, "run": case.run, "path": recording.path,
+        "patient": recording.patient,
+        "start": recording.start.isoformat(),
+        "duration_s": recording.duration_s,
+        "annotated": recording.annotated,
+        "originals": len(recording.events),
+        "predicted": None if predicted is None else len(predicted),
+        "counts": case.comparison.counts}
+
+
+def _exported(case: ReviewCase, items: Mapping[str, Item],
+              kind: str) -> bytes:
+    recording = case.recording
+    if kind == "edf":
+        return exports.as_edf(
+            items.values(), recording.start, recording.duration_s)
+    return exports.as_tsv(
+        items.values(), recording.start, recording.duration_s,
+        recording.channel, recording.annotated)
