@@ -1,5 +1,5 @@
 """
-Write the dashboards, or report which files are out of step.
+Write the dashboards, or report which files are outdated.
 
     python -m grafana            write changed files
     python -m grafana --check    only compare; exit 1 on a difference
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         description="Write grafana/dashboards from grafana/*.py.")
     parser.add_argument(
         "--check", action="store_true",
-        help="write nothing; exit 1 if a file is out of step")
+        help="write nothing; exit 1 if a file is outdated")
     check = parser.parse_args(argv).check
     texts = written()
     stale = [name for name, text in texts.items()
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
              if path.name not in texts]
     for name in stale:
         print(f"grafana/dashboards/{name}: " + (
-            "out of step; run 'python -m grafana'" if check else "written"))
+            "outdated; run 'python -m grafana'" if check else "written"))
         if not check:
             (FOLDER / name).write_text(texts[name], "utf-8", newline="\n")
     for name in extra:

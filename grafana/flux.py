@@ -123,7 +123,7 @@ def regions(layer: str) -> str:
     noun = "alarm" if layer == schema.PREDICTED else "annotation"
     who = {"model": MODEL} if layer == schema.PREDICTED else {}
     return (rows(read(schema.EVENT, when=EVER, **ONE, layer=f'"{layer}"',
-                      **who)) + _meeting()
+                      **who)) + _overlapping()
             + "  |> map(fn: (r) => ({time: r._time, "
             "timeEnd: time(v: r.end_ns),\n"
             f'      text: "{noun} " + string(v: r.number) + ", " + r.label + '
@@ -136,7 +136,7 @@ def regions(layer: str) -> str:
 
 def unscorable_regions() -> str:
     """Unscorable segments as Grafana annotations."""
-    return (rows(read(schema.UNSCORABLE, when=EVER, **ONE)) + _meeting()
+    return (rows(read(schema.UNSCORABLE, when=EVER, **ONE)) + _overlapping()
             + "  |> map(fn: (r) => ({time: r._time, "
             "timeEnd: time(v: r.end_ns),\n"
             '      text: "unscorable, " + string(v: r.duration_s) + " s"}))\n'
@@ -144,7 +144,7 @@ def unscorable_regions() -> str:
             f"  |> limit(n: {REGIONS})\n")
 
 
-def _meeting() -> str:
+def _overlapping() -> str:
     """Keep rows that overlap the shown time range."""
     return ("  |> filter(fn: (r) => r.end_ns >= int(v: v.timeRangeStart)\n"
             "      and int(v: r._time) <= int(v: v.timeRangeStop))\n")
@@ -167,13 +167,13 @@ def recordings(**tags: str) -> str:
         'if r.annotated then "yes" else "no"}))\n') + _jump(0)
 
 
-def judged() -> str:
+def scored_events() -> str:
     """Detected and missed seizures and false alarms of the recording."""
     return rows(read(schema.AGREEMENT, when=EVER, **ONE, model=MODEL),
                 "recording", "layer") + _jump(MARGIN_MS)
 
 
-def listed() -> str:
+def events() -> str:
     """Annotations and alarms of the recording, before joining."""
     return rows(read(
         schema.EVENT, when=EVER, **ONE, where=f'r.layer == "{schema.ORIGINAL}"'

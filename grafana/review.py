@@ -27,7 +27,7 @@ def make() -> Dashboard:
         (7, ((panels.WIDTH, _heart_rate()),)),
         (6, ((panels.WIDTH, _probability()),)),
         (4, ((panels.WIDTH, quality := _quality()),)),
-        (9, ((12, _judged()), (12, _listed()))))
+        (9, ((12, _agreement()), (12, _events()))))
     return Dashboard(
         uid=panels.REVIEW_UID, title="Recording review",
         description=f"{panels.NOTICE}. ECG, heart rate, probability and "
@@ -73,7 +73,7 @@ def _layers(quality: Panel) -> list[dashboard.AnnotationQuery]:
     return [
         layer("Original annotations", panels.ORIGINAL,
               flux.regions(schema.ORIGINAL)),
-        layer("Predicted seizures", panels.PREDICTED,
+        layer("Alarms", panels.PREDICTED,
               flux.regions(schema.PREDICTED)),
         layer("Unscorable", panels.UNSCORABLE, flux.unscorable_regions(),
               quality)]
@@ -177,7 +177,7 @@ def _quality() -> Panel:
         lineInterpolation="stepAfter"))
 
 
-def _judged() -> Panel:
+def _agreement() -> Panel:
     panel = panels.listing(
         "Agreement", "Detected seizures, missed seizures and false alarms as "
         "SzCORE counts them: events are joined and split, and the tolerance "
@@ -187,12 +187,12 @@ def _judged() -> Panel:
         "annotated seizures nor alarms.",
         {"_time": "onset", "outcome": "outcome", "duration_s": "duration",
          "latency_s": "latency", "matches": "matching alarms",
-         "from": "", "to": ""}, flux.judged())
+         "from": "", "to": ""}, flux.scored_events())
     return override(panel, _onset(), *_lengths("duration", "latency"),
                     ("outcome", _coloured(OUTCOMES)))
 
 
-def _listed() -> Panel:
+def _events() -> Panel:
     panel = panels.listing(
         "Events", "Annotations and alarms, before joining and splitting. "
         "Click an onset to go there, with one minute on either side.",
@@ -200,7 +200,7 @@ def _listed() -> Panel:
         {"_time": "onset", "layer": "type", "number": "number",
          "duration_s": "duration", "label": "label",
          "confidence": "confidence", "outcome": "outcome",
-         "from": "", "to": ""}, flux.listed())
+         "from": "", "to": ""}, flux.events())
     return override(
         panel, _onset(), *_lengths("duration"),
         ("type", _coloured(LAYERS)), ("outcome", _coloured(OUTCOMES)),

@@ -36,7 +36,7 @@ def test_an_edited_or_foreign_file_is_named(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert command.main(["--check"]) == 1
     said = capsys.readouterr().out
-    assert "recording-review.json: out of step" in said
+    assert "recording-review.json: outdated" in said
     assert "mine.json" in said and "model-and-cohort" not in said
 
 
@@ -172,7 +172,7 @@ def test_choices_are_chained_from_left_to_right(page):
 def test_both_layers_are_regions_of_their_own_colour_and_name():
     layers = REVIEW["annotations"]["list"]
     assert [one["name"] for one in layers] == [
-        "Original annotations", "Predicted seizures", "Unscorable"]
+        "Original annotations", "Alarms", "Unscorable"]
     assert len({one["iconColor"] for one in layers}) == 3
     assert all(one["enable"] and not one["hide"] for one in layers)
     for one in layers:

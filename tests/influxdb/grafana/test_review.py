@@ -152,7 +152,7 @@ def test_regions_are_the_events_of_their_layer(store, run, name):
     held, answers = review(store, run, name)
     for layer, events in (
             ("Original annotations", held.recording.events),
-            ("Predicted seizures", held.entry.predicted)):
+            ("Alarms", held.entry.predicted)):
         rows = answers.named(f"annotation {layer}")
         assert [(row["time"], row["timeEnd"]) for row in rows] == [
             (held.on_clock(one.onset_s), held.on_clock(one.end_s))
@@ -161,7 +161,7 @@ def test_regions_are_the_events_of_their_layer(store, run, name):
                 zip(rows, events, strict=True), 1):
             assert f" {number}, {one.label}, " in row["text"]
             assert row.get("tags") in (
-                ("TP", "FP") if layer.startswith("Predicted") else (None,))
+                ("TP", "FP") if layer == "Alarms" else (None,))
 
 
 def test_a_region_that_began_before_is_still_shown(store, run):
@@ -180,7 +180,7 @@ def test_more_regions_than_grafana_takes_are_cut_and_all_are_listed(store):
               "model": STRANGE.model_id}
     answers = Answers(store, REVIEW, chosen, STRANGE.start_ns,
                       STRANGE.start_ns + 4 * MANY * 10 ** 9)
-    rows = answers.named("annotation Predicted seizures")
+    rows = answers.named("annotation Alarms")
     assert len(rows) == 1000
     assert rows[0]["text"] == f"alarm 1, {HOSTILE}, 2 s"
     listed = answers.panel("Events")
@@ -198,7 +198,7 @@ def test_every_outcome_is_listed_with_its_latency(store):
         "patient": series.patient, "recording": series.recording,
         "model": series.model_id}, series.start_ns, series.start_ns + 10 ** 13)
     assert [(row["time"] - series.start_ns) // 10 ** 9 for row in
-            answers.named("annotation Predicted seizures")] == [
+            answers.named("annotation Alarms")] == [
         start for start, _ in ALARMS]
     assert [((row["_time"] - series.start_ns) // 10 ** 9, row["outcome"],
              row.get("latency_s"), row.get("matches"))
