@@ -1,9 +1,9 @@
 """
-Stretches of time as arrays of starts and ends, and what can be done to them.
+Time spans as arrays of starts and ends.
 
-Everywhere spans are an array of shape (n, 2), sorted by start; they may
-overlap where the function does not say otherwise. Nothing is rounded, so
-that the unit may be seconds or steps of a grid.
+Spans are an array of shape (n, 2), sorted by start. They may overlap unless a
+function excludes it. Nothing is rounded, so the unit may be seconds or grid
+steps.
 """
 
 import numpy as np
@@ -22,14 +22,13 @@ def merge(spans: Floats, gap: float) -> Floats:
 
 
 def union(spans: Floats) -> Floats:
-    """Disjoint spans that cover what the given, sorted ones cover."""
+    """Disjoint spans that cover the same time."""
     return merge(spans, 0.0)
 
 
 def cut(spans: Floats, longest: float) -> Floats:
-    """Cut spans into pieces of a greatest length and one remainder each."""
-    # Summed up piece by piece, as timescoring does: a product would round
-    # to other steps of a grid now and then.
+    """Cut spans into pieces of the longest length and one remainder each."""
+    # Summed up as timescoring does; a product may round to another grid step.
     pieces = []
     for start, end in spans.tolist():
         while end - start > longest:
@@ -40,18 +39,18 @@ def cut(spans: Floats, longest: float) -> Floats:
 
 
 def covered(disjoint: Floats, spans: Floats) -> Floats:
-    """How much of each span is covered by others."""
+    """Length of each span that disjoint spans cover."""
     if not len(disjoint):
         return np.zeros(len(spans))
     length = np.cumsum(np.diff(disjoint))
     upto = np.column_stack((np.append(0.0, length[:-1]), length))
-    # Covered length up to any time grows only inside the disjoint spans.
+    # The covered length up to a time grows only inside disjoint spans.
     amounts = np.interp(spans, disjoint.ravel(), upto.ravel())
     return np.asarray(np.diff(amounts)[:, 0])
 
 
 def near(middle: NDArray[np.int64], half: int, count: int) -> Bools:
-    """Which steps of a grid lie close to one of the given ones."""
+    """Whether each grid step lies within `half` steps of a given one."""
     first = np.clip(middle - half, 0, count)
     behind = np.clip(middle + half + 1, 0, count)
     depth = np.cumsum(np.bincount(first, minlength=count + 1)

@@ -1,5 +1,5 @@
 """
-Where the files of a run are, on the shared folder and on a laptop alike.
+Where the files of a run are, on a shared folder or a laptop.
 
 ::
 
@@ -28,7 +28,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class Input:
     """A tree of recordings, read only."""
 
-    folder: Folder  # Nothing outside of it is read
+    folder: Folder
     # Part of it to search, or a single file; ``""`` for all.
     subfolder: str = ""
 
@@ -43,15 +43,14 @@ class Workspace:
     """A folder to write to, and the inputs that manifests name."""
 
     folder: Folder  # The shared folder, or ``.aura`` in an output folder
-    # By the name that stands in manifests; a manifest never leads to a folder
-    # that is not listed here.
+    # By their names in manifests. A manifest cannot lead to other folders.
     inputs: Mapping[str, Input]
-    # Where event files go; None puts them into the run's own folder.
+    # Where event files go; None is the run's own folder.
     events: Folder | None = None
 
     @classmethod
     def shared(cls, shared: Path, settings: Settings) -> "Workspace":
-        """The workspace of a block: all in the shared folder."""
+        """The workspace of a block: everything in the shared folder."""
         folder = Folder(shared)
         return cls(folder, {
             "training": Input(Folder(folder.path(settings.training))),
@@ -61,8 +60,8 @@ class Workspace:
         """The input of a name."""
         if name not in self.inputs:
             raise InvalidInputError(
-                "manifest.input", "the manifest names an unknown input",
-                "known are " + ", ".join(sorted(self.inputs)))
+                "manifest.input", "the manifest refers to an unknown input",
+                "known inputs are " + ", ".join(sorted(self.inputs)))
         return self.inputs[name]
 
     def input_of(self, name: str) -> Folder:
@@ -74,7 +73,7 @@ class Workspace:
         return Folder(below if below.is_dir() else below.parent)
 
     def free_trees(self, annotated: Collection[str]) -> set[str]:
-        """Inputs that count as free of seizures, though nobody says so."""
+        """Folders without annotations, which count as free of seizures."""
         if not annotated:
             return set()
         return {name for name, given in self.inputs.items()
@@ -82,7 +81,7 @@ class Workspace:
 
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:
-        """Write the event file of a recording, the input's tree mirrored."""
+        """Write the event file of a recording, in the input's tree."""
         name = recording_stem(recording) + ".tsv"
         if self.events is not None:
             self.events.write(name, content)
@@ -94,13 +93,13 @@ def run_folder(run_id: str) -> str:
     """Folder of a run, relative to the workspace."""
     if not _RUN_ID.fullmatch(run_id):
         raise InvalidInputError(
-            "run.id", "the run id is not a plain name",
-            "letters, digits, '.', '_' and '-' are allowed")
+            "run.id", "the run ID is not valid",
+            "use up to 100 letters, digits, '.', '_' and '-'")
     return f"{RUNS}/{run_id}"
 
 
 def mark_done(folder: Folder, run_id: str) -> None:
-    """Leave nothing of a killed writer in a run, and say that all is there."""
+    """Remove partial files of a run, and mark it as complete."""
     run = run_folder(run_id)
     folder.sweep(run, older_s=0)
     folder.write(f"{run}/DONE", b"")
@@ -110,5 +109,6 @@ def batch_file(run_id: str, index: int, name: str) -> str:
     """Path of a file of a batch, relative to the workspace."""
     if not 0 <= index < 10 ** 6:
         raise InvalidInputError(
-            "run.batch_index", f"batch {index} is out of range")
+            "run.batch_index", f"batch {index} is out of range",
+            f"it must be 0 to {10 ** 6 - 1}")
     return f"{run_folder(run_id)}/batches/{index:04d}/{name}"

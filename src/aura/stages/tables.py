@@ -1,8 +1,8 @@
 """
-Parquet tables of numeric columns, with units and a schema id inside.
+Parquet tables of numeric columns, with units and metadata.
 
-Any Parquet reader opens them: the unit of a column stands in its field
-metadata, what holds for the whole table as JSON under the key ``aura``.
+Any Parquet reader opens them. The metadata of a field contains its unit; the
+metadata of the table contains JSON under the key ``aura``.
 """
 
 import io
@@ -20,16 +20,15 @@ from aura.errors import CorruptDataError
 METADATA = "aura"
 COMPRESSION = "zstd(1)"
 ROWS_AT_ONCE = 65_536
+_AGAIN = "repeat the 'aura train', 'aura predict' or 'aura run' that wrote it"
 
 
 @dataclass(frozen=True)
 class Columns:
     """A table as columns of equal length."""
 
-    values: Mapping[str, np.ndarray]  # Columns in order, each one-dimensional
-    # Unit of a column, where it has one.
+    values: Mapping[str, np.ndarray]  # In order, each one-dimensional
     units: Mapping[str, str] = field(default_factory=dict)
-    # What holds for the whole table.
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -47,7 +46,7 @@ def write(stream: BinaryIO, table: Columns) -> None:
     metadata = {METADATA: json.dumps(dict(table.metadata), sort_keys=True)}
     content = Table.from_arrays(
         arrays, schema=Schema(fields, metadata=metadata))
-    # arro3 closes what it writes to; the caller still has to sync the file.
+    # arro3 closes its stream; the caller still has to sync the file.
     buffer = io.BytesIO()
     write_parquet(content, buffer, compression=COMPRESSION,
                   key_value_metadata=metadata)
@@ -60,37 +59,36 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema
         batches = list(reader)
+        metadata = json.loads(_text(schema.metadata).get(METADATA, "{}"))
     except (KeyboardInterrupt, SystemExit):
         raise
-    # arro3 panics at a damaged file: that is a BaseException of no name.
+    # arro3 panics at a damaged file with an unnamed BaseException.
     except BaseException:
         raise CorruptDataError(
-            "table.damaged", "a table is no Parquet file, or is damaged",
-            "run the stage that writes it again") from None
+            "table.damaged", "this table is damaged or not a Parquet file",
+            _AGAIN) from None
     missing = [name for name in names if name not in schema.names]
     if missing:
         raise CorruptDataError(
-            "table.columns", f"a table lacks the column {missing[0]}",
-            "run the stage that writes it again")
+            "table.columns", f"this table has no column {missing[0]}", _AGAIN)
     chosen = names or tuple(schema.names)
     values = {name: _column(batches, schema, name) for name in chosen}
     units = {name: _text(schema.field(name).metadata).get("unit", "")
              for name in chosen}
-    return Columns(values, units, json.loads(
-        _text(schema.metadata).get(METADATA, "{}")))
+    return Columns(values, units, metadata)
 
 
 def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
     parts = batches or [{name: Array([], type=schema.field(name).type)}]
     try:
         column = np.concatenate([part[name].to_numpy() for part in parts])
-    # arro3 makes no numbers of text, dates, lists and missing values.
+    # arro3 converts no text, dates, lists and missing values.
     except (ValueError, NotImplementedError):
         column = np.empty(0, dtype=object)
     if column.dtype.kind not in "biuf":
         raise CorruptDataError(
-            "table.column", f"the column {name} of a table is not plain "
-            "numbers", "run the stage that writes it again")
+            "table.column", f"column {name} of this table contains values "
+            "that are not numbers", _AGAIN)
     return column
 
 
