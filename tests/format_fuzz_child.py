@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from aura.annotations import wfdb as wfdb_file
-from aura.annotations.events import settle
+from aura.annotations.annotation import disjoint_seizures
 from aura.annotations.formats import FORMATS, adapt
-from aura.dataset import beat_files, find, read, sidecars
+from aura.dataset import annotation_files, beat_files, find, read
 from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Recording
@@ -155,8 +155,8 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 def judge(name: str, content: bytes, folder: Folder) -> None:
     """Read one input as a run would, and hold what is taken to its word."""
-    for candidate in find.find(folder):
-        outcome = read.examine(folder, candidate)
+    for candidate in find.recordings(folder):
+        outcome = read.recording(folder, candidate)
         assert all(p.text.isprintable() for p in outcome.problems), outcome
         if not isinstance(outcome, Recording):
             assert [p.level for p in outcome.problems] == ["error"]
@@ -165,7 +165,7 @@ def judge(name: str, content: bytes, folder: Folder) -> None:
         assert all(0 <= e.onset_s <= e.end_s <= outcome.duration_s + 1e-6
                    for e in outcome.events)
         if outcome.fs_hz is None:
-            series = read.read_beats(folder, outcome)
+            series = read.beats(folder, outcome)
             assert np.all(np.diff(series.time_s) > 0)
             assert series.duration_s == outcome.duration_s
     if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
@@ -175,7 +175,7 @@ def judge(name: str, content: bytes, folder: Folder) -> None:
 def _convert(name: str, content: bytes) -> None:
     """What is read is written in every format, and read from there."""
     try:
-        document = sidecars.read(name, content, "r", None, 256.0)
+        document = annotation_files.read(name, content, "r", None, 256.0)
         if name.endswith(wfdb_file.SUFFIXES):
             wfdb_file.marks(content)
     except AuraError as error:
@@ -183,11 +183,12 @@ def _convert(name: str, content: bytes) -> None:
         return
     if document is None:
         return
-    settle(document.events(), 60.0)
+    disjoint_seizures(document.events(), 60.0)
     for made in FORMATS.values():
         adapted, _ = adapt(document, made)
         if made.write is not None:
-            again = sidecars.read("r" + made.ending, made.write(adapted), "r")
+            again = annotation_files.read(
+                "r" + made.ending, made.write(adapted), "r")
             assert again is not None
             assert len(again.rows) == len(adapted.rows)
 

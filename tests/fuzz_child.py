@@ -60,8 +60,8 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 def judge(folder: Folder) -> None:
     """Examine the one input, and read all of it if it is taken."""
-    (candidate,) = find.find(folder)
-    outcome = read.examine(folder, candidate)
+    (candidate,) = find.recordings(folder)
+    outcome = read.recording(folder, candidate)
     assert all(p.text.isprintable() for p in outcome.problems)
     if not isinstance(outcome, Recording):
         assert [p.level for p in outcome.problems] == ["error"]

@@ -40,7 +40,7 @@ def intervals(path, heart):
 def resolved(folder, prefer=""):
     inside = Folder(folder)
     found = duplicates.resolve(
-        [(inside, one) for one in find.find(inside)], prefer)
+        [(inside, one) for one in find.recordings(inside)], prefer)
     return {one.path: one.problem.rule if one.problem else "" for one in found}
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_there_by_two_ways_is_used_once(tmp_path, hearts):
         "a.beats.csv": "recording.twice", "b/r.beats.csv": ""}
     whole, part = Folder(tmp_path), Folder(tmp_path / "b")
     found = [(folder, one) for folder in (whole, part, part)
-             for one in find.find(folder)]
+             for one in find.recordings(folder)]
     used = [one.path for one in duplicates.resolve(found)
             if one.problem is None]
     assert used == ["b/r.beats.csv"]
@@ -127,7 +127,7 @@ def test_all_of_szdb_and_mitdb_is_recognised_and_nothing_else(data_dir):
     folder = Folder(data_dir)
     found = [(folder, one) for part in ("szdb", "szdb-rr", "mitdb",
                                         "mitdb-beats", "nsr2db")
-             for one in find.find(folder, part)]
+             for one in find.recordings(folder, part)]
     once = duplicates.resolve(found)
     twice = {one.path.split("/")[0] for one in once if one.problem}
     assert twice == {"szdb", "szdb-rr", "mitdb", "mitdb-beats"}

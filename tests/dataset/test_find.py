@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from aura.dataset.find import find
+from aura.dataset.find import recordings
 from aura.errors import InvalidInputError
 from aura.folder import Folder
 
@@ -33,37 +33,37 @@ def refused(found):
 def test_recordings_are_found_in_stable_order(tree):
     folder = tree("b/2.edf", "b/10.EDF", "a.bdf", "a/x.Bdf", "c/d/e/f.edf",
                   "b/notes.txt", ".hidden.edf", ".git/y.edf", "b/edf")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["a.bdf", "a/x.Bdf", "b/10.EDF", "b/2.edf",
                             "c/d/e/f.edf"]
-    assert find(folder) == found
+    assert recordings(folder) == found
     assert refused(found) == {}
 
 
 def test_an_empty_folder_has_none(tree):
     folder = tree("notes.txt")
-    assert find(folder) == []
+    assert recordings(folder) == []
 
 
 def test_a_subfolder_names_relative_to_itself(tree):
     folder = tree("recordings/a/x.edf", "recordings/a/x.tse_bi", "y.edf")
-    (found,) = find(folder, "recordings")
+    (found,) = recordings(folder, "recordings")
     assert (found.path, found.name) == ("recordings/a/x.edf", "a/x.edf")
     assert found.annotations == "recordings/a/x.tse_bi"
 
 
 def test_a_single_file_is_an_input(tree):
     folder = tree("a/x.edf", "a/x.tse_bi", "a/y.edf", "a/odd.rec")
-    (found,) = find(folder, "a/x.edf")
+    (found,) = recordings(folder, "a/x.edf")
     assert (found.path, found.name) == ("a/x.edf", "x.edf")
     assert found.annotations == "a/x.tse_bi"
-    assert names(find(folder, "a/odd.rec")) == ["odd.rec"]
+    assert names(recordings(folder, "a/odd.rec")) == ["odd.rec"]
 
 
 @pytest.mark.parametrize("sidecar", ["x.tse_bi", "x.TSE_BI", "x.tse",
                                      "x_events.tsv"])
 def test_annotations_beside_a_recording(tree, sidecar):
-    (found,) = find(tree("x.edf", sidecar, "y.tse_bi", "x.tsv"))
+    (found,) = recordings(tree("x.edf", sidecar, "y.tse_bi", "x.tsv"))
     assert found.annotations == sidecar
 
 
@@ -74,7 +74,7 @@ def test_seizeit2_session_is_taken_from_its_ecg(tree):
                     for kind in ("ecg", "eeg", "emg", "mov")),
                   f"{base}/eeg/{run}_events.tsv",
                   "sub-001/ses-02/eeg/sub-001_ses-02_eeg.edf")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == [f"{base}/ecg/{run}_ecg.edf",
                             "sub-001/ses-02/eeg/sub-001_ses-02_eeg.edf"]
     assert found[0].annotations == f"{base}/eeg/{run}_events.tsv"
@@ -84,16 +84,16 @@ def test_seizeit2_session_is_taken_from_its_ecg(tree):
 def test_annotations_in_the_ecg_folder_itself_come_first(tree):
     folder = tree("ses-01/ecg/r_ecg.edf", "ses-01/ecg/r_events.tsv",
                   "ses-01/eeg/r_events.tsv")
-    assert find(folder)[0].annotations == "ses-01/ecg/r_events.tsv"
+    assert recordings(folder)[0].annotations == "ses-01/ecg/r_events.tsv"
 
 
 def test_an_eeg_file_of_bids_has_its_events(tree):
-    (found,) = find(tree("eeg/sub-1_eeg.edf", "eeg/sub-1_events.tsv"))
+    (found,) = recordings(tree("eeg/sub-1_eeg.edf", "eeg/sub-1_events.tsv"))
     assert found.annotations == "eeg/sub-1_events.tsv"
 
 
 def test_two_names_for_one_output_are_refused(tree):
-    found = find(tree("a.edf", "a.bdf", "b/a.edf", "A.edf"))
+    found = recordings(tree("a.edf", "a.bdf", "b/a.edf", "A.edf"))
     assert names(found) == ["A.edf", "a.bdf", "b/a.edf"]
     assert refused(found) == {"a.edf": "path.same_stem"}
 
@@ -101,7 +101,7 @@ def test_two_names_for_one_output_are_refused(tree):
 def test_links_to_files_inside_are_followed(tree):
     folder = tree("store/abc", "x.edf.txt")
     (folder.root / "x.edf").symlink_to("store/abc")
-    assert names(find(folder)) == ["x.edf"]
+    assert names(recordings(folder)) == ["x.edf"]
 
 
 def test_links_that_leave_are_refused(tree, tmp_path):
@@ -112,7 +112,7 @@ def test_links_that_leave_are_refused(tree, tmp_path):
     (folder.root / "out.edf").symlink_to(tmp_path / "secret.edf")
     (folder.root / "outer").symlink_to(tmp_path / "outer")
     (folder.root / "notes.txt").symlink_to(tmp_path / "secret.edf")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["x.edf"]
     assert refused(found) == {"out.edf": "path.outside",
                               "outer": "path.outside"}
@@ -123,13 +123,13 @@ def test_an_ecg_folder_elsewhere_hides_no_eeg(tree, tmp_path):
     (tmp_path / "far" / "r_ecg.edf").touch()
     folder = tree("s/eeg/r_eeg.edf")
     (folder.root / "s/ecg").symlink_to(tmp_path / "far")
-    assert names(find(folder)) == ["s/eeg/r_eeg.edf"]
+    assert names(recordings(folder)) == ["s/eeg/r_eeg.edf"]
 
 
 def test_a_folder_is_not_walked_twice(tree):
     folder = tree("real/x.edf")
     (folder.root / "again").symlink_to("real")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["real/x.edf"]
     assert refused(found) == {"again": "path.linked"}
     assert [c.problem.level for c in found if c.problem] == ["warning"]
@@ -139,7 +139,7 @@ def test_loops_end(tree):
     folder = tree("a/x.edf")
     (folder.root / "a/up").symlink_to("..")
     (folder.root / "self.edf").symlink_to("self.edf")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["a/x.edf"]
     assert refused(found) == {"a/up": "path.linked", "self.edf": "path.loop"}
 
@@ -147,22 +147,22 @@ def test_loops_end(tree):
 def test_a_linked_folder_beside_the_input_is_walked(tree):
     folder = tree("store/x.edf", "recordings/y.edf")
     (folder.root / "recordings/more").symlink_to("../store")
-    found = find(folder, "recordings")
+    found = recordings(folder, "recordings")
     assert names(found) == ["more/x.edf", "y.edf"]
 
 
 def test_content_that_is_not_there_is_refused(tree):
     folder = tree("x.edf")
     (folder.root / "annex.edf").symlink_to(".git/annex/objects/gone")
-    assert refused(find(folder)) == {"annex.edf": "path.missing"}
+    assert refused(recordings(folder)) == {"annex.edf": "path.missing"}
 
 
 def test_pipes_are_not_waited_for(tree):
     folder = tree("x.edf")
     os.mkfifo(folder.root / "pipe.edf")
     os.mkfifo(folder.root / "pipe")
-    assert refused(find(folder)) == {"pipe.edf": "path.not_regular"}
-    assert refused(find(folder, "pipe")) == {"pipe": "path.not_regular"}
+    assert refused(recordings(folder)) == {"pipe.edf": "path.not_regular"}
+    assert refused(recordings(folder, "pipe")) == {"pipe": "path.not_regular"}
 
 
 def test_names_that_are_no_text_are_refused_printably(tree):
@@ -171,7 +171,7 @@ def test_names_that_are_no_text_are_refused_printably(tree):
     os.mkdir(os.fsencode(folder.root) + b"/dir\xfe")
     (folder.root / "esc\x1b[2J.edf").touch()
     (folder.root / "line\nfeed.edf").touch()
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["-x.edf", "a b.edf",
                             "\u00e9\u4e2d\U0001f600/\u00e5.edf"]
     assert refused(found) == {
@@ -189,27 +189,28 @@ def test_an_unreadable_folder_is_refused(tree, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr("aura.dataset.find.os.scandir", denied)
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["x.edf"]
     assert refused(found) == {"locked": "path.unreadable"}
 
 
 @pytest.mark.parametrize("subfolder", ["nothing", "nothing/x.edf"])
 def test_an_input_that_is_not_there(tree, subfolder):
-    (found,) = find(tree("x.edf"), subfolder)
+    (found,) = recordings(tree("x.edf"), subfolder)
     assert found.problem.rule == "path.missing"
 
 
 def test_an_input_that_leaves_by_a_link(tree, tmp_path):
     folder = tree("x.edf")
     (folder.root / "out").symlink_to(tmp_path)
-    assert [c.problem.rule for c in find(folder, "out")] == ["path.outside"]
+    (found,) = recordings(folder, "out")
+    assert found.problem.rule == "path.outside"
 
 
 @pytest.mark.parametrize("subfolder", ["..", "a/../..", "/etc", "a\0b"])
 def test_an_input_outside_is_a_mistake(tree, subfolder):
     with pytest.raises(InvalidInputError, match="path.outside"):
-        find(tree("x.edf"), subfolder)
+        recordings(tree("x.edf"), subfolder)
 
 
 def test_ten_thousand_files_take_a_moment(tree):
@@ -219,7 +220,7 @@ def test_ten_thousand_files_take_a_moment(tree):
         for number in range(100):
             (folder.root / f"p{patient}" / f"x{number}.edf").touch()
     began = time.process_time()
-    assert len(find(folder)) == 10_000
+    assert len(recordings(folder)) == 10_000
     assert time.process_time() - began < 3
 
 
@@ -235,7 +236,7 @@ def test_a_csv_is_a_recording_by_its_header(tree):
     write(folder, "e.CSV", b"time,RR_ms\n1,800\n")
     write(folder, "feats.csv", b"mean_nni,sdnn\n800,30\n")
     write(folder, "f.csv", b"channel,start_time,stop_time,label\n")
-    found = find(folder)
+    found = recordings(folder)
     assert {one.name: one.form for one in found} == {
         "a.beats.csv": "beats", "d.csv": "beats", "e.CSV": "rr",
         "x/rr_b.csv": "beats", "x/c.rr.csv.gz": "beats"}
@@ -247,14 +248,14 @@ def test_a_pipe_that_calls_itself_beats_is_refused_and_others_passed_over(
     folder = tree("a.edf")
     os.mkfifo(folder.root / "b.beats.csv")
     os.mkfifo(folder.root / "c.csv")
-    assert refused(find(folder)) == {"b.beats.csv": "path.not_regular"}
+    assert refused(recordings(folder)) == {"b.beats.csv": "path.not_regular"}
 
 
 @pytest.mark.parametrize("sidecar", [
     "x.tse_bi", "x.csv_bi", "x_events.tsv", "x.edf.seizures", "x.seizures",
     "times.seize"])
 def test_every_kind_of_annotations_beside_a_recording(tree, sidecar):
-    found = find(tree("x.edf", sidecar, "y.tse_bi"))
+    found = recordings(tree("x.edf", sidecar, "y.tse_bi"))
     assert [one.annotations for one in found] == [sidecar]
 
 
@@ -262,7 +263,7 @@ def test_the_best_annotations_are_used_and_the_others_known(tree):
     folder = tree("x.edf", "x.csv_bi", "x_events.tsv", "x.tse", "x.tse_bi",
                   "times.seize")
     write(folder, "x.csv", b"channel,start_time,stop_time,label\n")
-    (found,) = find(folder)
+    (found,) = recordings(folder)
     assert found.annotations == "x.tse_bi"
     assert found.others == ("x.tse", "x_events.tsv", "x.csv_bi", "x.csv",
                             "times.seize")
@@ -272,14 +273,14 @@ def test_a_csv_is_not_the_annotation_of_itself_nor_is_a_table_of_beats(tree):
     folder = tree("x.edf")
     write(folder, "x.csv", b"beat_time_s\n1\n2\n")
     write(folder, "y.csv", b"rr_ms\n800\n")
-    assert [(one.name, one.annotations) for one in find(folder)] == [
+    assert [(one.name, one.annotations) for one in recordings(folder)] == [
         ("x.csv", None), ("x.edf", None), ("y.csv", None)]
 
 
 def test_of_two_files_of_one_form_and_name_the_second_is_refused(tree):
     folder = tree("x.beats.csv", "x.edf")
     write(folder, "x.csv", b"beat_time_s\n1\n2\n")
-    found = find(folder)
+    found = recordings(folder)
     assert names(found) == ["x.beats.csv", "x.edf"]
     assert refused(found) == {"x.csv": "path.same_stem"}
 
@@ -289,5 +290,5 @@ def test_two_thousand_tables_are_looked_at_in_a_moment(tree):
     for number in range(2000):
         (folder.root / f"{number}.csv").write_bytes(b"mean_nni\n800\n")
     start = time.process_time()
-    assert names(find(folder)) == ["a.edf"]
+    assert names(recordings(folder)) == ["a.edf"]
     assert time.process_time() - start < 5

@@ -18,7 +18,7 @@ def inspect(folder, case):
     for name, content in case.beside.items():
         (folder / name).write_bytes(content)
     inside = Folder(folder)
-    (candidate,) = find.find(inside)
+    (candidate,) = find.recordings(inside)
     return read.report(inside, candidate)
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 import pytest
 
 from aura.annotations.bids import write_events as write_events_tsv
-from aura.dataset.find import find
-from aura.dataset.read import examine
+from aura.annotations.tse import write_seizures
+from aura.dataset.find import recordings
+from aura.dataset.read import recording
 from aura.errors import MissingError, Problem
 from aura.folder import Folder
 from aura.recording import Event
@@ -18,7 +19,6 @@ from aura.scoring.compare import Comparison, RecordingScore, compare
 from aura.scoring.reference import run_of
 from aura.scoring.report import score_dict, score_table
 from aura.scoring.score import Score
-from aura.synthetic.cohort import tse_bi
 from tests.edf_builder import File
 
 HOUR = 3600.0
@@ -49,7 +49,7 @@ def put_tsv(folder, path, *spans, duration_s=HOUR):
 
 
 def put_tse(folder, path, *spans, duration_s=HOUR):
-    put(folder, path, tse_bi(
+    put(folder, path, write_seizures(
         tuple(Event(a, b - a) for a, b in spans), duration_s))
 
 
@@ -70,8 +70,8 @@ def counts(comparison):
 def test_szdb_against_itself_is_perfect(data_dir, tmp_path):
     reference = Folder(data_dir / "szdb")
     hypothesis = Folder(tmp_path)
-    for candidate in find(reference):
-        found = examine(reference, candidate)
+    for candidate in recordings(reference):
+        found = recording(reference, candidate)
         hypothesis.write(found.path.replace(".edf", ".tsv"), write_events_tsv(
             found.events, found.start, found.duration_s))
     comparison = compare(reference.root, tmp_path)

@@ -11,18 +11,17 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import BinaryIO
 
-from aura.annotations import edfplus, szdb, tuh, wfdb
+from aura.annotations import szdb, tuh, wfdb
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.formats import FORMATS, Format, adapt
 from aura.annotations.vocabulary import OTHER
-from aura.dataset import beat_files, ground_truth, sidecars
-from aura.dataset.find import ECG, Candidate, find, list_files, printable
-from aura.dataset.ground_truth import Frame
-from aura.dataset.names import events_stem, recording_stem
-from aura.edf import gaps
+from aura.dataset import annotation_files, beat_files, find, ground_truth
+from aura.dataset.find import ECG, Candidate
+from aura.dataset.ground_truth import Extent, extent_of
+from aura.dataset.names import events_stem, printable, recording_stem
+from aura.edf import write
 from aura.edf.header import Header, read_header
 from aura.edf.tal import Timeline, read_timeline
 from aura.errors import (
@@ -61,7 +60,7 @@ def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
     if single and _is_alone(folder, subfolder):
         yield work.alone(subfolder, posixpath.basename(subfolder))
         return
-    candidates = [candidate for candidate in find(folder, subfolder)
+    candidates = [candidate for candidate in find.recordings(folder, subfolder)
                   if not work.is_output(candidate.path, subfolder)]
     # Listed before anything is written, which may be into the same tree.
     alone = [] if single else [
@@ -97,14 +96,14 @@ class _Conversion:
             with self._folder.open(candidate.path) as stream:
                 if candidate.form != ECG:
                     series = beat_files.read(stream)
-                    frame = Frame(series.duration_s, series.start)
-                    return self._text(candidate, frame)
+                    extent = Extent(series.duration_s, series.start)
+                    return self._text(candidate, extent)
                 header = read_header(stream)
                 timeline = read_timeline(stream, header)
-                frame = _frame(header, timeline)
+                extent = extent_of(header, timeline)
                 if self._to.write is not None:
-                    return self._text(candidate, frame)
-                return self._copy(candidate, frame, stream, header, timeline)
+                    return self._text(candidate, extent)
+                return self._copy(candidate, extent, stream, header, timeline)
         except (AuraError, OSError) as error:
             return Converted(candidate.name, None, (_problem(error),))
 
@@ -113,8 +112,8 @@ class _Conversion:
         """One file of annotations without its recording."""
         shown = printable(name)
         try:
-            document = sidecars.read_alone(
-                path, ground_truth.content(self._folder, path))
+            document = annotation_files.read_alone(
+                path, annotation_files.read_bytes(self._folder, path))
             if document is None:
                 raise InvalidInputError(
                     "convert.list", "this is a list of the seizures of many "
@@ -124,28 +123,28 @@ class _Conversion:
         except (AuraError, OSError) as error:
             return Converted(shown, None, (_problem(error),))
 
-    def _text(self, candidate: Candidate, frame: Frame) -> Converted:
-        document, problems = self._known(candidate, frame)
+    def _text(self, candidate: Candidate, extent: Extent) -> Converted:
+        document, problems = self._known(candidate, extent)
         if document is None:
             return Converted(candidate.name, None, (_nothing(),))
         stem = _stem(candidate.name)
         return self._write(candidate.name, stem, replace(
-            document, duration_s=frame.duration_s,
-            start=frame.start or document.start,
+            document, duration_s=extent.duration_s,
+            start=extent.start or document.start,
             name=posixpath.basename(stem)), problems)
 
-    def _known(self, candidate: Candidate, frame: Frame) -> tuple[
+    def _known(self, candidate: Candidate, extent: Extent) -> tuple[
             Annotations | None, tuple[Problem, ...]]:
         """All that is noted beside and inside a recording, with doubts."""
-        path, document = ground_truth.used(self._folder, candidate, frame)
-        inside = ground_truth.inside(frame.notes)
-        doubts = ground_truth.doubts(self._folder, candidate, frame)
+        path, document = ground_truth.chosen(self._folder, candidate, extent)
+        inside = ground_truth.inside(extent.notes)
+        doubts = ground_truth.doubts(self._folder, candidate, extent)
         if document is None:
             return inside if inside.rows else None, doubts
         if not document.rows:
             # Without a row a copy would not say that anybody looked.
             document = replace(document, rows=(Annotation(
-                0.0, frame.duration_s, BACKGROUND),))
+                0.0, extent.duration_s, BACKGROUND),))
         return _both(document, inside), doubts + _unused([
             one for one in (candidate.annotations, *candidate.others)
             if one is not None and one != path])
@@ -154,28 +153,30 @@ class _Conversion:
                doubts: tuple[Problem, ...]) -> Converted:
         if self._to.write is None:
             raise _needs_recording("has no waveform to copy")
-        if self._to.covers and not document.looked:
+        if self._to.covers and not document.counts_as_annotated:
             return Converted(name, None, (_no_truth(document, self._to),))
         adapted, problems = adapt(document, self._to)
         target = self._target(stem, self._to.ending)
         self._out.write(target, self._to.write(adapted))
         return Converted(name, target, doubts + problems)
 
-    def _copy(self, candidate: Candidate, frame: Frame, stream: BinaryIO,
+    def _copy(self, candidate: Candidate, extent: Extent, stream: BinaryIO,
               header: Header, timeline: Timeline) -> Converted:
-        document, doubts = self._known(candidate, frame)
+        document, doubts = self._known(candidate, extent)
         if document is None:
             return Converted(candidate.name, None, (_nothing(),))
         adapted, problems = adapt(document, self._to)
         ending = f".{header.kind[:3].lower()}"
         target = self._target(_stem(candidate.name, keep=True), ending)
         with self._out.replace(target) as copy:
-            edfplus.write(stream, copy, header, timeline, adapted.rows)
+            write.copy(stream, copy, header, timeline, [
+                (row.onset_s, row.duration_s, row.text)
+                for row in adapted.rows])
         return Converted(candidate.name, target, doubts + problems)
 
     def _target(self, stem: str, ending: str) -> str:
         """A name that nothing else has, and no file of the input."""
-        if ending == sidecars.EVENTS:
+        if ending == annotation_files.EVENTS:
             stem = posixpath.join(posixpath.dirname(stem), events_stem(
                 posixpath.basename(stem)))
         target = stem + ending
@@ -210,15 +211,7 @@ def _both(document: Annotations, inside: Annotations) -> Annotations:
 
     return replace(document, rows=(*document.rows, *(
         row for row in inside.rows if is_new(row)
-        and (row.label == OTHER or not document.looked))))
-
-
-def _frame(header: Header, timeline: Timeline) -> Frame:
-    return Frame(
-        gaps.duration_s(header, timeline),
-        header.start + timedelta(seconds=timeline.first_onset_s),
-        float(max(header.rate_hz(signal) for signal in header.signals)),
-        timeline.notes)
+        and (row.label == OTHER or not document.counts_as_annotated))))
 
 
 def _stem(name: str, keep: bool = False) -> str:
@@ -236,7 +229,7 @@ def _alone(folder: Folder, subfolder: str, candidates: Sequence[Candidate],
     taken = {path for candidate in candidates
              for path in (candidate.annotations, *candidate.others)}
     named = {candidate.stem for candidate in candidates}
-    paths, _ = list_files(base, ALONE)
+    paths, _ = find.files(base, ALONE)
     known: dict[str, list[str]] = defaultdict(list)
     for ending in ALONE:
         for path in paths:

@@ -20,9 +20,9 @@ import numpy as np
 from aura.dataset import beat_files, ecg_channel
 from aura.dataset.beat_files import BEATS, RR
 from aura.dataset.channels import slopes
-from aura.dataset.find import ECG, Candidate, printable
-from aura.dataset.patients import alias
-from aura.dataset.read import identity_of
+from aura.dataset.find import ECG, Candidate
+from aura.dataset.names import printable
+from aura.dataset.patients import alias, identity_of
 from aura.edf import gaps
 from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
@@ -146,7 +146,7 @@ def _patient(folder: Folder, candidate: Candidate) -> str:
                 patient = read_header(stream).patient
         except (AuraError, OSError):
             return f"{folder.root}/{candidate.path}"
-    return alias("p", identity_of(folder, candidate, patient), "")
+    return alias("p", identity_of(folder, candidate.path, patient), "")
 
 
 def _are_one(found: Sequence[Found], one: int, other: int,

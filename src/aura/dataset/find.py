@@ -1,27 +1,30 @@
 """
-Which recordings lie in a folder, and which annotations belong to them.
+The recordings in a folder, and the annotation files that belong to them.
 
-Names and kinds of directory entries decide, so that ten thousand files are
-listed in a moment; only of a CSV the header is read, since it alone says
-what the file is. The order is that of the names, folder by folder, and the
-same on every machine.
+Only names and kinds of directory entries decide, so that ten thousand files
+are listed at once. A CSV file is the exception: its header says what it is.
+Recordings are sorted by name, in the same order on every machine.
 """
 
 import os
 import posixpath
 import stat
-import unicodedata
 from dataclasses import dataclass
 
 from aura.annotations import tuh
-from aura.dataset import beat_files, sidecars
-from aura.dataset.names import is_csv, recording_stem, says_beats
+from aura.dataset import annotation_files, beat_files
+from aura.dataset.names import (
+    is_csv,
+    printable,
+    recording_stem,
+    says_beats,
+)
 from aura.errors import AuraError, Problem
 from aura.folder import Folder, not_regular, outside
 
 SUFFIXES = (".edf", ".bdf")
 ECG = "ecg"
-# Beside an ecg/ folder a BIDS session's other modalities are passed over.
+# Folders of a BIDS session that are not searched if it has an ecg/ folder.
 OTHER_MODALITIES = ("eeg", "emg", "mov")
 
 Finding = tuple[str, Problem]
@@ -29,31 +32,31 @@ Finding = tuple[str, Problem]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that by its name is a recording, or what stands in its place."""
+    """A file that is a recording by its name, not opened yet."""
 
-    # Location relative to the `Folder` that was searched, with ``/``;
-    # printable, so that only without a `problem` it can be opened.
+    # Location relative to the `Folder` that was searched, with ``/``. It is
+    # escaped if there is a `problem`, and does not open the file then.
     path: str
-    # The same relative to the input: the subfolder that was searched.
+    # The same relative to the input, the subfolder that was searched.
     name: str
-    # Path of the annotations that belong to it, relative to the folder.
+    # Path of the preferred annotation file, relative to the folder.
     annotations: str | None = None
-    # Why it cannot be read. An error is an input that is refused; a warning
-    # says that nothing is lost, such as a second way to a folder.
+    # Why it is not used. With a warning nothing is lost, for example if a
+    # link leads to a folder that is searched anyway.
     problem: Problem | None = None
     # ``ecg`` for a waveform, ``beats`` for beat times, ``rr`` for intervals.
     form: str = ECG
-    # Paths of further annotations that belong to it and are not used.
+    # Paths of its other annotation files, by preference.
     others: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
-        """The name without what says its format."""
+        """The name without its ending and form."""
         return recording_stem(self.name)
 
 
-def find(folder: Folder, subfolder: str = "") -> list[Candidate]:
-    """Find the recordings in a tree."""
+def recordings(folder: Folder, subfolder: str = "") -> list[Candidate]:
+    """Find the recordings in a folder and the folders in it."""
     root = folder.path(subfolder) if subfolder else folder.root
     base = "" if root == folder.root else str(root.relative_to(folder.root))
     if root.is_dir() and folder.holds(root):
@@ -90,10 +93,7 @@ class _Listing:
                      if not entry.name.startswith(".")),
                     key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            self.problem = Problem(
-                "path.unreadable", "error", "this folder cannot be listed: "
-                f"{error.strerror}; give the user that runs this the right "
-                "to read it")
+            self.problem = _unlisted(error)
         self.names = {entry.name.lower(): entry.name
                       for entry in reversed(self.entries)}
 
@@ -102,7 +102,7 @@ class _Listing:
         return posixpath.join(self.path, name)
 
     def has_ecg_folder(self) -> bool:
-        """Whether this is a BIDS session with an ECG of its own."""
+        """Whether this is a BIDS session with an ECG."""
         return any(
             name.endswith("_ecg.edf") for entry in self.entries
             if entry.name == "ecg" and entry.is_dir(follow_symlinks=False)
@@ -110,11 +110,11 @@ class _Listing:
 
     def candidate(self, path: str, name: str,
                   form: str | None = None) -> Candidate:
-        """A recording here, with what belongs to it."""
+        """A recording in this folder, with its annotation files."""
         entry = posixpath.basename(path)
         if form is None:
             form = self.form_of(entry) if is_csv(entry) else ECG
-        beside = [self.join(known) for known in sidecars.beside(
+        beside = [self.join(known) for known in annotation_files.beside(
             entry, self.names) if known != entry
             and self._annotates(known)]
         beside += self._in_session(entry)
@@ -125,7 +125,7 @@ class _Listing:
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
         form = beat_files.form_of(self._head(name))
-        # What calls itself beats is refused with a reason, not passed over.
+        # The reader says why a file with such a name is no beat file.
         return form or (beat_files.BEATS if says_beats(name) else None)
 
     def _head(self, name: str) -> bytes:
@@ -140,19 +140,19 @@ class _Listing:
             self._head(name))
 
     def _in_session(self, name: str) -> list[str]:
-        """Events of a BIDS session, which lie with its EEG."""
+        """Events of a BIDS session, which are in its eeg/ folder."""
         session, here = posixpath.split(self.path)
         if here != "ecg":
             return []
         beside = posixpath.join(
-            session, "eeg", sidecars.events_of(recording_stem(name)))
-        # Also what cannot be read: it is refused, not passed over.
+            session, "eeg", annotation_files.events_of(recording_stem(name)))
+        # A file that cannot be read counts too: it is an error then.
         return ([beside] if os.path.lexists(self.folder.root / beside)
                 else [])
 
 
 class _Search:
-    """One walk through a tree; remembers where it has been."""
+    """One walk through a tree that enters each folder once."""
 
     def __init__(self, folder: Folder, base: str) -> None:
         self._folder, self._base = folder, base
@@ -161,7 +161,7 @@ class _Search:
         self.found: list[Candidate] = []
 
     def run(self) -> list[Candidate]:
-        """Walk; real folders first, so that no link hides a real path."""
+        """Walk through real folders first: paths are better than links."""
         self._walk(self._base)
         while self._linked:
             path = self._linked.pop(0)
@@ -170,7 +170,7 @@ class _Search:
             else:
                 self._refuse(path, Problem(
                     "path.linked", "warning", "this link leads to a folder "
-                    "that is searched anyway; its recordings are read once"))
+                    "that is searched anyway; its recordings are used once"))
         return sorted(self.found, key=lambda candidate: candidate.name)
 
     def _walk(self, start: str) -> None:
@@ -219,8 +219,8 @@ class _Search:
         elif stem in stems:
             self._refuse(path, Problem(
                 "path.same_stem", "error", "another recording in this folder "
-                "has the same name but for the ending, and would have the "
-                "same output; rename one"))
+                "has the same name with another ending, so that both would "
+                "have the same output; rename one of them"))
         else:
             stems.add(stem)
             self.found.append(
@@ -243,7 +243,7 @@ class _Search:
         try:
             status = os.stat(self._folder.root / path)
         except OSError:
-            return True  # listing it will say what is wrong
+            return True  # the error is reported when it is listed
         key = (status.st_dev, status.st_ino)
         new = key not in self._visited
         if remember:
@@ -258,20 +258,17 @@ class _Search:
             printable(path), printable(self._relative(path)), None, problem))
 
 
-def list_files(folder: Folder, endings: tuple[str, ...]) -> tuple[
+def files(folder: Folder, endings: tuple[str, ...]) -> tuple[
         list[str], list[Finding]]:
-    """Paths of files in a tree, without hidden ones and linked folders."""
+    """Paths of all files with these endings; hidden ones are left out."""
     paths: list[str] = []
     problems: list[Finding] = []
 
-    def unreadable(error: OSError) -> None:
+    def unlisted(error: OSError) -> None:
         place = os.path.relpath(str(error.filename), folder.root)
-        problems.append((printable(place), Problem(
-            "path.unreadable", "error",
-            f"this folder cannot be listed: {error.strerror}; give the user "
-            "that runs this the right to read it")))
+        problems.append((printable(place), _unlisted(error)))
 
-    for here, folders, names in os.walk(folder.root, onerror=unreadable):
+    for here, folders, names in os.walk(folder.root, onerror=unlisted):
         folders[:] = [name for name in folders if not name.startswith(".")]
         base = os.path.relpath(here, folder.root)
         paths += [posixpath.normpath(posixpath.join(base, name))
@@ -280,20 +277,18 @@ def list_files(folder: Folder, endings: tuple[str, ...]) -> tuple[
     return sorted(paths), problems
 
 
-def printable(path: str) -> str:
-    """A path with every byte escaped that is no UTF-8 or no text."""
-    shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}"
-        for c in shown)
+def _unlisted(error: OSError) -> Problem:
+    return Problem(
+        "path.unreadable", "error", "this folder cannot be listed: "
+        f"{error.strerror}; give the user that runs aura read permission")
 
 
 def _name_problem(path: str) -> Problem | None:
     if printable(path) == path:
         return None
     return Problem(
-        "path.name", "error", "this name has bytes that are not UTF-8, or "
-        "control characters; rename it")
+        "path.name", "error", "this name has control characters, or bytes "
+        "that are not UTF-8; rename it")
 
 
 def _is_recording(name: str) -> bool:

@@ -1,11 +1,12 @@
 """
-Which files belong to one recording, by their names.
+Names of recordings, and of the files that belong to them.
 
-Beat files say their form in their name: ``r.beats.csv``, ``r.rr.csv.gz``
-and AURA's ``rr_r.csv`` are of the recording ``r``.
+The name of a beat file contains its form: ``r.beats.csv``, ``r.rr.csv.gz``
+and AURA's ``rr_r.csv`` belong to the recording ``r``.
 """
 
 import posixpath
+import unicodedata
 
 CSV = (".csv", ".csv.gz")
 FORMS = (".beats", ".rr")
@@ -25,7 +26,7 @@ def says_beats(name: str) -> bool:
 
 
 def recording_stem(path: str) -> str:
-    """The path of a recording without what says its format."""
+    """The path of a recording without its ending and form."""
     folder, name = posixpath.split(path)
     stem = _without_ending(name)
     if is_csv(name):
@@ -40,9 +41,17 @@ def recording_stem(path: str) -> str:
 
 
 def events_stem(stem: str) -> str:
-    """A recording's name as its BIDS events have it: without modality."""
+    """The stem of a recording's BIDS events: without the modality."""
     run, _, modality = stem.rpartition("_")
     return run if modality in _BIDS_SUFFIXES else stem
+
+
+def printable(path: str) -> str:
+    """A path with control characters and bytes that are not UTF-8 escaped."""
+    shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}"
+        for c in shown)
 
 
 def _without_ending(name: str) -> str:

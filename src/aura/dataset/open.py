@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from aura.dataset.find import find
-from aura.dataset.read import Refused, examine, open_signal, read_beats
+from aura.dataset import find
+from aura.dataset.read import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
 from aura.edf.signal import EcgSignal
 from aura.errors import InvalidInputError, MissingError
@@ -115,14 +115,14 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
 
 def _read(folder: Folder, path: str, ecg_channel: str,
           alias_key: str) -> Recording:
-    candidate, = find(folder, path)
-    found = examine(folder, candidate, ecg_channel, alias_key)
+    candidate, = find.recordings(folder, path)
+    found = recording(folder, candidate, ecg_channel, alias_key)
     if isinstance(found, Refused):
         problem = found.problems[0]
         raise InvalidInputError(
             problem.rule, f"{found.path}: {problem.text}")
     if found.fs_hz is None:
-        return replace(found, beats=read_beats(
+        return replace(found, beats=beats(
             folder, replace(found, path=path)))
     return replace(found, signal=FileSignal(
         partial(open_signal, folder, found, path), found.duration_s))

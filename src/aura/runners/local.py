@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aura.dataset import find
-from aura.dataset.names import recording_stem
+from aura.dataset.names import printable, recording_stem
 from aura.detector.model import CARD_FILE, MODEL_FILE
 from aura.errors import (
     AuraError,
@@ -81,7 +81,7 @@ def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
     for number, path in enumerate(paths):
         try:
             source = given(path)
-            found = find.find(source.folder, source.subfolder)
+            found = find.recordings(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
             stems = {one.stem: path for one in found if one.problem is None}
@@ -89,10 +89,10 @@ def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
             if apart and both:
                 raise InvalidInputError(
                     "predict.same_name", f"{taken[both[0]]} and {path} both "
-                    f"hold {find.printable(both[0])}",
+                    f"hold {printable(both[0])}",
                     "predict them into folders of their own")
         except AuraError as error:
-            name = find.printable(str(path))
+            name = printable(str(path))
             refused.append((name, Entry(name, None, (error.problem,))))
             continue
         inputs[str(number)] = source

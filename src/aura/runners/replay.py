@@ -65,8 +65,8 @@ def replay(path: Path, model_folder: Path, settings: Settings,
             "replay.file", f"{path} is a folder", "name one recording")
     model = load_model(model_folder)
     source = local.given(path)
-    found, = find.find(source.folder, source.subfolder)
-    recording = read.examine(
+    found, = find.recordings(source.folder, source.subfolder)
+    recording = read.recording(
         source.folder, found, settings.ecg_channel, settings.alias_key)
     if isinstance(recording, read.Refused):
         fault = recording.problems[0]

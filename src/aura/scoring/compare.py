@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aura.annotations.vocabulary import OTHER
-from aura.dataset.find import Finding, list_files, printable
-from aura.dataset.names import recording_stem
+from aura.dataset import find
+from aura.dataset.find import Finding
+from aura.dataset.names import printable, recording_stem
 from aura.errors import AuraError, InvalidInputError, MissingError, Problem
 from aura.folder import Folder
 from aura.recording import Event
@@ -133,7 +134,7 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
 
 
 def _compare(truth: References, folder: Folder) -> Comparison:
-    paths, found = list_files(folder, (".tsv",))
+    paths, found = find.files(folder, (".tsv",))
     problems = [*truth.problems, *found]
     pairs = _pair(truth.annotated, paths)
     scores = []

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from aura.annotations import bids
-from aura.annotations.annotation import Annotations
-from aura.annotations.events import UNPLACED, settle
+from aura.annotations.annotation import (
+    UNPLACED,
+    Annotations,
+    disjoint_seizures,
+)
 from aura.annotations.vocabulary import OTHER
-from aura.dataset import duplicates, ground_truth, sidecars
-from aura.dataset.find import Candidate, Finding, find, list_files, printable
-from aura.dataset.names import recording_stem
+from aura.dataset import annotation_files, duplicates, find, ground_truth, read
+from aura.dataset.find import Candidate, Finding
+from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import alias, patient_identity
-from aura.dataset.read import Refused, examine
+from aura.dataset.read import Refused
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import Event
@@ -43,7 +46,7 @@ class Reference:
     path: str
     patient: str  # Alias of the patient
     duration_s: float  # Length of the recording
-    # Annotated seizures, settled (see `aura.annotations.events.settle`).
+    # Annotated seizures: disjoint and inside the recording.
     events: tuple[Event, ...]
 
 
@@ -74,7 +77,7 @@ def read_references(folder: Folder, ecg_channel: str = "",
                     prefer: str = "") -> References:
     """Read all annotated recordings of a tree."""
     candidates = duplicates.resolve(
-        [(folder, candidate) for candidate in find(folder)], prefer)
+        [(folder, candidate) for candidate in find.recordings(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):
         return _recordings(folder, track(candidates), ecg_channel, alias_key)
     found = _annotation_files(folder, alias_key)
@@ -86,7 +89,7 @@ def read_references(folder: Folder, ecg_channel: str = "",
 
 def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
     """Read a TSV of events that must say something."""
-    content = ground_truth.content(folder, path)
+    content = annotation_files.read_bytes(folder, path)
     table = bids.read(content) if content.strip() else Annotations(())
     if not table.rows:
         raise InvalidInputError(
@@ -101,7 +104,7 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
     found_true, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
-        found = examine(folder, candidate, ecg_channel, alias_key)
+        found = read.recording(folder, candidate, ecg_channel, alias_key)
         if isinstance(found, Refused):
             problems += [(found.path, problem) for problem in found.problems]
             continue
@@ -118,7 +121,7 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
 
 
 def _annotation_files(folder: Folder, alias_key: str) -> References:
-    paths, problems = list_files(folder, (*TSE, ".tsv", *CSV))
+    paths, problems = find.files(folder, (*TSE, ".tsv", *CSV))
     found_true, unannotated = [], []
     for path in sorted(_one_per_run(paths)):
         try:
@@ -131,7 +134,7 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
                 path, len(events))))
             unannotated.append(path)
             continue
-        settled, found = settle(events, duration_s)
+        settled, found = disjoint_seizures(events, duration_s)
         problems += [(printable(path), problem) for problem in found]
         # A seizure that nobody can place must not count as background.
         if any(problem.rule in UNPLACED for problem in found):
@@ -162,8 +165,8 @@ def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
     if path.lower().endswith(".tsv"):
         events, duration_s = read_tsv(folder, path)
     else:
-        document = sidecars.read_alone(
-            path, ground_truth.content(folder, path)) or Annotations(())
+        document = annotation_files.read_alone(
+            path, annotation_files.read_bytes(folder, path)) or Annotations(())
         events, duration_s = document.events(), document.duration_s
     if not duration_s or duration_s < 0:
         raise InvalidInputError(

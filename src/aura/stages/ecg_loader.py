@@ -17,7 +17,7 @@ from aura.dataset.find import Candidate
 from aura.dataset.read import Refused
 from aura.errors import EndOfData, MissingError
 from aura.recording import Recording
-from aura.rpc.aura_pb2 import EcgBatch
+from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
 from aura.stages import arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
@@ -98,13 +98,13 @@ class EcgSource:
                 "loader.no_folder",
                 f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
-        return find.find(given.folder, given.subfolder)
+        return find.recordings(given.folder, given.subfolder)
 
     def _load(self, index: int, port: str,
               batch: list[Candidate]) -> EcgBatch:
         assert self._batches is not None
         folder = self._workspace.input(port).folder
-        entries = [_entry(read.examine(
+        entries = [_entry(read.recording(
             folder, candidate, self._settings.ecg_channel,
             self._settings.alias_key)) for candidate in batch]
         path = batch_file(self._run_id, index, "manifest.json")
@@ -118,6 +118,27 @@ class EcgSource:
             record_count=len(recordings),
             ecg_hours=sum(r.duration_s for r in recordings) / 3600.0,
             status_text=manifest.status_text(entries))
+
+
+class LoaderStage:
+    """The loader's two ports; each reads its own folder."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._training = EcgSource(workspace, settings, "training")
+        self._recordings = EcgSource(
+            workspace, settings, "recordings", remember=True)
+
+    def ready(self) -> bool:
+        """Whether one folder exists; a solution links one port only."""
+        return self._training.ready() or self._recordings.ready()
+
+    def next_training(self, request: Empty) -> EcgBatch:
+        """The next batch of annotated recordings."""
+        return self._training.next()
+
+    def next_recordings(self, request: Empty) -> EcgBatch:
+        """The next batch of recordings to predict."""
+        return self._recordings.next()
 
 
 def _entry(outcome: Recording | Refused) -> Entry:

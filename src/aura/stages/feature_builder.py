@@ -110,7 +110,7 @@ def beats_of(folder: Folder, recording: Recording) -> Beats:
     """The beats of a recording, found in its waveform or read from its file.
     """
     if recording.fs_hz is None:
-        return read.read_beats(folder, recording)
+        return read.beats(folder, recording)
     with read.open_signal(folder, recording) as signal:
         return detection.find_beats(signal)
 

@@ -1,5 +1,5 @@
 """
-Annotations beside a recording: which file is used, and how it is read.
+Annotation files: which of them belong to a recording, and how to read one.
 """
 
 import posixpath
@@ -10,16 +10,19 @@ from datetime import datetime
 from aura.annotations import bids, szdb, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
 from aura.dataset.names import events_stem, recording_stem
-from aura.errors import UnsupportedError
+from aura.errors import ResourceError, UnsupportedError
+from aura.folder import Folder
 
 EVENTS = "_events.tsv"
-# In order of preference. `times.seize` of the folder comes last.
-ENDINGS = (".tse_bi", ".tse", EVENTS, ".csv_bi", ".csv",
-           *wfdb.SUFFIXES)
+TSE = (".tse_bi", ".tse")
+TUH = (".csv_bi", ".csv")
+# By preference; a list of a whole folder, `szdb.NAME`, comes last.
+ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
+BYTES_MAX = 64 * 2**20
 
 
 def events_of(stem: str) -> str:
-    """Name of the BIDS events of a recording's name."""
+    """Name of the BIDS events that belong to a recording's stem."""
     return events_stem(stem) + EVENTS
 
 
@@ -39,37 +42,49 @@ def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
         yield names[szdb.NAME]
 
 
+def read_bytes(folder: Folder, path: str) -> bytes:
+    """All bytes of an annotation file."""
+    with folder.open(path) as stream:
+        read = stream.read(BYTES_MAX + 1)
+    if len(read) > BYTES_MAX:
+        raise ResourceError(
+            "annotations.size", "the annotation file has more than "
+            f"{BYTES_MAX} bytes", "remove annotations that are no seizures")
+    return read
+
+
 def read(path: str, content: bytes, record: str,
          start: datetime | None = None,
          rate_hz: float | None = None) -> Annotations | None:
-    """Read a file of annotations by the format that its name says."""
+    """
+    Read an annotation file in the format that its name says.
+
+    None means that a list of many recordings does not name this one.
+    """
     name = posixpath.basename(path).lower()
     if name == szdb.NAME:
         return szdb.read(content, record)
-    if name.endswith((".tse", ".tse_bi")):
+    if name.endswith(TSE):
         return tse.read(content, start)
     if name.endswith(".tsv"):
         return bids.read(content)
-    if name.endswith((".csv", ".csv_bi")):
+    if name.endswith(TUH):
         return tuh.read(content)
     if name.endswith(wfdb.SUFFIXES):
         return wfdb.read(content, rate_hz)
     raise UnsupportedError(
-        "annotations.unknown", "by its name this file is of no known format",
-        "known are " + ", ".join((*ENDINGS, szdb.NAME)))
+        "annotations.unknown", "the name of this file is not that of an "
+        "annotation file", "allowed endings and names are "
+        + ", ".join((*ENDINGS, szdb.NAME)))
 
 
 def read_alone(path: str, content: bytes) -> Annotations | None:
-    """
-    Read a file of annotations without its recording.
-
-    Parameters and errors are those of `read`. Formats that label every
-    second say by their last row how long the recording is.
-    """
+    """Read an annotation file that has no recording beside it."""
     document = read(path, content, posixpath.basename(recording_stem(path)))
     if document is None or document.duration_s is not None:
         return document
-    if path.lower().endswith((".tse", ".tse_bi", ".csv", ".csv_bi")):
+    if path.lower().endswith((*TSE, *TUH)):
+        # These formats label every second, so the last row ends the recording.
         end = max((row.end_s for row in document.rows), default=None)
         return replace(document, duration_s=end)
     return document
