@@ -2,7 +2,7 @@
 Run all measurements, or those that are named.
 
     python -m benchmarks [end_to_end] [parts] [line_protocol] [export] [bundle]
-        [mapped_tasks] [quality]
+        [mapped_tasks] [quality] [annotations]
 
 One thread, CPU seconds, medians of three rounds. A bare time says more of
 the machine than of the code; the ratios are what counts.
@@ -18,7 +18,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from importlib import import_module  # noqa: E402
 
 ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle",
-       "mapped_tasks", "quality")
+       "mapped_tasks", "quality", "annotations")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or ALL

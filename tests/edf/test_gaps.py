@@ -18,8 +18,8 @@ RATE = 256
 def store(folder, file):
     (folder / "r.edf").write_bytes(file.bytes())
     inside = Folder(folder)
-    (candidate,) = find.find(inside)
-    return inside, read.examine(inside, candidate)
+    (candidate,) = find.recordings(inside)
+    return inside, read.recording(inside, candidate)
 
 
 def gapped(onsets, texts=(), rate=RATE, samples=None):

@@ -35,6 +35,7 @@ from aura.physionet import download, wfdb_signal, write_tree
 from aura.physionet.download import Source
 from aura.physionet.sets import SETS
 from aura.synthetic.waveform import ecg
+from tests.full_disk import disk_of
 
 with warnings.catch_warnings():
     # It uses what the newest pandas is about to drop.
@@ -433,19 +434,9 @@ def test_only_web_servers_are_asked(tmp_path, url):
 
 def test_a_full_disk_is_said_and_the_next_call_goes_on(
         server, site, tmp_path, monkeypatch):
-    """A file that may not grow beyond some bytes is what a quota does."""
-    import resource
-    import signal
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     monkeypatch.setattr(download, "BLOCK_BYTES", 1024)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, before[1]))
-    try:
-        with pytest.raises(ResourceError, match="disk.full"):
-            source(server, tmp_path).fetch("sz01.dat")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    with disk_of(9000), pytest.raises(ResourceError, match="disk.full"):
+        source(server, tmp_path).fetch("sz01.dat")
     kept = (tmp_path / "sz01.dat.part").stat().st_size
     assert 0 < kept <= 9000
     server.asked.clear()
@@ -454,13 +445,16 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(
     assert (f"bytes={kept}-") in [given for _, given in server.asked]
 
 
-def test_a_cut_edf_never_takes_its_name(server, tmp_path, monkeypatch):
-    """The library that writes EDF says nothing when a disk is full."""
+@pytest.mark.parametrize("spoil", [
+    lambda stream: stream.truncate(stream.tell() - 100),
+    lambda stream: (stream.seek(-2, os.SEEK_END), stream.write(b"?!"))])
+def test_a_spoilt_edf_never_takes_its_name(
+        server, tmp_path, monkeypatch, spoil):
     written = write_tree._write_edf
 
-    def cut(path, *rest):
-        written(path, *rest)
-        os.truncate(path, path.stat().st_size - 100)
+    def cut(stream, *rest):
+        written(stream, *rest)
+        spoil(stream)
 
     monkeypatch.setattr(write_tree, "_write_edf", cut)
     assert fetch(server, tmp_path, "mitdb") == 1

@@ -8,10 +8,10 @@ import pyedflib
 import pytest
 
 from aura.errors import InvalidInputError, ResourceError
-from aura.recording import Event
-from aura.synthetic.cohort import tse_bi, write_cohort, write_edf
+from aura.synthetic.cohort import write_cohort, write_edf
 from aura.synthetic.heart import Surge
 from aura.synthetic.waveform import Sensor, ecg
+from tests.full_disk import disk_of
 
 SEIZURE = Surge(20, 12.5, 40, 5, 30, True)
 
@@ -50,15 +50,6 @@ def test_the_last_unfinished_second_is_left_out(tmp_path):
     assert "12.0000 bckg" in path.with_suffix(".tse_bi").read_text()
 
 
-def test_the_sidecar_covers_the_whole_record():
-    events = (Event(10, 5), Event(40, 30))
-    assert tse_bi(events, 60).splitlines() == [
-        "version = tse_v1.0.0", "", "0.0000 10.0000 bckg 1.0000",
-        "10.0000 15.0000 seiz 1.0000", "15.0000 40.0000 bckg 1.0000",
-        "40.0000 60.0000 seiz 1.0000"]
-    assert tse_bi((), 17).splitlines()[2:] == ["0.0000 17.0000 bckg 1.0000"]
-
-
 def test_a_cohort_is_the_same_bytes_each_time(tmp_path):
     def digests(folder):
         write_cohort(folder, patients=2, hours=.2, seed=3)
@@ -92,18 +83,11 @@ def test_an_impossible_cohort_is_refused(tmp_path, patients):
         write_cohort(tmp_path, patients=patients)
 
 
-def test_a_file_cut_by_a_full_disk_never_takes_its_name(
-        tmp_path, monkeypatch):
+def test_a_file_cut_by_a_full_disk_never_takes_its_name(tmp_path):
     write_edf(tmp_path / "one.edf", ecg(20, seed=1))
     before = (tmp_path / "one.edf").read_bytes()
-
-    def silent_loss(self):
-        pyedflib.edfwriter.close_file(self.handle)
-        with open(self.path, "r+b") as stream:
-            stream.truncate(2000)
-
-    monkeypatch.setattr(pyedflib.EdfWriter, "close", silent_loss)
-    with pytest.raises(ResourceError, match="disk.full"):
+    with disk_of(len(before) - 1), pytest.raises(
+            ResourceError, match="disk.full"):
         write_edf(tmp_path / "one.edf", ecg(20, seed=2))
     assert (tmp_path / "one.edf").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2

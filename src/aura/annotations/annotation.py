@@ -1,15 +1,29 @@
 """
-An annotation as a file has it, with all that any format knows of it.
+Annotations as a file has them, and the seizures that they mean.
 
-Stages need less: `Annotations.events` gives the events of `aura.recording`,
-of which `aura.annotations.events.settle` makes disjoint seizures.
+An annotation is a row of a file, in the file's own words. An event is what it
+means: a seizure or background from an onset to an end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from aura.annotations.vocabulary import OTHER, label_of
+from aura.errors import Problem
 from aura.recording import Event
+
+_FINDINGS = {
+    "other": "annotations that are not seizure or background labels, "
+             "not used",
+    "order": "annotated seizures that start before the one above, sorted",
+    "no_length": "annotated seizures without a length, not used",
+    "outside": "annotated seizures outside the recording, not used",
+    "clipped": "annotated seizures that end outside the recording, cut",
+    "overlap": "annotated seizures that overlap or touch another, joined",
+}
+# After these findings it is not known when all seizures were.
+UNPLACED = ("annotations.no_length", "annotations.outside")
 
 
 @dataclass(frozen=True)
@@ -17,23 +31,22 @@ class Annotation:
     """One row of a file of annotations."""
 
     onset_s: float  # Start in seconds from the first sample of the recording
-    # Length; None where the file does not say, and of a mark in time.
+    # None for a mark in time, and where the file gives no length.
     duration_s: float | None
-    text: str  # The label in the file's own words; it may be free text
-    confidence: float | None = None  # In [0, 1], where one was given
-    # What the file has for the channel; ``""`` for the whole recording.
-    channels: str = ""
+    text: str  # The label in the file's own words, or free text
+    confidence: float | None = None  # In [0, 1], if the file gives one
+    channels: str = ""  # As in the file; ``""`` is the whole recording
     # Names and cells of columns that only this kind of file has.
     more: tuple[tuple[str, str], ...] = ()
 
     @property
     def end_s(self) -> float:
-        """End in seconds; the onset where the length is not known."""
+        """End in seconds; the onset if there is no length."""
         return self.onset_s + (self.duration_s or 0.0)
 
     @property
     def label(self) -> str:
-        """What the text means, see `aura.annotations.vocabulary.label_of`."""
+        """Label of the text, see `aura.annotations.vocabulary.label_of`."""
         return label_of(self.text)
 
 
@@ -42,43 +55,89 @@ class Annotations:
     """A file of annotations."""
 
     rows: tuple[Annotation, ...]  # In the order of the file
-    # Length of the recording, where the file says it.
+    # Length, start, day and name of the recording, if the file gives them.
     duration_s: float | None = None
-    # Start of the recording, where the file says it.
     start: datetime | None = None
-    # Day of the recording, where the file says at least that.
     recorded_on: date | None = None
-    name: str = ""  # Name of the recording, where the file says it
-    # The file has dates for times and nobody knows when the recording began,
-    # so that its first row was taken for the start.
+    name: str = ""
+    # The rows have dates and the recording has none, so that the first row is
+    # taken for the start.
     start_is_first: bool = False
 
     @property
-    def looked(self) -> bool:
+    def counts_as_annotated(self) -> bool:
         """
-        Whether anybody looked for seizures, as far as the words say.
+        Whether the annotator looked for seizures.
 
-        Annotations that all have other words, such as the notes of a
-        technician, or a script that nobody here reads, do not say so; a
-        file of annotations without any row does.
+        An empty file means that none was found. Rows that are all notes of a
+        technician, or in a script that is not read, mean nothing.
         """
         return not self.rows or any(
             row.label != OTHER for row in self.rows)
 
     def events(self) -> list[Event]:
         """
-        All rows as events with closed labels, in the order of the file.
+        All rows as events, in the order of the file.
 
-        What is said of several channels in the same words is one event.
+        The same annotation on several channels is one event.
         """
-        found = []
-        said = set()
+        events = []
+        known = set()
         for row in self.rows:
             event = Event(row.onset_s, row.duration_s or 0.0, row.label,
                           row.confidence)
             if row.channels:
-                if event in said:
+                if event in known:
                     continue
-                said.add(event)
-            found.append(event)
-        return found
+                known.add(event)
+            events.append(event)
+        return events
+
+
+def disjoint_seizures(events: Sequence[Event], duration_s: float) -> tuple[
+        tuple[Event, ...], tuple[Problem, ...]]:
+    """Sort and join the seizures among events, inside the recording."""
+    counts = dict.fromkeys(_FINDINGS, 0)
+    counts["other"] = sum(event.label == OTHER for event in events)
+    seizures = [event for event in events if event.is_seizure]
+    counts["order"] = sum(
+        after.onset_s < before.onset_s
+        for before, after in zip(seizures, seizures[1:], strict=False))
+    disjoint: list[Event] = []
+    for event in sorted(seizures, key=_position):
+        onset, end = max(event.onset_s, 0.0), min(event.end_s, duration_s)
+        if event.duration_s <= 0:
+            counts["no_length"] += 1
+        elif end <= onset:
+            counts["outside"] += 1
+        else:
+            counts["clipped"] += end - onset < event.duration_s - 1e-9
+            inside = Event(onset, end - onset, event.label, event.confidence)
+            if disjoint and onset <= disjoint[-1].end_s:
+                counts["overlap"] += 1
+                disjoint[-1] = _joined(disjoint[-1], inside)
+            else:
+                disjoint.append(inside)
+    return tuple(disjoint), tuple(
+        Problem(f"annotations.{name}", "warning",
+                f"{_FINDINGS[name]}: {count}")
+        for name, count in counts.items() if count)
+
+
+def _position(event: Event) -> tuple[float, float, str]:
+    return event.onset_s, event.duration_s, event.label
+
+
+def _joined(first: Event, second: Event) -> Event:
+    """One seizure of two, with the subtype that they share."""
+    shared = []
+    for one, other in zip(first.label.split("_"), second.label.split("_"),
+                          strict=False):
+        if one != other:
+            break
+        shared.append(one)
+    confidences = [event.confidence for event in (first, second)
+                   if event.confidence is not None]
+    end = max(first.end_s, second.end_s)
+    return Event(first.onset_s, end - first.onset_s, "_".join(shared),
+                 max(confidences, default=None))

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aura.annotations import bids, edfplus, table_text, tse, tuh, vocabulary
+from aura.annotations import bids, table_text, tse, tuh, vocabulary
 from aura.annotations.annotation import Annotation, Annotations
+from aura.edf import write as edf
 from aura.errors import Problem
 from aura.recording import BACKGROUND
 
@@ -62,8 +63,8 @@ def _column(text: str) -> str | None:
     return name if name and _clean(name) else None
 
 
-def _note(text: str) -> str | None:
-    return edfplus.note(text) or None
+def _edf_text(text: str) -> str | None:
+    return edf.printable(text) or None
 
 
 def _clean(text: str) -> bool:
@@ -91,7 +92,7 @@ FORMATS = {made.name: made for made in (
            cell=_csv_cell, length=True, covers=True),
     Format("csv_bi", ".csv_bi", vocabulary.two_classes, tuh.DECIMALS,
            tuh.write, length=True, covers=True),
-    Format("edf", ".edf", _note, edfplus.DECIMALS, None,
+    Format("edf", ".edf", _edf_text, edf.DECIMALS, None,
            confidence=False, start=True, length=True, marks=True))}
 
 _LOST = {

@@ -6,11 +6,13 @@ The dialect of La Teppe has dates for times, and ``annotator=`` and
 ``date=`` before the rows.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from aura.annotations import table_text
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.table_text import syntax
+from aura.recording import BACKGROUND, Event
 
 DECIMALS = 4
 VERSION = "tse_v1.0.0"
@@ -53,6 +55,19 @@ def write(document: Annotations) -> bytes:
         f"{row.onset_s:.{DECIMALS}f} {row.end_s:.{DECIMALS}f} {row.text} "
         f"{_certain(row):.{DECIMALS}f}" for row in document.rows]
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def write_seizures(seizures: Sequence[Event], duration_s: float) -> bytes:
+    """Write a ``.tse_bi`` file of disjoint seizures, background between."""
+    rows, at = [], 0.0
+    for event in seizures:
+        if event.onset_s > at:
+            rows.append(Annotation(at, event.onset_s - at, BACKGROUND))
+        at = min(event.end_s, duration_s)
+        rows.append(Annotation(event.onset_s, at - event.onset_s, "seiz"))
+    if at < duration_s:
+        rows.append(Annotation(at, duration_s - at, BACKGROUND))
+    return write(Annotations(tuple(rows)))
 
 
 def _certain(row: Annotation) -> float:

@@ -1,1 +1,1 @@
-"""Reading of EDF, EDF+ and BDF: header, samples, gaps and annotation lists."""
+"""EDF, EDF+ and BDF: reading and writing."""

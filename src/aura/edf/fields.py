@@ -1,9 +1,9 @@
 """
-Fields of an EDF header: fixed width, ASCII, and taken at their word.
+Fields of an EDF header: fixed width and ASCII, read strictly.
 
-The specification writes numbers as plain decimals. What other readers make
-of ``1E0``, ``-5,0``, ``nan`` or ``1_0`` differs between them and is wrong
-somewhere, so here a number is digits with at most one sign and one dot.
+The specification writes numbers as plain decimals. Other readers disagree on
+``1E0``, ``-5,0``, ``nan`` or ``1_0``, so here a number is digits with at most
+one sign and one dot.
 
 References
 ----------
@@ -19,6 +19,8 @@ from fractions import Fraction
 
 from aura.errors import InvalidInputError
 
+REPAIR = ("correct the field in EDFbrowser's header editor, or export the "
+          "recording again")
 _INTEGER = re.compile(rb" *([+-]?[0-9]+) *")
 _DECIMAL = re.compile(rb" *([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)) *")
 _HARMLESS = re.compile(rb"[0-9+\-.,:/eE_]{0,16}")
@@ -26,12 +28,12 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _DATE = re.compile(rb"([0-9]{2})\.([0-9]{2})\.([0-9]{2}|yy)")
 _TIME = re.compile(rb"([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
 _STARTDATE = re.compile(rb"([0-9]{2})-([A-Z]{3})-([0-9]{4})")
-_MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG",
-           b"SEP", b"OCT", b"NOV", b"DEC")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP",
+          "OCT", "NOV", "DEC")
 
 
 def integer(field: bytes, name: str) -> int:
-    """A whole number."""
+    """Read a whole number."""
     match = _INTEGER.fullmatch(field)
     if match is None:
         raise _not_a_number(field, name, "a whole number")
@@ -39,7 +41,7 @@ def integer(field: bytes, name: str) -> int:
 
 
 def decimal(field: bytes, name: str) -> Fraction:
-    """A decimal number, exactly as it is written."""
+    """Read a decimal number exactly."""
     match = _DECIMAL.fullmatch(field)
     if match is None:
         raise _not_a_number(field, name, "a plain decimal number")
@@ -48,10 +50,10 @@ def decimal(field: bytes, name: str) -> Fraction:
 
 def text(field: bytes) -> str:
     """
-    Free text, without its padding and fit to be printed.
+    Read free text without its padding, made printable.
 
-    The specification allows ASCII only; UTF-8 and Latin-1 are met in
-    labels and units and are both understood.
+    The specification allows ASCII only, but recordings have UTF-8 and
+    Latin-1 in labels and units.
     """
     stripped = field.strip(b" ")
     try:
@@ -63,7 +65,7 @@ def text(field: bytes) -> str:
 
 def printable(part: bytes, texts: Sequence[tuple[int, int]],
               offset: int) -> bytes:
-    """Part of a header that holds printable text and nothing else."""
+    """Check that part of a header is printable; pad its texts with spaces."""
     padded = bytearray(part)
     for begin, end in texts:
         padded[begin:end] = part[begin:end].rstrip(b" \0").ljust(end - begin)
@@ -71,37 +73,36 @@ def printable(part: bytes, texts: Sequence[tuple[int, int]],
     if match is not None:
         raise InvalidInputError(
             "edf.header.control",
-            f"byte {offset + match.start()} of the file (the first is 0) is "
-            f"the control character {match[0][0]}, where only printable text "
-            "is allowed",
-            "write the file again with a tool that pads with spaces")
+            f"byte {offset + match.start()} of the file (counted from 0) is "
+            f"the control character {match[0][0]}; the header may contain "
+            "printable text only", REPAIR)
     return bytes(padded)
 
 
 def start(date_field: bytes, time_field: bytes, recording: bytes,
           plus: bool) -> datetime:
-    """Start of a recording, from up to three fields that have to agree."""
+    """Read the start of a recording from fields that have to agree."""
     long_date = _startdate(recording) if plus else None
     match = _DATE.fullmatch(date_field)
     if match is None:
         raise InvalidInputError(
-            "edf.date", f"the start date {_shown(date_field)} is not written "
-            "dd.mm.yy", "correct the start date in the header")
+            "edf.date", f"the start date is {_shown(date_field)}; it has to "
+            "be written dd.mm.yy", REPAIR)
     day, month = int(match[1]), int(match[2])
     if match[3] == b"yy":
         if long_date is None:
             raise InvalidInputError(
-                "edf.date", "the start date has 'yy' for its year and no "
-                "EDF+ field says which", "write dd.mm.yy with digits")
+                "edf.date", "the start date has 'yy' for its year, and no "
+                "EDF+ recording field gives the year", REPAIR)
         year = long_date.year
     else:
         year = int(match[3]) + (1900 if int(match[3]) >= 85 else 2000)
     short_date = _real_date(year, month, day, "edf.date")
     if long_date is not None and long_date != short_date:
         raise InvalidInputError(
-            "edf.startdate", f"the header starts on {short_date} and its "
-            f"EDF+ recording field on {long_date}",
-            "correct one of the two dates")
+            "edf.startdate", f"the start date is {short_date}, but the EDF+ "
+            f"recording field has {long_date}; they have to be the same",
+            REPAIR)
     return datetime.combine(short_date, _time(time_field))
 
 
@@ -113,9 +114,8 @@ def _time(field: bytes) -> time:
         return time(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         raise InvalidInputError(
-            "edf.time", f"the start time {_shown(field)} is no time of day "
-            "written hh.mm.ss", "correct the start time in the header",
-        ) from None
+            "edf.time", f"the start time is {_shown(field)}; it has to be a "
+            "time of day written hh.mm.ss", REPAIR) from None
 
 
 def _startdate(recording: bytes) -> date | None:
@@ -123,11 +123,11 @@ def _startdate(recording: bytes) -> date | None:
     if words[0] != b"Startdate" or words[1:2] in ([], [b""], [b"X"]):
         return None
     match = _STARTDATE.fullmatch(words[1].upper())
-    if match is None or match[2] not in _MONTHS:
+    if match is None or match[2].decode() not in MONTHS:
         raise InvalidInputError(
-            "edf.startdate", "the EDF+ recording field has a start date that "
-            "is not written dd-MMM-yyyy", "write it so, or 'Startdate X'")
-    month = _MONTHS.index(match[2]) + 1
+            "edf.startdate", "the start date in the EDF+ recording field has "
+            "to be written dd-MMM-yyyy, or X if it is not known", REPAIR)
+    month = MONTHS.index(match[2].decode()) + 1
     return _real_date(int(match[3]), month, int(match[1]), "edf.startdate")
 
 
@@ -136,18 +136,18 @@ def _real_date(year: int, month: int, day: int, rule: str) -> date:
         return date(year, month, day)
     except ValueError:
         raise InvalidInputError(
-            rule, f"there is no day {day} of month {month} in {year}",
-            "correct the start date in the header") from None
+            rule, f"the start date is day {day} of month {month} in {year}, "
+            "which does not exist", REPAIR) from None
 
 
 def _not_a_number(field: bytes, name: str, wanted: str) -> InvalidInputError:
     return InvalidInputError(
-        "edf.header.number", f"the field '{name}' is {_shown(field)}, where "
-        f"{wanted} is allowed", "correct the header")
+        "edf.header.number", f"the field '{name}' is {_shown(field)}; it has "
+        f"to be {wanted}", REPAIR)
 
 
 def _shown(field: bytes) -> str:
-    # Header text may name a patient: only what looks like a number is shown.
+    # A text may name a patient, so only what looks like a number is shown.
     stripped = field.strip(b" ")
     if not stripped:
         return "blank"

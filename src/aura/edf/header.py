@@ -1,15 +1,14 @@
 """
-EDF, EDF+ and BDF recordings: a header that is safe, samples in pieces.
+Headers of EDF, EDF+ and BDF recordings.
 
-The header is judged before a sample is touched, with sizes in Python
-integers: readers that add the bytes of a record in 32 bits can be crashed
-by a file of 12 kB. Samples are then read by position, so that any number of
-threads may read one open file.
+The whole header is checked before any sample is read. Sizes are Python
+integers: a file of 12 kB crashes readers that add the bytes of a record in 32
+bits.
 
-What differs from the specification [1]_ [2]_: non-ASCII text in free-text
-fields is read with a warning, and a channel that is not an ECG may have a
-senseless range (published collections hold such dummies). What is stricter:
-the size of the file has to be exactly what the header says.
+Two things are more lenient than in the specification [1]_ [2]_: text that is
+not ASCII is read with a warning, and a channel may have an impossible range
+as long as it is not used (published collections have such dummies). One is
+stricter: the file has to have exactly the size that its header gives.
 
 References
 ----------
@@ -39,9 +38,9 @@ SIGNALS_MAX = 512
 RECORD_BYTES_MAX = 16 * 2**20
 RATE_HZ_MAX = 20_000
 
-_MAIN = 256
+MAIN_BYTES = 256
 _MAIN_TEXTS = ((8, 88), (88, 168), (192, 236))
-_COLUMNS = {
+COLUMNS = {
     "label": 16, "transducer": 80, "unit": 8, "physical minimum": 8,
     "physical maximum": 8, "digital minimum": 8, "digital maximum": 8,
     "prefilter": 80, "samples per record": 8, "reserved": 32}
@@ -52,7 +51,7 @@ _MOVING = [threading.Lock() for _ in range(64)]
 
 @dataclass(frozen=True)
 class SignalHeader:
-    """What the header says of one signal."""
+    """The header fields of one signal."""
 
     label: str  # As in the file, made printable
     unit: str
@@ -62,14 +61,13 @@ class SignalHeader:
     samples_per_record: int  # Number of samples in each record
     offset: int  # Bytes from the start of a record to this signal
     width: int  # Bytes of this signal in each record
-    # Why no sample of this signal can be trusted, though the layout of the
-    # file is sound.
+    # Why this signal cannot be used, although the rest of the file can.
     fault: AuraError | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header that has passed every check."""
+    """A header that passed every check."""
 
     kind: str  # ``EDF``, ``EDF+C``, ``EDF+D``, ``BDF``, ``BDF+C`` or ``BDF+D``
     sample_bytes: int  # 2 in EDF, 3 in BDF
@@ -78,21 +76,20 @@ class Header:
     record_bytes: int
     record_count: int
     record_duration_s: Fraction  # Seconds in one record, exactly as written
-    # The channels, without those that hold annotations.
+    # The channels, without the annotation signals.
     signals: tuple[SignalHeader, ...]
-    # Signals that hold EDF+ annotations.
     annotation_signals: tuple[SignalHeader, ...]
-    # The patient field, for `aura.dataset.patients` alone.
+    # The patient field; only `aura.dataset.patients` uses it.
     patient: str = field(default="", repr=False)
     problems: tuple[Problem, ...] = ()  # Warnings
 
     @property
     def duration_s(self) -> Fraction:
-        """Seconds from the first to the end of the last record."""
+        """Length of all records together."""
         return self.record_count * self.record_duration_s
 
     def rate_hz(self, signal: SignalHeader) -> Fraction:
-        """Sampling rate of a signal in hertz, exactly."""
+        """Exact sampling rate of a signal."""
         return signal.samples_per_record / self.record_duration_s
 
 
@@ -111,46 +108,48 @@ def read_at(descriptor: int, count: int, offset: int) -> bytes:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Read and judge the header of an open recording."""
+    """Read and check the header of an open recording."""
     descriptor = stream.fileno()
-    raw = read_at(descriptor, _MAIN, 0)
+    raw = read_at(descriptor, MAIN_BYTES, 0)
     kind, sample_bytes = _kind(raw)
     plus = kind[3:4] == "+"
     main = fields.printable(raw, _MAIN_TEXTS, 0)
     count = _signal_count(main)
-    raw += read_at(descriptor, _MAIN * count, _MAIN)
-    if len(raw) < _MAIN * (count + 1):
+    raw += read_at(descriptor, MAIN_BYTES * count, MAIN_BYTES)
+    if len(raw) < MAIN_BYTES * (count + 1):
         raise _cut_header(len(raw))
-    table = fields.printable(raw[_MAIN:], _table_texts(count), _MAIN)
+    table = fields.printable(raw[MAIN_BYTES:], _table_texts(count), MAIN_BYTES)
     duration = _record_duration(main)
-    columns = _columns(table, count)
-    signals = _signals(columns, duration, sample_bytes)
+    cells = columns(table, count)
+    signals = _signals(cells, duration, sample_bytes)
     record_bytes = sum(signal.width for signal in signals)
     records = _record_count(main, record_bytes)
-    _check_size(os.fstat(descriptor).st_size - _MAIN * (count + 1),
+    _check_size(os.fstat(descriptor).st_size - MAIN_BYTES * (count + 1),
                 records, record_bytes)
-    notes = [s for s in signals if s.label == f"{kind[:3]} Annotations"]
-    channels = [s for s in signals if s not in notes]
+    label = f"{kind[:3]} Annotations"
+    channels = [signal for signal in signals if signal.label != label]
+    annotations = [signal for signal in signals if signal.label == label]
     if not channels:
         raise InvalidInputError(
-            "edf.no_signals", "the file holds annotations and no signal",
-            "give the recording itself")
-    if plus and not notes:
+            "edf.no_signals", "the file has annotations but no signal",
+            "use the recording that belongs to these annotations")
+    if plus and not annotations:
         raise InvalidInputError(
-            "edf.annotations_missing", f"the file says {kind} and has no "
-            f"signal '{kind[:3]} Annotations'", "write it as plain EDF")
+            "edf.annotations_missing", f"the header says {kind}, but there "
+            f"is no signal '{label}'", "export the recording again, as EDF+ "
+            "or as plain EDF")
     return Header(
         kind, sample_bytes,
         fields.start(main[168:176], main[176:184], main[88:168], plus),
-        _MAIN * (count + 1), record_bytes, records, duration,
-        tuple(channels), tuple(notes) if plus else (),
+        MAIN_BYTES * (count + 1), record_bytes, records, duration,
+        tuple(channels), tuple(annotations) if plus else (),
         fields.text(main[8:88]), (
             *_padding(raw, main + table),
-            *_warnings(main, columns, plus, notes)))
+            *_warnings(main, cells, plus, bool(annotations))))
 
 
 def _kind(main: bytes) -> tuple[str, int]:
-    if len(main) < _MAIN:
+    if len(main) < MAIN_BYTES:
         raise _cut_header(len(main))
     if main[:8] == b"0       ":
         family, sample_bytes = "EDF", 2
@@ -158,8 +157,8 @@ def _kind(main: bytes) -> tuple[str, int]:
         family, sample_bytes = "BDF", 3
     else:
         raise InvalidInputError(
-            "edf.version", "this is neither EDF nor BDF by its first 8 bytes",
-            "convert the recording to EDF")
+            "edf.version", "the file does not begin as EDF or BDF do",
+            "convert the recording to EDF, for example with EDFbrowser")
     reserved = main[192:236].rstrip(b" ")
     if reserved[:4] not in (b"EDF+", b"BDF+"):
         return family, sample_bytes
@@ -167,8 +166,8 @@ def _kind(main: bytes) -> tuple[str, int]:
     if kind not in (f"{family}+C", f"{family}+D"):
         raise InvalidInputError(
             "edf.kind", f"the reserved field of this {family} file names "
-            "another kind of file",
-            f"allowed are '{family}+C', '{family}+D' or neither")
+            f"another kind of file; '{family}+C', '{family}+D' or neither is "
+            "allowed", "export the recording again")
     return kind, sample_bytes
 
 
@@ -176,18 +175,19 @@ def _signal_count(main: bytes) -> int:
     count = fields.integer(main[252:256], "number of signals")
     if count < 1:
         raise InvalidInputError(
-            "edf.no_signals", f"the header announces {count} signals",
-            "give a recording with at least one")
+            "edf.no_signals", f"the number of signals is {count}; at least 1 "
+            "is needed", "use another recording")
     if count > SIGNALS_MAX:
         raise ResourceError(
-            "edf.signal_count", f"the header announces {count} signals; "
-            f"up to {SIGNALS_MAX} are read", "keep the ECG and drop the rest")
+            "edf.signal_count", f"the number of signals is {count}; the "
+            f"limit is {SIGNALS_MAX}", "export the ECG alone, for example "
+            "with EDFbrowser's tool to reduce signals")
     header_bytes = fields.integer(main[184:192], "bytes in the header")
-    if header_bytes != _MAIN * (count + 1):
+    if header_bytes != MAIN_BYTES * (count + 1):
         raise InvalidInputError(
-            "edf.header_bytes", f"the header says it has {header_bytes} "
-            f"bytes; with {count} signals it has {_MAIN * (count + 1)}",
-            "correct the header")
+            "edf.header_bytes", f"the field 'bytes in the header' is "
+            f"{header_bytes}; for {count} signals it has to be "
+            f"{MAIN_BYTES * (count + 1)}", "export the recording again")
     return count
 
 
@@ -195,8 +195,9 @@ def _record_duration(main: bytes) -> Fraction:
     duration = fields.decimal(main[244:252], "duration of a record")
     if duration <= 0:
         raise InvalidInputError(
-            "edf.record_duration", f"a record lasts {float(duration):g} s, "
-            "where more than 0 is needed", "correct the header")
+            "edf.record_duration", f"the duration of a record is "
+            f"{float(duration):g} s; it has to be more than 0",
+            "export the recording again")
     return duration
 
 
@@ -204,17 +205,18 @@ def _record_count(main: bytes, record_bytes: int) -> int:
     if not 0 < record_bytes <= RECORD_BYTES_MAX:
         raise ResourceError(
             "edf.record_size", f"a record has {record_bytes} bytes; 1 to "
-            f"{RECORD_BYTES_MAX} are read", "write shorter records")
+            f"{RECORD_BYTES_MAX} are allowed", "export the recording again "
+            "with shorter records, or with fewer signals")
     count = fields.integer(main[236:244], "number of records")
     if count == -1:
         raise UnsupportedError(
-            "edf.record_count_unknown", "the number of records is -1: the "
-            "recording was not closed properly",
-            "repair it with the recorder's own software")
+            "edf.record_count_unknown", "the number of records is -1, so the "
+            "recording was not closed properly", "repair it with the "
+            "recorder's software, or export it again")
     if count < 1:
         raise InvalidInputError(
-            "edf.no_records", f"the header announces {count} records",
-            "give a recording with at least one")
+            "edf.no_records", f"the number of records is {count}; at least 1 "
+            "is needed", "use another recording")
     return count
 
 
@@ -222,33 +224,35 @@ def _check_size(body: int, records: int, record_bytes: int) -> None:
     claimed = records * record_bytes
     if body < claimed:
         raise CorruptDataError(
-            "edf.truncated", f"the file ends after {max(body, 0)} of "
-            f"{claimed} bytes of samples", "copy it again from its source")
+            "edf.truncated", f"the file has {max(body, 0)} bytes of samples; "
+            f"its header gives {claimed}",
+            "copy the file again from its source")
     surplus, rest = divmod(body - claimed, record_bytes)
     if rest:
         raise CorruptDataError(
-            "edf.trailing_bytes", f"{body - claimed} bytes follow the last "
-            "record", "copy it again from its source")
+            "edf.trailing_bytes", f"the file has {body - claimed} bytes after "
+            "its last record", "copy the file again from its source")
     if surplus:
         raise CorruptDataError(
-            "edf.record_count", f"the header announces {records} records and "
-            f"the file holds {records + surplus}",
-            "correct the number of records")
+            "edf.record_count", f"the number of records is {records}, but "
+            f"the file has {records + surplus}", "export the recording "
+            "again, or write the right number into bytes 236 to 243")
 
 
-def _columns(table: bytes, count: int) -> dict[str, list[bytes]]:
-    columns, at = {}, 0
-    for name, width in _COLUMNS.items():
-        columns[name] = [
+def columns(table: bytes, count: int) -> dict[str, list[bytes]]:
+    """Each field of all signals, by the names of `COLUMNS`."""
+    cells, at = {}, 0
+    for name, width in COLUMNS.items():
+        cells[name] = [
             table[at + i * width:at + (i + 1) * width] for i in range(count)]
         at += count * width
-    return columns
+    return cells
 
 
 def _table_texts(count: int) -> list[tuple[int, int]]:
-    """Where the free texts of the signals are in their table."""
+    """Begin and end of each free text in the table of signals."""
     spans, at = [], 0
-    for name, width in _COLUMNS.items():
+    for name, width in COLUMNS.items():
         if name in _FREE_TEXT:
             spans += [(at + i * width, at + (i + 1) * width)
                       for i in range(count)]
@@ -261,11 +265,13 @@ def _signals(columns: dict[str, list[bytes]], duration: Fraction,
     signals, offset = [], 0
     for index, label in enumerate(columns["label"]):
         samples = fields.integer(
-            columns["samples per record"][index], "samples per record")
+            columns["samples per record"][index],
+            f"samples per record of signal {index + 1}")
         if samples < 0:
             raise InvalidInputError(
                 "edf.samples", f"signal {index + 1} has {samples} samples "
-                "per record", "correct the header")
+                "per record; 0 or more are allowed",
+                "export the recording again")
         row = {name: column[index] for name, column in columns.items()}
         physical, digital, fault = _ranges(row, sample_bytes)
         width = samples * sample_bytes
@@ -292,13 +298,13 @@ def _ranges(row: dict[str, bytes], sample_bytes: int) -> tuple[
         return *unknown, error
     if not -limit <= low < high < limit:
         return *unknown, InvalidInputError(
-            "edf.digital_range", f"the digital range is {low} to {high}; "
-            f"it has to rise, within {-limit} to {limit - 1}",
-            "correct the header")
+            "edf.digital_range", f"digital minimum and maximum are {low} and "
+            f"{high}; they have to rise and to be within {-limit} to "
+            f"{limit - 1}", fields.REPAIR)
     if bottom == top:
         return *unknown, InvalidInputError(
             "edf.physical_range", "physical minimum and maximum are both "
-            f"{float(top):g}", "correct the header")
+            f"{float(top):g}; they have to differ", fields.REPAIR)
     return (bottom, top), (low, high), None
 
 
@@ -307,29 +313,30 @@ def _rate_fault(rate_hz: Fraction) -> AuraError | None:
         return None
     return InvalidInputError(
         "edf.sampling_rate", f"the sampling rate is {float(rate_hz):g} Hz; "
-        f"above 0 and up to {RATE_HZ_MAX} are read", "correct the header")
+        f"it has to be above 0 and at most {RATE_HZ_MAX}",
+        "name another channel in AURA_ECG_CHANNEL")
 
 
 def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
-              notes: list[SignalHeader]) -> list[Problem]:
+              annotated: bool) -> list[Problem]:
     found = []
     texts = [main[8:168], main[192:236]]
     texts += [cell for name in _FREE_TEXT for cell in columns[name]]
     if not all(cell.isascii() for cell in texts):
         found.append(Problem(
             "edf.header.not_ascii", "warning",
-            "the header has characters beyond ASCII; read as UTF-8 where "
-            "valid, else as Latin-1"))
+            "the header has characters that are not ASCII; they are read as "
+            "UTF-8 if they are valid UTF-8, and as Latin-1 otherwise"))
     if plus and main[88:98] != b"Startdate ":
         found.append(Problem(
             "edf.startdate_missing", "warning",
             "the recording field of this EDF+ file has no start date; the "
-            "one of the main header is used"))
-    if notes and not plus:
+            "start date field is used"))
+    if annotated and not plus:
         found.append(Problem(
             "edf.annotations_in_plain", "warning",
-            "annotations of a file that does not call itself EDF+ or BDF+ "
-            "are not read"))
+            "the file has annotations, but its header does not say EDF+ or "
+            "BDF+; they are not read"))
     return found
 
 
@@ -338,10 +345,10 @@ def _padding(raw: bytes, padded: bytes) -> list[Problem]:
         return []
     return [Problem(
         "edf.header.nul_padding", "warning", "texts of the header are padded "
-        "with NUL, where EDF pads with spaces; read as if it did")]
+        "with NUL instead of spaces; they are read without the padding")]
 
 
 def _cut_header(length: int) -> CorruptDataError:
     return CorruptDataError(
         "edf.header.truncated", f"the file ends inside its header, after "
-        f"{length} bytes", "copy it again from its source")
+        f"{length} bytes", "copy the file again from its source")

@@ -1,9 +1,9 @@
 """
-Samples of an open EDF or BDF recording, by position and in pieces.
+Samples of an open EDF or BDF recording, read by position.
 
-Reading never moves a file position, so that any number of threads may read
-one open recording; libraries that keep one handle per path answer zeros
-there, without an error.
+Any number of threads may read one open recording, because the file position
+is never used. Libraries that keep one handle per path return zeros in this
+case, without an error.
 """
 
 from fractions import Fraction
@@ -17,10 +17,10 @@ from aura.errors import CorruptDataError
 from aura.recording import Floats
 
 BLOCK_BYTES = 4 * 2**20
-# Above this a record is not read as a whole for one of its channels.
+# A longer record is not read as a whole for one of its channels.
 SKIP_BYTES = 8192
 
-# Millivolts in one unit, by the unit's name in lower case.
+# Millivolts per unit, by the name of the unit in lower case.
 MILLIVOLTS = {
     "nv": Fraction(1, 10**6), "uv": Fraction(1, 10**3),
     "\u00b5v": Fraction(1, 10**3), "\u03bcv": Fraction(1, 10**3),
@@ -29,39 +29,41 @@ MILLIVOLTS = {
 
 def read_column(stream: BinaryIO, header: Header, signal: SignalHeader,
                 first: int, last: int) -> NDArray[np.uint8]:
-    """Bytes of one signal in records ``first`` to ``last`` (exclusive)."""
+    """Read one signal of records ``first`` to ``last`` (exclusive)."""
     descriptor, count = stream.fileno(), last - first
     at = header.header_bytes + first * header.record_bytes
     if header.record_bytes <= SKIP_BYTES:
-        block = _pread(descriptor, count * header.record_bytes, at)
+        block = read_exactly(descriptor, count * header.record_bytes, at)
         table = block.reshape(count, header.record_bytes)
         return table[:, signal.offset:signal.offset + signal.width]
     column = np.empty((count, signal.width), np.uint8)
     for row in range(count):
-        column[row] = _pread(
+        column[row] = read_exactly(
             descriptor, signal.width,
             at + row * header.record_bytes + signal.offset)
     return column
 
 
 def records_per_block(header: Header, signal: SignalHeader) -> int:
-    """Records whose reading for one signal takes about `BLOCK_BYTES`."""
+    """Number of records for which about `BLOCK_BYTES` are read."""
     read = (header.record_bytes if header.record_bytes <= SKIP_BYTES
             else signal.width)
     return max(1, BLOCK_BYTES // max(read, 1))
 
 
-def _pread(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
+def read_exactly(descriptor: int, count: int,
+                 at: int) -> NDArray[np.uint8]:
+    """Read this many bytes by position."""
     block = read_at(descriptor, count, at)
     if len(block) < count:
         raise CorruptDataError(
             "edf.truncated", "the file became shorter while it was read",
-            "leave it alone during a run, and repeat the run from its start")
+            "do not change recordings during a run; start the run again")
     return np.frombuffer(block, np.uint8)
 
 
 class EcgSignal:
-    """One channel of an open recording, as `aura.recording.Signal`."""
+    """One channel of an open recording, an `aura.recording.Signal`."""
 
     def __init__(self, stream: BinaryIO, header: Header, index: int) -> None:
         signal = header.signals[index]
@@ -79,15 +81,14 @@ class EcgSignal:
         self.sample_count = header.record_count * signal.samples_per_record
 
     def read(self, start: int, stop: int) -> Floats:
-        """Samples ``start`` to ``stop`` (exclusive), both inside the signal.
-        """
+        """Read samples ``start`` to ``stop`` (exclusive)."""
         samples = self._read(start, stop, np.float64)
         samples *= self._gain
         samples += self._zero
         return samples
 
     def read_digital(self, start: int, stop: int) -> NDArray[np.int32]:
-        """Read the same stretch as the integers that the file holds."""
+        """Read the same samples as the integers in the file."""
         return self._read(start, stop, np.int32)
 
     def _read(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
@@ -110,10 +111,10 @@ class EcgSignal:
         first, skipped = divmod(start, per_record)
         last = -(-stop // per_record)
         if last == first + 1:
-            # A record may hold hours: of a single one only what is asked.
+            # A record may last hours, so only the samples asked for are read.
             at = (header.header_bytes + first * header.record_bytes
                   + signal.offset + skipped * size)
-            return _integers(_pread(
+            return _integers(read_exactly(
                 self._stream.fileno(), (stop - start) * size, at), size)
         column = read_column(self._stream, header, signal, first, last)
         values = _integers(column.reshape(-1), size)

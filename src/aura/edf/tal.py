@@ -2,9 +2,9 @@
 Annotations inside EDF+ and BDF+ files, and the time of each record.
 
 A time-stamped annotation list (TAL) is ``onset [0x15 duration] 0x14 text
-0x14 ... 0x00``; the first one of each record has an empty text and says when
-the record starts [1]_. Other readers drop a malformed list without a word,
-and a seizure with it; here it refuses the file.
+0x14 ... 0x00``. The first one of each record has an empty text and gives the
+start of the record [1]_. Other readers silently skip a malformed list, which
+may be a seizure. Here it is an error.
 
 References
 ----------
@@ -22,43 +22,43 @@ from aura.edf.signal import read_column, records_per_block
 from aura.errors import InvalidInputError, ResourceError
 
 NOTES_MAX = 1_000_000
-# Beyond this a gap is a wrong clock, and would make rows without end.
+# A longer gap is a wrong clock, and would make too many rows.
 DAYS_MAX = 31
-# Onsets are decimal text, rounded by the writer; a beat is timed in ms.
+# Writers round onsets; beats are timed in ms.
 GAP_S = 1e-3
 
 _NUMBER = rb"[0-9]{1,12}(?:\.[0-9]{1,20})?"
 _HEAD = re.compile(
     rb"([+-]" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb"))?\x14")
 _ONSET = re.compile(rb"[+-]" + _NUMBER + rb"(?=[\x14\x15])")
-# What most records hold: when they start, and nothing else.
+# Most records have their start and nothing else.
 _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True)
 class Note:
-    """One annotation."""
+    """One annotation inside a recording."""
 
     onset_s: float  # Seconds after the first sample
-    duration_s: float  # Length, 0 where the file gives none
+    duration_s: float  # 0 if the file gives none
     text: str  # Free text, which may name a person
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """When an EDF+ recording starts, and what is noted in it."""
+    """When the records of a recording start, and its annotations."""
 
     # Seconds from the header's start time to the first sample, below 1.
     first_onset_s: float
-    notes: tuple[Note, ...]  # All annotations, in the order of the file
-    # First record of each continuous part, and when it starts in seconds after
-    # the first sample; one part where there is no gap.
+    notes: tuple[Note, ...]  # In the order of the file
+    # First record of each part between gaps, and its start in seconds after
+    # the first sample.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
 
 
 def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
-    """Read all annotations, and when each part of the recording starts."""
+    """Read all annotations and the start of each record."""
     if not header.annotation_signals:
         return Timeline(0.0, ())
     clock = _Clock(header)
@@ -73,8 +73,9 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
                       for text in texts if text]
             if len(notes) > NOTES_MAX:
                 raise ResourceError(
-                    "edf.annotation.count", f"there are more than {NOTES_MAX}"
-                    " annotations", "keep those of seizures")
+                    "edf.annotation.count", "the file has more than "
+                    f"{NOTES_MAX} annotations", "delete annotations that are "
+                    "not seizures, for example in EDFbrowser")
     first = clock.first_s
     return Timeline(first, tuple(
         Note(note.onset_s - first, note.duration_s, note.text)
@@ -83,7 +84,7 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
 
 def parse(block: bytes, record: int = 0) -> list[
         tuple[float, float, list[str]]]:
-    """Parse what one annotation signal holds in one record."""
+    """Parse one annotation signal of one record."""
     alone = _ALONE.fullmatch(block)
     if alone:
         return [(float(alone[1]), 0.0, [""])]
@@ -98,10 +99,10 @@ def _parse_list(piece: bytes, record: int) -> tuple[float, float, list[str]]:
     match = _HEAD.match(piece)
     if match is None:
         if _ONSET.match(piece):
-            raise _malformed("duration", record, "has a duration that is no "
-                             "unsigned decimal number")
-        raise _malformed("onset", record, "has an onset that is no decimal "
-                         "number with a sign, followed by byte 20 or 21")
+            raise _malformed("duration", record, "has a duration that is not "
+                             "a decimal number without a sign")
+        raise _malformed("onset", record, "has an onset that is not a decimal"
+                         " number with a sign, followed by byte 20 or 21")
     if piece[-1] != 0x14:
         raise _malformed("unterminated", record, "does not end in byte 20")
     body = piece[match.end():]
@@ -119,11 +120,12 @@ def _malformed(what: str, record: int, text: str) -> InvalidInputError:
     return InvalidInputError(
         f"edf.annotation.{what}",
         f"an annotation in record {record + 1} {text}",
-        "correct the annotations, or write the file as plain EDF")
+        "export the recording again, or as plain EDF with its annotations in "
+        "a file beside it")
 
 
 class _Clock:
-    """Compares the onset of each record with where it has to start."""
+    """Checks when each record starts, and finds the gaps."""
 
     def __init__(self, header: Header) -> None:
         self._continuous = header.kind.endswith("C")
@@ -136,16 +138,17 @@ class _Clock:
               lists: list[tuple[float, float, list[str]]]) -> None:
         if not lists or lists[0][1] or lists[0][2][:1] != [""]:
             raise _malformed("timekeeping", record, "is missing: the first "
-                             "has to be an onset with an empty text")
+                             "one has to have an empty text and to give the "
+                             "start of the record")
         onset_s = lists[0][0]
         if record == 0:
             if not 0 <= onset_s < 1:
                 raise InvalidInputError(
-                    "edf.record_onset", f"the first record starts at "
-                    f"{onset_s:g} s, where 0 up to 1 is allowed",
-                    "correct the start time in the header")
+                    "edf.record_onset", f"the first record starts {onset_s:g}"
+                    " s after the start time in the header; 0 or more and "
+                    "less than 1 is allowed", "export the recording again")
             self.first_s = onset_s
-        # Counted from the part's start, so that no rounding adds up.
+        # Counted from the start of the part: rounding does not add up.
         first, begin_s = self.parts[-1]
         late_s = (onset_s - self.first_s - begin_s
                   - (record - first) * self._record_s)
@@ -155,18 +158,20 @@ class _Clock:
             self._gap(record, onset_s - self.first_s, late_s)
             return
         found = (f"record {record + 1} starts {abs(late_s):g} s "
-                 f"{'after' if late_s > 0 else 'before'} the end of the "
-                 "records before it")
+                 f"{'after' if late_s > 0 else 'before'} the end of record "
+                 f"{record}")
         raise InvalidInputError(
-            "edf.record_onset", found, "split the recording there")
+            "edf.record_onset", found, "export the recording again, as EDF+D "
+            "if it has gaps")
 
     def _gap(self, record: int, onset_s: float, length_s: float) -> None:
         self._left_s -= length_s
         if self._left_s < 0:
             raise ResourceError(
                 "edf.gap_length", f"record {record + 1} starts after a gap "
-                f"of {length_s:g} s, beyond {DAYS_MAX} days of recording",
-                "split the recording there")
+                f"of {length_s:g} s, and with it the recording is longer than "
+                f"{DAYS_MAX} days", "export the records before and after "
+                "the gap as two recordings")
         self.parts.append((record, onset_s))
 
 

@@ -7,19 +7,19 @@ that an interrupted call goes on where it was.
 """
 
 import gzip
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.annotations import szdb, wfdb
+from aura.annotations import szdb, tse, wfdb
 from aura.dataset import beat_files
+from aura.edf import write
 from aura.edf.header import read_header as read_edf_header
 from aura.edf.signal import EcgSignal
 from aura.errors import (
@@ -39,7 +39,6 @@ from aura.physionet.wfdb_signal import (
     read_samples,
 )
 from aura.recording import Event, Floats
-from aura.synthetic.cohort import tse_bi
 
 HIDDEN = ".fetch"
 README = "README.md"
@@ -176,23 +175,16 @@ class FetchedTree:
                        if row.onset_s < duration_s)
         stem = path.removesuffix(".edf").removesuffix(".beats.csv")
         self.out.write(f"{stem}.tse_bi",
-                       tse_bi(events, duration_s).encode("ascii"))
+                       tse.write_seizures(events, duration_s))
 
     def _edf(self, record: str, path: str, header: RecordHeader,
              counts: NDArray[np.int32], signal: SignalLine) -> None:
-        scratch = self.out.path(f"{HIDDEN}/{record}.edf")
-        scratch.parent.mkdir(parents=True, exist_ok=True)
         fs_hz = _per_second(header, record)
         counts = counts[:len(counts) // fs_hz * fs_hz]
-        try:
-            _write_edf(scratch, counts, fs_hz, signal,
-                       self._patient(record))
-            _verify(scratch, counts)
-            with scratch.open("rb") as stream:
-                os.fsync(stream.fileno())
-                self.out.write(path, stream.read())
-        finally:
-            scratch.unlink(missing_ok=True)
+        with self.out.replace(path) as stream:
+            _write_edf(stream, counts, fs_hz, signal, self._patient(record))
+            stream.flush()
+            _verify(Path(stream.name), counts)
 
     def finish(self, url: str, complete: bool) -> None:
         """Write the tree's README; remove the downloads of a complete tree."""
@@ -272,47 +264,39 @@ def _rr_csv(beats_s: Floats) -> bytes:
     return gzip.compress(("\n".join(lines) + "\n").encode("ascii"), mtime=0)
 
 
-def _write_edf(path: Path, counts: NDArray[np.int32], fs_hz: int,
+def _write_edf(stream: BinaryIO, counts: NDArray[np.int32], fs_hz: int,
                signal: SignalLine, patient: str) -> None:
-    import pyedflib
     half = 2 ** (signal.bits - 1)
-    low = min(signal.zero - half, int(counts.min(initial=0)))
-    high = max(signal.zero + half - 1, int(counts.max(initial=0)))
+    low = max(-2 ** 15, min(signal.zero - half, int(counts.min(initial=0))))
+    high = min(2 ** 15 - 1,
+               max(signal.zero + half - 1, int(counts.max(initial=0))))
     label = signal.label or "ECG"
-    header: dict[str, Any] = {
-        "label": (label if "ECG" in label.upper() else f"ECG {label}")[:16],
-        "dimension": signal.unit[:8], "sample_frequency": fs_hz,
-        "physical_min": _field((low - signal.baseline) / signal.gain),
-        "physical_max": _field((high - signal.baseline) / signal.gain),
-        "digital_min": low, "digital_max": high,
-        "transducer": "", "prefilter": ""}
-    writer = pyedflib.EdfWriter(str(path), 1,
-                                file_type=pyedflib.FILETYPE_EDF)
-    try:
-        writer.setSignalHeader(0, header)
-        writer.setPatientCode(patient)
-        writer.setStartdatetime(START)
-        # Of a column the library would write its neighbours' samples.
-        for record in np.ascontiguousarray(counts).reshape(-1, fs_hz):
-            if writer.writeDigitalSamples(record) < 0:
-                raise _full()
-    finally:
-        writer.close()
+    write.write(stream, write.Main(
+        "EDF", START, write.field(f"{patient} X X X"),
+        write.startdate(START, "X X X"), len(counts) // fs_hz, "1"), [
+            write.signal_fields(
+                write.field(
+                    label if "ECG" in label.upper() else f"ECG {label}", 16),
+                write.field(signal.unit, 8),
+                (_decimal((low - signal.baseline) / signal.gain),
+                 _decimal((high - signal.baseline) / signal.gain)),
+                (low, high), fs_hz)],
+        [write.packed(counts.reshape(-1, fs_hz), 2)])
 
 
-def _field(value: float) -> float:
-    """A number as the eight characters of a field of EDF can have it."""
+def _decimal(value: float) -> str:
+    """A number with as many decimals as the eight characters of EDF allow."""
     for digits in range(7, -1, -1):
         text = f"{value:.{digits}f}"
         if len(text) <= 8:
-            return float(text)
+            return text.rstrip("0").rstrip(".") if digits else text
     raise UnsupportedError(
-        "wfdb.range", f"{value:g} does not fit into EDF's eight characters",
-        "the gain in the header is not that of an ECG")
+        "wfdb.range", f"{value:g} is longer than the eight characters of an "
+        "EDF field", "leave the record out with --records; the gain in its "
+        "header cannot be that of an ECG")
 
 
 def _verify(path: Path, counts: NDArray[np.int32]) -> None:
-    """The library that writes does not say when a disk is full."""
     try:
         with path.open("rb") as stream:
             signal = EcgSignal(stream, read_edf_header(stream), 0)
@@ -321,10 +305,6 @@ def _verify(path: Path, counts: NDArray[np.int32]) -> None:
     except CorruptDataError:
         same = False
     if not same:
-        raise _full()
-
-
-def _full() -> ResourceError:
-    return ResourceError(
-        "disk.full", "a recording could not be written as a whole",
-        "free some space and run the same command again")
+        raise ResourceError(
+            "disk.full", "a recording could not be written completely",
+            "free some disk space and run the same command again")

@@ -13,9 +13,9 @@ from datetime import datetime
 import numpy as np
 
 from aura.annotations import bids
-from aura.annotations.events import settle
+from aura.annotations.annotation import disjoint_seizures
+from aura.edf import write
 from aura.recording import BACKGROUND, Event
-from aura.review import edfplus
 from aura.review.audit_trail import Item
 from aura.spans import covered, union
 
@@ -30,7 +30,7 @@ def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
     standing += _elsewhere([item.event for item in listed if (
         item.layer == "predicted" and item.decision == "accepted"
         and not item.changed)], standing)
-    seizures, _ = settle(standing, duration_s)
+    seizures, _ = disjoint_seizures(standing, duration_s)
     others = [event for event in standing
               if not event.is_seizure and event.label != BACKGROUND]
     return tuple(sorted((*seizures, *others), key=lambda event: (
@@ -53,7 +53,9 @@ def as_tsv(items: Iterable[Item], start: datetime, duration_s: float,
 def as_edf(items: Iterable[Item], start: datetime,
            duration_s: float) -> bytes:
     """The same events as an EDF+ file of annotations."""
-    return edfplus.write(reviewed(items, duration_s), start, duration_s)
+    return write.annotation_file([
+        (event.onset_s, event.duration_s, event.label)
+        for event in reviewed(items, duration_s)], start, duration_s)
 
 
 def _elsewhere(alarms: list[Event], others: list[Event]) -> list[Event]:

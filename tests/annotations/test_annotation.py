@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from aura.annotations import bids, tse
 from aura.annotations.bids import write_events as write_events_tsv
-from aura.annotations.events import settle
+from aura.annotations.annotation import disjoint_seizures
 from aura.annotations.vocabulary import label_of
 from aura.errors import AuraError
 from aura.recording import Event
@@ -90,7 +90,7 @@ def test_seizeit2_columns():
     assert length == 70000
     assert [event.label for event in events] == ["bckg", "sz_foc_ia_nm",
                                                  "impd"]
-    settled, problems = settle(events, 70000)
+    settled, problems = disjoint_seizures(events, 70000)
     assert settled == (Event(120, 33, "sz_foc_ia_nm"),)
     assert problems == ()
 
@@ -176,7 +176,7 @@ spans = st.lists(st.tuples(
 @settings(deadline=None)
 @given(spans, st.floats(1, 100))
 def test_written_events_are_read_back_to_the_hundredth(rows, duration_s):
-    settled, _ = settle([Event(*row) for row in rows], duration_s)
+    settled, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
     content = write_events_tsv(settled, START, duration_s)
     events, length = read_events_tsv(content)
     assert length == pytest.approx(duration_s, abs=0.0051)
@@ -196,7 +196,7 @@ def test_settled_seconds_are_the_union_clipped_to_the_recording(
         rows, duration_s):
     rows = [(round(onset), round(length), label)
             for onset, length, label in rows]
-    settled, _ = settle([Event(*row) for row in rows], duration_s)
+    settled, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
     covered = np.zeros(duration_s, bool)
     for onset, length, label in rows:
         if label.startswith("sz") and length > 0:
@@ -212,11 +212,12 @@ def test_settled_seconds_are_the_union_clipped_to_the_recording(
 def test_order_of_the_rows_changes_nothing(rows, duration_s, random):
     events = [Event(*row) for row in rows]
     shuffled = random.sample(events, len(events))
-    assert settle(events, duration_s)[0] == settle(shuffled, duration_s)[0]
+    assert disjoint_seizures(events, duration_s)[0] \
+        == disjoint_seizures(shuffled, duration_s)[0]
 
 
 def test_each_change_is_counted():
-    settled, problems = settle([
+    settled, problems = disjoint_seizures([
         Event(50, 10), Event(-5, 10), Event(95, 10), Event(200, 10),
         Event(-20, 10), Event(30, 0), Event(31, -1), Event(55, 10),
         Event(20, 5, "other"), Event(0, 100, "bckg")], 100)
@@ -228,7 +229,7 @@ def test_each_change_is_counted():
 
 
 def test_joined_seizures_keep_what_their_subtypes_share():
-    settled, _ = settle([
+    settled, _ = disjoint_seizures([
         Event(0, 10, "sz_foc_ia_m", 0.4), Event(5, 10, "sz_foc_ia_nm", 0.7),
         Event(30, 5, "sz_foc"), Event(35, 5, "sz_gen")], 100)
     assert settled == (Event(0, 15, "sz_foc_ia", 0.7), Event(30, 10, "sz"))

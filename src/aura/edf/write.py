@@ -1,0 +1,263 @@
+"""
+Writing of EDF, EDF+ and BDF+: header, annotation lists, records.
+
+Neither library of the field can write all of this. pyedflib takes one
+annotation of 40 characters per record, rounds the duration of a record and
+writes no gaps. edfio moves records that follow a gap, and leaves plain EDF
+plain. The tests read what is written here with both.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.edf import fields
+from aura.edf.header import (
+    COLUMNS,
+    MAIN_BYTES,
+    RECORD_BYTES_MAX,
+    Header,
+    columns,
+    read_at,
+)
+from aura.edf.signal import BLOCK_BYTES, read_exactly
+from aura.edf.tal import Timeline
+from aura.errors import ResourceError
+
+DECIMALS = 6
+# EDF+ recommends records of at most this many bytes.
+_PLUS_RECORD_BYTES = 61440
+_MAIN_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
+
+# Onset in seconds after the first sample, duration if known, text.
+Row = tuple[float, float | None, str]
+# One text for each of `COLUMNS`.
+SignalFields = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Main:
+    """The part of a header before its signals; texts fit their fields."""
+
+    kind: str  # ``EDF``, ``EDF+C``, ``EDF+D``, ``BDF+C`` or ``BDF+D``
+    start: datetime
+    patient: str
+    recording: str
+    record_count: int
+    record_s: str
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample."""
+        return 3 if self.kind.startswith("BDF") else 2
+
+    def header(self, signals: Sequence[SignalFields]) -> bytes:
+        """Encode the whole header."""
+        # Two digits of a year reach from 1985 to 2084.
+        year = (f"{self.start:%y}" if 1985 <= self.start.year <= 2084
+                else "yy")
+        cells = [*zip((
+            "\xffBIOSEMI" if self.kind.startswith("BDF") else "0",
+            self.patient, self.recording, f"{self.start:%d.%m.}{year}",
+            f"{self.start:%H.%M.%S}", str(MAIN_BYTES * (len(signals) + 1)),
+            self.kind if "+" in self.kind else "", str(self.record_count),
+            self.record_s, str(len(signals))), _MAIN_WIDTHS, strict=True)]
+        for column, width in zip(
+                zip(*signals, strict=True), COLUMNS.values(), strict=True):
+            cells += [(cell, width) for cell in column]
+        return b"".join(_padded(cell, width) for cell, width in cells)
+
+
+def signal_fields(label: str, unit: str, physical: tuple[str, str],
+                  digital: tuple[int, int], samples_per_record: int,
+                  transducer: str = "") -> SignalFields:
+    """The ten header fields of a signal."""
+    return (label, transducer, unit, *physical, *map(str, digital), "",
+            str(samples_per_record), "")
+
+
+def write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
+          blocks: Iterable[NDArray[np.uint8]],
+          lists: Sequence[bytes] = ()) -> None:
+    """Write records given as rows of bytes, with one list for each."""
+    if lists:
+        size = main.sample_bytes
+        width = -(-max(map(len, lists)) // size) * size
+        limit = 1 << (8 * size - 1)
+        signals = [*signals, signal_fields(
+            f"{main.kind[:3]} Annotations", "", ("-1", "1"),
+            (-limit, limit - 1), width // size)]
+    target.write(main.header(signals))
+    first = 0
+    for block in blocks:
+        if lists:
+            last = first + len(block)
+            text = b"".join(one.ljust(width, b"\0")
+                            for one in lists[first:last])
+            block = np.hstack((block, np.frombuffer(text, np.uint8).reshape(
+                len(block), width)))
+            first = last
+        target.write(block.tobytes())
+
+
+def copy(source: BinaryIO, target: BinaryIO, header: Header,
+         timeline: Timeline, rows: Iterable[Row]) -> None:
+    """
+    Copy a recording as EDF+ or BDF+ with these annotations and no others.
+
+    Its samples keep their bytes and its records their times.
+    """
+    raw = read_at(source.fileno(), header.header_bytes, 0).replace(
+        b"\0", b" ")
+    family, first_s = header.kind[:3], timeline.first_onset_s
+    lists = spread(
+        [encode(first_s + onset_s, duration_s, text)
+         for onset_s, duration_s, text in sorted(
+             rows, key=lambda row: row[0])],
+        [first_s + onset_s for onset_s in _onsets(header, timeline)])
+    size = sum(one.width for one in header.signals) + max(map(len, lists))
+    if size > RECORD_BYTES_MAX:
+        raise ResourceError(
+            "convert.record_size", f"with these annotations a record has "
+            f"{size} bytes; the limit is {RECORD_BYTES_MAX}",
+            "convert the annotations to another format with --to")
+    count = header.header_bytes // MAIN_BYTES - 1
+    signals = [
+        tuple(cell.decode("latin-1") for cell in cells) for cells in zip(
+            *columns(raw[MAIN_BYTES:], count).values(), strict=True)
+        if fields.text(cells[0]) != f"{family} Annotations"]
+    main = Main(
+        family + (header.kind[3:] or "+C"), header.start, _patient(header),
+        _recording(header, raw[88:168]), header.record_count,
+        raw[244:252].decode("ascii"))
+    write(target, main, signals, _records(source, header), lists)
+
+
+def annotation_file(rows: Sequence[Row], start: datetime,
+                    duration_s: float) -> bytes:
+    """
+    Encode annotations as an EDF+ file without signals or patient.
+
+    Opened beside its recording, a viewer such as EDFbrowser shows them.
+    """
+    late_s = start.microsecond / 1e6
+    lists = [encode(late_s + onset_s, length_s, text)
+             for onset_s, length_s, text in rows]
+    longest = max(map(len, lists), default=0)
+    # Besides its share a record holds its onset and, at most, one list more.
+    share = max(_PLUS_RECORD_BYTES - 32 - longest, longest)
+    count = max(1, math.ceil(sum(map(len, lists)) / share))
+    record_s = max(1, math.ceil(duration_s / count))
+    records = spread(lists, [late_s + i * record_s for i in range(count)])
+    main = Main("EDF+C", start, "X X X X",
+                startdate(start, "X X aura-review"), count, str(record_s))
+    target = io.BytesIO()
+    write(target, main, [], [np.empty((count, 0), np.uint8)],
+          [one + b"\0" for one in records])
+    return target.getvalue()
+
+
+def encode(onset_s: float, duration_s: float | None, text: str) -> bytes:
+    """Encode a time-stamped annotation list of one text."""
+    onset = _number(onset_s)
+    sign = "" if onset.startswith("-") else "+"
+    length = "" if duration_s is None else f"\x15{_number(duration_s)}"
+    return f"{sign}{onset}{length}\x14{printable(text)}\x14\0".encode(
+        "utf-8", "replace")
+
+
+def spread(lists: Sequence[bytes], onsets_s: Iterable[float]) -> list[bytes]:
+    """Put lists into records evenly and in order, each after its onset."""
+    records = [[encode(onset_s, None, "")] for onset_s in onsets_s]
+    # With room for one more than the mean no list has to be cut.
+    room = -(-sum(map(len, lists)) // len(records)) + max(
+        map(len, lists), default=0)
+    at = used = 0
+    for one in lists:
+        if used + len(one) > room:
+            at, used = at + 1, 0
+        records[at].append(one)
+        used += len(one)
+    return [b"".join(record) for record in records]
+
+
+def packed(samples: NDArray[np.int32],
+           sample_bytes: int) -> NDArray[np.uint8]:
+    """Bytes of samples that have a row for each record."""
+    whole = np.ascontiguousarray(samples, "<i4").view(np.uint8)
+    return whole.reshape(-1, 4)[:, :sample_bytes].reshape(len(samples), -1)
+
+
+def printable(text: str) -> str:
+    """A text as an annotation can hold it: without control characters."""
+    return "".join(" " if ord(c) < 32 or ord(c) == 127 else c
+                   for c in text).strip()
+
+
+def field(text: str, width: int = 80) -> str:
+    """A text as a header field can hold it: ASCII, cut to its width."""
+    # Escaped and not replaced, so that two patients do not become one.
+    return printable(text).encode("ascii", "backslashreplace").decode()[
+        :width]
+
+
+def startdate(start: datetime, rest: str) -> str:
+    """The recording field of EDF+."""
+    month = fields.MONTHS[start.month - 1]
+    return f"Startdate {start:%d}-{month}-{start.year:04d} {rest}"
+
+
+def _padded(text: str, width: int) -> bytes:
+    raw = text.encode("latin-1").ljust(width)
+    if len(raw) > width:
+        raise ValueError(f"{text!r} has more than {width} bytes")
+    return raw
+
+
+def _number(value: float) -> str:
+    text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _onsets(header: Header, timeline: Timeline) -> Iterator[float]:
+    """Start of each record in seconds after the first sample."""
+    firsts = [record for record, _ in timeline.parts]
+    for (first, onset_s), after in zip(
+            timeline.parts, [*firsts[1:], header.record_count], strict=True):
+        for record in range(after - first):
+            yield onset_s + float(record * header.record_duration_s)
+
+
+def _records(source: BinaryIO,
+             header: Header) -> Iterator[NDArray[np.uint8]]:
+    """The records of a recording without its annotations."""
+    step = max(1, BLOCK_BYTES // header.record_bytes)
+    for first in range(0, header.record_count, step):
+        count = min(step, header.record_count - first)
+        block = read_exactly(
+            source.fileno(), count * header.record_bytes,
+            header.header_bytes + first * header.record_bytes).reshape(
+                count, -1)
+        yield np.hstack([block[:, one.offset:one.offset + one.width]
+                         for one in header.signals])
+
+
+def _patient(header: Header) -> str:
+    """The patient field of EDF+; the code of plain EDF stays in front."""
+    if "+" in header.kind:
+        return field(header.patient)
+    code, _, rest = header.patient.partition(" ")
+    return field(f"{code or 'X'} X X {'_'.join(rest.split()) or 'X'}")
+
+
+def _recording(header: Header, given: bytes) -> str:
+    if given.startswith(b"Startdate ") and "+" in header.kind:
+        return field(fields.text(given))
+    rest = "_".join(given.decode("latin-1").split())
+    return field(startdate(header.start, f"X X {rest or 'X'}"))
