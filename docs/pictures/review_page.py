@@ -67,7 +67,7 @@ def _draw(browser: Any, address: str, keys: dict[str, str]) -> None:
     light.locator(".trail li").wait_for()
     light.keyboard.press("Escape")
     light.get_by_label("Onset").fill("0:20:14.0")
-    light.get_by_label("Note").fill("artefact from here on")
+    light.get_by_label("Note").fill("artifact from here on")
     light.keyboard.press("Enter")
     light.locator(".trail li").nth(1).wait_for()
     light.locator(".toast").wait_for(state="detached")

@@ -88,7 +88,7 @@ export class Panel {
       rows.push(element("p", { class: "nothing" },
         this.events.all.length === 0
           ? "No events: this recording has no annotations and no alarms."
-          : "No events of this kind."));
+          : "No events of this type."));
     }
     this.spacer.replaceChildren(...rows);
     const active = this.shown.findIndex((e) => e.key === this.selected);
