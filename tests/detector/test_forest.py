@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aura.detector import forest
-from aura.detector.forest import fit, teaches, training_rows
+from aura.detector.forest import fit, training_rows
 from aura.recording import Event
 from tests.learning_examples import cohort, example
 
@@ -85,13 +85,14 @@ def test_weights_are_finite_whatever_is_missing(examples):
     assert np.isfinite(training_rows(examples).weight).all()
 
 
-def test_who_has_a_seizure_that_can_be_scored_teaches():
+def test_a_seizure_is_usable_if_some_of_it_can_be_scored():
     hidden = np.ones(600, dtype=bool)
     hidden[300:350] = False
-    assert teaches(example("p", (300, 20)))
-    assert not teaches(example("p"))
-    assert not teaches(example("p", (300, 20), scorable=hidden))
-    assert teaches(example("p", (10, 9), (300, 20), scorable=hidden))
+    assert example("p", (300, 20)).has_usable_seizure
+    assert not example("p").has_usable_seizure
+    assert not example("p", (300, 20), scorable=hidden).has_usable_seizure
+    assert example("p", (10, 9), (300, 20),
+                   scorable=hidden).has_usable_seizure
 
 
 def trees(model):

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aura.detector.alarms import AlarmRule
-from aura.detector.threshold import Scored, choose, detect
+from aura.detector.threshold import (
+    Scored,
+    block_peaks,
+    choose,
+    score_alarms,
+)
 from aura.recording import Event
 
 RULE = AlarmRule(threshold=0.9, release=1.0, smoothing_s=1, hold_s=1,
@@ -29,30 +34,31 @@ def chosen(recordings, target_far=0.0):
     return choose(recordings, RULE, target_far).threshold
 
 
-def test_no_false_alarm_is_allowed_where_the_hours_resolve_none():
+def test_no_false_alarm_is_allowed_if_one_exceeds_the_target():
     # In one hour a single false alarm is 24 per 24 h.
     one = scored({100: .9, 1000: .8, 2000: .7}, 100, 2000)
     assert chosen([one], 23.9) == pytest.approx((.9 + .8) / 2)
     assert chosen([one], 24.0) == pytest.approx((.7 + .01) / 2)
 
 
-def test_of_equals_the_lowest_is_taken_that_half_the_target_allows():
-    # Two hours at 48 per 24 h allow 4: half of it one alarm and the next.
+def test_the_lowest_equal_threshold_within_half_the_target_is_taken():
+    # Two hours at 48 per 24 h allow 4 false alarms, half of it one alarm and
+    # one more.
     calm = scored({})
     one = scored({100: .9, 1000: .5, 2000: .4, 3000: .3}, 100)
     assert chosen([one, calm], 48) == pytest.approx((.5 + .4) / 2)
     assert chosen([one, calm], 72) == pytest.approx((.4 + .3) / 2)
-    # A lower one that finds more is taken as far as the whole target goes.
+    # A lower one that finds more may use the whole target.
     more = replace(one, events=(*one.events, Event(3000, 60)))
     assert chosen([more, calm], 48) == pytest.approx((.3 + .01) / 2)
 
 
-def test_of_equals_the_strictest_is_taken_where_hours_show_no_such_rate():
+def test_the_strictest_equal_threshold_is_taken_in_too_few_hours():
     one = scored({100: .9, 2000: .4}, 100)
     assert chosen([one], 24) == pytest.approx((.9 + .4) / 2)
 
 
-def test_where_nothing_is_found_the_threshold_is_above_all_that_was_seen():
+def test_without_any_hit_the_threshold_is_above_every_score():
     one = scored({1000: .8}, 100)
     assert chosen([one]) == pytest.approx(.9)
     assert chosen([scored({1000: 1.0}, 100)]) > 1
@@ -60,12 +66,12 @@ def test_where_nothing_is_found_the_threshold_is_above_all_that_was_seen():
     assert chosen([]) == pytest.approx(.5)
 
 
-def test_the_other_numbers_of_the_rule_are_kept():
+def test_the_rest_of_the_rule_is_kept():
     rule = choose([scored({100: .9}, 100)], RULE, 1)
     assert replace(rule, threshold=RULE.threshold) == RULE
 
 
-def test_unscorable_and_empty_recordings_are_no_hindrance():
+def test_unscorable_and_empty_recordings_change_nothing():
     nothing = Scored(np.full(600, np.nan), (), 600.0, 1.0)
     empty = Scored(np.empty(0), (), 0.5, 1.0)
     one = scored({100: .9}, 100)
@@ -83,7 +89,7 @@ def naive_score(recording, threshold):
         while stop < len(high) and high[stop] and stop - row < 300:
             stop += 1
         alarms.append((row + 1, min(stop + 1, len(high))))
-    # What SzCORE tolerates: 30 s before a seizure and 60 s after it.
+    # SzCORE tolerates 30 s before a seizure and 60 s after it.
     found = sum(any(a < event.end_s + 60 and b > event.onset_s - 30
                     for a, b in alarms) for event in recording.events)
     false = sum(not any(a < event.end_s + 60 and b > event.onset_s - 30
@@ -117,8 +123,8 @@ def test_the_choice_is_that_of_an_exhaustive_search(drawn, allowed):
     found, false = outcome(rule.threshold)
     assert false <= allowed
     assert found == most
-    # Of those the lowest that half the target allows, or the strictest:
-    # the same peaks are above both.
+    # The lowest of these within half the target, or the strictest, has the
+    # same peaks above it.
     equal = [level for level, (found, false) in tried.items()
              if false <= allowed and found == most > 0]
     calm = [level for level in equal
@@ -129,8 +135,26 @@ def test_the_choice_is_that_of_an_exhaustive_search(drawn, allowed):
             == {peak for peak in peaks if peak >= expected})
 
 
-def test_detect_counts_as_scoring_does():
+def test_alarms_are_scored_as_in_szcore():
     one = scored({100: .9, 2000: .9}, 100)
-    events = detect(one, replace(RULE, threshold=.5)).events
+    events = score_alarms(one, replace(RULE, threshold=.5)).events
     assert (events.tp, events.fp, events.ref_true) == (1, 1, 1)
     assert math.isclose(events.hours, 1)
+
+
+def test_thresholds_are_tried_between_the_peaks_of_each_minute():
+    # The false alarm is in the minute before that of the seizure.
+    one = scored({210: .5, 300: .9}, 300)
+    assert chosen([one]) == pytest.approx(.7)
+    smoothed = np.repeat(np.arange(1, 6) / 10, 60)
+    assert block_peaks(smoothed, 1.0, RULE).tolist() == [.1, .2, .3, .4, .5]
+    assert block_peaks(smoothed, 30.0, RULE).tolist() == (
+        smoothed[1::2].tolist())
+
+
+def test_thresholds_between_the_150_highest_peaks_are_tried():
+    """And 4 more for each false alarm; each costs a scoring of everything."""
+    peaks = {240 * n: 1 - n / 400 for n in range(200)}
+    one = scored(peaks, *peaks, hours=24.0)
+    for target, above in ((0, 149), (1, 153)):
+        assert np.sum(one.smoothed >= chosen([one], target)) == 20 * above

@@ -1,4 +1,4 @@
-"""What a training says of itself is about people it has never seen."""
+"""Validation scores each patient by a model and threshold of others."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from aura.detector.validation import (
     check_disjoint,
     cross_validate,
     folds,
+    heart_rate_rule,
     metrics,
-    one_line_rule,
     out_of_fold,
     row_probability,
 )
@@ -27,12 +27,12 @@ from tests.learning_examples import cohort, example
 
 @pytest.fixture(autouse=True)
 def small_forests(monkeypatch):
-    """Ten trees vote as a hundred do, in a tenth of the time."""
+    """Ten trees instead of a hundred take a tenth of the time."""
     monkeypatch.setattr(forest, "TREES", 10)
 
 
 def unscorable(patient):
-    """Seizures, but nothing of them can be scored."""
+    """A seizure without a scorable row."""
     return example(patient, (300, 20), scorable=np.zeros(600, dtype=bool))
 
 
@@ -43,9 +43,8 @@ def validated(examples, target_far=1000.0):
 def test_a_patient_on_both_sides_is_a_hard_error():
     one, other = example("p"), example("q")
     check_disjoint([one], [other])
-    with pytest.raises(PreconditionError, match="train.leak") as caught:
+    with pytest.raises(PreconditionError, match="train.leak.* q "):
         check_disjoint([one, other], [replace(other, duration_s=1.0)])
-    assert "patient q" in str(caught.value)
 
 
 def test_under_twenty_patients_each_is_held_out_alone():
@@ -71,7 +70,7 @@ def test_seizures_that_cannot_be_scored_make_no_fold():
     assert found.patients["a"].events.tp == 0
 
 
-def test_a_patient_who_is_all_seizure_is_no_hindrance():
+def test_a_recording_that_is_all_seizure_can_be_validated():
     whole = example("p9", (0, 600))
     assert len(validated([cohort(1)[0], whole]).patients) == 2
 
@@ -79,7 +78,6 @@ def test_a_patient_who_is_all_seizure_is_no_hindrance():
 @pytest.mark.parametrize("examples", [cohort(3), cohort(2, seconds=3600)])
 def test_the_held_out_patient_cannot_change_its_own_model_or_threshold(
         examples):
-    """Other seizures and values of one patient change no other's score."""
     def seen(examples):
         chosen = []
         choose = validation.threshold.choose
@@ -110,7 +108,7 @@ def test_the_held_out_patient_cannot_change_its_own_model_or_threshold(
     for one, two in zip(models[:per_fold], others[:per_fold], strict=True):
         assert [tree.tree_.threshold.tolist() for tree in one.estimators_] \
             == [tree.tree_.threshold.tolist() for tree in two.estimators_]
-    # It is no accident: the folds that do train on it change.
+    # The folds that train on it do change.
     assert any(
         one.estimators_[0].tree_.threshold.tolist()
         != two.estimators_[0].tree_.threshold.tolist()
@@ -160,7 +158,7 @@ def test_shuffled_labels_give_chance():
 
 
 def near(alarm, event):
-    """Whether they meet, with what SzCORE tolerates before and after."""
+    """Whether they overlap within SzCORE's tolerance."""
     return (alarm.onset_s < event.end_s + 60
             and alarm.end_s > event.onset_s - 30)
 
@@ -187,53 +185,48 @@ def test_the_numbers_are_those_of_a_validation_by_hand():
     assert found.folds == 3
 
 
-def test_the_card_holds_the_sums_and_what_the_hours_resolve():
+def test_the_card_has_the_sums_and_the_smallest_rate_that_can_be_shown():
     found = validated([*cohort(3), example("calm")])
-    told = metrics(found, 2.5)
-    pooled = told["pooled"]
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    card = metrics(found, 2.5)
+    pooled = card["pooled"]
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
     for key in ("seizures", "found", "false_alarms"):
         assert pooled[key] == sum(
-            score[key] for score in told["patients"].values())
-    assert told["hours"] == pooled["hours"] == pytest.approx(4 * 600 / 3600)
-    assert told["smallest_resolvable_false_alarms_per_24h"] == (
-        pytest.approx(24 / told["hours"]))
-    assert told["target_false_alarms_per_24h"] == 2.5
+            score[key] for score in card["patients"].values())
+    assert card["hours"] == pooled["hours"] == pytest.approx(4 * 600 / 3600)
+    assert card["smallest_resolvable_false_alarms_per_24h"] == (
+        pytest.approx(24 / card["hours"]))
+    assert card["target_false_alarms_per_24h"] == 2.5
     assert pooled["sensitivity"]["value"] == (
         pooled["found"] / pooled["seizures"])
     assert pooled["sensitivity"]["low"] <= pooled["sensitivity"]["value"]
-    calm = told["patients"]["calm"]
-    assert calm["sensitivity"]["value"] is None
-    assert told["verdict"].startswith(("No worse than", "DOES NOT MATCH"))
-    assert f"{pooled['found']}/{pooled['seizures']} seizures" \
-        in told["verdict"]
+    assert card["patients"]["calm"]["sensitivity"]["value"] is None
+    assert card["one_line_rule"]["seizures"] == pooled["seizures"] == 3
 
 
-def test_the_verdict_compares_both_counts():
+def test_the_comparison_with_the_heart_rate_rule_looks_at_both_counts():
     found = validated(cohort(2))
-    rule = found.pooled_rule.events
     for tp, fp, good in ((0, 0, True), (1, 0, False), (0, -1, False)):
         other = replace(found, rule={"p": replace(
             found.pooled, events=replace(
                 found.pooled.events, tp=found.pooled.events.tp + tp,
                 fp=found.pooled.events.fp + fp))})
-        assert other.verdict.startswith("No worse than") == good
-    assert rule.ref_true == 2
+        assert other.comparison.startswith("No worse than") == good
 
 
-def test_the_one_line_rule_is_one_line():
+def test_the_heart_rate_rule_needs_1_5_times_the_median_for_5_s():
     rate = np.full(1200, 70.0)
     rate[600:610] = 106
     rate[900:904] = 106                        # not held for 5 s
     one = example("p", (590, 30), seconds=1200, heart_rate=rate)
-    (score,) = one_line_rule([one]).values()
+    (score,) = heart_rate_rule([one]).values()
     assert (score.events.tp, score.events.fp) == (1, 0)
-    rate[600:610] = 104                        # not over 1.5
-    (score,) = one_line_rule([replace(one, heart_rate=rate)]).values()
+    rate[600:610] = 104                        # not above 1.5
+    (score,) = heart_rate_rule([replace(one, heart_rate=rate)]).values()
     assert score.events.tp == 0
 
 
-def test_one_kind_of_rows_has_no_auc():
+def test_rows_of_one_class_have_no_auc():
     found = validated([unscorable("a"), *cohort(2)])
     assert math.isfinite(found.roc_auc)
     assert math.isnan(validation._auc(

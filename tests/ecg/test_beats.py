@@ -1,4 +1,4 @@
-"""R peaks are found where they are, whatever the lead, rate and length."""
+"""R peaks are found in any lead, at any rate and of any length."""
 
 import csv
 
@@ -84,20 +84,20 @@ def test_any_rate_from_50_hz_on_will_do(fs_hz):
     assert np.abs(error_s - np.median(error_s)).max() < .004
 
 
-@pytest.mark.parametrize("piece_s", [60.0, 77.7, 300.0])
-def test_pieces_equal_one_piece(monkeypatch, samples, piece_s):
-    monkeypatch.setattr(beats, "PIECE_S", 1e6)
+@pytest.mark.parametrize("segment_s", [60.0, 77.7, 300.0])
+def test_segments_give_the_same_beats_as_one(monkeypatch, samples, segment_s):
+    monkeypatch.setattr(beats, "SEGMENT_S", 1e6)
     whole = find_beats(ArraySignal(samples, FS))
-    monkeypatch.setattr(beats, "PIECE_S", piece_s)
-    pieced = find_beats(ArraySignal(samples, FS))
-    assert pieced.time_s == pytest.approx(whole.time_s, abs=2e-6)
-    assert np.array_equal(pieced.unscorable, whole.unscorable)
+    monkeypatch.setattr(beats, "SEGMENT_S", segment_s)
+    found = find_beats(ArraySignal(samples, FS))
+    assert found.time_s == pytest.approx(whole.time_s, abs=2e-6)
+    assert np.array_equal(found.unscorable, whole.unscorable)
 
 
 @pytest.mark.parametrize("shift", range(0, 256, 16))
-def test_a_cut_at_any_place_of_a_beat_loses_none(monkeypatch, shift):
+def test_no_beat_is_lost_wherever_a_segment_ends(monkeypatch, shift):
     recording = ecg(180.0, seed=2, heart=LIVELY)
-    monkeypatch.setattr(beats, "PIECE_S", 30.0 + shift / FS)
+    monkeypatch.setattr(beats, "SEGMENT_S", 30.0 + shift / FS)
     found = find_beats(recording)
     truth = recording.beat_time_s
     assert matched(truth, found.time_s).tolist() == [len(truth), 0, 0]
@@ -106,7 +106,7 @@ def test_a_cut_at_any_place_of_a_beat_loses_none(monkeypatch, shift):
 @pytest.mark.parametrize("before, after", [
     ([9.0, 9.99999, 11.0], [9.0, 10.00001, 11.0]),
     ([9.0, 10.00001, 11.0], [9.0, 9.99999, 11.0])])
-def test_a_beat_on_the_very_cut_counts_once(before, after):
+def test_a_beat_at_the_end_of_a_segment_counts_once(before, after):
     kept, added = beats._cut(np.array(before), np.array(after), 10.0)
     assert [*kept, *added] == pytest.approx([9, 10, 11], abs=1e-4)
 
@@ -120,13 +120,13 @@ def test_only_a_bounded_part_is_read_at_a_time():
             return super().read(start, stop)
 
     find_beats(Counted(np.tile(ecg(60.0).samples, 60), FS))
-    assert Counted.longest <= FS * (beats.PIECE_S + 2 * beats.OVERLAP_S)
+    assert Counted.longest <= FS * (beats.SEGMENT_S + 2 * beats.OVERLAP_S)
 
 
 @pytest.mark.parametrize("height_mv", [5, 20, 1000])
 @pytest.mark.parametrize("start_s, length_s", [
     (0, 30), (450, 30), (880, 40)])
-def test_a_burst_of_noise_blinds_no_longer_than_it_lasts(
+def test_beats_are_lost_only_during_a_burst_of_noise(
         recording, samples, height_mv, start_s, length_s):
     spoilt = samples.copy()
     at = slice(int(start_s * FS), int((start_s + length_s) * FS))
@@ -141,16 +141,16 @@ def test_a_burst_of_noise_blinds_no_longer_than_it_lasts(
     assert .7 * length_s <= lost_s <= length_s + 25
 
 
-@pytest.mark.parametrize("artefact_mv", [-20, 20, 300])
-def test_a_step_of_the_baseline_blinds_for_seconds(
-        recording, samples, artefact_mv):
+@pytest.mark.parametrize("step_mv", [-20, 20, 300])
+def test_a_step_of_the_baseline_costs_at_most_three_beats(
+        recording, samples, step_mv):
     spoilt = samples.copy()
-    spoilt[int(400 * FS):] += artefact_mv
+    spoilt[int(400 * FS):] += step_mv
     found = find_beats(ArraySignal(spoilt, FS))
     assert matched(recording.beat_time_s, found.time_s)[1:].max() <= 3
 
 
-def test_missing_samples_are_a_hole_and_not_the_end(recording, samples):
+def test_beats_are_found_after_missing_samples(recording, samples):
     spoilt = samples.copy()
     spoilt[int(200 * FS):int(240 * FS)] = np.nan
     spoilt[int(600 * FS)] = np.inf
@@ -175,7 +175,7 @@ def test_missing_samples_are_a_hole_and_not_the_end(recording, samples):
     ArraySignal(np.random.default_rng(1).standard_normal(40000), FS)],
     ids=["empty", "one sample", "zeros", "constant", "missing", "8 Hz",
          "2.5 s", "one impulse", "noise"])
-def test_what_has_no_heart_in_it_is_unscorable_throughout(signal):
+def test_a_signal_without_beats_is_unscorable_throughout(signal):
     found = find_beats(signal)
     duration_s = signal.sample_count / signal.fs_hz
     assert found.unscorable.tolist() == [[0, pytest.approx(duration_s)]]
@@ -230,8 +230,8 @@ def test_real_r_peaks_are_found_within_150_ms(data_dir, name, up, down):
 
 
 @pytest.mark.parametrize("rest", [1, 5, 15, 16, 17, 40])
-def test_a_lead_that_comes_on_at_the_very_end_is_no_crash(samples, rest):
-    """The detector fails on what is shorter than its filter."""
+def test_a_signal_that_starts_at_the_very_end_is_no_crash(samples, rest):
+    """sleepecg fails on a signal shorter than its filter."""
     still = np.zeros(60 * round(FS))
     still[-rest:] = samples[:rest] + 1
     assert find_beats(ArraySignal(still, FS)).time_s.size <= 1

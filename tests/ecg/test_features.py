@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.ecg import features
+from aura.ecg.features import row_times, seizure_fraction
 from aura.recording import Beats, Event
 from tests.features_by_hand import Oracle
 
@@ -16,8 +17,14 @@ range_nni cvsd cvnni mean_hr max_hr min_hr std_hr lf hf lf_hf_ratio vlf csi
 cvi Modified_csi sampen sd1 sd2 ratio_sd2_sd1""".split()
 
 
+# Times in tenths of a second, so that an oracle can count them.
+TENTHS = st.integers(-50, 1500)
+EVENTS = st.lists(st.tuples(TENTHS, st.integers(0, 600), st.sampled_from(
+    ["sz", "sz_foc_ia_nm", "bckg", "impd"])), max_size=8)
+
+
 def heart(seed, duration_s=1000.0, spans=()):
-    """A lively beat series with ectopy, a missed beat and pauses."""
+    """A variable beat series with ectopy, a missed beat and pauses."""
     rng = np.random.default_rng(seed)
     count = int(duration_s / .5)
     rr_s = (.75 + .1 * np.sin(np.arange(count) / 40)
@@ -141,3 +148,34 @@ def test_the_page_on_features_has_the_table_of_the_schema():
              if line.startswith("| `")]
     assert table == [f"| `{one.name}` | {one.unit} | {one.window} |"
                      for one in features.SCHEMA]
+
+
+@given(EVENTS, st.sampled_from([0.5, 1.0, 2.0, 10.0]))
+def test_a_label_is_the_annotated_share_of_its_hop(listed, hop_s):
+    tenths = np.zeros(1200, dtype=bool)
+    for onset, length, label in listed:
+        if label.startswith("sz"):
+            tenths[max(onset, 0):max(onset + length, 0)] = True
+    labels = seizure_fraction(
+        [Event(onset / 10, length / 10, label)
+         for onset, length, label in listed], row_times(120, hop_s), hop_s)
+    assert labels.min() >= 0 and labels.max() <= 1
+    assert labels == pytest.approx(
+        tenths.reshape(-1, round(hop_s * 10)).mean(axis=1))
+
+
+def test_a_row_ends_with_its_hop_and_an_incomplete_hop_has_none():
+    for onset_s, end_s, expected in (
+            (2.5, 5, [0, 0, .5, .5, 0]), (2, 4, [0, 0, 1, 0]),
+            (3, 4.7, [0, 0, 0, 1]), (0, .4, [])):
+        assert seizure_fraction([Event(onset_s, 1.0)], row_times(
+            end_s, 1), 1.0).tolist() == expected
+
+
+@pytest.mark.parametrize("duration_s, hop_s, count", [
+    (0, 1, 0), (0.999, 1, 0), (1, 1, 1), (17, 10, 1), (86400, .5, 172800),
+    (0.3, 0.1, 3), (2.9999999999, 1, 3)])
+def test_every_complete_hop_has_a_row(duration_s, hop_s, count):
+    times = row_times(duration_s, hop_s)
+    assert len(times) == count
+    assert times == pytest.approx(hop_s * np.arange(1, count + 1))

@@ -1,4 +1,4 @@
-"""The second pass knows this heart, and hears it through noise."""
+"""The template of this heart makes its beats stand out in noise."""
 
 import numpy as np
 import pytest
@@ -28,25 +28,25 @@ def places():
     return np.arange(100, 19900, 97)
 
 
-def test_the_shape_is_that_of_the_complexes(places):
-    known = qrs.learn(train(places), places, FS)
-    middle = known.shape[known.half - 4:known.half + 5]
+def test_the_template_has_the_shape_of_the_complexes(places):
+    template = qrs.learn(train(places), places, FS)
+    middle = template.shape[template.half - 4:template.half + 5]
     assert middle / middle.max() == pytest.approx(SHAPE, abs=.08)
-    assert known.shape[0] == known.shape[-1] == 0
+    assert template.shape[0] == template.shape[-1] == 0
 
 
-def test_peaks_of_noise_do_not_change_what_is_learnt(places):
+def test_peaks_of_noise_do_not_change_the_template(places):
     """A burst has three peaks a second, each ten times as high."""
     rng = np.random.default_rng(0)
     signal = train(places)
     burst = slice(12000, 18000)
     signal[burst] += 10 * rng.standard_normal(6000)
     peaks = np.concatenate([places, np.arange(12000, 18000, 25)])
-    known = qrs.learn(signal, np.sort(peaks), FS)
-    assert known.height == pytest.approx(np.ptp(SHAPE), rel=.15)
+    template = qrs.learn(signal, np.sort(peaks), FS)
+    assert template.height == pytest.approx(np.ptp(SHAPE), rel=.15)
 
 
-def test_too_few_complexes_are_no_shape(places):
+def test_fewer_than_8_beats_make_no_template(places):
     assert qrs.learn(train(places), places[:7], FS) is None
     assert qrs.learn(np.zeros(20000), places, FS) is None
 
@@ -55,34 +55,34 @@ def test_too_few_complexes_are_no_shape(places):
 def test_a_usual_complex_is_1_high_in_the_middle(places, scale):
     rng = np.random.default_rng(1)
     signal = scale * (train(places) + .05 * rng.standard_normal(20000))
-    known = qrs.learn(signal, places, FS)
-    filtered = qrs.matched(signal, places, known)
+    template = qrs.learn(signal, places, FS)
+    filtered = qrs.matched(signal, places, template)
     assert np.median(filtered[places]) == pytest.approx(1, abs=.1)
     nearest = [np.argmax(filtered[p - 12:p + 13]) - 12 for p in places]
     assert not np.any(nearest)
 
 
 @pytest.mark.parametrize("band_hz", [(1, 8), (25, 60)])
-def test_the_filter_shuts_out_the_noise_that_there_is(places, band_hz):
-    """Beside it, the shape itself is a filter for white noise only."""
+def test_the_filter_removes_the_noise_of_the_recording(places, band_hz):
+    """The template alone is a filter for white noise only."""
     rng = np.random.default_rng(2)
     noisy = sps.sosfilt(sps.butter(
         4, band_hz, "bandpass", fs=FS, output="sos"),
         rng.standard_normal(20000))
     signal = train(places) + noisy / noisy.std()
-    known = qrs.learn(train(places), places, FS)
+    template = qrs.learn(train(places), places, FS)
 
     def stands_out(filtered):
         outside = np.delete(filtered, (
             places[:, None] + np.arange(-25, 26)).ravel())
         return filtered[places].mean() / outside.std()
 
-    plain = np.convolve(signal, known.shape[::-1], "same")
-    ours = qrs.matched(signal, places, known)
+    plain = np.convolve(signal, template.shape[::-1], "same")
+    ours = qrs.matched(signal, places, template)
     assert stands_out(ours) > 1.3 * stands_out(plain)
 
 
-def test_a_poor_peak_without_place_goes_and_others_stay(places):
+def test_only_a_poor_peak_between_two_close_beats_is_left_out(places):
     """An early beat with its pause is no insertion, whatever its shape."""
     signal = train(places)
     spurious = places[50] + 40
@@ -90,10 +90,10 @@ def test_a_poor_peak_without_place_goes_and_others_stay(places):
     early = places[80] - 40
     signal[places[80] - 4:places[80] + 5] -= SHAPE
     signal[early - 4:early + 5] += .4 * SHAPE[::-1]
-    known = qrs.learn(signal, places, FS)
+    template = qrs.learn(signal, places, FS)
     index = np.sort(np.concatenate([np.delete(places, 80),
                                     [spurious, early]]))
-    left = qrs.without_insertions(signal, index, known)
+    left = qrs.without_insertions(signal, index, template)
     assert set(index) - set(left) == {spurious}
 
 
@@ -112,7 +112,7 @@ def test_beats_are_found_in_noise(kind, ratio, floor):
 
 
 def test_the_ratio_is_that_of_the_noise_stress_test():
-    """A QRS of 2 mV peak to peak has a power of .5; a sine's RMS is known."""
+    """A QRS of 2 mV peak to peak has a power of .5, a sine has its RMS."""
     fs = 250.0
     samples = np.zeros(25000)
     beats = np.arange(1.0, 99.0)

@@ -1,10 +1,10 @@
-"""What cannot be trusted is said to be so, and nothing else."""
+"""Bad signal is unscorable, and good signal is not."""
 
 import numpy as np
 import pytest
 
 from aura.ecg.beats import find_beats
-from aura.ecg.quality import PieceQuality, assess, join
+from aura.ecg.quality import SegmentQuality, assess, join
 from aura.recording import ArraySignal, Event
 from aura.synthetic.heart import Heart
 from aura.synthetic.waveform import FLAT, NOISE, SATURATED, Sensor, ecg
@@ -45,7 +45,7 @@ def test_a_fault_is_unscorable_and_what_is_around_it_is_not(
         300.0, seed=5, faults=(Event(start_s, length_s, fault),))).unscorable
     inside = overlap_s(found, start_s, start_s + length_s)
     assert inside >= .85 * length_s
-    # Noise is judged in cells of 10 s.
+    # Noise is judged in windows of 10 s.
     reach = 10 if fault == NOISE else 1.5
     near = overlap_s(found, start_s - reach, start_s + length_s + reach)
     assert overlap_s(found, 0, 300) == pytest.approx(near)
@@ -60,14 +60,17 @@ def test_a_lead_that_falls_off_for_good_is_unscorable_from_there_on():
     assert overlap_s(found, 0, 99) == 0
 
 
-def test_clipping_is_told_by_the_rails_of_the_device():
+@pytest.mark.parametrize("share, device_limits, clipped", [
+    (.04, True, False), (.07, True, True), (.07, False, False),
+    (.15, False, False), (.25, False, True)])
+def test_a_second_is_clipped_at_5_percent_at_the_device_or_20_at_extremes(
+        share, device_limits, clipped):
     samples = ecg(60.0, seed=5).samples
-    limit = float(np.quantile(np.abs(samples), .9))
-    clipped = np.clip(samples, -limit, limit)
-    free = find_beats(ArraySignal(clipped, 256.0))
-    railed = find_beats(ArraySignal(clipped, 256.0, (-limit, limit)))
-    assert not len(free.unscorable)
-    assert overlap_s(railed.unscorable, 0, 60) > 50
+    high = slice(30 * 256, round((30 + share) * 256))
+    samples[high] = samples.max() + .1
+    limits = (-9, samples.max()) if device_limits else NO_RAILS
+    found = find_beats(ArraySignal(samples, 256.0, limits)).unscorable
+    assert found.tolist() == ([[30, 31]] if clipped else [])
 
 
 @pytest.mark.parametrize("fs_hz", [100.0, 128.4, 199.6])
@@ -87,17 +90,18 @@ def test_a_span_is_where_it_is_at_any_rate(fs_hz):
 @pytest.mark.parametrize("pause_s, lost", [(2.9, []), (3.1, [[10, 13.1]])])
 def test_more_than_3_s_without_a_beat_are_unscorable(pause_s, lost):
     times = np.concatenate([np.arange(1, 11.0), 10 + pause_s + np.arange(9)])
-    found = join([PieceQuality(0, NOTHING)], times, times[-1] + 1)
+    found = join([SegmentQuality(0, NOTHING)], times, times[-1] + 1)
     assert found == pytest.approx(spans(*lost))
 
 
 def test_no_beat_at_all_is_unscorable_throughout():
-    found = join([PieceQuality(0, NOTHING)], np.empty(0), 50.0)
+    found = join([SegmentQuality(0, NOTHING)], np.empty(0), 50.0)
     assert found.tolist() == [[0, 50]]
 
 
-def test_each_piece_judges_its_own_part_and_touching_cells_are_one():
-    pieces = [PieceQuality(0, spans((80, 90), (90, 100), (110, 120))),
-              PieceQuality(100, spans((95, 105), (105, 115), (140, 150)))]
-    found = join(pieces, np.arange(0, 147.0), 147.0)
+def test_each_segment_judges_its_own_part_and_touching_windows_are_one():
+    segments = [
+        SegmentQuality(0, spans((80, 90), (90, 100), (110, 120))),
+        SegmentQuality(100, spans((95, 105), (105, 115), (140, 150)))]
+    found = join(segments, np.arange(0, 147.0), 147.0)
     assert found.tolist() == [[80, 115], [140, 147]]

@@ -89,9 +89,9 @@ class AdaptiveThreshold:
         self._highest, self._known, self._rows = -np.inf, 0, 0
         hours = self._scorable * self.hop_s / 3600
         above = int(self.rule.own_per_24h * hours / 24)
+        warm = hours >= self.rule.adapt_after_h > 0
         self._own = (self._sorted[-1 - above]
-                       if hours >= self.rule.adapt_after_h > 0
-                       and above < len(self._sorted) else -np.inf)
+                     if warm and above < len(self._sorted) else -np.inf)
 
 
 def rule_of(alarm: Mapping[str, float],

@@ -1,10 +1,10 @@
 """
-The RandomForest: which rows it learns from, and how it is fitted.
+The random forest: which rows it learns from, and how it is fitted.
 
-A forest on all of AURA's features, trained on every second, loses to one
-line of code (docs/evaluation.md). What decides an alarm are the seconds in
-which the heart rate peaks, so those are what it learns from; and it sees two
-features, both differences in beats per minute to the patient's own past.
+A forest on all of AURA's features and every second loses to the heart-rate
+rule (docs/evaluation.md). The seconds in which the heart rate peaks decide
+on an alarm, so the forest learns from these only. It has two features, both
+differences in beats per minute to the patient's own past.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ MODEL_FEATURES = ("hr_rise", "hr_over_p95")
 TREES = 100
 MIN_LEAF = 20
 MAX_DEPTH = 10
-# A seizure's heart rate peaks up to half a minute after its annotated end;
-# what follows is neither seizure nor healthy, and is not learnt from.
+# The heart rate peaks up to half a minute after the annotated end of a
+# seizure. The time that follows belongs to neither class.
 AFTER_S = 30.0
 IGNORED_BEFORE_S = 30.0
 IGNORED_AFTER_S = 90.0
@@ -31,7 +31,7 @@ PEAK_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Example:
-    """One annotated recording as the trainer sees it."""
+    """One annotated recording, ready for training."""
 
     patient: str  # Alias of the patient
     time_s: Floats  # Ends of the rows in seconds
@@ -40,40 +40,40 @@ class Example:
     from_peak: Floats
     heart_rate: Floats
     scorable: Bools
-    events: tuple[Event, ...]  # Annotated seizures
-    duration_s: float  # Length of the recording and of a hop in seconds
-    hop_s: float
+    events: tuple[Event, ...]
+    duration_s: float
+    hop_s: float  # Seconds from one row to the next
 
     @property
     def seizures(self) -> tuple[Event, ...]:
         """The annotated seizures."""
         return tuple(event for event in self.events if event.is_seizure)
 
+    @property
+    def has_usable_seizure(self) -> bool:
+        """Whether at least one row of a seizure can be learnt from."""
+        return any(len(_peak_of(self, event)) for event in self.seizures)
+
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Rows to learn from."""
 
     values: np.ndarray
     seizure: Bools
-    # Each seizure weighs as much as every other, however long it is, and all
-    # of them as much as all the rest.
+    # All seizures weigh the same, whatever their length, and together as
+    # much as all other rows.
     weight: Floats
 
 
-def teaches(example: Example) -> bool:
-    """Whether at least one row of a seizure can be learnt from."""
-    return any(len(_peak_of(example, event)) for event in example.seizures)
-
-
-def training_rows(examples: Sequence[Example]) -> Rows:
+def training_rows(examples: Sequence[Example]) -> TrainingRows:
     """
     Choose and weigh the rows that a forest learns from.
 
-    Of each seizure, up to 30 s after its end, the rows whose heart-rate
-    rise is within a fifth of its highest; of all other time the rows in
-    which the heart rate is at its highest of the last minute. Unscorable
-    rows, and those just before and after a seizure, are left out.
+    From a seizure, up to 30 s after its end, we take the rows whose heart
+    rate rise is at least 80 % of the highest. From all other time we take
+    the rows in which the heart rate is the highest of the last minute.
+    Unscorable rows and those just before and after a seizure are left out.
     """
     values, seizure, weight = [], [], []
     for example in examples:
@@ -90,8 +90,8 @@ def training_rows(examples: Sequence[Example]) -> Rows:
         values.append(example.values[rows])
         seizure.append(np.zeros(len(rows), dtype=bool))
         weight.append(np.ones(len(rows)))
-    return _balanced(Rows(np.concatenate(values), np.concatenate(seizure),
-                          np.concatenate(weight)))
+    return _balanced(TrainingRows(*map(
+        np.concatenate, (values, seizure, weight))))
 
 
 def fit(examples: Sequence[Example], seed: int,
@@ -103,8 +103,8 @@ def fit(examples: Sequence[Example], seed: int,
         random_state=seed, n_jobs=jobs)
     forest.fit(rows.values, rows.seizure.astype(np.int64),
                sample_weight=rows.weight)
-    # Threads would add up the votes in the order in which they end, and the
-    # last digit of a probability, so of the threshold, with it.
+    # Threads add up the votes in the order in which they end. That changes
+    # the last digit of a probability, and with it the threshold.
     forest.n_jobs = 1
     return forest
 
@@ -115,15 +115,15 @@ def _peak_of(example: Example, event: Event) -> np.ndarray:
         & (example.time_s <= event.end_s + AFTER_S))
     rise = example.rise[inside]
     highest = np.max(rise, initial=-np.inf, where=np.isfinite(rise))
-    # Without a rise there is no peak to single out.
+    # Without a rise there is no peak.
     return inside[rise >= PEAK_SHARE * highest] if highest > 0 else inside
 
 
-def _balanced(rows: Rows) -> Rows:
+def _balanced(rows: TrainingRows) -> TrainingRows:
     weight = rows.weight.copy()
     if not len(weight):
         return rows
     seizures, others = weight[rows.seizure].sum(), weight[~rows.seizure].sum()
     if seizures > 0 and others > 0:
         weight[rows.seizure] *= others / seizures
-    return Rows(rows.values, rows.seizure, weight / weight.mean())
+    return TrainingRows(rows.values, rows.seizure, weight / weight.mean())

@@ -1,8 +1,8 @@
 """
-The alarm threshold: as many seizures as a false-alarm rate allows.
+The alarm threshold: as many seizures as a false alarm rate allows.
 
-Hours without seizures decide it, so it says what those hours can resolve:
-in 8 h one false alarm is 3 per 24 h, and a target of 1 means none at all.
+The hours of the recordings limit which rates can be shown. In 8 h one false
+alarm is 3 per 24 h, so a target of 1 then allows none.
 """
 
 import math
@@ -16,32 +16,32 @@ from aura.recording import Event, Floats
 from aura.scoring.score import Score, pool, score
 
 BLOCK_S = 60.0
+# Each threshold that is tried costs a scoring of all recordings.
 CANDIDATES = 150
-# Part of the target that thresholds are set at, for want of which one
-# false alarm per 24 h became two to three on people never seen.
+# Share of the target. At the full target of one false alarm per 24 h there
+# were two to three in people the model had not seen.
 CAUTION = 0.5
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One recording with smoothed probabilities that it was not trained on."""
+    """A held-out recording with its smoothed probabilities."""
 
     smoothed: Floats  # As `aura.detector.alarms.smooth` gives it
     events: tuple[Event, ...]  # Annotated seizures
-    duration_s: float  # Length of the recording and of a hop in seconds
-    hop_s: float
+    duration_s: float
+    hop_s: float  # Seconds from one row to the next
 
 
 def choose(recordings: Sequence[Scored], rule: AlarmRule,
            target_far: float) -> AlarmRule:
     """
-    Choose the threshold at a rate of false alarms.
+    Choose the threshold for a target rate of false alarms.
 
-    Of the thresholds that find the most seizures at no more false alarms
-    than the target, the lowest whose false alarms, the next one counted in,
-    stay below half the target: it alarms earlier, and a rate met here tends
-    to be higher on other people. Where the hours cannot show so low a rate
-    there is nothing to go by, and it is the strictest.
+    Several thresholds may find the most seizures within the target. The
+    lowest alarms earliest, but the rate is usually higher in new patients.
+    We take the lowest whose false alarms plus one stay within half the
+    target, or the strictest if the hours cannot show so low a rate.
     """
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
@@ -60,23 +60,23 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     return best
 
 
-def detect(recording: Scored, rule: AlarmRule) -> Score:
-    """Score of the alarms of one recording, as SzCORE counts."""
+def score_alarms(recording: Scored, rule: AlarmRule) -> Score:
+    """Score of the alarms of one recording, counted as in SzCORE."""
     raised = alarms(recording.smoothed, recording.hop_s, rule)
     return score(recording.events, raised, recording.duration_s)
 
 
 def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
            rule: AlarmRule) -> Score:
-    # A recording that never reaches the threshold has no alarm to count.
+    # Below the threshold a recording has neither hits nor false alarms.
     return pool(
-        detect(one, rule) for one, highest in zip(
+        score_alarms(one, rule) for one, highest in zip(
             recordings, peaks, strict=True)
         if np.max(highest, initial=-1.0) >= rule.threshold)
 
 
 def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """Highest threshold at which each minute would raise an alarm."""
+    """Highest threshold at which each minute still raises an alarm."""
     held = trailing_min(smoothed, hop_s, rule)
     width = max(round(BLOCK_S / hop_s), 1)
     count = -(-len(held) // width)
@@ -87,6 +87,7 @@ def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 
 def _above(peaks: Sequence[Floats]) -> float:
+    """A threshold that no recording reaches."""
     highest = max((float(np.max(one, initial=0.0)) for one in peaks),
                   default=0.0)
     return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
@@ -94,7 +95,7 @@ def _above(peaks: Sequence[Floats]) -> float:
 
 
 def _candidates(peaks: Sequence[Floats], allowed: float) -> Floats:
-    """Thresholds between what was seen, from the strictest down."""
+    """Thresholds between neighbouring peaks, the strictest first."""
     seen = np.unique(np.concatenate([np.zeros(1), *peaks]))[::-1]
     seen = seen[:CANDIDATES + 4 * math.ceil(allowed)]
     middle: Floats = (seen[:-1] + seen[1:]) / 2

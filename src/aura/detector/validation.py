@@ -1,9 +1,8 @@
 """
-What a training can honestly say of itself: patient-wise, nested.
+Nested cross-validation by patient.
 
-Every number comes from recordings of people on whom nothing was trained and
-no threshold was tuned: each fold chooses its threshold from an inner
-cross-validation of its own training patients.
+Every number comes from patients left out of training and tuning. Each fold
+chooses its threshold by an inner cross-validation of its training patients.
 """
 
 import math
@@ -23,13 +22,14 @@ from sklearn.model_selection import (  # type: ignore[import-untyped]
 
 from aura.detector import forest, threshold
 from aura.detector.alarms import AlarmRule, smooth
-from aura.detector.forest import Example, teaches
+from aura.detector.forest import Example
 from aura.detector.threshold import Scored
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.ecg.labels import seizure_fraction
-from aura.errors import PreconditionError
+from aura.ecg.features import seizure_fraction
+from aura.errors import PreconditionError, plural
 from aura.recording import Floats
-from aura.scoring.intervals import Estimate, resolvable_rate
+from aura.scoring.intervals import resolvable_rate
+from aura.scoring.report import counts, finite
 from aura.scoring.score import Score, pool
 
 E = TypeVar("E", bound=Example)
@@ -38,20 +38,19 @@ Fit = Callable[[Sequence[E], int], Scorer[E]]
 
 LEAVE_ONE_OUT_BELOW = 20
 FOLDS = 5
-# The one-line rule that every detector has to beat.
+# The heart-rate rule that every detector has to beat.
 RATIO_RULE = AlarmRule(
     threshold=1.5, release=1.0, smoothing_s=0.0, hold_s=5.0)
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Outcome of a nested, patient-wise cross-validation."""
+    """Result of a nested cross-validation by patient."""
 
     patients: Mapping[str, Score]  # Score of each patient while held out
-    # Score of the one-line rule on the same recordings.
-    rule: Mapping[str, Score]
-    # Of the rows' probabilities against their labels; NaN where there is one
-    # class only. It says little: an alarm is not a row.
+    rule: Mapping[str, Score]  # Score of the heart-rate rule on the same
+    # ROC AUC of the rows, NaN if they are all of one class. It says little
+    # about alarms, because an alarm is not a row.
     roc_auc: float
     folds: int
 
@@ -62,45 +61,40 @@ class Validation:
 
     @property
     def pooled_rule(self) -> Score:
-        """Sum over the patients, of the one-line rule."""
+        """Sum over the patients for the heart-rate rule."""
         return pool(self.rule.values())
 
     @property
-    def verdict(self) -> str:
-        """The comparison with the one-line rule, in one line."""
+    def comparison(self) -> str:
+        """The model and the heart-rate rule in one sentence."""
         mine, other = self.pooled.events, self.pooled_rule.events
         wins = mine.tp >= other.tp and mine.fp <= other.fp
         return (
-            f"{'No worse than' if wins else 'DOES NOT MATCH'} the one-line "
-            "rule (heart rate over its 5-min median > "
-            f"{RATIO_RULE.threshold:g} "
-            f"for {RATIO_RULE.hold_s:g} s): {mine.tp}/{mine.ref_true} "
-            f"seizures and {mine.fp} false alarms in {mine.hours:.1f} h, "
-            f"against {other.tp}/{other.ref_true} and {other.fp}")
+            f"{'No worse than' if wins else 'WORSE THAN'} the heart-rate "
+            f"rule (above {RATIO_RULE.threshold:g} times its 5-min median "
+            f"for {RATIO_RULE.hold_s:g} s): {mine.tp} of "
+            f"{plural(mine.ref_true, 'seizure')} and "
+            f"{plural(mine.fp, 'false alarm')} in {mine.hours:.1f} h, "
+            f"against {other.tp} and {other.fp} with the rule")
 
 
 def folds(examples: Sequence[Example],
           alone_below: int = LEAVE_ONE_OUT_BELOW) -> list[tuple[str, ...]]:
-    """
-    Patients of each fold.
-
-    Source: https://scikit-learn.org/stable/modules/generated/sklearn
-    """
-    with_seizure = sorted({e.patient for e in examples if teaches(e)})
-    others = sorted({e.patient for e in examples} - set(with_seizure))
+    """Patients of each fold; each fold has patients with seizures."""
+    usable = {e.patient for e in examples if e.has_usable_seizure}
+    with_seizure = sorted(usable)
+    others = sorted({e.patient for e in examples} - usable)
     if len(with_seizure) >= alone_below:
         return _stratified(examples)
-    dealt: list[list[str]] = [[] for _ in with_seizure]
-    for number, patient in enumerate(with_seizure + others):
-        dealt[number % len(dealt)].append(patient)
-    return [tuple(fold) for fold in dealt]
+    patients, count = with_seizure + others, len(with_seizure)
+    return [tuple(patients[first::count]) for first in range(count)]
 
 
 def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
     patients = np.array([example.patient for example in examples])
-    seizure = np.array([teaches(example) for example in examples])
+    seizure = np.array([example.has_usable_seizure for example in examples])
     with warnings.catch_warnings():
-        # That too few recordings are without a seizure to be in every fold.
+        # It warns if one class has fewer recordings than there are folds.
         warnings.simplefilter("ignore", UserWarning)
         parts = list(StratifiedGroupKFold(FOLDS).split(
             seizure, seizure, patients))
@@ -121,26 +115,25 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
             probability = scorer(example)
             scored = scored_rows(example, probability, rule)
             patients.setdefault(example.patient, []).append(
-                threshold.detect(scored, chosen))
+                threshold.score_alarms(scored, chosen))
             probabilities.append(probability)
             labels.append(seizure_fraction(
                 example.events, example.time_s, example.hop_s) >= 0.5)
     return Validation(
         {name: pool(scores) for name, scores in sorted(patients.items())},
-        one_line_rule(examples), _auc(probabilities, labels), len(dealt))
+        heart_rate_rule(examples), _auc(probabilities, labels), len(dealt))
 
 
 def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
-    """Fit a forest, and give what scores the rows of a recording by it."""
+    """Fit a forest; return the function that scores a recording's rows."""
     model = forest.fit(examples, seed)
     return lambda example: row_probability(model, example)
 
 
 def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
                 fit: Fit[E] = fit_forest) -> list[Scored]:
-    """Smoothed scores of each recording from what the other patients taught.
-    """
-    # Inside a fold five are enough, or the cost would grow as its square.
+    """Smoothed scores of each recording by a fit on other patients."""
+    # Leaving out one patient at a time would cost the square of their number.
     dealt = folds(examples, FOLDS + 1)
     if len(dealt) < 2:
         splits = iter([(list(examples), list(examples))])
@@ -151,32 +144,32 @@ def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
             for scorer in [fit(train, seed)] for example in test]
 
 
-def one_line_rule(examples: Sequence[Example]) -> dict[str, Score]:
-    """Score of the heart-rate ratio rule for each patient."""
+def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
+    """Score of the heart-rate rule for each patient."""
     scores: dict[str, list[Score]] = {}
     for example in examples:
         ratio = ratio_to_recent_median(HeartRate(
             example.time_s, np.where(
                 example.scorable, example.heart_rate, np.nan),
             example.hop_s))
-        scores.setdefault(example.patient, []).append(threshold.detect(
+        scores.setdefault(example.patient, []).append(threshold.score_alarms(
             Scored(ratio, example.events, example.duration_s,
                    example.hop_s), RATIO_RULE))
     return {name: pool(found) for name, found in sorted(scores.items())}
 
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
-    """The validation as a model card holds it: counts, exact intervals."""
+    """The validation as an entry of the model card."""
     hours = validation.pooled.events.hours
     return {
-        "verdict": validation.verdict,
+        "verdict": validation.comparison,
         "method": "nested, patient-wise: no patient is on both sides of a "
                   "fold, thresholds are chosen inside the training folds",
         "folds": validation.folds,
         "hours": hours,
         "target_false_alarms_per_24h": target_far,
         "smallest_resolvable_false_alarms_per_24h": resolvable_rate(hours),
-        "row_roc_auc": _or_none(validation.roc_auc),
+        "row_roc_auc": finite(validation.roc_auc),
         "pooled": _score(validation.pooled),
         "one_line_rule": _score(validation.pooled_rule),
         "patients": {name: _score(score)
@@ -189,7 +182,7 @@ def row_probability(model: RandomForestClassifier,
     """Probability of each row; NaN where it cannot be scored."""
     probability = np.full(len(example.time_s), np.nan)
     if example.scorable.any():
-        # Whose training rows are all of seizures knows one class only.
+        # A forest trained on seizures alone knows only one class.
         probability[example.scorable] = model.predict_proba(
             example.values[example.scorable])[:, model.classes_ == 1].sum(
                 axis=1)
@@ -198,7 +191,7 @@ def row_probability(model: RandomForestClassifier,
 
 def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
           ) -> Iterator[tuple[list[E], list[E]]]:
-    """Yield what is trained on and what is held out, fold by fold."""
+    """Yield the training and the held-out recordings of each fold."""
     for fold in dealt:
         train = [e for e in examples if e.patient not in fold]
         test = [e for e in examples if e.patient in fold]
@@ -208,17 +201,17 @@ def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
 
 def check_disjoint(train: Sequence[Example],
                    test: Sequence[Example]) -> None:
-    """Refuse a split that has a patient on both sides."""
+    """Stop if a patient is on both sides of a split."""
     both = {e.patient for e in train} & {e.patient for e in test}
     if both:
         raise PreconditionError(
             "train.leak", f"patient {min(both)} is on both sides of a split",
-            "this is a fault of the program; do not use its numbers")
+            "do not use the results, and report this fault of the program")
 
 
 def scored_rows(example: Example, probability: Floats,
                 rule: AlarmRule) -> Scored:
-    """A recording with its smoothed row scores, to find a threshold on."""
+    """A recording with its smoothed row scores, to choose a threshold."""
     return Scored(smooth(probability, example.hop_s, rule), example.events,
                   example.duration_s, example.hop_s)
 
@@ -234,20 +227,5 @@ def _auc(probabilities: Sequence[Floats],
 
 
 def _score(score: Score) -> dict[str, Any]:
-    events = score.events
-    return {
-        "seizures": events.ref_true, "found": events.tp,
-        "false_alarms": events.fp, "hours": events.hours,
-        "sensitivity": _estimate(events.sensitivity),
-        "false_alarms_per_24h": _estimate(events.false_alarms_per_24h),
-        "median_latency_s": _or_none(events.median_latency_s),
-    }
-
-
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": _or_none(estimate.value), "low": _or_none(estimate.low),
-            "high": _or_none(estimate.high)}
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return {**counts(score),
+            "median_latency_s": finite(score.events.median_latency_s)}

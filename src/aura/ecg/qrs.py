@@ -1,13 +1,12 @@
 """
-The recording's own QRS complex, and the filter in which it stands out.
+The QRS template of a recording, and the filter in which it stands out.
 
-A detector that looks for steep and strong finds muscle bursts and the jerks
-of an electrode too, and misses wide ventricular beats. What is known better
-after a first pass is what this heart's complexes look like and how the
-noise between them is coloured. The filter that then raises the complexes
-highest above that noise is the classic one: the shape, weighted by the
-inverse of the noise's covariance [1]_ [2]_. Where there is no noise but T
-waves, it becomes the shape itself.
+A detector of steep, large deflections also finds muscle bursts and electrode
+motion, and misses wide ventricular beats. After a first pass we know what
+the QRS complexes of this heart look like, and the spectrum of the noise
+between them. The linear filter that raises the complexes highest above that
+noise is the template times the inverse of the noise's covariance [1]_ [2]_.
+With little noise, that is the template itself.
 
 References
 ----------
@@ -29,32 +28,34 @@ from aura.spans import near
 Indices = NDArray[np.int64]
 
 HALF_S = 0.1
-# Fewer complexes than this are no sample of a shape.
+# A template of fewer beats would show their noise.
 LEAST_BEATS = 8
 ROUNDS = 2
-# Noise that is taken for granted, as a share of the complexes' power (an
-# eighth of the squared height): with much less of it the filter of a clean
-# signal trusts the shape to the last wiggle and loses ventricular beats,
-# with much more it does not follow the noise. By `make bench-noise`.
-GRANTED = 0.1
+# Least noise that is assumed, as a share of the QRS power (an eighth of the
+# squared height). With much less the filter of a clean signal is too narrow
+# and loses ventricular beats; with much more it does not follow the noise.
+# `make bench-noise` measures it.
+ASSUMED_NOISE = 0.1
 SILENCE = 1e-6
-# After a peak; a longer pause says nothing of its height.
+# A peak counts for at most this long, or those before a pause would count
+# most.
 LONGEST_S = 2.0
 
-# A peak is an insertion when the beats on its two sides are no farther
-# apart than one usual interval, and it fits half as well as both.
+# A peak is an insertion if the beats before and after it are at most
+# TOGETHER usual intervals apart and it fits less than POORER of both.
 USUAL_BEATS = 21
 TOGETHER = 1.3
 POORER = 0.6
+# Peaks as similar to the template as this show the usual size.
 ALIKE = 0.7
 
 
 @dataclass(frozen=True)
-class Complex:
-    """What the QRS complexes of a piece have in common."""
+class Template:
+    """The QRS template of a segment."""
 
-    shape: Floats  # Median of the complexes that are most alike, tapered to 0
-    half: int  # Samples on either side of the R peak
+    shape: Floats  # Median of the most similar complexes, tapered to 0
+    half: int  # Samples before and after the R peak
 
     @property
     def height(self) -> float:
@@ -62,8 +63,8 @@ class Complex:
         return float(np.ptp(self.shape))
 
 
-def learn(signal: Floats, index: Indices, fs_hz: float) -> Complex | None:
-    """Shape of the complexes around peaks of which some may be noise."""
+def learn(signal: Floats, index: Indices, fs_hz: float) -> Template | None:
+    """The template from peaks of which some may be noise."""
     half = round(HALF_S * fs_hz)
     inside = index[(index >= half) & (index < len(signal) - half)]
     if len(inside) < LEAST_BEATS:
@@ -75,37 +76,36 @@ def learn(signal: Floats, index: Indices, fs_hz: float) -> Complex | None:
         alike = _likeness(rows, shape)
         shape = np.median(rows[alike >= np.median(alike)], axis=0)
     shape = shape * np.hanning(2 * half + 1)
-    return Complex(shape, half) if np.ptp(shape) > 0 else None
+    return Template(shape, half) if np.ptp(shape) > 0 else None
 
 
-def matched(signal: Floats, index: Indices, known: Complex) -> Floats:
-    """The signal through the filter that the complexes pass best."""
-    within = near(index, known.half, len(signal))
-    # Beyond the height of a complex nothing can be saved, and one burst
-    # must not colour the noise of a quarter of an hour.
-    noise = np.clip(signal, -known.height, known.height)
+def matched(signal: Floats, index: Indices, template: Template) -> Floats:
+    """The signal through the matched filter; a usual beat becomes 1 high."""
+    within = near(index, template.half, len(signal))
+    # Clipped, or one burst would decide on the noise of the whole segment.
+    noise = np.clip(signal, -template.height, template.height)
     noise[within] = 0
-    count = len(known.shape)
+    count = len(template.shape)
     covariance = np.array([
         np.dot(noise[lag:], noise[:len(noise) - lag])
         for lag in range(count)]) / max(np.count_nonzero(~within), 1)
-    covariance[0] += GRANTED * known.height ** 2 / 8
-    weights = solve_toeplitz(covariance, known.shape)
-    weights /= np.dot(weights, known.shape)
+    covariance[0] += ASSUMED_NOISE * template.height ** 2 / 8
+    weights = solve_toeplitz(covariance, template.shape)
+    weights /= np.dot(weights, template.shape)
     filtered: Floats = np.convolve(signal, weights[::-1], "same")
-    # The end of a filter's echo is no beginning of a signal.
+    # sleepecg starts where the signal stops being flat: not in rounding
+    # errors.
     filtered[np.abs(filtered) < SILENCE] = 0
     return filtered
 
 
 def without_insertions(signal: Floats, index: Indices,
-                       known: Complex) -> Indices:
-    """Leave out peaks that stand between two better ones where one has place.
-    """
+                       template: Template) -> Indices:
+    """Leave out poor peaks between two better ones one interval apart."""
     for _ in range(ROUNDS):
         if len(index) < LEAST_BEATS:
             break
-        fit = _fit(signal, index, known)
+        fit = _fit(signal, index, template)
         intervals = np.diff(index)
         padded = np.pad(intervals, USUAL_BEATS // 2, mode="edge")
         usual = np.median(np.lib.stride_tricks.sliding_window_view(
@@ -115,7 +115,6 @@ def without_insertions(signal: Floats, index: Indices,
         poorer = fit[1:-1] < POORER * np.minimum(fit[:-2], fit[2:])
         left_out = np.zeros(len(index), dtype=bool)
         left_out[1:-1] = together & poorer
-        # Poorer than both neighbours: so no neighbours are left out.
         if not left_out.any():
             break
         index = index[~left_out]
@@ -127,7 +126,7 @@ def _usual(height: Floats, index: Indices,
     """
     Which heights are within a factor of two of the usual one.
 
-    That is the median over time, not over peaks: noise has more of them.
+    The usual one is the median over time, because noise has more peaks.
     """
     lasts = np.minimum(np.diff(index, append=index[-1]), LONGEST_S * fs_hz)
     order = np.argsort(height, kind="stable")
@@ -136,13 +135,13 @@ def _usual(height: Floats, index: Indices,
     return np.asarray((height >= usual / 2) & (height <= usual * 2))
 
 
-def _fit(signal: Floats, index: Indices, known: Complex) -> Floats:
-    """1 for a complex of the usual shape and height, down to 0."""
-    half = known.half
+def _fit(signal: Floats, index: Indices, template: Template) -> Floats:
+    """From 0 to 1, which is the usual shape and height."""
+    half = template.half
     centre = np.clip(index, half, len(signal) - half - 1)
     rows = signal[centre[:, None] + np.arange(-half, half + 1)]
-    alike = _likeness(rows, known.shape)
-    size = rows @ known.shape
+    alike = _likeness(rows, template.shape)
+    size = rows @ template.shape
     clear = alike > ALIKE
     if not clear.any():
         return np.maximum(alike, 0)
@@ -153,7 +152,7 @@ def _fit(signal: Floats, index: Indices, known: Complex) -> Floats:
 
 
 def _likeness(rows: Floats, shape: Floats) -> Floats:
-    """Cosine between each row and the shape; 0 for a row of zeros."""
+    """Cosine of each row and the shape; 0 for a row of zeros."""
     norm = np.sqrt((rows ** 2).sum(axis=1) * (shape ** 2).sum())
     alike: Floats = np.divide(rows @ shape, norm,
                               out=np.zeros(len(rows)), where=norm > 0)

@@ -1,8 +1,8 @@
 """
-RR intervals of a beat series, with artefacts and ectopic beats marked.
+RR intervals of a beat series, with artifacts and ectopic beats marked.
 
-Nothing is interpolated: an interval that is no normal one is marked, left
-out of what follows, and so is every difference that touches it.
+Nothing is interpolated. Features leave out intervals that are not normal,
+and every difference that touches one.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NEIGHBOURS = 5
 
 
 class Kind(IntEnum):
-    """What an RR interval is."""
+    """Kind of an RR interval."""
 
     NORMAL = 0
     ECTOPIC = 1
@@ -33,7 +33,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class RRSeries:
-    """RR intervals, each named by the beat that ends it."""
+    """The RR intervals of a recording."""
 
     time_s: Floats  # Time of the beat that ends the interval, in seconds
     rr_s: Floats  # Length of the interval in seconds
@@ -49,12 +49,12 @@ def rr_series(beats: Beats) -> RRSeries:
     """
     RR intervals of a beat series, each with its kind.
 
-    An interval is *unscorable* where it touches an unscorable span, an
-    *artefact* outside 0.3 to 1.8 s, *ectopic* where it differs by more than
+    An interval is *unscorable* if it touches an unscorable span, an
+    *artifact* outside 0.3 to 1.8 s, and *ectopic* if it differs by more than
     20 % both from the interval before it and from the median of the five
-    before it [1]_. The second condition is not in the source: without it a
-    true step of the heart rate would be rejected for ever. All of it looks
-    back only, so that a stream gives the same answer.
+    before it. The second condition is not in the source: without it, a true
+    step of the heart rate would be rejected for ever. The kind depends only
+    on the past, so a stream finds the same.
 
     Source: https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
     """

@@ -19,7 +19,7 @@ from aura.spans import merge
 
 HEARD_S = 60.0
 EDGE_S = 2.0
-DELAY_S = quality.CELL_S + EDGE_S
+DELAY_S = quality.WINDOW_S + EDGE_S
 # No heart beats twice in this time: it is one beat, heard in two windows.
 SAME_BEAT_S = 0.2
 
@@ -72,11 +72,11 @@ class LiveBeats:
         """Find beats and spans up to a time."""
         start_s = self._first / self.fs_hz
         if (self.fs_hz < beats.MIN_RATE_HZ
-                or now_s - start_s < beats.MIN_PIECE_S):
+                or now_s - start_s < beats.MIN_SEGMENT_S):
             found, spans = np.empty(0), np.array([[self._heard_s, ready_s]])
         else:
-            found, judged, self._polarity = beats.hear(
-                beats.piece_of(self._samples, self.fs_hz, start_s), start_s,
+            found, judged, self._polarity = beats.analyse(
+                beats.segment_of(self._samples, self.fs_hz, start_s), start_s,
                 self.rails, self._polarity)
             found = beats.on_grid(found)
             # Before the window there was signal, if not at the very start.
@@ -104,7 +104,7 @@ class LiveBeats:
 
     def _forget(self, now_s: float) -> None:
         """Drop whole cells of ten seconds, on the recording's grid."""
-        cell_s = quality.CELL_S
+        cell_s = quality.WINDOW_S
         start_s = max((now_s - HEARD_S) // cell_s * cell_s, 0.0)
         _, down = beats.rate_factors(self.fs_hz)
         start = round(start_s * self.fs_hz / down) * down
