@@ -1,8 +1,7 @@
 """
-Runs to review: real recordings, features and manifests, alarms at will.
+Runs to review, made by the real stages except the forest.
 
-Everything but the forest is the project's own chain; alarms are those that
-a test asks for, and the probability follows the heart rate.
+A test chooses the alarms; the probability follows the heart rate.
 """
 
 import json
@@ -28,18 +27,11 @@ SEIZURE = (300, 60)
 
 def make_run(folder, predicted, annotated=None, **recordings):
     """
-    Recordings in ``folder/data``, a run of them in ``folder/out``.
+    Write recordings to ``folder/data`` and a run of them to ``folder/out``.
 
-    Parameters
-    ----------
-    predicted : dict
-        Alarms by the recording's name; None for one without a prediction.
-    annotated : dict, optional
-        Original events by name, in place of what the files say; None for
-        one that nobody annotated.
-    **recordings : dict or (str, bytes)
-        Arguments of `tests.patients.record`, or ending and content of
-        another file, by name.
+    `predicted` and `annotated` replace events by the recording's name; None
+    means no prediction or no annotation. `recordings` has arguments of
+    `tests.patients.record`, or ending and content of a file, by name.
     """
     data, out = folder / "data", folder / "out"
     for name, given in (recordings or {"one": {}}).items():

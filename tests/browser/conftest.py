@@ -36,7 +36,7 @@ def chromium():
 
 @pytest.fixture
 def browse(chromium):
-    """Makes pages that note errors, violations and outside requests."""
+    """Makes pages that record errors, violations and all requests."""
     contexts = []
 
     def make(**options):

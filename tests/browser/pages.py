@@ -1,4 +1,4 @@
-"""What every test of the review page does on it."""
+"""Steps that the tests of the review page share."""
 
 import re
 
@@ -11,12 +11,12 @@ LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 def ready(page):
-    """Wait until the page shows something; its policy forbids to poll."""
+    """Wait until the page shows something; its policy forbids polling."""
     expect(page.locator("html[data-ready=yes]")).to_be_attached()
 
 
 def settled(page):
-    """Wait until all that comes late is here, and nothing moves any more."""
+    """Wait until everything is loaded."""
     ready(page)
     expect(page.get_by_text("Loading …")).to_have_count(0)
     expect(page.locator(".row.rate .body")).to_have_attribute(
@@ -35,7 +35,7 @@ def chosen(page):
 
 
 def state(page):
-    """What was decided on the selected event: for `expect`."""
+    """The decision on the selected event: for `expect`."""
     return page.locator(".detail .state")
 
 
@@ -45,7 +45,7 @@ def as_reviewer(page, name="Dr. Ångström"):
 
 
 def shown(page, fits):
-    """The stretch that is shown, once it fits; the address follows late."""
+    """The shown time range, once it fits; the address changes later."""
     span = None
     for _ in range(600):
         found = re.search(r"from=([\d.]+)&to=([\d.]+)", page.url)
@@ -58,7 +58,7 @@ def shown(page, fits):
 
 
 def meter(page):
-    """What gives the CPU seconds of the page's main thread from now on."""
+    """A function that returns the CPU seconds of the page's main thread."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
@@ -71,7 +71,7 @@ def meter(page):
 
 
 def untroubled(page, site=None):
-    """Nothing was blocked, nothing failed, nothing went elsewhere."""
+    """Check for blocked or failed requests, and requests to other sites."""
     assert page.faults == []
     if site is not None:
         assert all(url.startswith(site.address) for url in page.asked)

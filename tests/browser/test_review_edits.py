@@ -1,4 +1,4 @@
-"""Nothing that a reviewer types or decides on the review page is lost."""
+"""No input and no decision on the review page is lost."""
 
 import json
 
@@ -38,7 +38,7 @@ def ben(site, number, action="accept"):
         detail["marks"][number]["key"]))
 
 
-def test_what_is_typed_outlives_reasons_that_come_late(browse, serve, run):
+def test_input_is_kept_when_reasons_arrive_later(browse, serve, run):
     site, page = serve(run), browse()
     reasons = Held(page, "**/reasons", "GET")
     page.goto(f"{site.address}#r={site.keys['one.edf']}")
@@ -59,7 +59,7 @@ def test_what_is_typed_outlives_reasons_that_come_late(browse, serve, run):
     untroubled(page, site)
 
 
-def test_news_wipe_nothing_that_is_half_typed(browse, serve, run):
+def test_updates_keep_unfinished_input(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     page.get_by_label("Reviewer").click()
@@ -101,7 +101,7 @@ def test_decisions_in_quick_succession_are_all_saved(browse, serve, run):
     untroubled(page, site)
 
 
-def test_what_waits_behind_a_conflict_is_not_applied(browse, serve, run):
+def test_decisions_queued_after_a_conflict_are_dropped(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     as_reviewer(page, "Ana")
@@ -123,7 +123,7 @@ def test_what_waits_behind_a_conflict_is_not_applied(browse, serve, run):
     expect(state(page)).to_contain_text("by Ben")
 
 
-def test_an_edit_does_not_hide_what_others_made_of_the_event(
+def test_an_edit_does_not_hide_changes_by_others(
         browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
@@ -141,7 +141,7 @@ def test_an_edit_does_not_hide_what_others_made_of_the_event(
     assert steps(site) == [("Ben", "reject"), ("Ana", "change")]
 
 
-def test_buttons_keep_the_focus_when_they_are_drawn_anew(browse, serve, run):
+def test_buttons_keep_the_focus_when_they_are_replaced(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     as_reviewer(page)
@@ -183,7 +183,7 @@ def test_all_decisions_are_counted(browse, serve, run):
     untroubled(page, site)
 
 
-def test_a_damaged_audit_trail_locks_its_own_recording_only(
+def test_a_damaged_audit_trail_locks_only_its_recording(
         browse, serve, run):
     log = run / ".review/log"
     log.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Recordings of every kind on the review page, from beats to nothing."""
+"""Recordings of every type on the review page."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ INK = """([row, from, to, start, stop]) => {
 
 
 def inked(page, row, span, view, least=20):
-    """Wait until a stretch of a plot has something drawn on it."""
+    """Wait until something is drawn on a part of a plot."""
     for _ in range(300):
         if page.evaluate(INK, [row, *span, *view]) >= least:
             return

@@ -65,7 +65,7 @@ def test_open_jump_edit_reload_and_the_file_is_right(browse, serve, run):
     untroubled(page, site)
 
 
-def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
+def test_everything_works_by_keyboard_alone(browse, serve, run):
     site, page = serve(run), browse()
     page.goto(site.address)
     ready(page)
@@ -107,7 +107,7 @@ def test_all_of_it_works_by_keyboard_alone(browse, serve, run):
     untroubled(page, site)
 
 
-def test_one_can_zoom_pan_and_drag(browse, serve, run):
+def test_zoom_pan_and_drag(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     page.keyboard.press("2")
@@ -164,12 +164,12 @@ def test_a_drag_of_the_bar_changes_the_event(browse, serve, run):
     untroubled(page, site)
 
 
-def test_two_tabs_do_not_lose_one_anothers_decisions(browse, serve, run):
+def test_two_tabs_do_not_lose_each_others_decisions(browse, serve, run):
     site, one = serve(run), browse()
     open_case(one, site, "one.edf")
     other = one.context.new_page()
     open_case(other, site, "one.edf")
-    # The other tab sees nothing new until it decides itself.
+    # The other tab gets no update until it decides itself.
     news = Held(other, "**/review", "GET")
     posts = Held(other, "**/review", "POST")
     as_reviewer(one, "Ana")
@@ -273,7 +273,7 @@ CONTRAST = """() => {
   return bad; }"""
 
 
-def test_everything_that_can_be_used_has_a_name(browse, serve, run):
+def test_every_control_has_a_name(browse, serve, run):
     site, page = serve(run), browse()
     open_case(page, site, "one.edf")
     expect(page.locator(".row.rate .body")).to_have_attribute(
@@ -326,7 +326,7 @@ def test_recordings_without_events_are_shown(
     untroubled(page, site)
 
 
-def test_a_moved_recording_and_lost_tables_are_told(browse, serve, run):
+def test_a_moved_recording_and_lost_tables_are_reported(browse, serve, run):
     (run / ".aura/inputs.json").write_text('{"0": "/nowhere"}')
     batch = run / ".aura/runs/local/batches/0000"
     (batch / "beats.parquet").unlink()
@@ -348,7 +348,7 @@ def test_an_unknown_recording_is_reported(browse, serve, run):
     assert len(page.faults) == 1 and "404" in page.faults[0]
 
 
-def test_nothing_is_wider_than_a_telephone(browse, serve, run):
+def test_the_page_fits_on_a_phone(browse, serve, run):
     site = serve(run)
     page = browse(viewport={"width": 360, "height": 740})
     wide = "document.documentElement.scrollWidth"

@@ -1,4 +1,4 @@
-"""The server answers its own page and nobody else."""
+"""The server answers only its own page and its users."""
 
 import contextlib
 import http.client
@@ -21,7 +21,7 @@ OURS = {"x-aura-review": "1", "content-type": "application/json"}
 
 @contextlib.contextmanager
 def serving(service, access=Access()):
-    """A server in a thread; what to ask it with."""
+    """A server in a thread, as a function that sends requests."""
     server = PageServer(service, access, 0)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -64,7 +64,7 @@ def change(service, **more):
         "action": "accept", "key": "p310000-30000", **more})
 
 
-def test_every_part_of_the_page_is_there_and_nothing_else(ask):
+def test_only_the_files_of_the_page_are_served(ask):
     for path in static_files():
         answer, content = ask(path)
         assert answer.status == 200 and content, path
@@ -99,7 +99,7 @@ def test_every_answer_has_the_strict_policy(ask):
     ("evil.example", 421), ("evil.example:8062", 421),
     ("localhost.evil.example", 421), ("192.168.1.7:8062", 421), ("", 421),
     ("[::1", 421), ("localhost@evil.example", 421)])
-def test_only_our_own_names_are_answered(ask, host, status):
+def test_only_known_host_names_are_answered(ask, host, status):
     assert ask("/api/cases", host=host)[0].status == status
 
 
@@ -107,7 +107,7 @@ def test_only_our_own_names_are_answered(ask, host, status):
     {"x_aura_review": "0"}, {"content_type": "text/plain"},
     {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"},
     {"origin": "http://evil.example"}, {"origin": "null"}])
-def test_changes_come_from_our_own_page_only(ask, service, spoiled):
+def test_only_the_page_itself_may_send_changes(ask, service, spoiled):
     path, body = change(service)
     headers = {name.replace("-", "_"): value for name, value in OURS.items()}
     answer, _ = ask(path, "POST", body, **{**headers, **spoiled})
@@ -122,7 +122,7 @@ def test_changes_come_from_our_own_page_only(ask, service, spoiled):
     b'{"version": -1, "reviewer": "A", "action": "accept"}',
     b'{"version": 0, "reviewer": "A", "action": "add", "onset_s": 1'
     + b"0" * 400 + b"}"])
-def test_what_is_no_change_is_refused(ask, service, body):
+def test_an_invalid_change_is_rejected(ask, service, body):
     path, _ = change(service)
     headers = {name.replace("-", "_"): value for name, value in OURS.items()}
     answer, content = ask(path, "POST", body, **headers)
@@ -131,7 +131,7 @@ def test_what_is_no_change_is_refused(ask, service, body):
     assert ask(path, "POST", b" " * 20_000, **headers)[0].status == 507
 
 
-def test_a_change_is_taken_and_a_stale_one_is_not(service):
+def test_a_change_is_saved_and_an_outdated_one_is_not(service):
     with serving(service) as ask:
         headers = {name.replace("-", "_"): value
                    for name, value in OURS.items()}
@@ -143,7 +143,7 @@ def test_a_change_is_taken_and_a_stale_one_is_not(service):
         assert json.loads(content)["rule"] == "review.conflict"
 
 
-def test_beyond_loopback_nothing_is_given_without_the_token(service):
+def test_beyond_loopback_every_request_needs_the_token(service):
     access = Access("0.0.0.0", TOKEN, ("exporter",))
     with serving(service, access) as ask:
         for path in ("/", "/main.js", "/api/cases", "/?token=",
@@ -160,7 +160,7 @@ def test_beyond_loopback_nothing_is_given_without_the_token(service):
         assert ask("/", cookie="aura_review=é")[0].status == 401
 
 
-def test_a_token_is_made_wherever_others_can_reach():
+def test_a_token_is_created_if_others_can_reach_the_page():
     assert Access.to("127.0.0.1", {}).token == ""
     assert Access.to("::1", {}).token == ""
     for host in ("0.0.0.0", "::", "192.168.1.7", "example.org"):
@@ -174,7 +174,7 @@ def test_a_token_is_made_wherever_others_can_reach():
     assert is_loopback("127.8.9.1") and not is_loopback("localhost.evil")
 
 
-def test_a_port_that_is_taken_is_named(service):
+def test_a_port_in_use_is_an_error(service):
     first = PageServer(service, Access(), 0)
     with pytest.raises(PreconditionError, match="review.port"):
         PageServer(service, Access(), first.port)

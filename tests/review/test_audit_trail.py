@@ -1,4 +1,4 @@
-"""What reviewers decide is kept, whoever else writes, and whatever dies."""
+"""Decisions are kept, whichever other process writes or dies."""
 
 import json
 import multiprocessing
@@ -40,7 +40,7 @@ def items(folder, marks=MARKS):
     return one.items(one.steps())
 
 
-def test_a_step_says_who_when_what_from_and_to(tmp_path):
+def test_a_step_records_who_when_and_what(tmp_path):
     step(tmp_path, 0, "change", "p400000-30000", onset_s=410.5,
          duration_s=20.0, label="sz_foc", note="left arm")
     head, line = map(json.loads, (
@@ -66,7 +66,7 @@ def test_an_added_event_counts_as_edited_once_it_was_edited(tmp_path):
         assert (after.key, after.changed) == ("a1", version == 2)
 
 
-def test_what_is_taken_back_is_as_it_was_given(tmp_path):
+def test_undo_restores_the_original_event(tmp_path):
     before = items(tmp_path)
     step(tmp_path, 0, "reject", "o100000-50000")
     assert items(tmp_path)["o100000-50000"].decision == "rejected"
@@ -75,7 +75,7 @@ def test_what_is_taken_back_is_as_it_was_given(tmp_path):
     assert len(trail(tmp_path).steps()) == 2
 
 
-def test_a_step_that_has_not_seen_all_others_is_refused(tmp_path):
+def test_an_outdated_step_is_rejected(tmp_path):
     step(tmp_path, 0, "accept", "p400000-30000")
     content = (tmp_path / "log/one.jsonl").read_bytes()
     for version in (0, 2):
@@ -84,7 +84,7 @@ def test_a_step_that_has_not_seen_all_others_is_refused(tmp_path):
     assert (tmp_path / "log/one.jsonl").read_bytes() == content
 
 
-def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
+def test_decisions_survive_a_repeated_run_and_a_lost_alarm(tmp_path):
     step(tmp_path, 0, "accept", "p400000-30000")
     step(tmp_path, 1, "reject", "p120000-60000")
     later = items(tmp_path, MARKS[:1])
@@ -93,7 +93,7 @@ def test_decisions_outlive_a_repeated_run_and_a_vanished_alarm(tmp_path):
         100.0, 400.0]
 
 
-def test_decisions_on_one_recording_are_not_those_on_its_namesake(tmp_path):
+def test_decisions_do_not_apply_to_another_recording_of_that_name(tmp_path):
     whose = {"sha256": "aa", "start": "2001-02-03", "duration_s": 600.0}
     change = Change(0, "Ana", "accept", "p400000-30000")
     trail(tmp_path, **whose).append(change, "m1", NOON)
@@ -103,8 +103,8 @@ def test_decisions_on_one_recording_are_not_those_on_its_namesake(tmp_path):
             one.steps()
         with pytest.raises(PreconditionError, match="review.other"):
             one.append(replace(change, version=1), "m1", NOON)
-    # The same clock in a file whose header was mended: decisions hold, and
-    # the trail goes on to say what it was begun on.
+    # The same times with an edited header: decisions stay valid, and the
+    # first line keeps the original digest.
     one = trail(tmp_path, **{**whose, "sha256": "bb"})
     one.append(replace(change, version=1), "m1", NOON)
     assert len(one.steps()) == 2
@@ -124,7 +124,7 @@ def test_decisions_on_one_recording_are_not_those_on_its_namesake(tmp_path):
     ({"label": "sz\u202egnp"}, "review.text"),
     ({"label": "x" * 65}, "review.text"),
     ({"note": "a\nb"}, "review.text")])
-def test_a_change_that_makes_no_sense_leaves_nothing(tmp_path, more, rule):
+def test_an_invalid_change_writes_nothing(tmp_path, more, rule):
     with pytest.raises(InvalidInputError) as refused:
         step(tmp_path, 0, "change", "p400000-30000", **more)
     assert refused.value.rule == rule
@@ -133,14 +133,14 @@ def test_a_change_that_makes_no_sense_leaves_nothing(tmp_path, more, rule):
 
 @pytest.mark.parametrize("label", [
     "sz", "épilepsie", "発作", "تشنج", "می\u200cشود", "приступ", "<b>"])
-def test_labels_of_any_script_come_back(tmp_path, label):
+def test_labels_of_any_script_are_kept(tmp_path, label):
     step(tmp_path, 0, "change", "p400000-30000", label=label)
     assert items(tmp_path)["p400000-30000"].label == label
     assert label.encode() in as_tsv(
         items(tmp_path).values(), START, 600.0, "ECG", True)
 
 
-def test_a_damaged_audit_trail_is_named_and_left_alone(tmp_path):
+def test_a_damaged_audit_trail_is_not_changed(tmp_path):
     step(tmp_path, 0, "accept", "p400000-30000")
     path = tmp_path / "log/one.jsonl"
     whole = path.read_bytes()
@@ -186,22 +186,22 @@ def one(layer, onset, length, decision="open", label="sz", changed=False):
     ([one("predicted", 400, 30)], []),
     ([one("predicted", 400, 30, "accepted")], [(400, 30)]),
     ([one("predicted", 400, 30, "rejected")], []),
-    # Where an alarm begins and ends is not where the seizure does.
+    # The onset and end of an alarm are less exact.
     ([one("original", 100, 50), one("predicted", 120, 60, "accepted")],
      [(100, 50)]),
-    # But what a person placed counts as it was placed.
+    # An event edited by a person counts as drawn.
     ([one("original", 100, 50),
       one("predicted", 120, 60, "accepted", changed=True)], [(100, 80)]),
     ([one("original", 100, 50, "rejected"),
       one("predicted", 120, 60, "accepted")], [(120, 60)]),
     ([one("added", 10, 5, "accepted")], [(10, 5)]),
     ([one("added", 10, 5, "accepted", "movement")], [(10, 5)])])
-def test_a_review_amounts_to_what_its_rules_say(given, expected):
+def test_the_reviewed_annotation_follows_its_rules(given, expected):
     assert [(event.onset_s, event.duration_s)
             for event in reviewed(given, 600.0)] == expected
 
 
-def test_no_event_is_only_background_when_somebody_said_so():
+def test_background_is_written_only_after_annotation_or_review():
     undecided = [one("predicted", 400, 30)]
     rejected = [one("predicted", 400, 30, "rejected")]
 

@@ -1,4 +1,4 @@
-"""What the page is given is what the files hold, whatever is missing."""
+"""The page gets what the files contain, even if some are missing."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def service(run, tmp_path):
-    """The run, copied, so that reviews of one test are not another's."""
+    """A copy of the run, so that tests do not share reviews."""
     shutil.copytree(run, tmp_path / "out")
     return ReviewService(opened(tmp_path / "out"))
 
@@ -63,7 +63,7 @@ def detail(service, name):
     return service.detail(case(service, name)["key"])
 
 
-def test_counts_are_those_of_the_score(service):
+def test_counts_equal_the_score(service):
     for one in service.runs.worklist().cases:
         predicted = one.entry.predicted
         shown = case(service, one.recording.path[:-4])["counts"]
@@ -150,7 +150,7 @@ def test_missing_samples_stay_missing_in_a_tile():
     assert none.low.tolist() == [-32768] * 2
 
 
-def test_reasons_tell_the_alarm_from_what_is_usual(service):
+def test_reasons_compare_an_alarm_with_the_usual_range(service):
     told = service.reasons(case(service, "found")["key"])
     assert told["problem"] is None
     keys = {mark["layer"]: mark["key"]
@@ -171,7 +171,7 @@ def accept(service, key, mark, version=0, action="accept", who="Ana"):
     return service.change(key, Change(version, who, action, mark))
 
 
-def test_a_decision_is_on_disk_and_what_was_given_is_untouched(service):
+def test_a_decision_is_saved_and_changes_no_other_file(service):
     root = service.runs.reviews.root
     given = {path: path.read_bytes() for path in root.parent.rglob("*")
              if path.is_file()}
@@ -192,7 +192,7 @@ def test_a_decision_is_on_disk_and_what_was_given_is_untouched(service):
                      "tsv/both.tsv"]
 
 
-def test_a_step_whose_files_cannot_be_written_is_not_called_refused(
+def test_a_decision_is_saved_if_its_files_cannot_be_written(
         service, tmp_path):
     key, mark = case(service, "found")["key"], "p310000-30000"
     (tmp_path / "out/.review/edf").mkdir(parents=True)
@@ -205,7 +205,7 @@ def test_a_step_whose_files_cannot_be_written_is_not_called_refused(
     assert (tmp_path / "out/.review/edf/found.edf").is_file()
 
 
-def test_two_tabs_may_work_on_two_events_but_not_on_one(service):
+def test_two_tabs_may_change_two_events_but_not_one(service):
     key = case(service, "both")["key"]
     accept(service, key, "p500000-20000", 0)
     other = accept(service, key, "p310000-30000", 0, "reject", "Ben")
@@ -219,7 +219,7 @@ def test_two_tabs_may_work_on_two_events_but_not_on_one(service):
     assert service.review(key)["version"] == 2
 
 
-def test_what_is_missing_costs_itself_only(service, tmp_path):
+def test_missing_files_affect_only_their_own_part(service, tmp_path):
     batch = tmp_path / "out/.aura/runs/local/batches/0000"
     inputs = tmp_path / "out/.aura/inputs.json"
     inputs.write_text(json.dumps({"0": str(tmp_path / "moved")}))
@@ -242,7 +242,7 @@ def test_what_is_missing_costs_itself_only(service, tmp_path):
 
 @pytest.mark.parametrize("content", [
     b"", b"{", b"[]", b"null", b'{"format": "aura-manifest-1"}', b"[" * 9999])
-def test_a_damaged_manifest_costs_its_batch_only(service, tmp_path, content):
+def test_a_damaged_manifest_affects_only_its_batch(service, tmp_path, content):
     batches = tmp_path / "out/.aura/runs/local/batches"
     shutil.copytree(batches / "0000", batches / "0001")
     (batches / "0001/predictions.json").write_bytes(content)
@@ -254,7 +254,7 @@ def test_a_damaged_manifest_costs_its_batch_only(service, tmp_path, content):
 
 @pytest.mark.parametrize("field, value", [
     ("onset_s", "1"), ("duration_s", None), ("label", 7), ("onset_s", [])])
-def test_events_that_are_none_are_a_problem(service, tmp_path, field, value):
+def test_invalid_events_are_a_problem(service, tmp_path, field, value):
     path = tmp_path / "out/.aura/runs/local/batches/0000/predictions.json"
     content = json.loads(path.read_text())
     both = next(one for one in content["recordings"]
@@ -267,7 +267,7 @@ def test_events_that_are_none_are_a_problem(service, tmp_path, field, value):
         "manifest.damaged"]
 
 
-def test_ten_thousand_events_are_judged(tmp_path):
+def test_ten_thousand_events_are_compared(tmp_path):
     events = [Event(.01 * n + 1, .005, "sz", .5) for n in range(10_000)]
     out = make_run(tmp_path, {"one": events},
                    one={"seconds": 120, "seizure": (60, 20)})
@@ -277,7 +277,7 @@ def test_ten_thousand_events_are_judged(tmp_path):
     assert write_document(service, shown["key"]).count(b"p1000-5") >= 1
 
 
-def test_links_lead_nowhere(run, tmp_path):
+def test_links_out_of_a_folder_are_not_followed(run, tmp_path):
     secret = tmp_path / "secret.edf"
     secret.write_bytes((run.parent / "data/found.edf").read_bytes())
     out, data = tmp_path / "out", tmp_path / "data"
@@ -302,7 +302,7 @@ def test_a_review_never_leaves_its_folder_by_a_link(service, tmp_path):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_the_runs_of_a_share_keep_their_reviews_apart(run, tmp_path):
+def test_each_run_of_a_shared_folder_has_its_own_review(run, tmp_path):
     shared = tmp_path / "shared"
     shutil.copytree(run / ".aura/runs/local", shared / "runs/first")
     shutil.copytree(run / ".aura/runs/local", shared / "runs/second")
@@ -320,7 +320,7 @@ def test_the_runs_of_a_share_keep_their_reviews_apart(run, tmp_path):
     assert service.detail(found["first"])["waveform"]["problem"] is None
 
 
-def test_a_folder_without_predictions_is_named(tmp_path):
+def test_a_folder_without_predictions_is_an_error(tmp_path):
     with pytest.raises(MissingError, match="review.no_run"):
         opened(tmp_path)
 
@@ -347,6 +347,6 @@ def test_review_and_predictions_score_one_another(tmp_path, capsys):
         assert found["without_hypothesis"] == found["refused"] == 0
         return events["ref_true"], events["tp"], events["fp"]
 
-    # One seizure stands and was found, two alarms are false.
+    # One seizure was kept and is detected; two alarms are false.
     assert scored(out / ".review/tsv", out) == (1, 1, 2)
     assert scored(out, out / ".review/tsv") == (3, 1, 0)

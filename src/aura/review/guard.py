@@ -9,11 +9,12 @@ Changes must come from the page itself.
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -78,34 +79,27 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive,
                        send: Send) -> None:
         """Answer or refuse one request."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(scope)
-        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = (
-            refusal or self._app)
-        await answer(scope, receive, _with_headers(send))
+        if scope["type"] == "http":
+            answer = self._refusal(Request(scope)) or self._app
+            await answer(scope, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+    def _refusal(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "")
         if not self._is_known(host):
             return _refused(421, "unknown host name; open the printed "
                             "address, or add the name to AURA_WEB_NAMES")
         if self._access.token:
-            given = parse_qs(scope["query_string"].decode("latin-1")).get(
-                "token", [""])[0]
-            if scope["path"] == "/" and self._is_token(given):
+            given = request.query_params.get("token", "")
+            if request.scope["path"] == "/" and self._is_token(given):
                 answer = RedirectResponse("/", 303)
                 answer.set_cookie(COOKIE, given, httponly=True,
                                   samesite="strict", path="/")
                 return answer
-            if not self._is_token(_cookie(headers)):
+            if not self._is_token(request.cookies.get(COOKIE, "")):
                 return _refused(
                     401, "token required; open the printed address")
-        if scope["method"] not in ("GET", "HEAD"):
-            return _foreign(headers, host)
+        if request.method not in ("GET", "HEAD"):
+            return _foreign(request.headers, host)
         return None
 
     def _is_token(self, given: str) -> bool:
@@ -140,14 +134,6 @@ def _foreign(headers: Headers, host: str) -> Response | None:
             != "application/json"):
         return _refused(403, "only the review page may send changes")
     return None
-
-
-def _cookie(headers: Headers) -> str:
-    for part in headers.get("cookie", "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return value
-    return ""
 
 
 def _refused(status: int, text: str) -> Response:
