@@ -1,4 +1,4 @@
-"""Text dialects of annotations, and what is made of them."""
+"""TSE and BIDS files, and disjoint seizures from annotations."""
 
 from datetime import date, datetime
 
@@ -90,8 +90,8 @@ def test_seizeit2_columns():
     assert length == 70000
     assert [event.label for event in events] == ["bckg", "sz_foc_ia_nm",
                                                  "impd"]
-    settled, problems = disjoint_seizures(events, 70000)
-    assert settled == (Event(120, 33, "sz_foc_ia_nm"),)
+    seizures, problems = disjoint_seizures(events, 70000)
+    assert seizures == (Event(120, 33, "sz_foc_ia_nm"),)
     assert problems == ()
 
 
@@ -128,12 +128,12 @@ def test_malformed_tsv_names_line_and_field(line, field, content):
     (b"2021-03-02 10:20:30", date(2021, 3, 2)),
     (b"2021-03-02T10:20Z", date(2021, 3, 2)), (b"n/a", None),
     (b"2021-03-022", None), (b"02/03/2021", None)])
-def test_the_day_of_a_recording_is_read_however_its_time_is(text, day):
+def test_the_day_of_a_recording_is_read_with_any_format_of_time(text, day):
     row = b"1\t2\tsz\t1\tn/a\t" + text + b"\t9\n"
     assert bids.read(HEADER + row).recorded_on == day
 
 
-def test_too_many_lines_are_refused(monkeypatch):
+def test_too_many_lines_are_an_error(monkeypatch):
     monkeypatch.setattr("aura.annotations.table_text.LINES_MAX", 3)
     with pytest.raises(AuraError, match="annotations.count"):
         read_tse(TSE + b"1 2 seiz 1\n" * 3)
@@ -146,7 +146,7 @@ def test_too_many_lines_are_refused(monkeypatch):
     ("no seizure", "other"), ("seizure?", "other"), ("szx", "other"),
     ("sz_", "other"), ("", "other"), ("sz foc", "other"),
     ("sz_foc\tx", "other")])
-def test_seizure_words_are_a_closed_list(text, label):
+def test_seizure_labels_are_a_closed_list(text, label):
     assert label_of(text) == label
 
 
@@ -162,7 +162,7 @@ def test_events_are_written_in_order_with_two_decimals():
         b"876.00\t96.00\tsz_foc\t0.88\tECG\t2021-03-02 10:20:30\t5399.00\n")
 
 
-def test_a_label_with_a_tab_breaks_no_row():
+def test_a_channel_with_a_tab_does_not_break_its_row():
     content = write_events_tsv([], START, 9, "E\tC\nG")
     assert read_events_tsv(content)[1] == 9
 
@@ -176,15 +176,15 @@ spans = st.lists(st.tuples(
 @settings(deadline=None)
 @given(spans, st.floats(1, 100))
 def test_written_events_are_read_back_to_the_hundredth(rows, duration_s):
-    settled, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
-    content = write_events_tsv(settled, START, duration_s)
+    seizures, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
+    content = write_events_tsv(seizures, START, duration_s)
     events, length = read_events_tsv(content)
     assert length == pytest.approx(duration_s, abs=0.0051)
-    if not settled:
+    if not seizures:
         assert [event.label for event in events] == ["bckg"]
         return
-    assert [e.label for e in events] == [e.label for e in settled]
-    for written, read in zip(settled, events, strict=True):
+    assert [e.label for e in events] == [e.label for e in seizures]
+    for written, read in zip(seizures, events, strict=True):
         assert read.onset_s == pytest.approx(written.onset_s, abs=0.0051)
         assert read.end_s == pytest.approx(written.end_s, abs=0.0051)
         assert round(read.end_s, 2) <= length
@@ -192,36 +192,36 @@ def test_written_events_are_read_back_to_the_hundredth(rows, duration_s):
 
 @settings(deadline=None)
 @given(spans, st.integers(1, 100))
-def test_settled_seconds_are_the_union_clipped_to_the_recording(
+def test_disjoint_seizures_are_the_union_inside_the_recording(
         rows, duration_s):
     rows = [(round(onset), round(length), label)
             for onset, length, label in rows]
-    settled, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
+    seizures, _ = disjoint_seizures([Event(*row) for row in rows], duration_s)
     covered = np.zeros(duration_s, bool)
     for onset, length, label in rows:
         if label.startswith("sz") and length > 0:
             covered[max(onset, 0):max(onset + length, 0)] = True
-    assert sum(event.duration_s for event in settled) == covered.sum()
-    assert list(settled) == sorted(settled)
+    assert sum(event.duration_s for event in seizures) == covered.sum()
+    assert list(seizures) == sorted(seizures)
     assert all(first.end_s < second.onset_s for first, second
-               in zip(settled, settled[1:], strict=False))
+               in zip(seizures, seizures[1:], strict=False))
 
 
 @settings(deadline=None)
 @given(spans, st.floats(1, 100), st.randoms())
-def test_order_of_the_rows_changes_nothing(rows, duration_s, random):
+def test_the_order_of_the_rows_changes_nothing(rows, duration_s, random):
     events = [Event(*row) for row in rows]
     shuffled = random.sample(events, len(events))
     assert disjoint_seizures(events, duration_s)[0] \
         == disjoint_seizures(shuffled, duration_s)[0]
 
 
-def test_each_change_is_counted():
-    settled, problems = disjoint_seizures([
+def test_each_kind_of_change_is_counted():
+    seizures, problems = disjoint_seizures([
         Event(50, 10), Event(-5, 10), Event(95, 10), Event(200, 10),
         Event(-20, 10), Event(30, 0), Event(31, -1), Event(55, 10),
         Event(20, 5, "other"), Event(0, 100, "bckg")], 100)
-    assert settled == (Event(0, 5), Event(50, 15), Event(95, 5))
+    assert seizures == (Event(0, 5), Event(50, 15), Event(95, 5))
     assert rules(problems) == [
         ("annotations.other", "1"), ("annotations.order", "2"),
         ("annotations.no_length", "2"), ("annotations.outside", "2"),
@@ -229,7 +229,7 @@ def test_each_change_is_counted():
 
 
 def test_joined_seizures_keep_what_their_subtypes_share():
-    settled, _ = disjoint_seizures([
+    seizures, _ = disjoint_seizures([
         Event(0, 10, "sz_foc_ia_m", 0.4), Event(5, 10, "sz_foc_ia_nm", 0.7),
         Event(30, 5, "sz_foc"), Event(35, 5, "sz_gen")], 100)
-    assert settled == (Event(0, 15, "sz_foc_ia", 0.7), Event(30, 10, "sz"))
+    assert seizures == (Event(0, 15, "sz_foc_ia", 0.7), Event(30, 10, "sz"))

@@ -1,4 +1,4 @@
-"""Every format of annotations: its own examples, and what survives of it."""
+"""Every format of annotations: examples, and what a conversion keeps."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -46,7 +46,7 @@ def test_tusz_v2_example():
     assert document.rows[3] == Annotation(112, 189, "bckg", 1.0, "")
 
 
-def test_what_is_said_of_several_channels_is_one_event():
+def test_the_same_annotation_on_several_channels_is_one_event():
     assert [(e.onset_s, e.label) for e in tuh_file.read(TUSZ_CSV).events()] \
         == [(0, "bckg"), (36.8868, "sz_foc_ia"), (112, "bckg")]
 
@@ -71,7 +71,7 @@ def test_malformed_csv_names_line_and_field(line, field, content):
     (b"channel,start_time,stop_time,label\n", True),
     (b"beat_time_s\n1.0\n", False), (b"mean_hr,sdnn\n1,2\n", False),
     (b"", False), (b"\xff\xfe\x00", False)])
-def test_a_csv_is_what_its_header_says(head, one):
+def test_the_header_decides_what_a_csv_is(head, one):
     assert tuh_file.is_one(head) is one
 
 
@@ -87,7 +87,7 @@ def test_cells_in_quotes_are_read_where_the_head_has_them():
         == (Annotation(5, 4, '"sz"'),)
 
 
-def test_a_table_with_semicolons_is_refused_and_not_passed_over():
+def test_a_table_with_semicolons_is_an_error():
     content = b"channel;start_time;stop_time;label\nTERM;5;9;seiz\n"
     assert tuh_file.is_one(content)
     with pytest.raises(AuraError, match="separated by commas"):
@@ -111,7 +111,7 @@ def test_malformed_times_name_their_line(line):
         szdb.read(b"# a comment\n" + line, "sz01")
 
 
-def test_dates_count_from_the_first_row_where_the_recording_has_none():
+def test_dates_count_from_the_first_row_without_a_start():
     content = (b"version = tse_v1.0.0\n\n"
                b"2021-03-02T10:20:30 2021-03-02T10:21:00 bckg 1.0\n"
                b"2021-03-02T10:21:00 2021-03-02T10:21:30 seiz 1.0\n")
@@ -122,14 +122,14 @@ def test_dates_count_from_the_first_row_where_the_recording_has_none():
     assert not tse.read(content, document.start).start_is_first
 
 
-def test_columns_of_others_are_kept():
+def test_other_columns_are_kept():
     content = (b"onset\tduration\teventType\tvigilance\tchannels\n"
                b"1.5\tn/a\tsz\tawake\tECG\n")
     assert bids.read(content).rows == (
         Annotation(1.5, None, "sz", None, "ECG", (("vigilance", "awake"),)),)
 
 
-def test_a_missing_cell_costs_the_others_of_its_row_nothing():
+def test_a_missing_cell_does_not_lose_the_others_of_its_row():
     content = (b"onset\tduration\teventType\tside\tvigilance\n"
                b"1.00\t2.00\tsz\tleft\tn/a\n5.00\t2.00\tsz\tn/a\tawake\n")
     adapted, problems = adapt(bids.read(content), FORMATS["bids"])
@@ -153,12 +153,12 @@ def test_codes_of_the_tuh_corpus_and_hed_translate_both_ways(name):
     ("impd", "impd", None), ("lights off", "lights off", None),
     ("\u53d1\u4f5c", "\u53d1\u4f5c", None), ("szx", "szx", None),
     ("background", "bckg", "bckg")])
-def test_a_type_that_a_vocabulary_lacks_gets_the_one_above(text, tuh, two):
+def test_a_type_without_a_code_gets_the_code_above(text, tuh, two):
     assert code(text) == tuh
     assert two_classes(text) == two
 
 
-def test_what_a_format_cannot_carry_is_counted():
+def test_each_kind_of_loss_is_counted():
     document = Annotations((
         Annotation(1.00001, None, "sz_foc_ia_nm", None, "ECG",
                    (("vigilance", "awake"),)),
@@ -232,7 +232,7 @@ documents = st.builds(
 
 
 def read_as(name, content):
-    """The reader that the format's own file name calls for."""
+    """Read a document by the file name of its format."""
     return annotation_files.read("r" + FORMATS[name].ending, content, "r")
 
 
@@ -243,7 +243,7 @@ def read_as(name, content):
 # A sum of onset and length is not always the end that is written.
 @example(document=Annotations(
     (Annotation(65536.9578, 262144.0859, "seiz"),), 327682.0))
-def test_what_is_adapted_is_read_again(name, document):
+def test_adapted_documents_are_unchanged_when_read_again(name, document):
     adapted, problems = adapt(document, FORMATS[name])
     found = read_as(name, FORMATS[name].write(adapted))
     assert [replace(row, more=()) for row in found.rows] \
@@ -274,8 +274,7 @@ def test_what_is_adapted_is_read_again(name, document):
 
 @settings(max_examples=60)
 @given(document=documents)
-def test_two_formats_in_a_row_lose_what_the_poorer_one_loses(document):
-    """By way of BIDS nothing more is lost than without."""
+def test_a_conversion_by_way_of_bids_loses_nothing_more(document):
     straight, _ = adapt(document, FORMATS["csv"])
     around, _ = adapt(read_as("bids", bids.write(
         adapt(document, FORMATS["bids"])[0])), FORMATS["csv"])

@@ -19,7 +19,7 @@ SYMBOLS = "NLRaVFJASEj/Qn?![]x()ptu`'^|~+s@TD=\""
 
 @pytest.fixture
 def written(tmp_path):
-    """Write annotations with WFDB's library; the bytes and what it reads."""
+    """Write annotations with WFDB's library and read them with it."""
     def write(samples, symbols, notes=None, fs=None):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -41,14 +41,14 @@ def test_seizures_as_chb_mit_has_them(written):
         (2996, 3036, "sz")]
 
 
-def test_the_recording_says_the_rate_where_the_file_does_not(written):
+def test_the_recording_gives_the_rate_if_the_file_does_not(written):
     content, _ = written([512, 1024], ["[", "]"])
     assert wfdb_file.read(content, 256.0).rows[0].onset_s == 2
     with pytest.raises(AuraError, match="wfdb: .*time resolution"):
         wfdb_file.read(content)
 
 
-def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
+def test_rhythms_and_notes_are_read_and_beats_are_not(written):
     content, _ = written(
         [100, 200, 300, 400, 900], ["N", "+", '"', "+", "V"],
         ["", "(SZ", "coughs", "(N", ""], fs=100)
@@ -60,7 +60,7 @@ def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
 @pytest.mark.parametrize("content, text", [
     (b"", "ends before"), (b"\x01", "ends before"),
     (word(32, 5), "ends before"), (word(59, 0) + b"\0\0", "ends before"),
-    (word(63, 4) + b"text" + bytes(2), "belongs to nothing"),
+    (word(63, 4) + b"text" + bytes(2), "no annotation"),
     (word(1, 5) + word(63, 99) + b"cut", "cut off"),
     (word(33, 5) + bytes(2), "without a beginning"),
     (word(32, 5) + word(32, 5) + bytes(2), "begins twice"),
@@ -69,7 +69,7 @@ def test_rhythms_and_notes_are_told_and_beats_passed_over(written):
      "back in time"),
     (word(32, 9) + word(59, 0) + b"\xff\xff\xfb\xff" + word(33, 0)
      + bytes(2), "back in time")])
-def test_what_is_malformed_is_refused(content, text):
+def test_malformed_files_are_errors(content, text):
     with pytest.raises(AuraError, match=f"annotations.wfdb: .*{text}"):
         wfdb_file.read(content, 100.0)
 

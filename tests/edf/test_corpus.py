@@ -1,4 +1,4 @@
-"""Every malformed or odd recording gets its rule, and only that verdict."""
+"""Each malformed or odd recording gets its own error or warning."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_the_corpus_is_large():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_case(tmp_path, case):
+def test_each_recording_gets_its_rule(tmp_path, case):
     found = inspect(tmp_path, case)
     json.dumps(found)
     levels = {problem["rule"]: problem["level"]

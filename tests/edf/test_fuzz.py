@@ -1,5 +1,5 @@
 """
-Files that nobody thought of: mutated ones and boundary values.
+Mutated files and files with boundary values.
 
 `AURA_FUZZ` is the number of mutated recordings, and ten times that of made
 and mutated annotations and beats; a soak run sets it to a million.
@@ -52,7 +52,7 @@ rare = st.integers(0, 9).map(lambda value: value == 0)
 
 @st.composite
 def files(draw):
-    """Files whose numbers lie where readers are known to break."""
+    """Files with numbers that are known to break readers."""
     def odd(right, strategy):
         return draw(strategy) if draw(rare) else right
 
@@ -73,7 +73,7 @@ def files(draw):
 
 @settings(max_examples=max(100, COUNT // 10), deadline=None)
 @given(files())
-def test_what_is_accepted_is_laid_out_as_it_says(tmp_path_factory, file):
+def test_accepted_files_are_as_their_header_says(tmp_path_factory, file):
     path = tmp_path_factory.mktemp("fuzz") / "r.edf"
     path.write_bytes(file.bytes())
     with path.open("rb") as stream:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aura.dataset import find, read
-from aura.ecg.beats import find_beats
-from aura.edf.gaps import GappedSignal, joined
+from aura.ecg.beats import find_beats, joined
+from aura.edf.gaps import GappedSignal
 from aura.folder import Folder
 from aura.recording import ArraySignal, Beats
 from aura.stages.feature_builder import beats_of
@@ -28,13 +28,13 @@ def gapped(onsets, texts=(), rate=RATE, samples=None):
         Channel(digital=digital),))
 
 
-def test_samples_are_where_their_records_are_and_gaps_are_missing(tmp_path):
+def test_samples_follow_the_onset_of_their_record_and_gaps_are_nan(tmp_path):
     digital = np.arange(6 * 4).reshape(6, 4)
     folder, recording = store(tmp_path, gapped(
         [0, 1, 2, 7.5, 8.5, 20], rate=4, samples=digital))
     assert recording.duration_s == 21
     assert [p.rule for p in recording.problems][0] == "edf.gaps"
-    assert "2, together 15 s" in recording.problems[0].text
+    assert "2 gaps, 15 s" in recording.problems[0].text
     with read.open_signal(folder, recording) as signal:
         assert isinstance(signal, GappedSignal)
         whole = signal.read(0, signal.sample_count)
@@ -50,7 +50,7 @@ def test_samples_are_where_their_records_are_and_gaps_are_missing(tmp_path):
             signal.read(80, 85)
 
 
-def test_events_are_on_the_clock_with_the_gap(tmp_path):
+def test_gaps_count_in_the_times_of_annotations(tmp_path):
     _, recording = store(tmp_path, gapped(
         [*range(30), *range(125, 155)], [tal(130, 20, "seizure")]))
     assert [(e.onset_s, e.end_s) for e in recording.events] == [(130, 150)]
@@ -58,7 +58,7 @@ def test_events_are_on_the_clock_with_the_gap(tmp_path):
 
 
 @pytest.mark.parametrize("gap_s", [0.4, 2.0, 95.0])
-def test_no_beat_and_no_interval_is_found_across_a_gap(tmp_path, gap_s):
+def test_no_beat_is_detected_across_a_gap(tmp_path, gap_s):
     made = ecg(240, seed=3)
     digital = np.round(made.samples / 5 * 32767).astype(int).reshape(
         240, RATE)
@@ -78,21 +78,21 @@ def test_no_beat_and_no_interval_is_found_across_a_gap(tmp_path, gap_s):
             found.time_s[inside] - begin, alone.time_s, atol=2e-6)
 
 
-def test_a_recording_that_is_continuous_after_all_is_read_as_such(tmp_path):
+def test_edf_d_without_a_gap_is_read_as_continuous(tmp_path):
     folder, recording = store(tmp_path, gapped(range(60)))
     assert recording.problems == ()
     with read.open_signal(folder, recording) as signal:
         assert not isinstance(signal, GappedSignal)
 
 
-def test_what_no_part_covers_is_unscorable():
+def test_time_outside_all_parts_is_unscorable():
     part = Beats(np.array([1.0, 2.0]), 3.0, np.array([[0.0, 0.5]]))
     found = joined([(0.0, part), (10.0, part)], 13.0)
     assert found.time_s.tolist() == [1, 2, 11, 12]
     assert found.unscorable.tolist() == [[0, 0.5], [3, 10.5]]
 
 
-def test_an_exchanged_recording_with_other_gaps_is_not_opened(tmp_path):
+def test_a_replaced_recording_with_other_gaps_is_not_opened(tmp_path):
     folder, recording = store(tmp_path, gapped([0, 1, 5, 6]))
     (tmp_path / "r.edf").write_bytes(gapped([0, 1, 7, 8]).bytes())
     with pytest.raises(Exception, match="recording.changed"), \

@@ -50,7 +50,7 @@ def test_header_fields_are_those_of_the_file(stored):
     assert header.problems == ()
 
 
-def test_patient_is_not_in_the_header_s_repr(stored):
+def test_the_repr_of_a_header_has_no_patient(stored):
     assert "P01" not in repr(read_header(stored(File())))
 
 
@@ -61,14 +61,14 @@ def test_two_digit_years_are_1985_to_2084(stored, year, full):
     assert header.start.year == full
 
 
-def test_edf_plus_has_the_year_elsewhere_when_yy(stored):
+def test_the_year_of_yy_is_in_the_recording_field(stored):
     header = read_header(stored(plus(
         date="02.03.yy", recording="Startdate 02-MAR-2091 X X X")))
     assert header.start.year == 2091
 
 
 @pytest.mark.parametrize("at", [9, 167, 171, 235, 239, 256, 400, 767])
-def test_a_control_character_is_told_where_it_is_in_the_file(stored, at):
+def test_a_control_character_is_reported_with_its_place(stored, at):
     content = bytearray(File((Channel(), Channel("EEG"))).bytes())
     content[at] = 27
     with pytest.raises(AuraError, match=rf"control: byte {at} of the file "
@@ -76,7 +76,7 @@ def test_a_control_character_is_told_where_it_is_in_the_file(stored, at):
         read_header(stored(bytes(content)))
 
 
-def test_texts_padded_with_nul_are_those_padded_with_spaces(stored):
+def test_padding_with_nul_is_read_like_padding_with_spaces(stored):
     file = plus(patient="P01")
     content = bytearray(file.bytes())
     # Patient, recording, kind, two labels, transducers, units, the rest.
@@ -90,7 +90,7 @@ def test_texts_padded_with_nul_are_those_padded_with_spaces(stored):
     assert replace(header, problems=()) == read_header(stored(file))
 
 
-def test_startdate_x_leaves_the_main_header_alone(stored):
+def test_startdate_x_changes_nothing(stored):
     header = read_header(stored(plus(recording="Startdate X X X X")))
     assert header.start.year == 2021
     assert header.problems == ()
@@ -144,7 +144,7 @@ def test_every_24_bit_value_survives(stored):
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 3),
        st.sampled_from([2, 3]), st.integers(1, 12000), st.data())
-def test_any_stretch_is_what_was_written(
+def test_any_samples_are_those_that_were_written(
         tmp_path_factory, records, samples, index, size, other, data):
     rng = np.random.default_rng(records * 31 + samples)
     limit = 1 << (8 * size - 1)
@@ -175,7 +175,7 @@ def test_many_blocks_give_the_same_as_one(stored, monkeypatch):
     assert np.array_equal(found, digital.ravel()[3:25_000])
 
 
-def test_a_record_of_hours_is_not_read_for_a_second_of_it(
+def test_a_second_is_read_without_the_hours_of_its_record(
         stored, monkeypatch):
     digital = noise(1, 1_000_000)
     file = File(duration="4000").with_channel(digital=digital)
@@ -193,13 +193,13 @@ def test_a_record_of_hours_is_not_read_for_a_second_of_it(
 
 
 @pytest.mark.parametrize("start, stop", [(-1, 5), (5, 4), (0, 15361)])
-def test_a_stretch_outside_is_a_mistake_of_the_caller(stored, start, stop):
+def test_samples_outside_the_signal_are_an_error(stored, start, stop):
     signal = signal_of(stored(File()))
     with pytest.raises(ValueError, match="not inside"):
         signal.read(start, stop)
 
 
-def test_a_file_that_shrinks_meanwhile_is_said(stored, tmp_path):
+def test_a_file_that_shrinks_while_it_is_read_is_an_error(stored, tmp_path):
     signal = signal_of(stored(File()))
     with (tmp_path / "r.edf").open("r+b") as stream:
         stream.truncate(2000)
@@ -227,7 +227,7 @@ def test_eight_threads_on_one_file_read_the_same(
     assert stream.tell() == 7
 
 
-def test_a_fault_of_another_channel_leaves_the_ecg_readable(stored):
+def test_a_fault_of_another_channel_does_not_matter(stored):
     dummy = Channel("-", "", ("0", "0"), ("0", "0"))
     stream = stored(File((Channel(), dummy)))
     header = read_header(stream)

@@ -36,7 +36,7 @@ def test_specification_example():
                             (1800.2, 25.5, ["Apnea"])]
 
 
-def test_timekeeping_is_no_note(timeline_of):
+def test_record_onsets_are_not_annotations(timeline_of):
     assert timeline_of(plus()).notes == ()
 
 
@@ -66,7 +66,7 @@ def test_a_second_annotation_signal_is_read_too(timeline_of):
     ("unterminated", b"+5\x14a\0"), ("unterminated", b"+5\x14a\x14"),
     ("text", b"+5\x14\xff\xfe\x14\0"), ("text", b"+5\x14a\x1bb\x14\0"),
     ("text", b"+5\x14a\x15b\x14\0")])
-def test_malformed_lists_are_refused(rule, piece):
+def test_malformed_lists_are_errors(rule, piece):
     padded = piece + (b"\0" if rule in ("onset", "duration") else b"")
     with pytest.raises(AuraError, match=rf"edf\.annotation\.{rule}:"):
         parse(padded)
@@ -74,7 +74,7 @@ def test_malformed_lists_are_refused(rule, piece):
 
 @pytest.mark.parametrize("first", [
     b"", b"+0\x14text\x14\0", b"+0\x151\x14\x14\0", b"+0\x14\0"])
-def test_a_record_without_its_time_is_refused(timeline_of, first):
+def test_a_record_without_its_onset_is_an_error(timeline_of, first):
     file = plus(range(3))
     file.notes[0][1] = first
     with pytest.raises(AuraError, match="timekeeping: .* record 2 "):
@@ -94,18 +94,18 @@ def test_what_is_written_is_read(lists):
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
-def test_any_bytes_parse_or_are_refused_by_rule(block):
+def test_any_bytes_parse_or_are_an_error_with_a_rule(block):
     try:
         parse(block)
     except AuraError as error:
         assert error.rule.startswith("edf.annotation.")
 
 
-def test_discontinuous_without_a_gap_is_read(timeline_of):
+def test_edf_d_without_a_gap_is_read(timeline_of):
     assert timeline_of(plus(kind="EDF+D")).first_onset_s == 0
 
 
-def test_parts_of_a_discontinuous_recording_start_where_they_say(
+def test_parts_of_edf_d_start_at_the_onsets_of_their_records(
         timeline_of):
     onsets = [0.5, 1.5, 2.5, 98.5, 99.5, 100.51]
     timeline = timeline_of(plus(onsets, [tal(99, 1, "in a part")],
@@ -114,7 +114,7 @@ def test_parts_of_a_discontinuous_recording_start_where_they_say(
     assert timeline.notes == (Note(98.5, 1, "in a part"),)
 
 
-def test_a_gap_longer_than_any_recording_is_refused(timeline_of):
+def test_a_gap_longer_than_31_days_is_an_error(timeline_of):
     with pytest.raises(ResourceError, match="gap_length: record 2 .*3e"):
         timeline_of(plus([0, 3e7], kind="EDF+D"))
 
@@ -122,7 +122,7 @@ def test_a_gap_longer_than_any_recording_is_refused(timeline_of):
 @pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
 @pytest.mark.parametrize("onsets", [
     [0, 1, 1.5], [0, 1, 0], [1, 2, 3], [-1, 0, 1]])
-def test_times_that_run_back_or_start_elsewhere_are_refused(
+def test_records_that_overlap_or_start_late_are_an_error(
         timeline_of, kind, onsets):
     if onsets[0] < 0:
         file = plus(range(3), kind=kind)
@@ -133,12 +133,12 @@ def test_times_that_run_back_or_start_elsewhere_are_refused(
         timeline_of(file)
 
 
-def test_a_gap_in_a_continuous_file_is_refused(timeline_of):
+def test_a_gap_in_a_continuous_file_is_an_error(timeline_of):
     with pytest.raises(AuraError, match="edf.record_onset"):
         timeline_of(plus([0, 1, 2, 98, 99]))
 
 
-def test_small_steps_do_not_add_up_unseen(timeline_of):
+def test_small_delays_add_up_to_a_gap(timeline_of):
     onsets = [i * 1.0005 for i in range(60)]
     parts = timeline_of(plus(onsets, kind="EDF+D")).parts
     assert all(abs(onset - onsets[record]) < 1e-9 for record, onset in parts)
@@ -147,7 +147,7 @@ def test_small_steps_do_not_add_up_unseen(timeline_of):
                for (first, _), end in zip(parts, ends, strict=True))
 
 
-def test_rounded_onsets_are_no_gap(timeline_of):
+def test_rounded_onsets_are_not_gaps(timeline_of):
     onsets = [round(i / 3, 4) for i in range(200)]
     assert timeline_of(plus(onsets, duration="0.333333", channels=(
         Channel(digital=heart(200, 85)),))).notes == ()

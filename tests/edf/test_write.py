@@ -1,4 +1,4 @@
-"""Files that are written, read with this project, pyedflib and edfio."""
+"""Written files, read by this project, pyedflib and edfio."""
 
 import io
 import math
@@ -48,7 +48,7 @@ ROWS = [(5, 7.25, "seizure"), (2.5, None, "lights off"),
         (-1, 0, "\u53d1\u4f5c \u043f\u0440\u0438\u0441")]
 
 
-def test_samples_are_the_bytes_of_the_source_and_annotations_are_inside(
+def test_a_copy_has_the_same_samples_and_the_new_annotations(
         copied):
     digital = heart(60, 256)
     path = copied(File((Channel(digital=digital), Channel(
@@ -72,7 +72,7 @@ def test_samples_are_the_bytes_of_the_source_and_annotations_are_inside(
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_patients_beyond_ascii_stay_two(copied, plain):
+def test_patients_with_similar_names_stay_two(copied, plain):
     made = File if plain else plus
     patients = [ours(copied(made(patient=code), ROWS))[0].patient
                 for code in (b"M\xfcller X X X", b"M\xf6ller X X X")]
@@ -99,7 +99,7 @@ def test_years_keep_their_century(copied, date, year):
     assert ours(copied(File(date=date), ROWS))[0].start.year == year
 
 
-def test_a_year_that_two_digits_cannot_say(copied):
+def test_a_year_that_needs_four_digits_is_kept(copied):
     file = plus(date="02.03.yy", recording="Startdate 02-MAR-2090 X X X")
     assert ours(copied(file, ROWS))[0].start.year == 2090
 
@@ -130,7 +130,7 @@ def test_bdf_stays_bdf(copied):
     assert len(timeline.notes) == 3
 
 
-def test_a_hundred_thousand_annotations_find_place(copied):
+def test_a_copy_has_room_for_a_hundred_thousand_annotations(copied):
     rows = [(i / 2000, 0.001, f"event {i}") for i in range(100_000)]
     header, timeline, _ = ours(copied(File(), rows))
     assert len(timeline.notes) == 100_000
@@ -267,7 +267,7 @@ def test_a_control_character_does_not_end_an_annotation(tmp_path):
         "a b c?"]
 
 
-def test_a_text_that_does_not_fit_its_field_shifts_no_other():
+def test_a_text_longer_than_its_field_is_an_error():
     with pytest.raises(ValueError, match="more than 80 bytes"):
         write.Main("EDF", START, "p" * 81, "", 1, "1").header([
             write.signal_fields("ECG", "mV", ("-5", "5"), (-9, 9), 1)])

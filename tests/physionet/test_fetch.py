@@ -1,4 +1,4 @@
-"""An open set arrives whole and verified, or the fault is said."""
+"""An open set is complete and verified, or there is an error."""
 
 import csv
 import errno
@@ -51,7 +51,7 @@ sz02\t00:01:00\t00:01:10
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """A folder over HTTP with ranges, and with what can go wrong."""
+    """A folder over HTTP with ranges and with faults."""
 
     daemon_threads = True
 
@@ -131,7 +131,7 @@ def sums(folder):
 
 
 def write_record(folder, name, duration_s, fs, leads, **form):
-    """A record with its beats, as the library of PhysioNet writes it."""
+    """Write a record and its beats with the WFDB library."""
     heart = ecg(duration_s, seed=sum(name.encode()))
     at = np.arange(int(duration_s * fs)) / fs
     samples = np.interp(at, np.arange(len(heart.samples)) / heart.fs_hz,
@@ -146,7 +146,7 @@ def write_record(folder, name, duration_s, fs, leads, **form):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The three sets in small, and the beats of each record in samples."""
+    """The three sets with short records, and the beats of each record."""
     root = tmp_path_factory.mktemp("site")
     beats = {}
     for name, fs, leads, form, annotator, records in (
@@ -231,7 +231,7 @@ def test_szdb_becomes_edf_with_seizures_by_patient(
     assert "sz03 in szB" in readme
 
 
-def test_mitdb_keeps_the_lead_that_is_known_and_who_is_who(
+def test_mitdb_keeps_the_preferred_lead_and_the_patients(
         server, site, tmp_path):
     assert fetch(server, tmp_path, "mitdb") == 0
     for record, patient in (("100", "mit100"), ("202", "mit201")):
@@ -267,7 +267,7 @@ def test_nsr2db_becomes_rr_intervals_that_do_not_drift(
         pytest.approx(beats_s[1:] - beats_s[0], abs=2e-5))
 
 
-def test_what_is_there_is_not_fetched_again(server, tmp_path):
+def test_a_finished_recording_is_not_fetched_again(server, tmp_path):
     assert fetch(server, tmp_path, "szdb") == 0
     before = {name: (tmp_path / name).read_bytes()
               for name in tree(tmp_path)}
@@ -286,7 +286,7 @@ def source(server, folder, name="szdb"):
 
 @pytest.mark.parametrize("faults, ranges", [
     (["cut"], 1), (["cut", 503], 1), (["cut", "no ranges"], 1), ([500], 0)])
-def test_a_cut_connection_goes_on_where_it_was(
+def test_a_cut_download_is_resumed(
         server, site, tmp_path, faults, ranges):
     whole = (site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
     tries = len(faults) + ("no ranges" not in faults)
@@ -300,7 +300,7 @@ def test_a_cut_connection_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("part", [b"of another file", b"x" * 2**20])
-def test_a_part_of_something_else_costs_a_second_download(
+def test_a_part_of_another_file_is_downloaded_again(
         server, site, tmp_path, part):
     (tmp_path / "sz01.dat.part").write_bytes(part)
     assert source(server, tmp_path).fetch("sz01.dat") == (
@@ -311,7 +311,7 @@ def test_a_part_of_something_else_costs_a_second_download(
     ([404], MissingError, "404"), ([403], UnavailableError, "403"),
     ([503] * 9, UnavailableError, "503"),
     (["page"] * 9, CorruptDataError, "web page")])
-def test_what_the_server_refuses_is_said_with_its_address(
+def test_an_error_of_the_server_is_reported_with_the_address(
         server, tmp_path, faults, error, text):
     server.faults["sz01.dat"] = faults
     with pytest.raises(error, match=text) as caught:
@@ -339,7 +339,7 @@ def test_a_wrong_checksum_leaves_nothing(server, site, tmp_path):
 
 @pytest.mark.parametrize("answer", [
     b"<html>please log in</html>", b"", b"abc RECORDS\n"])
-def test_no_list_of_checksums_is_no_set(tmp_path, answer):
+def test_a_set_needs_a_list_of_checksums(tmp_path, answer):
     folder = tmp_path / "szdb/1.0.0"
     folder.mkdir(parents=True)
     (folder / "SHA256SUMS.txt").write_bytes(answer)
@@ -359,7 +359,7 @@ def test_a_cut_list_of_checksums_is_asked_for_again(tmp_path):
         assert [*source(other, tmp_path / "out").sums()] == ["a", "b"]
 
 
-def test_a_length_that_is_no_number_is_none(server, site, tmp_path):
+def test_a_length_that_is_not_a_number_is_ignored(server, site, tmp_path):
     server.faults["sz01.dat"] = [{"Content-Length": "many"}]
     assert source(server, tmp_path).fetch("sz01.dat") == (
         site[0] / "szdb/1.0.0/sz01.dat").read_bytes()
@@ -367,7 +367,7 @@ def test_a_length_that_is_no_number_is_none(server, site, tmp_path):
 
 @pytest.mark.parametrize("address", [
     "http://[::1", "ftp://127.0.0.1:1/sz01.dat", "file:///etc/hostname"])
-def test_a_redirection_that_leads_to_no_web_server_is_not_followed(
+def test_redirections_are_followed_to_web_servers_only(
         server, tmp_path, address):
     server.faults["sz01.dat"] = [{"Location": address}]
     with pytest.raises(UnavailableError, match="fetch.http"):
@@ -376,7 +376,7 @@ def test_a_redirection_that_leads_to_no_web_server_is_not_followed(
         "szdb/1.0.0/sz01.dat"]
 
 
-def test_from_https_none_is_led_to_http():
+def test_redirections_from_https_to_http_are_not_followed():
     asked = urllib.request.Request("https://example.org/a")
     led = [download._Redirects().redirect_request(
         asked, None, 302, "Found", {}, address) for address in (
@@ -386,7 +386,7 @@ def test_from_https_none_is_led_to_http():
 
 @pytest.mark.parametrize("listed", [
     "", "sz01/x", "../sz01", "sz01\n.fetch", "%2e%2e", "s\u00fc1"])
-def test_a_list_without_names_of_records_writes_no_tree(
+def test_unsafe_names_of_records_are_an_error(
         site, tmp_path, capsys, listed):
     folder = tmp_path / "site/szdb/1.0.0"
     shutil.copytree(site[0] / "szdb/1.0.0", folder)
@@ -399,7 +399,7 @@ def test_a_list_without_names_of_records_writes_no_tree(
     assert tree(tmp_path / "out") == [".fetch/RECORDS"]
 
 
-def test_a_record_of_less_than_a_second_is_said_by_name_and_leaves_nothing(
+def test_a_record_below_a_second_is_an_error(
         site, tmp_path, capsys):
     folder = tmp_path / "site/szdb/1.0.0"
     shutil.copytree(site[0] / "szdb/1.0.0", folder)
@@ -409,16 +409,16 @@ def test_a_record_of_less_than_a_second_is_said_by_name_and_leaves_nothing(
     sums(folder)
     with serving(tmp_path / "site") as other:
         assert fetch(other, tmp_path / "out", "szdb") == 1
-    assert "sz01 holds 5 samples" in capsys.readouterr().err
+    assert "wfdb.length: sz01" in capsys.readouterr().err
     assert not any("sz01.tse_bi" in name for name in tree(tmp_path / "out"))
 
 
-def test_a_record_that_is_asked_for_twice_is_one(server, tmp_path, capsys):
+def test_a_record_given_twice_is_fetched_once(server, tmp_path, capsys):
     assert fetch(server, tmp_path, "szdb", "--records", "sz01", "sz01") == 0
     assert "1 recording of szdb" in capsys.readouterr().out
 
 
-def test_nobody_there_is_said_with_the_way_out(tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     with serving(tmp_path) as server:
         url = server.url
     monkeypatch.setattr(download, "TRIES", 2)
@@ -427,12 +427,12 @@ def test_nobody_there_is_said_with_the_way_out(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["file:///etc/", "ftp://host/", "host/x"])
-def test_only_web_servers_are_asked(tmp_path, url):
+def test_only_addresses_of_web_servers_are_allowed(tmp_path, url):
     with pytest.raises(InvalidInputError, match="https://host"):
         write_tree.tree(SETS["szdb"], tmp_path, base_url=url)
 
 
-def test_a_full_disk_is_said_and_the_next_call_goes_on(
+def test_a_download_is_resumed_after_a_full_disk(
         server, site, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "BLOCK_BYTES", 1024)
     with disk_of(9000), pytest.raises(ResourceError, match="disk.full"):
@@ -461,14 +461,14 @@ def test_a_spoilt_edf_never_takes_its_name(
     assert not list(tmp_path.rglob("*.edf"))
 
 
-def test_another_folder_is_not_written_over(server, tmp_path):
+def test_the_folder_of_another_set_is_not_overwritten(server, tmp_path):
     assert fetch(server, tmp_path, "szdb", "--records", "sz01") == 0
     with pytest.raises(PreconditionError, match="fetch.taken"):
         write_tree.tree(SETS["mitdb"], tmp_path)
     assert fetch(server, tmp_path, "szdb", "--beats") == 1
 
 
-def test_an_unknown_record_is_said_with_those_there_are(
+def test_an_unknown_record_is_reported_with_all_known_ones(
         server, tmp_path, capsys):
     assert fetch(server, tmp_path, "szdb", "--records", "sz99") == 1
     assert "sz01, sz02, sz06" in capsys.readouterr().err
@@ -477,7 +477,7 @@ def test_an_unknown_record_is_said_with_those_there_are(
 @pytest.mark.parametrize("fmt", ["16", "61", "80", "160", "212"])
 @pytest.mark.parametrize("leads", [1, 2, 3])
 @pytest.mark.parametrize("length", [500, 501])
-def test_samples_are_those_of_the_library_of_physionet(
+def test_samples_equal_those_of_the_wfdb_library(
         tmp_path, fmt, leads, length):
     high = {"80": 127, "212": 2047}.get(fmt, 32767)
     rng = np.random.default_rng(0)
@@ -516,13 +516,13 @@ def test_samples_are_those_of_the_library_of_physionet(
     (b"r 1 360 100\nr.dat 310 200 11 0 0 0 0 V\n", UnsupportedError),
     (b"r/3 1 360 100\nr1 50\n", InvalidInputError),
     (b"r 1 360 100\nr.dat 212x2 200\n", InvalidInputError)])
-def test_a_header_that_is_none_or_not_read_is_refused(text, error):
+def test_malformed_headers_are_errors(text, error):
     with pytest.raises(error, match="r.hea"):
         wfdb_signal.read_header(text, "r")
 
 
-def test_real_headers_as_they_are_written_are_read():
-    """Lines of mitdb 100 and of a header without anything optional."""
+def test_real_headers_are_read():
+    """Headers of mitdb 100, and one without optional fields."""
     header = wfdb_signal.read_header(
         b"100 2 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n"
         b"100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M 1085\n", "100")
@@ -534,8 +534,8 @@ def test_real_headers_as_they_are_written_are_read():
     assert bare.signals[0].gain == 200
 
 
-def test_given_recordings_come_back_count_for_count(data_dir, tmp_path):
-    """The given EDFs, written as a WFDB site and fetched, are as before."""
+def test_real_recordings_are_fetched_without_a_change(data_dir, tmp_path):
+    """Recordings written as a WFDB site and fetched have the same samples."""
     for name, fmt, records in (("szdb", "212", ["szA/sz01", "szC/sz05"]),
                                ("mitdb", "212", ["100", "114"])):
         folder = tmp_path / "site" / name / "1.0.0"

@@ -1,4 +1,4 @@
-"""What is written to EDF+ and BDF+ reads back, also by other readers."""
+"""Synthetic patients as EDF+ and BDF+, read by pyedflib and edfio."""
 
 import hashlib
 
@@ -71,14 +71,14 @@ def test_every_synthetic_patient_has_a_seizure(tmp_path):
 
 @pytest.mark.parametrize("recording", [
     ecg(10, sensor=Sensor(fs_hz=200.5)), ecg(.5)])
-def test_what_does_not_fill_records_is_refused(tmp_path, recording):
+def test_too_short_or_with_a_fractional_rate_is_an_error(tmp_path, recording):
     with pytest.raises(InvalidInputError, match="synthetic.edf"):
         write_edf(tmp_path / "one.edf", recording)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("patients", [0, 100])
-def test_an_impossible_cohort_is_refused(tmp_path, patients):
+def test_an_impossible_number_of_patients_is_an_error(tmp_path, patients):
     with pytest.raises(InvalidInputError, match="synthetic.patients"):
         write_cohort(tmp_path, patients=patients)
 

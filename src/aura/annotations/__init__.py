@@ -1,1 +1,1 @@
-"""Annotations of recordings in the formats of the field, read and written."""
+"""Annotations of recordings: formats that are read and written."""

@@ -1,8 +1,8 @@
 """
 BIDS ``*_events.tsv`` with the columns of HED-SCORE.
 
-What is written for predictions has two decimals, as SzCORE's own tools
-have [1]_; what is converted has as many as it needs.
+Predictions are written with two decimals, as SzCORE's own tools do [1]_.
+Converted annotations keep the decimals that they have.
 
 References
 ----------
@@ -25,7 +25,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 
 def read(content: bytes) -> Annotations:
-    """Read a BIDS ``*_events.tsv``, ours or another's."""
+    """Read a BIDS ``*_events.tsv``."""
     table = ((number, line) for number, line in table_text.lines(content)
              if line.strip())
     _, head = next(table, (1, ""))
@@ -34,7 +34,7 @@ def read(content: bytes) -> Annotations:
     kind = "eventType" if "eventType" in names else "trial_type"
     for name in ("onset", "duration", kind):
         if names.count(name) != 1:
-            raise syntax(1, name, "is not the name of exactly one column")
+            raise syntax(1, name, "has to be the name of one column")
     known = {*COLUMNS, kind}
     rows: list[Annotation] = []
     length: float | None = None
@@ -43,8 +43,8 @@ def read(content: bytes) -> Annotations:
     for number, line in table:
         cells = table_text.cells(line, "\t", quoted)
         if len(cells) != len(names):
-            raise syntax(number, "row", f"has {len(cells)} fields under "
-                         f"{len(names)} column names")
+            raise syntax(number, "row", f"has {len(cells)} cells, but there "
+                         f"are {len(names)} columns")
         row = dict(zip(names, cells, strict=True))
         channels = row.get("channels", MISSING)
         rows.append(Annotation(
@@ -63,8 +63,7 @@ def read(content: bytes) -> Annotations:
 
 
 def write(document: Annotations) -> bytes:
-    """Write annotations as they are, each number with the decimals it needs.
-    """
+    """Write annotations with the decimals that they have."""
     more = list(dict.fromkeys(
         name for row in document.rows for name, _ in row.more))
     length = (MISSING if document.duration_s is None
@@ -85,14 +84,14 @@ def write(document: Annotations) -> bytes:
 
 def write_events(events: Iterable[Event], start: datetime,
                  duration_s: float, channels: str = MISSING) -> bytes:
-    """Write settled events as SzCORE scores them."""
+    """Write disjoint events as SzCORE scores them."""
     length = _hundredths(duration_s)
     tail = "\t".join((
         "".join(c if c.isprintable() else " " for c in channels),
         f"{start:%Y-%m-%d %H:%M:%S}", _seconds(length)))
     lines = ["\t".join(COLUMNS)]
     for event in sorted(events) or [Event(0.0, duration_s, BACKGROUND)]:
-        # Rounded are both ends, so that neighbours stay neighbours.
+        # Both ends are rounded, so that neighbours stay neighbours.
         onset = min(_hundredths(event.onset_s), length)
         end = min(_hundredths(event.end_s), length)
         confidence = (MISSING if event.confidence is None
@@ -107,12 +106,12 @@ def _same_length(length: float | None, row: dict[str, str],
     given = table_text.not_negative(
         row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1])
     if length is not None and given is not None and given != length:
-        raise syntax(line, COLUMNS[-1], "differs from the row above")
+        raise syntax(line, COLUMNS[-1], "differs from the rows above")
     return length if given is None else given
 
 
 def _day(word: str, line: int) -> tuple[date | None, datetime | None]:
-    """Day and moment of a ``dateTime``; how the time is written is open."""
+    """Day and moment of a ``dateTime``; the time may have any format."""
     if _DAY.match(word) is None:
         return None, None
     try:
@@ -121,7 +120,7 @@ def _day(word: str, line: int) -> tuple[date | None, datetime | None]:
             return moment.date(), moment
         return date.fromisoformat(word[:10]), None
     except ValueError:
-        raise syntax(line, "dateTime", "is no real date and time") from None
+        raise syntax(line, "dateTime", "does not exist") from None
 
 
 def _decimal(value: float) -> str:

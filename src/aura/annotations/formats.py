@@ -1,9 +1,9 @@
 """
-The formats of annotations: how each is known, read and written.
+The formats that annotations are converted to.
 
-`FORMATS` is the one place that says what a format can carry. `adapt` cuts a
-document down to that and says what is lost, so that what a format writes of
-an adapted document is what it reads again.
+`FORMATS` lists what each format can hold. `adapt` reduces a document to that
+and reports what is lost. An adapted document is unchanged when it is written
+and read again.
 """
 
 import math
@@ -24,31 +24,31 @@ Writer = Callable[[Annotations], bytes]
 class Format:
     """A format that annotations are written in."""
 
-    name: str  # As ``aura convert --to`` has it
-    ending: str  # What follows the name of the recording
-    # A text in this format's words; None where it has none for it.
-    word: Callable[[str], str | None]
+    name: str  # As in ``aura convert --to``
+    ending: str  # Follows the name of the recording
+    # The label for a text; None if the format has none.
+    label: Callable[[str], str | None]
     decimals: int  # Of times and confidences
-    # Document to bytes; None where a whole recording is written.
+    # Document to bytes; None if the whole recording is written.
     write: Writer | None
-    # Whether a confidence is carried; None where one has to be given.
+    # Whether there may be a confidence; None if there has to be one.
     confidence: bool | None = None
-    # Whether a text can be a channel, or a cell of another column; None where
-    # the format carries no channels.
+    # Whether a text can be a channel or a cell of another column; None if
+    # there are no channels.
     cell: Callable[[str], bool] | None = None
-    # Whether it carries other columns, the recording's start and length, and
-    # annotations without a length of their own.
+    # Whether it has other columns, the recording's start and length, and
+    # annotations without a length.
     columns: bool = False
     start: bool = False
     length: bool = False
     marks: bool = False
-    # Whether every second of the recording has to have a label.
+    # Whether every second of the recording needs a label.
     covers: bool = False
 
 
 def _one_word(text: str) -> str | None:
     code = vocabulary.code(text)
-    # A row with '=' would be a line of the head.
+    # A row with '=' would be read as a line of the head.
     return code if code and _clean(code) and "=" not in code and not any(
         c.isspace() for c in code) else None
 
@@ -96,33 +96,38 @@ FORMATS = {made.name: made for made in (
            confidence=False, start=True, length=True, marks=True))}
 
 _LOST = {
-    "left_out": "{to} has no word for the text of annotations, which are "
-                "left out: {count}",
-    "type": "{to} has no word for all of the type of annotations: {count}",
-    "confidence": "{to} has no place for the confidence of annotations: "
-                  "{count}",
-    "certain": "{to} has to give a confidence, and 1 is written for "
-               "annotations without one: {count}",
-    "channels": "{to} has no place for the channels of annotations: {count}",
-    "columns": "{to} has no place for other columns of annotations: {count}",
-    "rounded": "{to} has {decimals} decimals, to which annotations are "
-               "rounded: {count}",
-    "marks": "{to} has to give a length, and 0 is written for annotations "
-             "without one: {count}",
-    "start": "{to} has no place for the date of the recording",
-    "length": "{to} has no place for the length of the recording",
+    "left_out": "annotations left out, because {to} has no label for their "
+                "text: {count}",
+    "type": "annotations whose type is lost, because {to} has no label for "
+            "it: {count}",
+    "confidence": "annotations whose confidence is lost, because {to} has "
+                  "no place for it: {count}",
+    "certain": "annotations without a confidence that get 1, because {to} "
+               "needs one: {count}",
+    "channels": "annotations whose channels are lost, because {to} has no "
+                "place for them: {count}",
+    "columns": "annotations whose other columns are lost, because {to} has "
+               "no place for them: {count}",
+    "rounded": "annotations rounded to the {decimals} decimals of {to}: "
+               "{count}",
+    "marks": "annotations without a length that get 0 s, because {to} needs "
+             "one: {count}",
+    "start": "the date of the recording is lost, because {to} has no place "
+             "for it",
+    "length": "the length of the recording is lost, because {to} has no "
+              "place for it",
 }
 
 
 def adapt(document: Annotations, to: Format) -> tuple[
         Annotations, tuple[Problem, ...]]:
-    """Cut a document down to what a format carries."""
+    """Reduce a document to what a format can hold."""
     lost: Counter[str] = Counter()
     rows = [kept for row in document.rows
             if (kept := _adapted(row, to, lost)) is not None]
     if to.covers:
         if document.duration_s is not None:
-            rows += _silent(rows, document.duration_s, to.decimals)
+            rows += _between(rows, document.duration_s, to.decimals)
         rows.sort(key=lambda row: (row.onset_s, row.end_s, row.channels))
     lost["start"] += document.start is not None and not to.start
     lost["length"] += (document.duration_s is not None and not to.length
@@ -140,7 +145,7 @@ def adapt(document: Annotations, to: Format) -> tuple[
 
 def _adapted(row: Annotation, to: Format,
              lost: Counter[str]) -> Annotation | None:
-    text = to.word(row.text)
+    text = to.label(row.text)
     if text is None:
         lost["left_out"] += 1
         return None
@@ -174,13 +179,13 @@ def _adapted(row: Annotation, to: Format,
 
 
 def _length(onset: float, end: float, to: Format) -> float:
-    # Where the format has the end, its reader takes the difference.
+    # A reader of a format with ends computes the difference.
     return end - onset if to.covers else _round(end - onset, to.decimals)
 
 
-def _silent(rows: Sequence[Annotation], duration_s: float,
-            decimals: int) -> Iterator[Annotation]:
-    """Background where no row says anything, between times as written."""
+def _between(rows: Sequence[Annotation], duration_s: float,
+             decimals: int) -> Iterator[Annotation]:
+    """Background between the rows, with times as they are written."""
     at, duration_s = 0.0, _round(duration_s, decimals)
     for row in sorted(rows, key=lambda row: row.onset_s):
         if row.onset_s > at:
@@ -196,7 +201,6 @@ def _background(onset: float, end: float) -> Annotation:
 
 
 def _round(value: float, decimals: int) -> float:
-    # What the text will say; float() of it is what is read again. Minus
-    # zero becomes zero, which is all that a reader may expect.
+    # The value that is read again. Minus zero becomes zero.
     return float(f"{value:.{decimals}f}") + 0.0 if math.isfinite(value) \
         else value

@@ -1,9 +1,9 @@
 """
 ``times.seize``: the seizures of all records of a folder, as in szdb [1]_.
 
-Each line has a record's name, and start and end of one seizure as
-``hh:mm:ss`` from the start of that record. A record that is not in the file
-has no seizure that anybody noted.
+Each line has the name of a record, and the start and end of one seizure as
+``hh:mm:ss`` from the start of that record. A record without a line is not
+annotated.
 
 References
 ----------
@@ -31,8 +31,8 @@ def read(content: bytes, record: str) -> Annotations | None:
         if not words or line.startswith("#"):
             continue
         if len(words) != 3:
-            raise syntax(number, "row", "does not have the three fields "
-                         "record, start and end")
+            raise syntax(number, "row", f"has {len(words)} cells, but record,"
+                         " start and end are needed")
         onset = _seconds(words[1], number, "start")
         end = _seconds(words[2], number, "end")
         if end < onset:
@@ -45,5 +45,5 @@ def read(content: bytes, record: str) -> Annotations | None:
 def _seconds(word: str, line: int, name: str) -> float:
     match = _CLOCK.fullmatch(word)
     if match is None:
-        raise syntax(line, name, "is not written hh:mm:ss")
+        raise syntax(line, name, "has to be written hh:mm:ss")
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])

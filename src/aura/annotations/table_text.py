@@ -1,5 +1,5 @@
 """
-Lines and fields of text formats, taken at their word.
+Lines and fields of text formats, read strictly.
 
 Every error names the line, counted from 1, and the field.
 """
@@ -27,14 +27,14 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise syntax(line, "row", "is not UTF-8") from None
+        raise syntax(line, "row", "is not UTF-8 text") from None
     text = text.replace("\r\n", "\n")
     rows = text.split("\n")
     if len(rows) > LINES_MAX:
         raise ResourceError(
-            "annotations.count", f"there are more than {LINES_MAX} lines of "
-            "annotations", "keep those of seizures")
-    # One look at all of it; only a fault is looked for line by line.
+            "annotations.count", f"the file has more than {LINES_MAX} lines",
+            "delete annotations that are not seizures")
+    # Checked at once; the faulty line is only searched if there is one.
     sound = _CONTROL_BUT_LINES.search(text) is None
     for number_, row in enumerate(rows, 1):
         if not sound and _CONTROL.search(row):
@@ -43,71 +43,72 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def cells(line: str, separator: str, quoted: bool) -> list[str]:
-    """The cells of a row, without spaces around them."""
+    """Split a row into cells without spaces around them."""
     row = (next(csv.reader([line], delimiter=separator)) if quoted
            else line.split(separator))
     return [cell.strip() for cell in row]
 
 
 def number(word: str, line: int, name: str) -> float:
-    """A plain decimal number: no exponent, no comma, not infinite."""
+    """Read a plain decimal number: no exponent, no comma, not infinite."""
     if _NUMBER.fullmatch(word) is None:
-        raise syntax(line, name, "is not a plain decimal number, such as "
+        raise syntax(line, name, "has to be a plain decimal number, such as "
                      "12.5")
     return float(word)
 
 
 def or_missing(word: str, line: int, name: str) -> float | None:
-    """A number, or None for ``n/a``."""
+    """Read a number, or None for ``n/a``."""
     return None if word == MISSING else number(word, line, name)
 
 
 def not_negative(word: str, line: int, name: str) -> float | None:
-    """A number from 0, or None for ``n/a``."""
+    """Read a number of at least 0, or None for ``n/a``."""
     value = or_missing(word, line, name)
     if value is not None and value < 0:
-        raise syntax(line, name, "is negative")
+        raise syntax(line, name, "must not be negative")
     return value
 
 
 def confidence(word: str, line: int, name: str) -> float | None:
-    """A number from 0 to 1, or None for ``n/a``."""
+    """Read a number from 0 to 1, or None for ``n/a``."""
     value = or_missing(word, line, name)
     if value is not None and not 0 <= value <= 1:
-        raise syntax(line, name, "is not between 0 and 1")
+        raise syntax(line, name, "has to be from 0 to 1")
     return value
 
 
 def is_moment(word: str) -> bool:
-    """Whether a field is written as date and time, ISO 8601."""
+    """Whether a field is a date and time as in ISO 8601."""
     return _ISO.fullmatch(word) is not None
 
 
 def moment(word: str, line: int, name: str) -> datetime:
-    """Date and time of a field that `is_moment`."""
+    """Read a date and time."""
     try:
         return datetime.fromisoformat(word)
     except ValueError:
-        raise syntax(line, name, "is no real date and time") from None
+        raise syntax(line, name, "is a date and time that does not exist") \
+            from None
 
 
 def decimal(value: float, least: int, most: int) -> str:
-    """A number with as many decimals as it needs, between two bounds."""
+    """Write a number with the decimals it needs, from least to most."""
     text = f"{value:.{most}f}"
     whole, _, part = text.partition(".")
     part = part.rstrip("0").ljust(least, "0")
-    # Minus zero is no time that anybody wrote.
+    # Minus zero is written as zero.
     whole = "0" if whole == "-0" and not part.strip("0") else whole
     return f"{whole}.{part}" if part else whole
 
 
 def syntax(line: int, name: str, text: str) -> InvalidInputError:
-    """The error for a field that is not as its format has it."""
+    """The error for a field that breaks its format."""
     return InvalidInputError(
         "annotations.syntax", f"line {line}: the field '{name}' {text}",
-        "correct the annotations")
+        "correct the file with a text editor")
 
 
 def has_control(text: str) -> bool:
-    """Whether a text has a character that no field may have."""
+    """Whether a text has a control character other than a tab."""
     return _CONTROL.search(text) is not None

@@ -1,8 +1,8 @@
 """
 ``.tse`` and ``.tse_bi``: time-synchronous events of the TUH corpus, v1.5.
 
-Rows are ``start stop label probability`` in seconds with four decimals.
-The dialect of La Teppe has dates for times, and ``annotator=`` and
+Rows are ``start stop label probability`` in seconds with four decimals. The
+dialect of La Teppe has dates instead of seconds, and ``annotator=`` and
 ``date=`` before the rows.
 """
 
@@ -33,8 +33,8 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
         if len(words) == 6:
             words = [" ".join(words[:2]), " ".join(words[2:4]), *words[4:]]
         if len(words) != 4:
-            raise syntax(number, "row", "does not have the four fields start,"
-                         " stop, label and probability")
+            raise syntax(number, "row", f"has {len(words)} cells, but start, "
+                         "stop, label and probability are needed")
         onset = clock.seconds(words[0], number, "start")
         stop = clock.seconds(words[1], number, "stop")
         if stop < onset:
@@ -43,7 +43,8 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
             onset, stop - onset, words[2],
             table_text.confidence(words[3], number, "probability")))
     if not version:
-        raise syntax(1, "version", f"is missing: 'version = {VERSION}'")
+        raise syntax(1, "version", f"is missing; write 'version = {VERSION}'"
+                     " into the first line")
     return Annotations(tuple(rows), start=clock.start if clock.dated else
                        None, start_is_first=clock.dated and start is None)
 
@@ -51,9 +52,11 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
 def write(document: Annotations) -> bytes:
     """Write a ``.tse`` or ``.tse_bi`` file."""
     lines = [f"version = {VERSION}", ""]
-    lines += [
-        f"{row.onset_s:.{DECIMALS}f} {row.end_s:.{DECIMALS}f} {row.text} "
-        f"{_certain(row):.{DECIMALS}f}" for row in document.rows]
+    for row in document.rows:
+        confidence = 1.0 if row.confidence is None else row.confidence
+        lines.append(
+            f"{row.onset_s:.{DECIMALS}f} {row.end_s:.{DECIMALS}f} {row.text} "
+            f"{confidence:.{DECIMALS}f}")
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
@@ -70,12 +73,8 @@ def write_seizures(seizures: Sequence[Event], duration_s: float) -> bytes:
     return write(Annotations(tuple(rows)))
 
 
-def _certain(row: Annotation) -> float:
-    return 1.0 if row.confidence is None else row.confidence
-
-
 class _TseClock:
-    """Times of rows in seconds; dates are counted from the start."""
+    """Times of rows in seconds; dates count from the start."""
 
     def __init__(self, start: datetime | None) -> None:
         self.start = start
@@ -96,6 +95,6 @@ def _is_version(row: str, line: int) -> bool:
     if name.strip() != "version":
         return False
     if not value.strip().startswith("tse_v"):
-        raise syntax(line, "version", "is not that of a tse file: 'version "
-                     f"= {VERSION}'")
+        raise syntax(line, "version", "is not the version of a tse file, such"
+                     f" as 'version = {VERSION}'")
     return True

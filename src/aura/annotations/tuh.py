@@ -2,7 +2,7 @@
 ``.csv`` and ``.csv_bi``: events of the TUH corpus since version 2.
 
 ``#`` lines come first, then ``channel,start_time,stop_time,label,
-confidence``. The channel ``TERM`` stands for the whole recording.
+confidence``. The channel ``TERM`` is the whole recording.
 """
 
 import re
@@ -25,7 +25,7 @@ def is_one(head: bytes) -> bool:
             if "version" in line and "csv_v" in line:
                 return True
         elif line.strip():
-            # One with other separators is read, and refused with a reason.
+            # With other separators `read` raises an error with the reason.
             names = [name.strip(' "') for name in re.split("[,;\t]", line)]
             return all(name in names for name in COLUMNS[:4])
     return False
@@ -54,7 +54,7 @@ def read(content: bytes) -> Annotations:
             cells = table_text.cells(line, ",", quoted)
             rows.append(_row(names, cells, number))
     if not names:
-        raise syntax(1, "channel", "is not the name of exactly one column")
+        raise syntax(1, "channel", "has to be the name of one column")
     return Annotations(tuple(rows), duration_s, name=head.get("bname", ""))
 
 
@@ -67,25 +67,25 @@ def write(document: Annotations) -> bytes:
         lines.append(f"# duration = {document.duration_s:.{DECIMALS}f} secs")
     lines += ["#", ",".join(COLUMNS)]
     for row in document.rows:
-        certain = 1.0 if row.confidence is None else row.confidence
+        confidence = 1.0 if row.confidence is None else row.confidence
         lines.append(",".join((
             row.channels or WHOLE, f"{row.onset_s:.{DECIMALS}f}",
             f"{row.end_s:.{DECIMALS}f}", row.text,
-            f"{certain:.{DECIMALS}f}")))
+            f"{confidence:.{DECIMALS}f}")))
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def _check(names: list[str], line: int) -> None:
     for name in COLUMNS[:4]:
         if names.count(name) != 1:
-            raise syntax(line, name, "is not the name of exactly one column; "
-                         "names are separated by commas")
+            raise syntax(line, name, "has to be the name of one column; "
+                         "columns are separated by commas")
 
 
 def _row(names: list[str], cells: list[str], number: int) -> Annotation:
     if len(cells) != len(names):
-        raise syntax(number, "row", f"has {len(cells)} fields under "
-                     f"{len(names)} column names")
+        raise syntax(number, "row", f"has {len(cells)} cells, but there are "
+                     f"{len(names)} columns")
     row = dict(zip(names, cells, strict=True))
     onset = table_text.number(row["start_time"], number, "start_time")
     stop = table_text.number(row["stop_time"], number, "stop_time")
@@ -102,5 +102,6 @@ def _row(names: list[str], cells: list[str], number: int) -> Annotation:
 def _duration(text: str, line: int) -> float:
     match = _SECONDS.fullmatch(text)
     if match is None:
-        raise syntax(line, "duration", "is not written like '301.00 secs'")
+        raise syntax(line, "duration", "has to be written as in "
+                     "'301.00 secs'")
     return float(match[1])

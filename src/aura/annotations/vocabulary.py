@@ -1,9 +1,9 @@
 """
-The words of annotations: which mean a seizure, and their translations.
+Labels of annotations: which mean a seizure, and their translations.
 
-What is a seizure is a closed list: any other text is none, whatever it
-says. The codes of the TUH corpus and the names of HED-SCORE are translated
-into each other as the tools around SzCORE do [1]_.
+Seizure labels are a closed list. Any other text is not a seizure. The codes
+of the TUH corpus and the names of HED-SCORE are translated into each other
+as by the tools around SzCORE [1]_.
 
 References
 ----------
@@ -20,7 +20,7 @@ OTHER = "other"
 _SUBTYPE = re.compile(r"sz(?:_[a-z0-9]+)*", re.ASCII)
 _HED = re.compile(r"sz(?:_[A-Za-z0-9]+)*", re.ASCII)
 
-# Codes of the TUH corpus and what HED-SCORE calls the same.
+# Codes of the TUH corpus and their names in HED-SCORE.
 CODES = {
     "seiz": SEIZURE, "fnsz": "sz_foc", "gnsz": "sz_gen",
     "spsz": "sz_foc_a", "cpsz": "sz_foc_ia", "absz": "sz_gen_nm",
@@ -33,11 +33,10 @@ _WORDS = {
 _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 
 
-# Of a hundred thousand annotations most have one of a few texts.
+# Most of a hundred thousand annotations have one of a few texts.
 @lru_cache(maxsize=1024)
 def label_of(text: str) -> str:
-    """Label of an annotation text: ``sz...``, ``bckg``, ``impd`` or ``other``.
-    """
+    """Label of a text: ``sz...``, ``bckg``, ``impd`` or ``other``."""
     word = text.strip().lower()
     if _SUBTYPE.fullmatch(word):
         return word
@@ -46,7 +45,7 @@ def label_of(text: str) -> str:
 
 def hed(text: str) -> str:
     """
-    The text in the words of HED-SCORE; as it is where there is none.
+    The HED-SCORE name of a label; any other text as it is.
 
     ``fnsz`` is ``sz_foc``, ``Seizure`` is ``sz``.
     """
@@ -59,9 +58,9 @@ def hed(text: str) -> str:
 
 def code(text: str) -> str:
     """
-    The text as a code of the TUH corpus; as it is where there is none.
+    The TUH code of a label; any other text as it is.
 
-    A type that the corpus does not tell apart gets the nearest code above:
+    A type that the corpus does not have gets the code of the type above it:
     ``sz_foc_ia_nm`` is ``cpsz``, ``sz_uo`` is ``seiz``.
     """
     label = label_of(text)
@@ -73,7 +72,7 @@ def code(text: str) -> str:
 
 
 def two_classes(text: str) -> str | None:
-    """``seiz`` or ``bckg``; None for what is neither."""
+    """``seiz`` or ``bckg``; None for any other text."""
     label = label_of(text)
     if label == BACKGROUND:
         return BACKGROUND

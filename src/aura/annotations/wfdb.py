@@ -1,14 +1,15 @@
 """
 Annotation files of WFDB, in the format of the MIT-BIH databases [1]_.
 
-CHB-MIT keeps its seizures in such a file beside each recording,
-``chb01_03.edf.seizures``: code 32 at the start and 33 at the end of each.
-Others write ``(SZ`` or a word for a seizure into the text of a rhythm
+CHB-MIT has its seizures in such a file beside each recording,
+``chb01_03.edf.seizures``: code 32 at the start and 33 at the end of each
+seizure. Other sets write ``(SZ`` or a seizure label into the text of a rhythm
 change (28) or a note (22).
 
-Each annotation is a 16-bit word, little-endian: 6 bits of code above 10
-bits of samples since the one before. The codes 59 to 63 carry a long
-interval, a number, a subtype, a channel and a text.
+Each annotation is a 16-bit word, little-endian: a code in the upper 6 bits,
+and in the lower 10 bits the number of samples since the annotation before.
+The codes 59 to 63 are a long interval, a number, a subtype, a channel and a
+text.
 
 References
 ----------
@@ -36,13 +37,13 @@ BEATS = frozenset((*range(1, 14), 25, 30, 34, 35, 38, 41))
 class WfdbMark:
     """One annotation."""
 
-    sample: int  # When, in samples
-    code: int  # What, see the source
-    text: str = ""  # Text that goes with it
+    sample: int
+    code: int  # One of the codes of WFDB
+    text: str = ""
 
 
 def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
-    """All annotations of a file."""
+    """All annotations of a file, and its sampling rate if it gives one."""
     found: list[WfdbMark] = []
     rate_hz: float | None = None
     for mark in _marks(content):
@@ -53,18 +54,19 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
         found.append(mark)
         if len(found) > LINES_MAX:
             raise ResourceError(
-                "annotations.count", f"there are more than {LINES_MAX} "
-                "annotations", "keep those of seizures")
+                "annotations.count", f"the file has more than {LINES_MAX} "
+                "annotations", "delete annotations that are not seizures "
+                "with WFDB's own tools")
     return found, rate_hz
 
 
 def read(content: bytes, rate_hz: float | None = None) -> Annotations:
-    """The seizures and notes of a WFDB annotation file."""
-    found, said_hz = marks(content)
-    rate = said_hz or rate_hz
+    """Read the seizures and notes of a WFDB annotation file."""
+    found, own_rate_hz = marks(content)
+    rate = own_rate_hz or rate_hz
     if not rate:
-        raise _malformed("does not say its time resolution, and there is no "
-                         "recording that does")
+        raise _malformed("has no time resolution, and there is no recording "
+                         "beside it to take the sampling rate from")
     rows = []
     begun: WfdbMark | None = None
     for mark in found:
@@ -93,7 +95,7 @@ def _rhythms(found: list[WfdbMark], rate: float) -> Iterator[Annotation]:
         if after is not None:
             yield _span(mark.sample, after.sample, text, rate)
         elif label_of(text) != OTHER:
-            # Whether it lasts to the end of the recording nobody says.
+            # It may end before the recording does.
             yield Annotation(mark.sample / rate, None, text)
 
 
@@ -122,8 +124,8 @@ def _marks(content: bytes) -> Iterator[WfdbMark]:
         elif code == _AUX:
             text = content[at:at + count]
             if len(text) < count or pending is None:
-                raise _malformed("has a text that belongs to nothing or is "
-                                 "cut off")
+                raise _malformed("has a text that belongs to no annotation "
+                                 "or is cut off")
             at += count + count % 2
             pending = WfdbMark(pending.sample, pending.code, _text(text))
         elif code in (_NUM, _SUB, _CHAN):
@@ -135,7 +137,7 @@ def _marks(content: bytes) -> Iterator[WfdbMark]:
             if sample < latest:
                 raise _malformed("goes back in time")
             latest = sample
-            # Code 0 ends the definitions at the head, and is no annotation.
+            # Code 0 ends the definitions at the head.
             pending = WfdbMark(sample, code) if code else None
     if pending is not None:
         yield pending
@@ -149,4 +151,4 @@ def _text(raw: bytes) -> str:
 def _malformed(text: str) -> InvalidInputError:
     return InvalidInputError(
         "annotations.wfdb", f"this WFDB annotation file {text}",
-        "write it again with WFDB's own tools")
+        "write the file again with WFDB's own tools, such as wrann")

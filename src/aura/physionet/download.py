@@ -1,9 +1,9 @@
 """
-Files of a web server, each whole and what its checksum says, or not at all.
+Downloads that are complete and match their checksums.
 
-What has arrived of a file stays when the connection is cut, the program is
-stopped or the disk is full, and the next call asks for the rest (RFC 9110,
-range requests). A file takes its name only when its SHA-256 is right.
+A part of a file stays when the connection is cut, the program is stopped or
+the disk is full. The next call asks for the rest (RFC 9110, range requests).
+A file gets its name only when its SHA-256 is right.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ TRIES = 5
 WAIT_S = 1.0
 _SUM = re.compile(r"([0-9a-f]{64})[ \t]+\*?([^\0\n]{1,255})")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 Progress = Callable[[int], object]
 
@@ -49,39 +49,36 @@ class Source:
                  wait_s: float = WAIT_S) -> None:
         if not re.match(r"https?://[^/\s]+/", url):
             raise InvalidInputError(
-                "fetch.url", f"{url!r} is no address of a web server",
+                "fetch.url", f"{url!r} is not an address of a web server",
                 "write it as https://host/folder/")
         self._url, self._folder = url, folder
         self._progress, self._wait_s = progress, wait_s
         self._sums: dict[str, str] = {}
 
     def sums(self) -> dict[str, str]:
-        """SHA-256 of each file by name, asked for once."""
+        """SHA-256 of each file by name; asked for once."""
         if not self._sums:
-            text = self._tried(SUMS, lambda: self._text(SUMS))
+            text = self._retry(SUMS, lambda: self._text(SUMS))
             rows = [_SUM.fullmatch(line) for line in text.splitlines()]
             if not rows or None in rows:
                 raise CorruptDataError(
-                    "fetch.sums", f"what {self._url}{SUMS} answers is no list"
-                    " of checksums" + (", but a web page"
-                                       if "<" in text[:200] else ""),
-                    "look at the address in a browser; a mirror is named by "
-                    "--base-url")
+                    "fetch.sums", f"{self._url}{SUMS} is "
+                    + ("a web page and " if "<" in text[:200] else "")
+                    + "not a list of checksums", "open the address in a "
+                    "browser, or choose a mirror with --base-url")
             self._sums = {row[2]: row[1] for row in rows if row}
         return self._sums
 
     def fetch(self, name: str) -> bytes:
-        """
-        A file's content, whole and verified; downloaded where it is missing.
-        """
+        """Content of a verified file, downloaded if it is not there."""
         if name not in self.sums():
             raise MissingError(
                 "fetch.missing", f"{self._url}{SUMS} does not list {name}",
-                "the set is not the one that is known here")
+                "check --base-url; it has to be the folder above the sets")
         wanted = self.sums()[name]
-        kept = self._folder.path(name)
-        if kept.is_file():
-            content = kept.read_bytes()
+        path = self._folder.path(name)
+        if path.is_file():
+            content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() == wanted:
                 return content
         content = self._download(name, wanted)
@@ -100,19 +97,20 @@ class Source:
             part.unlink()
             if not resumed:
                 break
-            # What was there may have been of another file.
+            # The part may have been one of another file.
             resumed = False
         raise CorruptDataError(
-            "fetch.checksum", f"{self._url}{name} is not what {SUMS} says"
-            + (", but a web page" if "html" in kind else ""),
-            "try again later, or another mirror; nothing of it was kept")
+            "fetch.checksum", f"{self._url}{name} "
+            + ("is a web page and " if "html" in kind else "")
+            + f"does not have its checksum in {SUMS}; it was not kept",
+            "try again later, or choose a mirror with --base-url")
 
     def _complete(self, name: str) -> str:
-        """Bring a part to its full length; the content's type."""
-        return self._tried(name, lambda: self._continue(name))
+        """Download the rest of a part; return the content's type."""
+        return self._retry(name, lambda: self._continue(name))
 
-    def _tried(self, name: str, work: Callable[[], str]) -> str:
-        """Do what may fail for a while, a few times."""
+    def _retry(self, name: str, work: Callable[[], str]) -> str:
+        """Try a few times what may fail for a while."""
         reason = ""
         for attempt in range(TRIES):
             if attempt:
@@ -122,9 +120,9 @@ class Source:
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code == 416:
-                    # The part is longer than the file: not of this one.
+                    # The part is longer than the file.
                     self._folder.path(name + PART).unlink(missing_ok=True)
-                elif error.code not in _PASSING:
+                elif error.code not in _TEMPORARY:
                     raise _refused(self._url + name, error.code) from None
                 reason = f"the server answered {error.code}"
             except (urllib.error.URLError, HTTPException, TimeoutError,
@@ -132,10 +130,10 @@ class Source:
                 reason = str(getattr(error, "reason", "") or error
                              or type(error).__name__)
         raise UnavailableError(
-            "fetch.unreachable", f"{self._url}{name} did not arrive in "
-            f"{TRIES} tries: {reason}", "run the same command again, what "
-            "has arrived is kept; a mirror is named by --base-url, a proxy "
-            "in https_proxy")
+            "fetch.unreachable", f"{self._url}{name} could not be downloaded "
+            f"in {TRIES} attempts: {reason}", "run the same command again to "
+            "resume, choose a mirror with --base-url, or set https_proxy to "
+            "your proxy")
 
     def _continue(self, name: str) -> str:
         part = self._folder.path(name + PART)
@@ -144,22 +142,20 @@ class Source:
         with self._open(name, headers) as answer:
             if have and not _continues(answer, have):
                 have = 0
-            # As the library has read it: a length that is none is unknown.
+            # None if the header is missing or not a number.
             length = -1 if answer.length is None else answer.length
             if have + length > FILE_BYTES_MAX:
-                raise ResourceError(
-                    "fetch.size", f"{self._url}{name} has "
-                    f"{have + length} bytes", "no file of these sets has")
+                raise _too_large(self._url + name)
             got = self._store(name, answer, have)
             if 0 <= got < length:
                 raise ConnectionError(
-                    f"{got} of {length} bytes came, then the end")
+                    f"the connection ended after {got} of {length} bytes")
             return str(answer.headers.get("Content-Type", ""))
 
     def _store(self, name: str, answer: HTTPResponse, have: int) -> int:
         part = self._folder.path(name + PART)
         got = 0
-        # Unbuffered: what a full disk has not taken is known at once.
+        # Unbuffered, so that a full disk is an error of this write.
         with _writing(part, "r+b" if have else "wb") as stream:
             stream.seek(have)
             while block := answer.read(BLOCK_BYTES):
@@ -167,9 +163,7 @@ class Source:
                 got += len(block)
                 self._progress(len(block))
                 if have + got > FILE_BYTES_MAX:
-                    raise ResourceError(
-                        "fetch.size", f"{self._url}{name} does not end",
-                        "no file of these sets is so long")
+                    raise _too_large(self._url + name)
         return got
 
     def _text(self, name: str) -> str:
@@ -177,7 +171,7 @@ class Source:
             content: bytes = answer.read(TEXT_BYTES_MAX)
             if answer.length and len(content) < TEXT_BYTES_MAX:
                 raise ConnectionError(
-                    f"{answer.length} bytes are missing at the end")
+                    f"the last {answer.length} bytes are missing")
         return content.decode("utf-8", "replace")
 
     def _open(self, name: str, headers: dict[str, str]) -> Any:
@@ -189,17 +183,17 @@ class Source:
                 timeout=TIMEOUT_S)
         except ValueError as error:
             raise UnavailableError(
-                "fetch.http", f"{self._url}{name} leads to no address: "
-                f"{error}", "look at the address in a browser") from None
+                "fetch.http", f"{self._url}{name} cannot be opened: {error}",
+                "open the address in a browser") from None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow to web servers only, and never from https to http."""
+    """Follow redirections to web servers only, never from https to http."""
 
     def redirect_request(
             self, req: urllib.request.Request, fp: Any, code: int, msg: str,
             headers: Any, newurl: str) -> urllib.request.Request | None:
-        """Ask elsewhere, or let the redirection stand as an error."""
+        """The request to follow, or None to make it an error."""
         kinds = ("https:",) if req.type == "https" else ("https:", "http:")
         if not newurl.lower().startswith(kinds):
             return None
@@ -224,18 +218,24 @@ def _write(stream: FileIO, block: bytes) -> None:
 
 
 def _continues(answer: HTTPResponse, have: int) -> bool:
-    """Whether the answer begins where the part ends."""
+    """Whether the answer starts where the part ends."""
     match = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     return (answer.status == 206 and match is not None
             and int(match[1]) == have)
 
 
+def _too_large(url: str) -> ResourceError:
+    return ResourceError(
+        "fetch.size", f"{url} has more than {FILE_BYTES_MAX} bytes",
+        "check --base-url; no file of these sets is so large")
+
+
 def _refused(url: str, code: int) -> Exception:
     if code in (404, 410):
         return MissingError(
-            "fetch.missing", f"{url} is not there (the server answered "
-            f"{code})", "is it the right version, and --base-url the folder "
-            "above the sets?")
+            "fetch.missing", f"{url} does not exist (the server answered "
+            f"{code})", "check --base-url; it has to be the folder above the "
+            "sets")
     return UnavailableError(
         "fetch.http", f"{url}: the server answered {code}",
-        "look at the address in a browser")
+        "open the address in a browser")

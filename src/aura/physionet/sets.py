@@ -1,8 +1,8 @@
 """
-The sets that can be fetched: where they are, whose they are, who is who.
+The sets that can be fetched, with licence, citation and patients.
 
-Patients are what matters most here: a set that does not say that three of
-its records are one woman's would put her on both sides of a split.
+The patients matter most: a set that does not say that three of its records
+are of one woman would put her on both sides of a split.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,19 @@ LICENCE = (
 class OpenSet:
     """One set."""
 
-    name: str  # As in its URL
+    name: str  # As in its address
     version: str
-    title: str  # What it is, and what who uses it has to cite
+    title: str
     citation: str
-    signals: bool  # Whether it has waveforms; else it is beats only
-    annotator: str  # Ending of the files with its beats
-    beats: str  # Who found the beats
-    # Folder (or code) of the patient for each record that shares one, or has a
-    # name of its own.
+    signals: bool  # Whether it has waveforms, or only beats
+    annotator: str  # Ending of the files with the beats
+    beats: str  # How the beats were found
+    # Folder (or code) of the patient of records that share one.
     patients: Mapping[str, str] = field(default_factory=dict)
     seizures: str = ""  # Name of the file with all seizures, if there is one
 
     def url(self, base: str = BASE_URL) -> str:
-        """Where its files are."""
+        """Address of its files."""
         return f"{base.rstrip('/')}/{self.name}/{self.version}/"
 
 
@@ -47,8 +46,8 @@ SETS = {one.name: one for one in (
         "oscillations in partial epilepsy. Neurology, 53(7), 1590-1592. "
         "https://doi.org/10.13026/C2QC72",
         True, "ari", "automatic, unaudited",
-        # The release does not say who is who. Its paper has five patients;
-        # by the shape of their beats these three records are one woman's.
+        # The release does not name the patients. Its paper has five; by the
+        # shape of their beats, three records are of one woman.
         {"sz01": "szA", "sz02": "szB", "sz03": "szB", "sz04": "szB",
          "sz05": "szC", "sz06": "szD", "sz07": "szE"}, "times.seize"),
     OpenSet(

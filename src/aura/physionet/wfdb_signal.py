@@ -1,10 +1,9 @@
 """
-Recordings of WFDB: a header in text, and samples in one of a few packings.
+Recordings of WFDB: a header in text, and samples in one of a few formats.
 
-Read are the packings of the sets in `aura.physionet.sets` and their like:
-212 (pairs of 12 bits in 3 bytes), 16, 61, 80 and 160, one file for all
-signals, one sample of each at a time. Each signal carries a sum of its
-samples, which is checked.
+The formats 212 (pairs of 12 bits in 3 bytes), 16, 61, 80 and 160 are read,
+with all signals in one file and one sample of each at a time. The checksum of
+each signal is verified.
 
 References
 ----------
@@ -33,7 +32,7 @@ _SIGNAL = re.compile(
     r"(?: +(?P<block>\d{1,9}))?(?: +(?P<label>.*))?")
 RATE_HZ = 250.0
 GAIN = 200.0
-# Bits of one sample where the header does not say.
+# Bits of one sample if the header does not give them.
 _BITS = {212: 12, 80: 8, 16: 16, 61: 16, 160: 16}
 _DTYPES = {16: "<i2", 61: ">i2", 80: "u1", 160: "<u2"}
 _OFFSETS = {80: 128, 160: 32768}
@@ -41,23 +40,21 @@ _OFFSETS = {80: 128, 160: 32768}
 
 @dataclass(frozen=True)
 class SignalLine:
-    """What the header says of one signal."""
+    """The header line of one signal."""
 
     label: str  # Lead
     gain: float  # Counts per unit
     unit: str
-    # Counts at 0 units, and in the middle of the converter's range.
+    # Counts at 0 units, and in the middle of the converter's range
     baseline: int
     zero: int
     bits: int  # Resolution of the converter
-    checksum: int | None  # Sum of all samples, 16 bits, where given
+    checksum: int | None  # Sum of all samples, 16 bits
 
 
 @dataclass(frozen=True)
 class RecordHeader:
-    """
-    Header of a record; `file` and `packing` are ``""`` and 0 without signals.
-    """
+    """Header of a record; without signals, `file` is ``""``."""
 
     name: str
     rate_hz: float
@@ -84,11 +81,12 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     kinds = {(row["file"], int(row["format"])) for row in found}
     if len(kinds) > 1 or any(kind not in _BITS for _, kind in kinds):
         raise UnsupportedError(
-            "wfdb.format", f"{record}.hea: signals in "
-            + ", ".join(f"{file} of format {kind}"
-                        for file, kind in sorted(kinds)),
-            "read are one file of format "
-            + ", ".join(map(str, sorted(_BITS))))
+            "wfdb.format", f"{record}.hea: the signals are in "
+            + ", ".join(f"{file} (format {kind})"
+                        for file, kind in sorted(kinds))
+            + "; they have to be in one file of format "
+            + ", ".join(map(str, sorted(_BITS))),
+            "fetch the other records with --records")
     file, packing = next(iter(kinds), ("", 0))
     return RecordHeader(
         match["name"], float(match["rate"] or RATE_HZ),
@@ -107,7 +105,7 @@ def _signal(row: re.Match[str], packing: int) -> SignalLine:
 
 
 def read_samples(content: bytes, header: RecordHeader) -> NDArray[np.int32]:
-    """Samples of all signals as the counts that the file holds."""
+    """Samples of all signals as the counts in the file."""
     flat = (_unpacked_212(content) if header.packing == 212
             else np.frombuffer(content[:len(content) // _size(header)
                                        * _size(header)],
@@ -117,8 +115,9 @@ def read_samples(content: bytes, header: RecordHeader) -> NDArray[np.int32]:
     length = header.length if header.length is not None else len(flat) // width
     if len(flat) < length * width:
         raise CorruptDataError(
-            "wfdb.length", f"{header.file} has {len(flat)} samples, its "
-            f"header says {length * width}", "fetch it anew")
+            "wfdb.length", f"{header.file} has {len(flat)} samples, but its "
+            f"header gives {length * width}",
+            "fetch the other records with --records")
     samples = flat[:length * width].reshape(length, width)
     for place, signal in enumerate(header.signals):
         total = int(samples[:, place].sum(dtype=np.int64))
@@ -126,8 +125,8 @@ def read_samples(content: bytes, header: RecordHeader) -> NDArray[np.int32]:
                 total - signal.checksum) % 2**16:
             raise CorruptDataError(
                 "wfdb.sum", f"{header.file}: the samples of signal "
-                f"{place + 1} do not have the sum that the header says",
-                "fetch it anew")
+                f"{place + 1} do not have the checksum in the header",
+                "fetch the other records with --records")
     return samples
 
 
@@ -136,7 +135,7 @@ def _size(header: RecordHeader) -> int:
 
 
 def _unpacked_212(content: bytes) -> NDArray[np.int32]:
-    """Two samples of 12 bits in three bytes; the last may stand alone."""
+    """Two samples of 12 bits in three bytes; the last may be alone."""
     whole = len(content) // 3
     raw = np.frombuffer(content + bytes(-len(content) % 3), np.uint8)
     first, middle, second = raw.reshape(-1, 3).astype(np.int32).T
@@ -149,5 +148,5 @@ def _unpacked_212(content: bytes) -> NDArray[np.int32]:
 
 def _malformed(record: str, line: int) -> InvalidInputError:
     return InvalidInputError(
-        "wfdb.header", f"{record}.hea: line {line} is none of a WFDB header",
-        "is it the right file?")
+        "wfdb.header", f"{record}.hea: line {line} is not a line of a WFDB "
+        "header", "fetch the other records with --records")

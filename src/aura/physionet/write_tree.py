@@ -1,9 +1,9 @@
 """
-From an open set to a tree of recordings: EDF with ``.tse_bi``, or beats.
+Write an open set as folders of recordings: EDF with ``.tse_bi``, or beats.
 
-EDF holds the samples as the set has them, count for count; a last second
-that is not full is left out. Each recording appears when it is complete, so
-that an interrupted call goes on where it was.
+The samples in EDF are the counts of the set. An incomplete last second is
+left out. A recording gets its name when it is complete, so that the next call
+continues after an interruption.
 """
 
 import gzip
@@ -44,7 +44,7 @@ HIDDEN = ".fetch"
 README = "README.md"
 # The sets have no dates; EDF must have one.
 START = datetime(2000, 1, 1)
-# As the header of a record has it (header(5)).
+# Names of records, see header(5) of WFDB.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PREFERRED_LEADS = ("MLII", "ECG", "II")
 
@@ -67,34 +67,32 @@ Cite:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of one record."""
+    """One record of the set."""
 
     record: str
     path: str  # Of the recording, in the tree
-    new: bool  # Whether it was fetched now; else it was there
+    new: bool  # Whether it was fetched by this call
 
 
 @dataclass(frozen=True)
 class FetchedTree:
-    """A set and where it goes."""
+    """A set and the folder that it is written to."""
 
     wanted: OpenSet
-    # The tree; ``.fetch`` in it keeps what has been downloaded until all is
-    # done.
-    out: Folder
-    source: Source  # Where files come from
-    beats: bool  # Write annotated beats in place of the waveforms
+    out: Folder  # ``.fetch`` in it has the downloads until all is done
+    source: Source
+    beats: bool  # Write annotated beats instead of the waveforms
 
     def fetch(self, records: Sequence[str] = (),
               announce: Callable[[str], object] = lambda record: None
               ) -> Iterator[Fetched]:
         """Fetch and convert record after record."""
         known = self._known()
-        strange = sorted(set(records) - set(known))
-        if strange:
+        unknown = sorted(set(records) - set(known))
+        if unknown:
             raise InvalidInputError(
                 "fetch.record", f"{self.wanted.name} has no record "
-                f"{strange[0]}", f"it has {', '.join(known)}")
+                f"{unknown[0]}", f"choose from {', '.join(known)}")
         for record in dict.fromkeys(records or known):
             path = self._path(record)
             new = not self.out.path(path).is_file()
@@ -104,16 +102,16 @@ class FetchedTree:
             yield Fetched(record, path, new)
 
     def _known(self) -> list[str]:
-        """Records of the set, of which names of files can be made."""
+        """Names of all records, safe to be used as names of files."""
         known = self.source.fetch("RECORDS").decode(
             "ascii", "replace").split()
-        strange = [name for name in known if not _NAME.fullmatch(name)]
-        if strange or not known:
+        unsafe = [name for name in known if not _NAME.fullmatch(name)]
+        if unsafe or not known:
             raise CorruptDataError(
-                "fetch.records", "the set's list RECORDS " + (
-                    f"has {strange[0]!r}, which is no name of a record"
-                    if strange else "is empty"),
-                "the set is not the one that is known here")
+                "fetch.records", "the list RECORDS of the set " + (
+                    f"has {unsafe[0]!r}, which is not a name of a record"
+                    if unsafe else "is empty"),
+                "check --base-url; it has to be the folder above the sets")
         return known
 
     def _path(self, record: str) -> str:
@@ -133,8 +131,8 @@ class FetchedTree:
         header = read_header(self.source.fetch(f"{record}.hea"), record)
         if not self.wanted.signals or self.beats:
             beats_s = self._beats(record, header)
-            # An unfinished call must not leave a recording that looks
-            # seizure-free: its annotations come first.
+            # The annotations come first: an interrupted call must not leave
+            # a recording that looks free of seizures.
             self._seizures(record, path, float(beats_s[-1]))
             content = (beat_files.write(beats_s) if self.wanted.signals
                        else _rr_csv(beats_s))
@@ -145,22 +143,23 @@ class FetchedTree:
         whole = len(samples) // _per_second(header, record)
         if not whole:
             raise CorruptDataError(
-                "wfdb.length", f"{record} holds {len(samples)} samples, "
-                "less than a second", "leave it out by --records")
+                "wfdb.length", f"{record} has {len(samples)} samples, less "
+                "than a second", "fetch the other records with --records")
         self._seizures(record, path, float(whole))
         self._edf(record, path, header, samples[:, place],
                   header.signals[place])
 
     def _beats(self, record: str, header: RecordHeader) -> Floats:
-        marks, said_hz = wfdb.marks(self.source.fetch(
+        marks, rate_hz = wfdb.marks(self.source.fetch(
             f"{record}.{self.wanted.annotator}"))
         beats_s = np.array([
             mark.sample for mark in marks if mark.code in wfdb.BEATS
-        ]) / (said_hz or header.rate_hz)
+        ]) / (rate_hz or header.rate_hz)
         if len(beats_s) < 2:
             raise InvalidInputError(
-                "wfdb.no_beats", f"{record}.{self.wanted.annotator} holds "
-                f"{len(beats_s)} beats", "leave the record out by --records")
+                "wfdb.no_beats", f"{record}.{self.wanted.annotator} has "
+                f"{len(beats_s)} beats; at least 2 are needed",
+                "fetch the other records with --records")
         return np.unique(beats_s)
 
     def _seizures(self, record: str, path: str, duration_s: float) -> None:
@@ -223,14 +222,14 @@ def tree(wanted: OpenSet, out: Path, beats: bool = False,
          base_url: str = BASE_URL,
          progress: Callable[[int], object] = lambda count: None,
          wait_s: float = 1.0) -> FetchedTree:
-    """A tree of an open set, to be fetched."""
+    """Prepare the folder of an open set."""
     folder = Folder(out)
     taken = folder.path(README)
     mark = f"`aura fetch {wanted.name}{' --beats' if beats else ''}`"
     if taken.is_file() and mark not in taken.read_text("utf-8", "replace"):
         raise PreconditionError(
-            "fetch.taken", f"{out} holds something else",
-            "name a new or empty folder")
+            "fetch.taken", f"{out} has another set or other options",
+            "choose a new or empty folder with --out")
     folder.try_writing()
     source = Source(wanted.url(base_url), Folder(folder.path(HIDDEN)),
                     progress, wait_s)
@@ -241,7 +240,8 @@ def _lead(header: RecordHeader) -> int:
     labels = [signal.label for signal in header.signals]
     if not labels:
         raise UnsupportedError("wfdb.no_signals", f"{header.name} has no "
-                               "signals", "leave it out by --records")
+                               "signals", "fetch the other records with "
+                               "--records")
     for wanted in PREFERRED_LEADS:
         if wanted in labels:
             return labels.index(wanted)
@@ -251,13 +251,14 @@ def _lead(header: RecordHeader) -> int:
 def _per_second(header: RecordHeader, record: str) -> int:
     if header.rate_hz != int(header.rate_hz) or header.rate_hz < 1:
         raise UnsupportedError(
-            "wfdb.rate", f"{record} is sampled at {header.rate_hz:g} Hz",
-            "written are whole rates")
+            "wfdb.rate", f"{record} is sampled at {header.rate_hz:g} Hz; the "
+            "rate has to be in whole hertz",
+            "fetch the other records with --records")
     return int(header.rate_hz)
 
 
 def _rr_csv(beats_s: Floats) -> bytes:
-    """RR intervals in milliseconds, packed; equal bytes for equal beats."""
+    """RR intervals in milliseconds, gzipped without a date."""
     # Differences of rounded times: the sum does not drift.
     rr_us = np.diff(np.round(beats_s * 1e5).astype(np.int64))
     lines = ["rr_ms", *(f"{value / 100:.2f}" for value in rr_us.tolist())]
@@ -291,9 +292,9 @@ def _decimal(value: float) -> str:
         if len(text) <= 8:
             return text.rstrip("0").rstrip(".") if digits else text
     raise UnsupportedError(
-        "wfdb.range", f"{value:g} is longer than the eight characters of an "
-        "EDF field", "leave the record out with --records; the gain in its "
-        "header cannot be that of an ECG")
+        "wfdb.range", f"{value:g} does not fit into the eight characters of "
+        "an EDF field; the gain in the header cannot be that of an ECG",
+        "fetch the other records with --records")
 
 
 def _verify(path: Path, counts: NDArray[np.int32]) -> None:
