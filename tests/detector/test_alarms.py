@@ -75,6 +75,29 @@ def test_an_alarm_ends_in_any_case_and_does_not_come_back_at_once():
     assert spans("0" + "9" * 30) == [(3, 11), (18, 26)]
 
 
+def test_the_numbers_of_the_default_rule():
+    rule = AlarmRule(.5)
+    assert smooth(np.eye(1, 10, 4)[0], 1.0, rule) == pytest.approx(
+        [0, 0, 0, 0, .2, .2, .2, .2, .2, 0])
+
+    def found(*runs):
+        """Alarms of up to 5 s at 0.5, followed by 0.3 and then by 0.2."""
+        smoothed = np.full(1500, .2)
+        for start, length in runs:
+            smoothed[start:start + length] = .3
+            smoothed[start:start + min(length, 5)] = .5
+        return [(event.onset_s, event.end_s)
+                for event in alarms(smoothed, 1.0, rule)]
+
+    assert found((100, 4)) == [] and found((100, 6)) == [(105, 107)]
+    assert found((100, 400)) == [(105, 405)]
+    # The second run is held 30, 31, 300 and 301 s after the first alarm.
+    assert found((100, 6), (132, 6)) == [(105, 139)]
+    for pause in (33, 302):
+        assert found((100, 6), (100 + pause, 6)) == [(105, 107)]
+    assert found((100, 6), (403, 6)) == [(105, 107), (408, 410)]
+
+
 def test_confidence_is_the_highest_smoothed_probability():
     values = np.array([0, .6, .7, NAN, .9, .8, .1, 1, 1])
     (event,) = alarms(values, 1.0, replace(RULE, refractory_s=99, merge_s=0))
@@ -250,6 +273,14 @@ def test_scores_are_kept_for_a_day():
              for value in [.9, *[.3] * 600]]
     assert found[12] == found[288] == .9 and found[289] == .3
     assert len(adaptive._blocks) == len(adaptive._sorted) == 288
+
+
+def test_six_blocks_of_a_day_may_exceed_the_default_threshold():
+    adaptive = AdaptiveThreshold(AlarmRule(.1, adapt_after_h=1.0), 300.0)
+    scores = np.random.default_rng(1).permutation(288) / 288
+    for value in scores:
+        adaptive.feed(np.array([value]), 1)
+    assert np.sum(scores > adaptive.feed(np.array([0.]), 1)) == 6
 
 
 def test_adaptation_is_off_unless_the_card_or_the_setting_turns_it_on():

@@ -1,10 +1,9 @@
 """
-Features relative to the patient's own preceding minutes.
+Heart rate relative to the patient's own last minutes.
 
-A heart rate means little by itself and much against what the same heart
-did just before. The baseline leaves the last minute out, so that a seizure
-that has begun does not raise it. Differences are in beats per minute, not
-ratios: they rank seizures better at low false-alarm rates.
+The baseline leaves out the last minute, so that a seizure that has begun
+does not raise it. Differences in beats per minute rank seizures better than
+ratios at low false alarm rates.
 """
 
 from dataclasses import dataclass
@@ -42,14 +41,14 @@ class HeartRate:
     """Mean heart rate of the last 10 s, on the hops of a recording."""
 
     time_s: Floats  # Ends of the hops in seconds
-    bpm: Floats  # Beats per minute; NaN where it cannot be trusted
+    bpm: Floats  # Beats per minute; NaN in rows that cannot be scored
     hop_s: float  # Seconds from one hop to the next
 
 
 def relative_to_baseline(rate: HeartRate,
                          last: int | None = None) -> dict[str, Floats]:
     """
-    Heart rate against the recording's own past, looking back only.
+    Compare each row, or only the `last` ones, with the minutes before it.
 
     Source: https://doi.org/10.1142/S0129065714500014
     """
@@ -91,7 +90,7 @@ def _hops(seconds: float, hop_s: float) -> int:
 
 
 def _shift(values: Floats, hops: int) -> Floats:
-    """What the value was that many hops ago; NaN before the start."""
+    """The value a number of hops ago; NaN before the start."""
     before = np.full(min(hops, len(values)), np.nan)
     return np.concatenate([before, values[:len(values) - len(before)]])
 
@@ -105,7 +104,7 @@ def _history(values: Floats, hops: int, count: int) -> Floats:
 
 def _mean_and_highest(values: Floats, hops: int,
                       count: int) -> tuple[Floats, Floats]:
-    """Mean and greatest of the last `hops` values that are there."""
+    """Mean and greatest of the last `hops` values, without NaN."""
     rows = _history(values, hops, count)
     mean = np.full(count, np.nan)
     highest = np.full(count, np.nan)

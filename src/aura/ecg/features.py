@@ -1,10 +1,10 @@
 """
 The feature schema, and the features of a recording, one row per hop.
 
-A row at time t describes the windows that end at t, so nothing looks
-ahead. All features come from the beat series, so that one model serves an
-ECG and a chest strap's RR intervals; the waveform decides what can be
-scored. A feature that cannot be computed is NaN, and the row stays.
+A row at time t describes windows that end at t, so nothing looks ahead. All
+features come from the beats, so one model serves an ECG and the RR intervals
+of a chest strap. The waveform only decides what can be scored. A feature
+that cannot be computed is NaN, and the row stays.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from aura.recording import Beats, Bools, Event, Floats
 from aura.spans import covered, union
 
 SHORT_S, MEDIUM_S, LARGE_S = 10.0, 60.0, 150.0
-# A row can be scored when at most this share of its last 10 s cannot.
+# Largest share of the last 10 s that may be unscorable.
 MAX_LOST_SHARE = 0.3
 MIN_INTERVALS = 4
 
@@ -63,8 +63,7 @@ class FeatureRows(Frame):
 
     time_s: Floats  # End of each row's windows in seconds
     values: np.ndarray  # Columns in the order of `SCHEMA`; NaN where missing
-    # Whether the last 10 s hold enough trustworthy intervals to say anything;
-    # False is carried to the end and never guessed over.
+    # Whether the last 10 s have enough normal intervals and signal.
     scorable: Bools
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -75,7 +74,7 @@ class FeatureRows(Frame):
 
 def row_times(duration_s: float, hop_s: float) -> Floats:
     """Ends of the hops that fit into a recording."""
-    # The millionth forgives a duration that is a hair below its last hop.
+    # The millionth is for a duration that rounding left just below a hop.
     count = int(np.floor(duration_s / hop_s + 1e-6))
     return np.arange(1, count + 1, dtype=np.float64) * hop_s
 
@@ -91,7 +90,7 @@ def seizure_fraction(events: Sequence[Event], end_s: Floats,
 
 
 def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
-    """The intervals of a beat series that all features are made of."""
+    """The normal intervals of a beat series; all features come from them."""
     series = rr_series(beats)
     normal = np.flatnonzero(series.normal)
     follows = np.diff(normal, prepend=-2) == 1
@@ -101,7 +100,7 @@ def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
 
 def can_be_scored(beats: Beats, end_s: Floats,
                   short: hrv.Windows) -> Bools:
-    """Whether the last 10 s before each time hold enough to say anything."""
+    """Whether the 10 s before each time have enough intervals and signal."""
     lost_s = covered(
         beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))
     return np.asarray(short.full
@@ -115,7 +114,7 @@ def build(beats: Beats, hop_s: float = 1.0) -> FeatureRows:
     intervals = normal_intervals(beats)
     short = hrv.windows(intervals, end_s, SHORT_S)
     scorable = can_be_scored(beats, end_s, short)
-    # Columns are what is read later, so they lie together in memory.
+    # Whole columns are read later, so each is contiguous in memory.
     values = np.empty((len(end_s), len(NAMES)), np.float32, order="F")
 
     def keep(columns: dict[str, Floats]) -> None:

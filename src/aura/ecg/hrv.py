@@ -1,9 +1,9 @@
 """
 Heart-rate variability over many windows at once.
 
-A window is a range of the series of normal RR intervals. Windows are laid
-out as rows of a matrix, NaN behind their end, a few thousand at a time, so
-that memory does not depend on the length of the recording.
+A window is a range of the normal RR intervals. A few thousand windows at a
+time are the rows of a matrix, with NaN behind their end, so memory does not
+depend on the length of the recording.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from aura.recording import Bools, Floats
 
-# So many windows at a time fit into a core's cache; twice as many take
-# half as long again.
+# This many windows fit into the cache of a core; twice as many take 1.5
+# times as long for each.
 CHUNK = 2048
 SAMPEN_M = 2
 SAMPEN_R = 0.2
@@ -26,7 +26,7 @@ SEGMENT_STEP = SEGMENT // 2
 WELCH_NFFT = 4096
 BANDS_HZ = {"vlf": (0.003, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40)}
 MAX_GAP_S = 3.0
-# Beats are known to a microsecond: what varies less does not vary.
+# Beats are known to a microsecond; less variation is rounding.
 LEAST_MS = 1e-3
 
 Indices = NDArray[np.int64]
@@ -38,8 +38,8 @@ class NormalIntervals:
 
     time_s: Floats  # Time of the beat that ends the interval
     nn_ms: Floats  # Length of the interval
-    # Whether the interval before it in time is normal too; only then is their
-    # difference one of successive intervals.
+    # Whether the interval just before it in time is normal too, so that
+    # their difference counts.
     follows: Bools
 
 
@@ -48,8 +48,8 @@ class Windows:
     """
     Ranges ``start`` to ``stop`` (exclusive) of the normal intervals.
 
-    `full` is False where a window reaches back before the start of the
-    recording: its features are missing, not computed from less.
+    `full` is False if a window begins before the recording; its features
+    are then missing.
     """
 
     start: Indices
@@ -57,7 +57,7 @@ class Windows:
     full: Bools
 
     def chunks(self) -> Iterator[tuple[slice, "Windows"]]:
-        """Yield a few thousand windows at a time with their place."""
+        """Yield a few thousand windows at a time with their rows."""
         for begin in range(0, len(self.start), CHUNK):
             rows = slice(begin, begin + CHUNK)
             yield rows, Windows(
@@ -66,8 +66,7 @@ class Windows:
 
 def windows(series: NormalIntervals, end_s: Floats,
             length_s: float) -> Windows:
-    """Causal windows: intervals whose ending beat lies in (end - length, end].
-    """
+    """Windows of the intervals that end in (end - length, end]."""
     return Windows(
         np.searchsorted(series.time_s, end_s - length_s, side="right"),
         np.searchsorted(series.time_s, end_s, side="right"),
@@ -130,9 +129,9 @@ def spectral(series: NormalIntervals, end_s: Floats,
 
     The interval series is interpolated linearly at 4 Hz on one grid for the
     whole recording; segments of 64 s (256 points, Hann, mean removed) with
-    half overlap are averaged, and the spectrum, zero-padded to 4096 points,
-    is integrated by the trapezoid rule. Power in a band is a quadratic form
-    of the segment, so all windows are one matrix product.
+    half overlap are averaged. The spectrum, zero-padded to 4096 points, is
+    integrated by the trapezoid rule. The power in a band is a quadratic form
+    of the segment, so one matrix product gives it for all windows.
 
     Source: https://doi.org/10.1109/TAU.1967.1161901
     """
@@ -181,7 +180,7 @@ def _store(result: dict[str, Floats], rows: slice, enough: Bools,
 
 
 def _gather(series: NormalIntervals, part: Windows) -> tuple[Floats, Floats]:
-    """Intervals and successive differences as rows, NaN behind the end."""
+    """Rows of intervals and of successive differences, NaN behind the end."""
     width = int(np.max(part.stop - part.start, initial=1))
     index = part.start[:, None] + np.arange(max(width, 1))
     inside = index < part.stop[:, None]
@@ -240,10 +239,10 @@ def _sample_entropy(nn: Floats, n: Indices) -> Floats:
     """
     -log(A / B) of each row; B and A count matching templates of 2 and 3.
 
-    All rows advance together, one lag at a time: two templates that are
-    `lag` apart match where their elements differ by less than r.
+    All rows are computed together, one lag at a time. Two templates `lag`
+    apart match if all their elements differ by less than r.
     """
-    # Windows run along the last axis: sums over lags then vectorise.
+    # Windows are along the last axis, so that sums over lags vectorise.
     values = np.ascontiguousarray(nn.T, dtype=np.float32)
     limit = (SAMPEN_R * np.sqrt(_variance(nn, n, 0))).astype(np.float32)
     exists = np.isfinite(values)
@@ -267,7 +266,8 @@ def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
     """
     Grid points between two normal intervals more than 3 s apart.
 
-    So is a point behind the last one: the next would decide.
+    A point behind the last interval counts too, because the next interval
+    may be far away.
     """
     after = np.searchsorted(time_s, grid_s)
     inside = (after > 0) & (after < len(time_s))
@@ -281,7 +281,7 @@ def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
 
 def _band_power(values: Floats, first: Indices,
                 offsets: Indices) -> dict[str, Floats]:
-    """Mean over the segments of each window of the power in each band."""
+    """Power in each band, averaged over the segments of each window."""
     begins, place = np.unique(first[:, None] + offsets, return_inverse=True)
     place = place.reshape(len(first), len(offsets))
     segments = np.lib.stride_tricks.sliding_window_view(values, SEGMENT)
@@ -302,13 +302,13 @@ def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
     Matrix B with ``|x B|²`` = power of a 256-point segment x in the band.
 
     The trapezoid over the periodogram is a sum of squared projections on
-    cosines and sines; its few large singular directions carry all of it.
+    cosines and sines. A few singular vectors carry all of it.
     """
     frequency = np.arange(WELCH_NFFT // 2 + 1) * RESAMPLING_HZ / WELCH_NFFT
     inside = np.flatnonzero((frequency >= low_hz) & (frequency < high_hz))
     weight = np.full(len(inside), frequency[1])
     weight[[0, -1]] /= 2
-    # Only here, as who reads features is not bound to have scipy.
+    # Imported here: images that only read features carry no scipy.
     from scipy.signal import get_window  # type: ignore[import-untyped]
 
     taper = get_window("hann", SEGMENT)

@@ -1,7 +1,7 @@
 """
-Fewer samples for the eye: the smallest and largest of each stretch.
+Fewer samples to draw: the smallest and largest value of each stretch.
 
-R peaks survive in a maximum; a mean would flatten them.
+A maximum keeps R peaks; a mean would flatten them.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def minmax(samples: Floats, factor: int) -> tuple[Floats, Floats]:
     """Smallest and largest value of each `factor` samples."""
     if factor < 1:
         raise InvalidInputError(
-            "rollup.factor", f"{factor} samples per stretch were asked for",
+            "rollup.factor", f"{factor} samples per stretch are not possible",
             "give 1 or more")
     if not len(samples):
         return samples.copy(), samples.copy()

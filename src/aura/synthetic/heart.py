@@ -1,8 +1,8 @@
 """
-The heart rate of a synthetic person, its surges, and the beats it makes.
+The heart rate of a synthetic patient, its rises, and the beats.
 
-The rate is integrated to beat times, as in integral pulse frequency
-modulation [1]_: a beat whenever the integral has grown by one.
+Integral pulse frequency modulation [1]_ turns the rate into beat times: there
+is a beat whenever the integral of the rate has grown by one.
 
 References
 ----------
@@ -21,20 +21,20 @@ from aura.recording import Bools, Floats
 RATE_GRID_HZ = 4.0
 SLOT_S = 420.0
 
-# One stream of random numbers per purpose, so that more ectopy, say, does
-# not move the seizures. `waveform` goes on counting from LAST_STREAM.
+# One stream of random numbers for each purpose, so that more ectopic beats,
+# for example, do not move the seizures. `waveform` continues the numbers.
 _SURGES, _RATE, _ECTOPY, LAST_STREAM = range(4)
 
 
 @dataclass(frozen=True)
 class Heart:
-    """Traits of one person's heart rate."""
+    """Heart rate traits of one patient."""
 
     rest_bpm: float = 68.0  # Mean heart rate at rest
     # Respiratory rate; its wave in the heart rate is the HF band.
     breath_hz: float = 0.25
-    # Relative size of the respiratory wave, of the 0.1 Hz wave, and of slow
-    # changes over minutes; a fast heart shows less of the first two.
+    # Relative size of the respiratory wave, of the 0.1 Hz wave and of slow
+    # changes over minutes. The first two shrink at a high rate.
     hf_depth: float = 0.035
     lf_depth: float = 0.03
     drift_depth: float = 0.05
@@ -42,7 +42,7 @@ class Heart:
 
     @classmethod
     def random(cls, seed: int) -> "Heart":
-        """Draw the traits of a person from a seed."""
+        """Draw the traits of a patient from a seed."""
         draw = np.random.default_rng([seed, LAST_STREAM]).uniform
         return cls(draw(56, 80), draw(.2, .3), draw(.02, .05),
                    draw(.02, .04), draw(.03, .06), draw(0, .002))
@@ -50,18 +50,18 @@ class Heart:
 
 @dataclass(frozen=True)
 class Surge:
-    """A rise of the heart rate: a seizure, or an effort that harms nobody."""
+    """A rise of the heart rate in a seizure or a physical effort."""
 
-    onset_s: float  # Start, and time until recovery begins
-    duration_s: float
-    # Height of the plateau; 0 for a seizure that the heart does not show.
+    onset_s: float
+    duration_s: float  # Time until recovery begins
+    # Height of the plateau; 0 for a seizure without a rise.
     rise_bpm: float
     ramp_s: float  # Time from onset to plateau
-    recovery_s: float  # Time constant of the way back
-    seizure: bool  # Whether this is a seizure
+    recovery_s: float  # Time constant of the recovery
+    seizure: bool
 
     def rate_bpm(self, time_s: Floats) -> Floats:
-        """Beats per minute that the surge adds at each time."""
+        """Beats per minute added to the heart rate at each time."""
         ramp = np.clip((time_s - self.onset_s) / self.ramp_s, 0, 1)
         over_s = np.maximum(time_s - self.onset_s - self.duration_s, 0)
         smooth: Floats = ramp * ramp * (3 - 2 * ramp)
@@ -102,8 +102,8 @@ def beat_times(duration_s: float, seed: int, heart: Heart,
     """
     Beat times in seconds, and which of the beats are ectopic.
 
-    An ectopic beat is early by 35 % of the interval; a pause makes up for
-    it. No two are neighbours, and the first and last two beats are normal.
+    An ectopic beat is early by 35 % of the interval, and a pause follows. No
+    two are neighbours, and the first and last two beats are normal.
     """
     time_s = np.arange(0, duration_s + 2, 1 / RATE_GRID_HZ)
     turns = np.cumsum(_rate_bpm(time_s, seed, heart, surges)

@@ -1,13 +1,12 @@
 """
-Synthetic ECG whose beats and seizures are known, for demos and tests.
+Synthetic ECG with known beats and seizures, for demos and tests.
 
-It exercises the pipeline; it says nothing about detection. Whoever plants
-the seizures knows what they look like, so a score on this signal is no
-performance figure, and some seizures here have no sign at all.
+A score on this signal does not measure detection: these seizures look as
+their author made them, and some have no sign at all.
 
 The beats follow a heart rate (`aura.synthetic.heart`); each is a sum of five
-Gaussians [1]_. Everything follows from the seed, and any piece read alone
-equals that piece of the whole.
+Gaussians [1]_. Everything follows from the seed. A segment has the same
+samples whether it is read alone or with the rest.
 
 References
 ----------
@@ -35,8 +34,8 @@ FLAT, SATURATED, NOISE = "flat", "saturated", "noise"
 NOISE_BLOCK_S = 60.0
 NOISE_MV = 0.5
 
-# Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s; the
-# outer two move and widen with the root of RR, as an electrocardiogram does.
+# Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s. P
+# and T move and widen with the root of RR, as in a real ECG.
 WAVES = np.array([[-.170, .12, .022], [-.026, -.12, .008], [0, 1., .010],
                   [.029, -.24, .009], [.290, .28, .045]])
 ECTOPIC_WAVES = np.array([[-.170, 0., .022], [-.060, -.15, .024],
@@ -48,8 +47,6 @@ BEAT_RMS = float(np.sqrt(
 STRETCHES = np.array([True, False, False, False, True])
 TAIL_WIDTHS = 5.0
 
-# One stream of random numbers per purpose, so that more noise, say, does not
-# move the beats.
 _NOISE, _ENVELOPE = LAST_STREAM + 1, LAST_STREAM + 2
 
 
@@ -58,31 +55,30 @@ class Sensor:
     """How the heart is recorded."""
 
     fs_hz: float = 256.0  # Sampling rate
-    # Height of an R peak in mV; negative for electrodes interchanged.
+    # Height of an R peak in mV; negative for interchanged electrodes.
     gain: float = 1.0
-    # Power of the ECG over that of muscle-like noise; inf for none.
+    # Power of the ECG over the power of muscle noise; inf for no noise.
     snr_db: float = 20.0
-    # Amplitude of the baseline's wander, and of the mains.
+    # Amplitudes of baseline wander and of mains hum.
     wander_mv: float = 0.1
     mains_mv: float = 0.01
-    mains_hz: float = 50.0  # Frequency of the mains
-    # Largest value, of either sign, that the device expresses.
+    mains_hz: float = 50.0
+    # Largest value of either sign that the device can record.
     rail_mv: float = 5.0
 
 
 @dataclass(frozen=True)
 class SyntheticEcg:
-    """A synthetic recording; it can be read like a file, in pieces."""
+    """A synthetic signal that can be read in segments, like a file."""
 
-    duration_s: float  # Length in seconds
-    seed: int  # From which the noise follows
-    sensor: Sensor  # How it is recorded
-    beat_time_s: Floats  # Times of the R peaks: the truth
+    duration_s: float
+    seed: int  # Seed of the noise
+    sensor: Sensor
+    beat_time_s: Floats  # True times of the R peaks
     ectopic: Bools  # Which of the beats are ectopic
-    # All rises of the heart rate, harmless ones included.
-    surges: tuple[Surge, ...] = ()
-    # Stretches labelled ``flat``, ``saturated`` or ``noise``, in which no beat
-    # can be seen.
+    surges: tuple[Surge, ...] = ()  # In seizures and efforts
+    # Stretches labelled ``flat``, ``saturated`` or ``noise``, without visible
+    # beats.
     faults: tuple[Event, ...] = ()
     _root_rr: Floats = field(init=False, repr=False)
 
@@ -113,12 +109,12 @@ class SyntheticEcg:
 
     @property
     def samples(self) -> Floats:
-        """All samples at once, in mV; made anew at each access."""
+        """All samples in mV; computed again at each access."""
         return self.read(0, self.sample_count)
 
-    def pieces(self, piece_s: float = 600.0) -> Iterator[Floats]:
-        """Yield the samples in mV, piece by piece."""
-        step = max(round(piece_s * self.fs_hz), 1)
+    def segments(self, segment_s: float = 600.0) -> Iterator[Floats]:
+        """Yield the samples in mV, segment by segment."""
+        step = max(round(segment_s * self.fs_hz), 1)
         for start in range(0, self.sample_count, step):
             yield self.read(start, min(start + step, self.sample_count))
 
@@ -140,7 +136,7 @@ class SyntheticEcg:
         return samples
 
     def _heart(self, start: int, stop: int) -> Floats:
-        """The beats alone, with R peaks of height 1."""
+        """The beats without noise, with R peaks of height 1."""
         samples = np.zeros(stop - start)
         first, last = np.searchsorted(
             self.beat_time_s, [start / self.fs_hz - 1, stop / self.fs_hz + 1])
@@ -156,7 +152,7 @@ class SyntheticEcg:
         return samples
 
     def _muscle(self, start: int, stop: int) -> Floats:
-        """High-passed noise of unit power whose strength comes and goes."""
+        """High-passed noise of unit power and slowly varying strength."""
         size = round(NOISE_BLOCK_S * self.fs_hz)
         first, last = start // size, -(-stop // size)
         white = [np.random.default_rng([self.seed, _NOISE, block])
@@ -176,7 +172,7 @@ class SyntheticEcg:
         return noise
 
     def _spoil(self, samples: Floats, start: int, stop: int) -> None:
-        """Write the faults over the samples, in place."""
+        """Overwrite the samples with the faults, in place."""
         for fault in self.faults:
             first = max(round(fault.onset_s * self.fs_hz), start)
             last = min(round(fault.end_s * self.fs_hz), stop)
@@ -196,13 +192,13 @@ def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
     """Make a synthetic recording."""
     if not 0 < duration_s < np.inf:
         raise InvalidInputError(
-            "synthetic.duration", f"a length of {duration_s} s was asked for",
-            "give a number of seconds above 0")
+            "synthetic.duration", f"a length of {duration_s} s is not "
+            "possible", "give a number of seconds above 0")
     unknown = {fault.label for fault in faults} - {FLAT, SATURATED, NOISE}
     if unknown:
         raise InvalidInputError(
-            "synthetic.fault", f"there is no fault {min(unknown)!r}",
-            f"faults are {FLAT}, {SATURATED} and {NOISE}")
+            "synthetic.fault", f"the fault {min(unknown)!r} is unknown",
+            f"use {FLAT}, {SATURATED} or {NOISE}")
     if heart is None:
         heart = Heart.random(seed)
     if surges is None:
@@ -214,7 +210,7 @@ def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
 
 def _bells(centre_s: Floats, height: float, width_s: Floats, start: int,
            stop: int, fs_hz: float) -> Floats:
-    """Sum of Gaussians, each drawn only where it is not yet nothing."""
+    """Sum of Gaussians, each computed only near its centre."""
     if not len(centre_s) or not height:
         return np.zeros(stop - start)
     reach = np.ceil(TAIL_WIDTHS * width_s * fs_hz).astype(np.int64)
@@ -229,7 +225,7 @@ def _bells(centre_s: Floats, height: float, width_s: Floats, start: int,
 
 
 def _sine(start: int, stop: int, turns_per_sample: float) -> Floats:
-    """A sine over a range of samples, by the addition theorem."""
+    """A sine over a range of samples; the addition theorem saves time."""
     width = 1024
     first, last = start // width, -(-stop // width)
     coarse = np.exp(2j * np.pi * turns_per_sample
