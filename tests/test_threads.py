@@ -6,22 +6,40 @@ import sys
 
 import pytest
 
-TELL = "import os, aura; print(os.environ['OPENBLAS_NUM_THREADS'])"
+NAME = "OPENBLAS_NUM_THREADS"
+# The variable as it is when numpy is first imported.
+WATCH = f"""
+import builtins, os, sys
+load = builtins.__import__
+def watch(name, *rest, **more):
+    if name == "numpy" and name not in sys.modules:
+        print(os.environ.get("{NAME}"), flush=True)
+        os._exit(0)
+    return load(name, *rest, **more)
+builtins.__import__ = watch
+"""
+COMMAND = "import aura.cli; aura.cli.main(['inspect', '.'])"
+MODULE = "import runpy; sys.argv = ['aura', 'inspect', '.']; " \
+    "runpy.run_module('aura', run_name='__main__')"
 
 
-@pytest.mark.parametrize("given, taken", [({}, "1"), (
-    {"OPENBLAS_NUM_THREADS": "3"}, "3")])
-def test_one_thread_per_calculation_unless_the_user_says_so(given, taken):
+def printed(code, **given):
+    """What a new interpreter prints."""
     environ = {name: text for name, text in os.environ.items()
-               if name != "OPENBLAS_NUM_THREADS"}
-    told = subprocess.run(
-        [sys.executable, "-c", TELL], env={**environ, **given}, text=True,
-        capture_output=True, check=True)
-    assert told.stdout.strip() == taken
+               if name != NAME}
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**environ, **given}, text=True,
+        capture_output=True, check=True).stdout.strip()
 
 
-def test_it_is_said_before_numpy_is_loaded():
-    told = subprocess.run(
-        [sys.executable, "-c", "import sys, aura; print(*sys.modules)"],
-        text=True, capture_output=True, check=True)
-    assert "numpy" not in told.stdout.split()
+@pytest.mark.parametrize("start", [COMMAND, MODULE])
+@pytest.mark.parametrize("given, taken", [
+    ({}, "1"), ({NAME: "3"}, "3")])
+def test_the_command_sets_one_thread_before_numpy_is_loaded(
+        start, given, taken):
+    assert printed(WATCH + start, **given) == taken
+
+
+def test_the_library_leaves_the_environment_alone():
+    assert printed("import os; before = dict(os.environ); import aura, "
+                   "aura.cli; print(before == os.environ)") == "True"

@@ -1,8 +1,8 @@
 """
-All settings in one table: environment over ``config.toml`` over defaults.
+All settings in one table. The environment overrides ``config.toml``.
 
-The platform generates no environment but the shared folder's name, so a
-file on that folder is the only knob a user of the canvas has.
+The platform sets only the name of the shared folder in the environment of a
+block, so a user of the canvas can only write ``config.toml`` on that folder.
 """
 
 import os
@@ -18,18 +18,17 @@ from aura.folder import Folder
 SHARED_FOLDER_DEFAULT = "/data/shared"
 CONFIG_FILE = "config.toml"
 
-
-_KINDS = {int: "whole number", float: "number"}
+_KINDS = {int: "a whole number", float: "a number"}
 
 
 def setting(env: str, default: Any, text: str,
             allowed: tuple[float, float] | None = None, *,
             secret: bool = False) -> Any:
     """
-    Declare a setting: environment variable, default, text and range.
+    Declare a setting: environment variable, default, help text and range.
 
-    A secret is never shown, and never read from ``config.toml``: whoever
-    sees the shared folder would have it.
+    A secret is never shown, and never read from ``config.toml``, because
+    every user of the shared folder can read that file.
     """
     return field(default=default, repr=not secret, metadata={
         "env": env, "text": text, "allowed": allowed, "secret": secret})
@@ -46,85 +45,92 @@ class Settings:
         "AURA_RECORDINGS", "recordings",
         "folder of recordings to predict, relative to the shared folder")
     batch_size: int = setting(
-        "AURA_BATCH_SIZE", 16, "recordings in one batch", (1, 10_000))
+        "AURA_BATCH_SIZE", 16, "number of recordings per batch", (1, 10_000))
     ecg_channel: str = setting(
         "AURA_ECG_CHANNEL", "",
-        "label of the ECG channel, where the rule would choose another")
+        "label of the ECG channel, if the automatic choice is wrong")
     prefer: str = setting(
         "AURA_PREFER", "",
-        "form to use of a recording that is there in two: ecg, beats or rr")
+        "which file to use when a recording exists both as a waveform and as "
+        "beats: ecg, beats or rr; without this setting such recordings are "
+        "rejected")
     alias_key: str = setting(
         "AURA_ALIAS_KEY", "aura",
-        "secret from which aliases of patients and recordings are made")
+        "secret key from which the aliases of patients and recordings are "
+        "computed")
     timezone: str = setting(
         "AURA_EDF_TIMEZONE", "UTC",
-        "time zone of the recordings' clocks, which EDF does not say")
+        "time zone of the recordings' clocks; EDF does not store it")
     influx_url: str = setting(
-        "INFLUXDB_V2_URL", "", "InfluxDB server to write to; else files only")
+        "INFLUXDB_V2_URL", "",
+        "address of the InfluxDB server; without it only files are written")
     influx_org: str = setting(
-        "INFLUXDB_V2_ORG", "", "its organisation")
+        "INFLUXDB_V2_ORG", "", "organisation on the InfluxDB server")
     influx_bucket: str = setting(
-        "INFLUXDB_V2_BUCKET", "", "its bucket; made if the token may")
+        "INFLUXDB_V2_BUCKET", "",
+        "bucket on the InfluxDB server; created if the token permits it")
     influx_token: str = setting(
-        "INFLUXDB_V2_TOKEN", "", "the right to write there", secret=True)
+        "INFLUXDB_V2_TOKEN", "", "token with permission to write",
+        secret=True)
     influx_token_file: str = setting(
-        "INFLUXDB_V2_TOKEN_FILE", "", "file that holds the token",
+        "INFLUXDB_V2_TOKEN_FILE", "", "file that contains the token",
         secret=True)
     influx_ca: str = setting(
         "INFLUXDB_V2_SSL_CA_CERT", "",
         "file of certificates to trust instead of the system's")
     influx_patience_s: float = setting(
         "AURA_INFLUX_PATIENCE_S", 60.0,
-        "seconds to wait for a server that is away or busy", (0, 86_400))
+        "seconds to wait for a server that is unavailable or busy",
+        (0, 86_400))
     export_raw: str = setting(
         "AURA_EXPORT_RAW", "events",
-        "samples exported besides the rollups: events (a minute around "
-        "each), all, none")
+        "samples to export besides the rollups: events (those within a minute "
+        "of an event), all or none")
     export_features: str = setting(
         "AURA_EXPORT_FEATURES",
         "hr_rise,hr_over_p95,hr_z,sdnn,rmssd,lf_hf_ratio,csi,sampen",
-        "features exported, with commas between, or all")
+        "features to export, separated by commas, or all")
     hop_s: float = setting(
         "AURA_HOP_S", 1.0, "seconds from one analysis window to the next",
         (0.1, 10))
     target_far: float = setting(
         "AURA_TARGET_FAR", 1.0,
-        "false alarms per 24 h at which the alarm threshold is set",
-        (0, 1000))
+        "target rate of false alarms per 24 h, for which the alarm threshold "
+        "is chosen", (0, 1000))
     adapt_after_h: float = setting(
         "AURA_ADAPT_AFTER_H", 0.0,
         "scorable hours after which a recording's own past may raise its "
-        "alarm threshold; 0 for never, or as the model says", (0, 24))
+        "alarm threshold; 0 means never, or as the model was trained",
+        (0, 24))
     annotated_only: int = setting(
         "AURA_ANNOTATED_ONLY", 0,
-        "1 leaves out folders in which nothing is annotated; else, beside "
-        "annotated ones, they count as free of seizures", (0, 1))
+        "1 leaves out folders without any annotation; with 0, if other "
+        "folders are annotated, they count as free of seizures", (0, 1))
     seed: int = setting(
-        "AURA_SEED", 1, "seed of everything random in a training",
-        (0, 2 ** 32 - 1))
+        "AURA_SEED", 1, "random seed of training", (0, 2 ** 32 - 1))
     model: str = setting(
-        "AURA_MODEL", "", "folder of the model; else the latest trained one")
+        "AURA_MODEL", "",
+        "folder of the model; without it the model trained last is used")
     run_id: str = setting(
         "AURA_RUN_ID", "",
-        "name of the run; a run of the same name is repeated. Else each run "
-        "makes a name of its own")
+        "name of the run; the same name repeats a run; without it each run "
+        "gets a new name")
     only_new: int = setting(
         "AURA_ONLY_NEW", 0,
-        "1 hands out only recordings that no earlier run has finished with",
-        (0, 1))
+        "1 returns only recordings that no earlier run has finished", (0, 1))
     web_port: int = setting(
         "AURA_WEB_PORT", 0,
-        "port of the exporter's review page, 8062 on the platform; 0 for "
-        "none", (0, 65535))
+        "port of the exporter's review page, 8062 on the platform; 0 means "
+        "no page", (0, 65535))
     web_host: str = setting(
         "AURA_WEB_HOST", "127.0.0.1",
-        "address of the review page; beyond loopback a token is needed")
+        "address of the review page; any address but loopback needs a token")
     web_names: str = setting(
         "AURA_WEB_NAMES", "",
-        "further host names by which the review page may be called, "
-        "separated by commas")
+        "further host names of the review page, separated by commas")
     workers: int = setting(
-        "AURA_WORKERS", 0, "processes or threads; 0 takes all processors",
+        "AURA_WORKERS", 0,
+        "number of processes or threads; 0 means one per processor",
         (0, 1024))
 
     def __post_init__(self) -> None:
@@ -135,8 +141,8 @@ class Settings:
             if allowed and not allowed[0] <= value <= allowed[1]:
                 raise InvalidInputError(
                     "settings.value", f"{entry.metadata['env']} "
-                    f"({entry.name}) is {value:g}",
-                    f"{allowed[0]:.15g} to {allowed[1]:.15g} are allowed")
+                    f"({entry.name}) is {value:g}", "it must be between "
+                    f"{allowed[0]:.15g} and {allowed[1]:.15g}")
 
     @classmethod
     def load(cls, shared: Path | None = None,
@@ -157,7 +163,7 @@ def shared_folder(environ: Mapping[str, str] | None = None) -> Path:
     The shared folder, as an absolute path.
 
     The platform sets ``SHARED_FOLDER_PATH`` to the name of the shared-folder
-    node, without the leading slash of the place where it is mounted.
+    node, which is the mount point without its leading slash.
     """
     environ = os.environ if environ is None else environ
     text = environ.get("SHARED_FOLDER_PATH") or SHARED_FOLDER_DEFAULT
@@ -173,11 +179,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     except AuraError as error:
         raise InvalidInputError(
             "settings.file", f"{CONFIG_FILE} cannot be read: {error.text}",
-            "mend it or remove it") from None
+            "correct or remove it") from None
     except ValueError as error:
         raise InvalidInputError(
-            "settings.file", f"{CONFIG_FILE} is no TOML: {error}",
-            "mend it or remove it") from None
+            "settings.file", f"{CONFIG_FILE} is not valid TOML: {error}",
+            "correct or remove it") from None
     secrets = {entry.name: entry.metadata["env"] for entry in fields(Settings)
                if entry.metadata["secret"]}
     types = {entry.name: type(entry.default) for entry in fields(Settings)
@@ -185,13 +191,13 @@ def _read_config(path: Path) -> dict[str, Any]:
     for key, value in content.items():
         if key in secrets:
             raise InvalidInputError(
-                "settings.secret", f"{CONFIG_FILE} holds {key}, which "
-                "everybody who reads the folder would have",
-                f"remove it and set {secrets[key]}; make the token anew")
+                "settings.secret", f"{CONFIG_FILE} contains {key}, and every "
+                "user of the shared folder can read it",
+                f"remove it, create a new token, and set {secrets[key]}")
         if key not in types:
             raise InvalidInputError(
-                "settings.unknown", f"{CONFIG_FILE} has the key {key!r}",
-                "known keys are " + ", ".join(sorted(types)))
+                "settings.unknown", f"{CONFIG_FILE} has the unknown key "
+                f"{key!r}", "the keys are " + ", ".join(sorted(types)))
         content[key] = _parse(f"{CONFIG_FILE}: {key}", str(value), types[key])
     return content
 
@@ -201,5 +207,5 @@ def _parse(name: str, text: str, kind: type) -> Any:
         return kind(text)
     except ValueError:
         raise InvalidInputError(
-            "settings.value", f"{name} is {text[:60]!r}, which is no "
-            f"{_KINDS[kind]}") from None
+            "settings.value", f"{name} is {text[:60]!r}",
+            f"it must be {_KINDS[kind]}") from None

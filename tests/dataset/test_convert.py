@@ -297,7 +297,7 @@ def test_szdb_by_way_of_each_format_and_back(run, data_dir, tmp_path, way):
                              (tmp_path / "there", "back", "tse_bi")):
         code, out, _ = run("convert", source, "--to", to, "--out",
                            tmp_path / name)
-        assert (code, out) == (0, f"5 files in {tmp_path / name}\n")
+        assert (code, "5 files" in out) == (0, True)
     for path in (data_dir / "szdb").rglob("*.tse_bi"):
         back = tmp_path / "back" / path.relative_to(data_dir / "szdb")
         assert back.read_bytes() == path.read_bytes()
@@ -324,7 +324,7 @@ def test_convert_mirrors_the_tree_and_one_bad_file_costs_itself(
     assert sorted(str(path.relative_to(tmp_path / "out"))
                   for path in (tmp_path / "out").rglob("*.*")) == [
         "a/r_events.tsv", "d/alone_events.tsv", "e/beats_events.tsv"]
-    assert "refused b/bad.edf: annotations.syntax" in err
+    assert "rejected b/bad.edf: annotations.syntax" in err
     assert "c/none.edf: convert.nothing" in err
     rows = bids.read((tmp_path / "out/a/r_events.tsv").read_bytes()).rows
     assert [(row.text, row.confidence) for row in rows] == [
@@ -491,6 +491,6 @@ def test_predictions_are_converted(run, template, recordings, tmp_path):
         "--out", tmp_path / "p")
     code, out, err = run("convert", tmp_path / "p", "--to", "csv_bi",
                          "--out", tmp_path / "c")
-    assert (code, out) == (0, f"3 files in {tmp_path / 'c'}\n")
+    assert (code, "3 files" in out) == (0, True)
     assert b"seiz" in b"".join(
         path.read_bytes() for path in (tmp_path / "c").rglob("*.csv_bi"))

@@ -553,13 +553,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
     assert run("bundle", "training", "--registry", "aura", "--tag", "1",
                "--out", tmp_path) == 1
-    assert "holds something else" in capsys.readouterr().err
+    assert "out.taken" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path, capsys):
     assert run("check", tmp_path / "away") == 1
-    assert "there is no folder" in capsys.readouterr().err
+    assert "solution.folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dockerinfo, said", [
@@ -577,4 +577,4 @@ def test_a_run_says_what_is_wrong_with_its_addresses(
 
 def test_a_run_of_nothing_says_so(tmp_path, capsys):
     assert cli.main(["run", "trainign", "--shared", str(tmp_path)]) == 1
-    assert "neither training nor prediction nor" in capsys.readouterr().err
+    assert "run.no_solution" in capsys.readouterr().err

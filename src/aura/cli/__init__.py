@@ -1,83 +1,73 @@
-"""The command ``aura``: one module per group of verbs."""
+"""The command ``aura``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
 
 import aura
 from aura.cli import (
-    calls,
-    converting,
+    console,
     demo,
-    evaluating,
-    exporting,
-    fetching,
     learning,
+    predicting,
     reading,
-    replaying,
     reviewing,
     serving,
     solutions,
 )
 from aura.errors import AuraError
 
+GROUPS = (
+    ("first run", (demo,)),
+    ("recordings", (reading,)),
+    ("for researchers", (learning,)),
+    ("for practitioners", (predicting, reviewing)),
+    ("for platform engineers", (solutions, serving)),
+)
 EPILOG = """\
-a first run:
-  aura train RECORDINGS --out model       learn from annotated recordings
-  aura predict OTHERS --model model --out predictions
-  aura score OTHERS predictions           if OTHERS are annotated too
-  aura evaluate RECORDINGS --out report   beside other detectors
-  aura review predictions                 see both on the ECG, in a browser
+example:
+  aura train STUDY --out model
+  aura predict NEW --model model --out predictions
+  aura score NEW predictions       if NEW is annotated too
+  aura review predictions          look at both on the ECG, in the browser
 
-exit codes: 0 all well; 2 some inputs refused, the rest done; 1 nothing
-could be done.
+exit codes: 0 for success, 2 if some inputs were rejected and the rest was \
+done, 1 if nothing could be done.
 
-Research software, not a medical device.
-"""
+Names in capitals, such as AURA_SEED, are environment variables that set \
+the default of an option.
 
-
-class _Parser(argparse.ArgumentParser):
-    """One for which a line that makes no sense is 'nothing could be done'."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.register("type", Path, _named)
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}; {self.prog} --help has more\n")
-
-
-def _named(text: str) -> Path:
-    # An unset variable of the shell would else become the current folder.
-    if not text:
-        raise argparse.ArgumentTypeError(
-            "the name is empty; '.' is the current folder")
-    return Path(text)
+""" + console.NOT_A_DEVICE
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    made = _Parser(
-        prog="aura", epilog=EPILOG,
-        description="Seizure detection on ECG: EDF recordings in, a forest "
-        "trained and honestly validated, seizures predicted and scored.",
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = console.Parser(
+        prog="aura", usage="aura [-h] [--version] VERB ...", epilog=EPILOG,
+        description="Train a random forest on annotated ECG recordings, "
+        "validate it on held-out patients, and predict and score seizures. "
+        "'aura VERB --help' explains a verb.")
     made.add_argument(
-        "--version", action="version", version=f"aura {aura.__version__}")
-    verbs = made.add_subparsers(
-        dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (learning, evaluating, reading, fetching, converting,
-                   reviewing, exporting, serving, calls, solutions, replaying,
-                   demo):
-        module.register(verbs)
+        "--version", action="version", version=f"aura {aura.__version__}",
+        help="show the version and exit")
+    parsers = made.add_subparsers(
+        dest="verb", metavar="VERB", required=True, prog="aura",
+        help=argparse.SUPPRESS)
+    for title, modules in GROUPS:
+        verbs = console.Verbs(parsers)
+        for module in modules:
+            module.register(verbs)
+        made.add_argument_group(title, str(verbs))
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line."""
+    # Recordings and calls run in parallel. BLAS threads inside each of them
+    # compete for the same processors: four times the time on 2 cores, and
+    # some calls of 0.3 s took 25 s. No verb has loaded numpy yet.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = parser().parse_args(arguments)
     try:
         code: int = given.run(given)
@@ -88,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"aura {given.verb}: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read the output has seen enough.
+        # The reader of the output has closed it.
         sys.stderr.close()
         return 1
     except OSError as error:
-        # Most have a rule of their own; a disk can fail anywhere.
+        # Most faults have a rule; a disk can fail anywhere.
         print(f"aura {given.verb}: {error.filename or 'a file'}: "
               f"{error.strerror or error}", file=sys.stderr)
         return 1

@@ -1,52 +1,115 @@
-"""What all verbs share: progress, and a word on every file with a fault."""
+"""What the verbs share: the parser, options, progress, faults and tables."""
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from aura.dataset.find import printable
-from aura.errors import Problem
-from aura.rpc.aura_pb2 import EcgBatch
+from aura.errors import Problem, plural
 from aura.settings import Settings
-from aura.stages.manifest import Outcome
+
+if TYPE_CHECKING:
+    from aura.rpc.aura_pb2 import EcgBatch
+    from aura.stages.manifest import Outcome
 
 NOT_A_DEVICE = "Research software, not a medical device."
+RECORDINGS = ("EDF or BDF recordings, CSV files of beats, or folders of them "
+              "in any layout")
+PREDICTIONS = "folder that 'aura predict' has written"
+MODEL = "folder that 'aura train' has written"
+# Rules of an input in which there is no file to read.
+_NO_FILE = {"path.missing", "path.no_recordings"}
+_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "target_far": ("--target-far", {"type": float, "metavar": "N"}),
+    "seed": ("--seed", {"type": int, "metavar": "N"}),
+    "adapt_after_h": ("--adapt-after", {"type": float, "metavar": "HOURS"}),
+    "annotated_only": ("--annotated-only", {
+        "action": "store_const", "const": 1}),
+    "prefer": ("--prefer", {"choices": ("ecg", "beats", "rr")}),
+}
 
 
-def add_prefer(verb: argparse.ArgumentParser) -> None:
-    """Add the option that chooses between two forms of one recording."""
-    verb.add_argument(
-        "--prefer", choices=("ecg", "beats", "rr"), default="",
-        help="form to use of a recording that is there as waveform and as "
-        "beats, which is refused else (AURA_PREFER)")
+class _Help(argparse.HelpFormatter):
+    """Fills each paragraph, and leaves those with indented lines alone."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(
+            part if "\n " in f"\n{part}"
+            else argparse.HelpFormatter._fill_text(self, part, width, indent)
+            for part in text.split("\n\n"))
 
 
-def preferred(given: argparse.Namespace, settings: Settings) -> Settings:
-    """Settings with what the option of `add_prefer` says."""
-    return (replace(settings, prefer=given.prefer) if given.prefer
-            else settings)
+class Parser(argparse.ArgumentParser):
+    """A parser that exits with 1 where a command line makes no sense."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(formatter_class=_Help, **named)
+        self.register("type", Path, _path)
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}. Run '{self.prog} --help' for "
+                  "help.\n")
 
 
-def add_adapt(verb: argparse.ArgumentParser, text: str) -> None:
-    """Add the option by which thresholds follow a recording's own past."""
-    verb.add_argument("--adapt-after", type=float, metavar="H",
-                      help=f"{text} (AURA_ADAPT_AFTER_H, 0)")
+def _path(text: str) -> Path:
+    # An unset variable of the shell would otherwise be the current folder.
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "the name is empty; the current folder is '.'")
+    return Path(text)
 
 
-def adapted(given: argparse.Namespace, settings: Settings) -> Settings:
-    """Settings with what the option of `add_adapt` says."""
-    return (settings if given.adapt_after is None
-            else replace(settings, adapt_after_h=given.adapt_after))
+class Verbs:
+    """A group of verbs, with the line that `aura --help` has for each."""
+
+    def __init__(self, parsers: Any) -> None:
+        self._parsers = parsers
+        self._lines: list[str] = []
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
+
+    def add(self, name: str, run: Callable[[argparse.Namespace], int],
+            summary: str, description: str,
+            example: str) -> argparse.ArgumentParser:
+        """Add a verb; its example has one command a line."""
+        self._lines.append(f"  {name:10}{summary}")
+        verb: argparse.ArgumentParser = self._parsers.add_parser(
+            name, help=summary, description=description, epilog="example:\n  "
+            + example.replace("\n", "\n  "))
+        verb.set_defaults(run=run)
+        return verb
 
 
-def track(batches: Iterable[EcgBatch]) -> Iterator[EcgBatch]:
-    """Yield batches with a bar on the terminal, if there is one."""
+def add_settings(verb: argparse.ArgumentParser, *names: str,
+                 **texts: str) -> None:
+    """Add an option for each of these settings; `texts` replace its help."""
+    for entry in (one for one in fields(Settings) if one.name in names):
+        option, kind = _OPTIONS[entry.name]
+        default = f"default {entry.default:g}, " if entry.default else ""
+        verb.add_argument(
+            option, dest=entry.name, **kind,
+            help=texts.get(entry.name, entry.metadata["text"])
+            + f" [{default}{entry.metadata['env']}]")
+
+
+def settings(given: argparse.Namespace) -> Settings:
+    """The settings, with the options of `add_settings` over them."""
+    options = {name: getattr(given, name, None) for name in _OPTIONS}
+    return replace(Settings.load(), **{
+        name: value for name, value in options.items() if value is not None})
+
+
+def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
+    """Yield batches, with a progress bar if the output is a terminal."""
     from tqdm import tqdm  # type: ignore[import-untyped]
     with tqdm(unit="rec", disable=None, leave=False) as bar:
         for batch in batches:
-            # Known are the batches; recordings are what users count.
+            # Batches are known; users count recordings.
             size = max(batch.record_count, 1)
             bar.total = max(
                 bar.n + size * (batch.batch_count - batch.batch_index), 1)
@@ -54,31 +117,56 @@ def track(batches: Iterable[EcgBatch]) -> Iterator[EcgBatch]:
             bar.update(size)
 
 
-def tell(problems: Iterable[tuple[str, Problem]]) -> None:
+def print_problems(problems: Iterable[tuple[str, Problem]]) -> None:
     """Print a line for each error, and one for each rule that warned."""
+    from aura.dataset.names import printable
     warnings: Counter[str] = Counter()
     example: dict[str, str] = {}
     for path, problem in problems:
         line = f"{printable(path)}: {problem.rule}: {problem.text}"
         if problem.level == "error":
-            print(f"refused {line}", file=sys.stderr)
+            print(f"rejected {line}", file=sys.stderr)
         else:
             warnings[problem.rule] += 1
             example.setdefault(problem.rule, line)
     for rule, count in sorted(warnings.items()):
-        more = f" (and {count - 1} more like it)" if count > 1 else ""
+        more = (f" (and {plural(count - 1, 'file')} more)" if count > 1
+                else "")
         print(f"warning {example[rule]}{more}", file=sys.stderr)
 
 
-def tell_outcome(outcome: Outcome) -> None:
-    """Print what was the matter with the files of a run."""
-    tell((entry.path, problem) for _, entry in outcome.entries
-         for problem in entry.problems)
+def print_outcome(verb: str, outcome: "Outcome") -> int:
+    """Print the problems of a run's files, and return the exit code."""
+    print_problems((entry.path, problem) for _, entry in outcome.entries
+                   for problem in entry.problems)
+    return exit_code(verb, outcome.done, [
+        entry.problems for _, entry in outcome.entries if entry.refused])
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things, such as ``1 seizure``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def exit_code(verb: str, done: int, files: Iterable[Iterable[Problem]],
+              failure: str = "No recording could be read") -> int:
+    """0, 1 or 2, as `aura --help` explains; print how many were rejected."""
+    errors = [[problem.rule for problem in problems
+               if problem.level == "error"] for problems in files]
+    rules = [one[-1] for one in errors if one]
+    noun = "file" if _NO_FILE.isdisjoint(rules) else "input"
+    count = (f"{plural(len(rules), noun)} "
+             f"{'was' if len(rules) == 1 else 'were'} rejected (see above)")
+    if not done:
+        print(f"aura {verb}: {failure}" + (f": {count}." if rules else "."),
+              file=sys.stderr)
+        return 1
+    if rules:
+        print(f"aura {verb}: {count}.", file=sys.stderr)
+        return 2
+    return 0
+
+
+def length(seconds: float) -> str:
+    """A length of time to read, such as ``1.5 h``, ``2.0 min`` or ``17 s``."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def clock(seconds: float) -> str:
@@ -88,7 +176,7 @@ def clock(seconds: float) -> str:
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows as aligned text, the first being the head."""
+    """Rows as aligned text; the first row is the head."""
     listed = list(rows)
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
     return "\n".join("  ".join(

@@ -1,146 +1,158 @@
-"""``aura train`` and ``aura predict``."""
+"""``aura train`` and ``aura evaluate``."""
 
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from aura.cli import console
-from aura.settings import Settings
+from aura.errors import plural
+from aura.folder import Folder
 
-TREES = ("recordings: EDF, BDF or CSV files of beats, or folders of them (any "
-         "layout)")
+ANNOTATED_ONLY = ("leave out folders without any annotation; by default, if "
+                  "other folders are annotated, these count as free of "
+                  "seizures")
 
 
-def register(verbs: Any) -> None:
+def register(verbs: console.Verbs) -> None:
     """Add the verbs to the parser."""
-    train = verbs.add_parser(
-        "train", help="learn from annotated recordings",
-        description="Train a RandomForest on annotated recordings and "
-        "validate it patient by patient. Annotations are read from files "
-        "beside the recordings (.tse_bi, .csv_bi, BIDS *_events.tsv and "
-        "more, see docs/formats.md), or from EDF+. A folder in which nothing "
-        "at all is annotated, beside annotated ones, counts as people without "
-        "seizures; AURA_ANNOTATED_ONLY=1 leaves it out.",
-        epilog="example: aura train study/ --out model")
+    train = verbs.add(
+        "train", _train, "train a model on annotated recordings",
+        "Train a random forest on annotated recordings, and validate it on "
+        "patients left out of training. Annotations are read from EDF+ or "
+        "from files beside the recordings (.tse_bi, .csv_bi, BIDS "
+        "*_events.tsv and others, see docs/formats.md).",
+        "aura train study --out model")
     train.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                       help=TREES)
+                       help=f"annotated {console.RECORDINGS}")
     train.add_argument("--out", required=True, type=Path, metavar="MODEL",
                        help="folder for model.skops and card.json")
-    train.add_argument("--target-far", type=float, metavar="N",
-                       help="false alarms per 24 h at which the alarm "
-                       "threshold is set (AURA_TARGET_FAR, 1)")
-    train.add_argument("--seed", type=int, metavar="N",
-                       help="seed of everything random (AURA_SEED, 1)")
-    console.add_adapt(train, "scorable hours of a recording after which its "
-                      "own past may raise the threshold; 0 for never")
-    console.add_prefer(train)
-    train.set_defaults(run=_train)
-    predict = verbs.add_parser(
-        "predict", help="find seizures with a trained model",
-        description="Write one BIDS/HED-SCORE event file per recording, the "
-        "input's tree mirrored: seizures as rows 'sz', a recording without "
-        "one as a single row 'bckg'.",
-        epilog="example: aura predict study/ --model model --out predictions")
-    predict.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                         help=TREES)
-    predict.add_argument("--model", required=True, type=Path,
-                         help="folder that 'aura train' has written")
-    predict.add_argument("--out", required=True, type=Path, metavar="DIR",
-                         help="folder for the event files; DIR/.aura takes "
-                         "what scoring and review need")
-    predict.add_argument("--pictures", action="store_true",
-                         help="draw a picture of each recording beside its "
-                         "event file")
-    console.add_adapt(predict, "scorable hours of a recording after which "
-                      "its own past may raise the threshold; 0 leaves it to "
-                      "the model")
-    console.add_prefer(predict)
-    predict.set_defaults(run=_predict)
+    console.add_settings(
+        train, "target_far", "seed", "adapt_after_h", "annotated_only",
+        "prefer", annotated_only=ANNOTATED_ONLY,
+        adapt_after_h="write into the model that the recording's own past "
+        "may raise its alarm threshold after this many scorable hours; 0 "
+        "means never")
+    evaluate = verbs.add(
+        "evaluate", _evaluate, "compare detectors on held-out patients",
+        "Compare the random forest with a heart-rate rule, Jeppesen's "
+        "modified CSI x slope, logistic regression and gradient boosting, in "
+        "a nested cross-validation: nobody is scored by a model or threshold "
+        "that has seen their data. A folder without any annotation counts as "
+        "a control group without seizures. Each half of it is scored by "
+        "models that were trained on the other half and all patients.",
+        "aura evaluate patients controls --out report")
+    evaluate.add_argument("paths", nargs="+", type=Path, metavar="IN",
+                          help=console.RECORDINGS)
+    evaluate.add_argument("--out", required=True, type=Path, metavar="DIR",
+                          help="folder for report.json, report.md and the "
+                          "figures")
+    console.add_settings(
+        evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
+        "prefer", annotated_only=ANNOTATED_ONLY,
+        adapt_after_h="also evaluate the forest with thresholds that a "
+        "recording's own past may raise after this many scorable hours; 0 "
+        "means no")
+    evaluate.add_argument(
+        "--candidates", action="store_true", help="also evaluate the forest "
+        "with more features, and with simulated non-seizures in training")
+    evaluate.add_argument("--no-pictures", action="store_true",
+                          help="do not draw figures")
 
 
 def _train(given: argparse.Namespace) -> int:
     from aura.runners import local
-    settings = console.adapted(
-        given, console.preferred(given, Settings.load()))
-    if given.target_far is not None:
-        settings = replace(settings, target_far=given.target_far)
-    if given.seed is not None:
-        settings = replace(settings, seed=given.seed)
     report, outcome = local.train(
-        given.paths, given.out, settings, console.track)
-    console.tell_outcome(outcome)
+        given.paths, given.out, console.settings(given), console.track)
+    code = console.print_outcome("train", outcome)
+    if code == 1:
+        return 1
     if not report.model_path:
         print(f"aura train: {report.status_text}", file=sys.stderr)
         return 1
-    card = json.loads((given.out / "card.json").read_bytes())
-    print(_told(card, given.out))
-    return outcome.exit_code
+    print(_summary(json.loads((given.out / "card.json").read_bytes()),
+                   given.out))
+    return code
 
 
-def _told(card: dict[str, Any], out: Path) -> str:
+def _summary(card: dict[str, Any], out: Path) -> str:
     data, found = card["data"], card["validation"]
     free = data["recordings_taken_as_free_of_seizures"]
-    lines = [
+    return "\n".join([
         f"{found['verdict']}.", "",
-        f"model {card['model_id'][:12]} in {out}: "
-        f"{console.counted(data['recordings'], 'recording')}, "
-        f"{console.counted(data['patients'], 'patient')}, "
-        f"{console.counted(data['seizures'], 'seizure')}, "
-        f"{data['hours']:.1f} h",
-        *([f"{console.counted(free, 'recording')} that nobody annotated, in "
-           "folders without any annotation, count as free of seizures "
-           "(AURA_ANNOTATED_ONLY=1 leaves them out)"] if free else []),
-        f"alarm threshold {card['alarm']['threshold']:.3f}, set at "
-        f"{found['target_false_alarms_per_24h']:g} false alarms per 24 h; "
-        "the smallest rate that these hours resolve is "
-        f"{found['smallest_resolvable_false_alarms_per_24h']:.2f}",
-        "", "patients on whom nothing was trained or tuned:",
+        f"Model {card['model_id'][:12]} is in {out}. It was trained on "
+        + ", ".join(plural(data[noun], noun[:-1]) for noun in (
+            "recordings", "patients", "seizures"))
+        + f", {data['hours']:.1f} h.",
+        *([f"{plural(free, 'recording')} in folders without any annotation "
+           "counted as free of seizures (--annotated-only leaves them out)."]
+          if free else []),
+        f"The alarm threshold is {card['alarm']['threshold']:.3f}, for at "
+        f"most {found['target_false_alarms_per_24h']:g} false alarms per 24 "
+        "h. The smallest rate that these hours resolve is "
+        f"{found['smallest_resolvable_false_alarms_per_24h']:.2f}.",
+        "", "On patients left out of training and tuning:",
         console.table([
             ("", "seizures found", "95 % interval", "false alarms",
              "per 24 h", "95 % interval", "latency"),
             *(_row(name, score) for name, score in (
                 ("this model", found["pooled"]),
-                ("one-line rule", found["one_line_rule"]),
+                ("heart-rate rule", found["one_line_rule"]),
                 *sorted(found["patients"].items())))]),
-        "", console.NOT_A_DEVICE]
-    return "\n".join(lines)
+        "", console.NOT_A_DEVICE])
 
 
 def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:
-    rate, latency = score["false_alarms_per_24h"], score["median_latency_s"]
+    from aura.scoring.report import interval, number
+    rate = score["false_alarms_per_24h"]
     return (
         name, f"{score['found']}/{score['seizures']}",
-        _interval(score["sensitivity"]), str(score["false_alarms"]),
-        "-" if rate["value"] is None else f"{rate['value']:.2f}",
-        _interval(rate), "-" if latency is None else f"{latency:.0f} s")
+        interval(score["sensitivity"]), str(score["false_alarms"]),
+        number(rate["value"]), interval(rate),
+        number(score["median_latency_s"], 0, " s"))
 
 
-def _interval(estimate: dict[str, float | None]) -> str:
-    low, high = estimate["low"], estimate["high"]
-    if estimate["value"] is None or low is None or high is None:
-        return "-"
-    return f"{low:.2f} to {high:.2f}"
-
-
-def _predict(given: argparse.Namespace) -> int:
-    from aura.runners import local
-    settings = console.adapted(
-        given, console.preferred(given, Settings.load()))
-    outcome = local.predict(given.paths, given.model, given.out, settings,
-                            console.track)
-    console.tell_outcome(outcome)
-    if given.pictures:
-        from aura.cli.drawing import draw_all
-        draw_all(given.out)
-    used = [entry for _, entry in outcome.entries if not entry.refused]
-    hours = sum(e.recording.duration_s for e in used if e.recording) / 3600
-    scorable = sum(e.signals.scorable_s for e in used if e.signals) / 3600
-    events = sum(len(entry.predicted or ()) for entry in used)
-    print(f"{console.counted(len(used), 'recording')}, {hours:.1f} h of which "
-          f"{scorable:.1f} h could be scored: "
-          f"{console.counted(events, 'seizure')} predicted, in {given.out}")
+def _evaluate(given: argparse.Namespace) -> int:
+    from aura.evaluation import markdown
+    from aura.runners import evaluate
+    settings = console.settings(given)
+    # Better known now than after hours of work.
+    Folder(given.out).try_writing()
+    found = evaluate.read(given.paths, settings, console.track,
+                          given.candidates)
+    code = console.print_outcome("evaluate", found.outcome)
+    if code == 1:
+        return 1
+    _warn_unannotated(found.taken_as_free, found.left_out)
+    done = evaluate.evaluate(found, settings, _track_detectors,
+                             given.candidates)
+    evaluate.write(done, given.out, not given.no_pictures)
+    print("\n".join(markdown.overview(done)))
+    print(f"\nreport.json, report.md and the figures are in {given.out}.")
     print(console.NOT_A_DEVICE)
-    return outcome.exit_code
+    return code
+
+
+def _warn_unannotated(taken: int, left_out: int) -> None:
+    if taken:
+        print("warning evaluate.taken_as_free_of_seizures: "
+              f"{plural(taken, 'recording')} in folders without any "
+              "annotation counted as free of seizures, so every alarm there "
+              "is a false one (--annotated-only leaves them out)",
+              file=sys.stderr)
+    if left_out:
+        print(f"warning evaluate.not_annotated: "
+              f"{plural(left_out, 'recording')} without annotations left out",
+              file=sys.stderr)
+
+
+def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:
+    """Yield detectors, with a progress bar if the output is a terminal."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+    with tqdm(list(detectors), disable=None, leave=False,
+              unit="detector") as bar:
+        for one in bar:
+            bar.set_postfix_str(one.key)
+            yield one

@@ -1,125 +1,213 @@
-"""``aura inspect`` and ``aura score``."""
+"""``aura inspect``, ``aura convert``, ``aura beats`` and ``aura fetch``."""
 
 import argparse
 import json
 import os
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from aura.cli import console
+from aura.errors import AuraError, Problem, plural
+from aura.folder import Folder
 from aura.settings import Settings
 
 
-def register(verbs: Any) -> None:
+def register(verbs: console.Verbs) -> None:
     """Add the verbs to the parser."""
-    inspect = verbs.add_parser(
-        "inspect", help="say what recordings hold and what is wrong",
-        description="Read recordings as training and prediction do, and say "
-        "what was found: channels and which one is taken for the ECG, "
-        "annotations, signal quality, and every fault with its rule.",
-        epilog="example: aura inspect study/ --json | jq '.[] | .problems'")
-    inspect.add_argument("paths", nargs="+", metavar="PATH",
-                         help="recordings, or folders of them")
+    _register_fetch(verbs)
+    inspect = verbs.add(
+        "inspect", _inspect, "list recordings, annotations and faults",
+        "List each recording with its ECG channel, length, annotations and "
+        "faults, as training and prediction would read it.",
+        "aura inspect study\naura inspect study --json | jq '.[].problems'")
+    inspect.add_argument("paths", nargs="+", metavar="IN",
+                         help=console.RECORDINGS)
     inspect.add_argument("--json", action="store_true",
-                         help="one array with an object per file")
-    console.add_prefer(inspect)
-    inspect.set_defaults(run=_inspect)
-    score = verbs.add_parser(
-        "score", help="compare predictions with annotations",
-        description="Score event files against annotated recordings as "
-        "SzCORE does, by events and by seconds, pooled and per patient, "
-        "with exact intervals.",
-        epilog="example: aura score study/ predictions/")
-    score.add_argument("reference", type=Path, metavar="REFERENCE_DIR",
-                       help="annotated recordings, or annotation files alone")
-    score.add_argument("hypothesis", type=Path, metavar="HYPOTHESIS_DIR",
-                       help="what 'aura predict' has written")
-    score.add_argument("--json", action="store_true",
-                       help="counts, rates and intervals as one object")
-    console.add_prefer(score)
-    score.set_defaults(run=_score)
+                         help="print a JSON array with one object per file")
+    console.add_settings(inspect, "prefer")
+    _register_convert(verbs)
+    beats = verbs.add(
+        "beats", _beats, "write the R peaks of recordings as CSV",
+        "Find the R peaks of each recording, and write them to "
+        "<recording>.beats.csv with the column beat_time_s, in seconds from "
+        "the start of the recording. Beats in unscorable stretches are left "
+        "out, so these stretches become gaps. All other verbs read these "
+        "files as recordings.", "aura beats study --out study-beats")
+    beats.add_argument("paths", nargs="+", type=Path, metavar="IN",
+                       help=console.RECORDINGS)
+    beats.add_argument("--out", required=True, type=Path, metavar="DIR",
+                       help="folder for the files, with the input's "
+                       "subfolders")
+    console.add_settings(beats, "prefer")
+
+
+def _register_fetch(verbs: console.Verbs) -> None:
+    from aura.physionet.sets import BASE_URL, SETS
+    listed = "\n".join(textwrap.fill(
+        one.title, 78, initial_indent=f"  {one.name:8}",
+        subsequent_indent=" " * 10) for one in SETS.values())
+    fetch = verbs.add(
+        "fetch", _fetch, "download an open data set from PhysioNet",
+        "Download an open data set from PhysioNet, verify its checksums, and "
+        "write it as a folder of recordings that all other verbs read. The "
+        "folder's README.md has the licence and the citation. If the download "
+        f"is interrupted, run the same command again.\n\nsets:\n{listed}",
+        "aura fetch szdb --out szdb\naura train szdb --out model")
+    fetch.add_argument("name", metavar="SET", choices=list(SETS),
+                       help=", ".join(list(SETS)[:-1])
+                       + f" or {list(SETS)[-1]}")
+    fetch.add_argument("--out", type=Path, metavar="DIR",
+                       help="folder for the recordings [default: name of the "
+                       "set]")
+    fetch.add_argument("--beats", action="store_true",
+                       help="write the annotated beats instead of the "
+                       "waveforms; nsr2db has only beats")
+    fetch.add_argument("--records", nargs="+", metavar="R", default=(),
+                       help="fetch only these records, such as sz01")
+    fetch.add_argument("--base-url", metavar="URL", default=BASE_URL,
+                       help="address of the folder that contains the sets, "
+                       "for a mirror [default %(default)s]")
+
+
+def _register_convert(verbs: console.Verbs) -> None:
+    from aura.annotations.formats import FORMATS
+    convert = verbs.add(
+        "convert", _convert, "convert annotations to another format",
+        "Convert the annotations of recordings, or annotation files without "
+        "recordings, to another format. A warning names each thing that the "
+        "format cannot store; docs/formats.md has a table.",
+        "aura convert study --to bids --out study-bids")
+    convert.add_argument("path", type=Path, metavar="IN",
+                         help="recordings or annotations: a file, or a folder "
+                         "in any layout")
+    convert.add_argument("--to", required=True, choices=list(FORMATS),
+                         metavar="FORMAT", help=", ".join(FORMATS)
+                         + " (a copy of each recording as EDF+ that contains "
+                         "its annotations)")
+    convert.add_argument("--out", required=True, type=Path, metavar="DIR",
+                         help="folder for the files, with the input's "
+                         "subfolders")
 
 
 def _inspect(given: argparse.Namespace) -> int:
-    settings = console.preferred(given, Settings.load())
+    settings = console.settings(given)
     reports = [report for path in given.paths
                for report in _reports(path, settings)]
     if given.json:
         print(json.dumps(reports, indent=2, allow_nan=False))
     else:
         for report in reports:
-            print(_told(report))
-    good = sum(report["status"] == "ok" for report in reports)
-    if not good:
-        return 1
-    bad = any(problem["level"] == "error" for report in reports
-              for problem in report["problems"])
-    return 2 if bad else 0
+            print(_described(report))
+    return console.exit_code(
+        "inspect", sum(report["status"] == "ok" for report in reports),
+        [[Problem(**problem) for problem in report["problems"]]
+         for report in reports])
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     from aura.dataset import duplicates, find, read
-    from aura.errors import AuraError
+    from aura.dataset.names import printable
     from aura.runners import local
     try:
         source = local.given(Path(path))
         found = duplicates.resolve(
-            [(source.folder, candidate) for candidate in find.find(
+            [(source.folder, candidate) for candidate in find.recordings(
                 source.folder, source.subfolder)], settings.prefer)
+        if not found:
+            raise local.no_recordings()
     except AuraError as error:
-        yield _nothing(path, error)
+        yield {
+            "path": printable(path), "status": "refused", "channels": [],
+            "chosen": None, "fs_hz": None, "duration_s": None,
+            "annotations": {"source": None, "count": 0, "seizures": []},
+            "quality": {}, "problems": [vars(error.problem)]}
         return
-    if not found:
-        yield _nothing(path, local.no_recordings())
     whole = os.path.isdir(path)
     for candidate in found:
         report = read.report(source.folder, candidate,
                              settings.ecg_channel, settings.alias_key)
         name = os.path.join(path, report["path"]) if whole else path
-        yield {**report, "path": find.printable(name)}
+        yield {**report, "path": printable(name)}
 
 
-def _nothing(path: str, error: Exception) -> dict[str, Any]:
-    from aura.dataset.find import printable
-    from aura.errors import AuraError
-    assert isinstance(error, AuraError)
-    return {
-        "path": printable(path), "status": "refused", "channels": [],
-        "chosen": None, "fs_hz": None, "duration_s": None,
-        "annotations": {"source": None, "count": 0, "seizures": []},
-        "quality": {}, "problems": [
-            {"rule": error.rule, "level": "error", "text": error.text}]}
-
-
-def _told(report: dict[str, Any]) -> str:
-    lines = [f"{report['status']:8}{report['path']}"]
-    if report["status"] == "ok":
+def _described(report: dict[str, Any]) -> str:
+    sound = report["status"] == "ok"
+    lines = [f"{'ok' if sound else 'rejected':10}{report['path']}"]
+    if sound:
         notes = report["annotations"]
-        seizures = console.counted(len(notes["seizures"]), "seizure")
+        seizures = plural(len(notes["seizures"]), "seizure")
         where = (f"{seizures} in {notes['source']}"
                  if notes["source"] else "not annotated")
         source = ("beats" if report["fs_hz"] is None else
                   f"{report['chosen']} {report['fs_hz']:g} Hz")
         lines[0] += (f"  {source}  "
                      f"{console.clock(report['duration_s'])}  {where}")
-    lines += [f"        {problem['level']} {problem['rule']}: "
-              f"{problem['text']}" for problem in report["problems"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(
+        f"{problem['level']:>9} {problem['rule']}: {problem['text']}"
+        for problem in report["problems"])])
 
 
-def _score(given: argparse.Namespace) -> int:
-    from aura.scoring import compare
-    from aura.scoring.report import score_dict, score_table
-    settings = console.preferred(given, Settings.load())
-    compared = compare.compare(
-        given.reference, given.hypothesis, settings.ecg_channel,
-        settings.alias_key, prefer=settings.prefer)
-    if given.json:
-        print(json.dumps(score_dict(compared), indent=2,
-                         allow_nan=False))
-    else:
-        print(score_table(compared))
-    console.tell(compared.problems)
-    code: int = compared.exit_code
+def _convert(given: argparse.Namespace) -> int:
+    from aura.annotations.formats import FORMATS
+    from aura.dataset.convert import convert
+    from aura.runners import local
+    source = local.given(given.path)
+    out = Folder(given.out)
+    out.try_writing()
+    # Left by runs that were killed; no writer that lives is touched.
+    out.sweep()
+    done = list(convert(source.folder, source.subfolder, FORMATS[given.to],
+                        out))
+    if not done:
+        raise local.no_recordings()
+    console.print_problems((one.path, problem) for one in done
+                           for problem in one.problems)
+    written = sum(one.written is not None for one in done)
+    code = console.exit_code(
+        "convert", written, [one.problems for one in done],
+        "No annotations could be written")
+    if written:
+        print(f"Wrote {plural(written, 'file')} to {given.out}.")
     return code
+
+
+def _beats(given: argparse.Namespace) -> int:
+    from aura.runners import write_beats
+    outcome = write_beats.write(
+        given.paths, given.out, console.settings(given), console.track)
+    code = console.print_outcome("beats", outcome)
+    if code != 1:
+        used = [entry for _, entry in outcome.entries if not entry.refused]
+        count = sum(entry.signals.beats for entry in used if entry.signals)
+        seconds = sum(
+            entry.recording.duration_s for entry in used if entry.recording)
+        print(f"Wrote {plural(count, 'beat')} of "
+              f"{plural(len(used), 'recording')} "
+              f"({console.length(seconds)}) to {given.out}.")
+    return code
+
+
+def _fetch(given: argparse.Namespace) -> int:
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    from aura.physionet import write_tree
+    from aura.physionet.sets import LICENCE, PHYSIONET, SETS
+    wanted = SETS[given.name]
+    out = given.out or Path(wanted.name)
+    with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        tree = write_tree.tree(wanted, out, given.beats, given.base_url,
+                               bar.update)
+        done = list(tree.fetch(given.records, bar.set_description))
+        tree.finish(wanted.url(given.base_url), complete=not given.records)
+    new = sum(one.new for one in done)
+    print(f"{plural(len(done), 'recording')} of {wanted.name} "
+          f"{wanted.version} in {out}, {new} of them downloaded now.")
+    print(f"Licence of the data: {LICENCE}\nPlease cite: {wanted.citation}\n"
+          f"and: {PHYSIONET}")
+    if wanted.seizures and not given.beats:
+        print("Each patient has a folder; see "
+              f"{out / write_tree.README}.", file=sys.stderr)
+    return 0

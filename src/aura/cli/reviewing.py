@@ -1,13 +1,16 @@
-"""``aura review``."""
+"""``aura review`` and ``aura export``."""
 
 import argparse
 import os
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aura.cli import console
+from aura.errors import AuraError, MissingError, PreconditionError, plural
+from aura.folder import Folder
 
 if TYPE_CHECKING:
     from aura.review.service import ReviewService
@@ -15,31 +18,49 @@ if TYPE_CHECKING:
 PORT = 8062
 
 
-def register(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    review = verbs.add_parser(
-        "review", help="look at predictions beside annotations, on the ECG",
-        description="Open a page in the browser: ECG, heart rate, "
-        "probability and both annotation layers on one clock; accept, "
-        "reject or correct events. Decisions are saved in DIR/.review as "
-        "TSV, EDF+ and an audit trail; predictions and recordings are "
-        "never changed.",
-        epilog="example: aura review predictions")
+def register(verbs: console.Verbs) -> None:
+    """Add the verbs to the parser."""
+    review = verbs.add(
+        "review", _review, "look at predictions on the ECG, in the browser",
+        "Open a page in the browser that shows the ECG, the heart rate, the "
+        "probability, and predicted and annotated events on one time axis. "
+        "You can accept, reject, correct and add events. Your decisions are "
+        "written to DIR/.review as TSV, EDF+ and an audit trail. Predictions "
+        "and recordings are never changed.",
+        "aura review predictions")
     review.add_argument("dir", type=Path, metavar="DIR",
-                        help="folder that 'aura predict --out' has written, "
-                        "or a shared folder with runs/")
+                        help=f"{console.PREDICTIONS}, or a shared folder with "
+                        "runs/")
     review.add_argument("--port", type=int, default=PORT, metavar="N",
-                        help=f"port of the page ({PORT}); 0 takes a free one")
+                        help="port of the page; 0 means any free port "
+                        "[default %(default)s]")
     review.add_argument("--host", default="127.0.0.1",
-                        help="address to listen on (127.0.0.1); any other "
-                        "than loopback needs the token that is printed, or "
-                        "AURA_WEB_TOKEN")
+                        help="address to listen on; any address but loopback "
+                        "needs the token that is printed, or that is set in "
+                        "AURA_WEB_TOKEN [default %(default)s]")
     review.add_argument("--no-open", action="store_true",
                         help="do not open the browser")
     review.add_argument("--html", type=Path, metavar="OUT",
-                        help="instead of serving, write one self-contained "
-                        "file per recording into the folder OUT")
-    review.set_defaults(run=_review)
+                        help="start no server, but write one self-contained "
+                        "HTML file per recording to the folder OUT")
+    export = verbs.add(
+        "export", _export, "write predictions and annotations to InfluxDB",
+        "Write recordings, predictions and annotations as time series to "
+        "an InfluxDB server, or to files. Names of patients and recordings "
+        "are replaced by aliases. An interrupted export continues when you "
+        "run it again; repeating a finished one changes nothing. "
+        "docs/influxdb.md describes the schema, the settings, and what "
+        "happens if the server fails.",
+        "export INFLUXDB_V2_URL=http://localhost:8086 INFLUXDB_V2_ORG=aura\n"
+        "export INFLUXDB_V2_BUCKET=ecg INFLUXDB_V2_TOKEN_FILE=~/influx.token\n"
+        "aura export predictions")
+    export.add_argument("folder", type=Path, metavar="DIR",
+                        help=f"{console.PREDICTIONS}; or the folder "
+                        "runs/RUN_ID of a shared folder, to send the points "
+                        "that wait there")
+    export.add_argument("--files", type=Path, metavar="FOLDER",
+                        help="write .lp.gz files to this folder, and do not "
+                        "contact a server")
 
 
 def _review(given: argparse.Namespace) -> int:
@@ -61,13 +82,13 @@ def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
     from aura.review.app import PageServer
     from aura.review.guard import Access
     if not 0 <= given.port <= 65535:
-        print(f"aura review: --port {given.port}: a port is 0 to 65535",
-              file=sys.stderr)
+        print(f"aura review: --port is {given.port}; it must be between 0 and "
+              "65535", file=sys.stderr)
         return 1
     server = PageServer(service, Access.to(given.host, os.environ), given.port)
     count = len(service.runs.worklist().cases)
-    print(f"{console.counted(count, 'recording')} to review on "
-          f"{server.address} (Ctrl-C ends it)", flush=True)
+    print(f"{plural(count, 'recording')} to review at {server.address} "
+          "(stop with Ctrl-C)", flush=True)
     print(console.NOT_A_DEVICE, flush=True)
     if not given.no_open:
         import webbrowser
@@ -79,18 +100,65 @@ def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
 
 def _write(service: "ReviewService", out: Path) -> int:
     from aura.dataset.names import recording_stem
-    from aura.errors import AuraError
-    from aura.folder import Folder
     from aura.review.document import write_document
-    folder, bad, done = Folder(out), 0, 0
-    for case in service.runs.worklist().cases:
+    folder, problems = Folder(out), []
+    folder.try_writing()
+    cases = service.runs.worklist().cases
+    for case in cases:
         name = recording_stem(case.recording.path) + ".html"
         try:
             folder.write(name, write_document(service, case.key))
-            done += 1
         except AuraError as error:
-            print(f"refused {case.recording.path}: {error}", file=sys.stderr)
-            bad += 1
-    print(f"{console.counted(done, 'page')} in {out}")
-    print(console.NOT_A_DEVICE)
-    return 1 if not done else 2 if bad else 0
+            problems.append((case.recording.path, error.problem))
+    console.print_problems(problems)
+    done = len(cases) - len(problems)
+    code = console.exit_code(
+        "review", done, [[problem] for _, problem in problems],
+        "No page could be written" if cases
+        else "The predictions contain no recording")
+    if done:
+        print(f"Wrote {plural(done, 'page')} to {out}.")
+        print(console.NOT_A_DEVICE)
+    return code
+
+
+def _export(given: argparse.Namespace) -> int:
+    from aura.runners import local
+    settings = console.settings(given)
+    if given.files:
+        settings = replace(settings, influx_url="")
+        Folder(given.files).try_writing()
+    elif not settings.influx_url:
+        raise PreconditionError(
+            "influx.settings", "no InfluxDB server is set",
+            "set INFLUXDB_V2_URL, _ORG, _BUCKET and _TOKEN, or write files "
+            "with --files FOLDER")
+    if not given.folder.is_dir():
+        raise MissingError(
+            "path.missing", f"there is no folder {given.folder}",
+            "check the name")
+    report = local.export(given.folder, settings)
+    for item in report["left_out"]:
+        print(f"left out {item['path']}: {item['rule']}: {item['text']}",
+              file=sys.stderr)
+    for line in report["rejected"]:
+        print(f"rejected point {line}", file=sys.stderr)
+    if report["earlier_results_stay"]:
+        print("warning: Results of an earlier export stay in the store: "
+              f"{report['earlier_results_stay']}", file=sys.stderr)
+    if not report["recordings"]:
+        print("aura export: No recording was exported"
+              + (" (see above)." if report["left_out"] else
+                 f": {given.folder} contains no predictions."),
+              file=sys.stderr)
+        return 1
+    target = given.files or report["target"]
+    if given.files:
+        for path in sorted(report["folder"].glob("*.lp.gz")):
+            Folder(given.files).write(path.name, path.read_bytes())
+    rejected = report["points_rejected"]
+    print(f"Wrote {plural(report['points_written'], 'point')} of "
+          f"{plural(report['recordings'], 'recording')} to {target}"
+          + (f"; {plural(rejected, 'point')} rejected." if rejected else "."))
+    print(f"The aliases are in {report['folder']}/*.aliases.json.")
+    return 2 if report["left_out"] or rejected else 0

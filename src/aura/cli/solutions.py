@@ -1,92 +1,222 @@
-"""``aura solution`` and ``aura onboard``: what the platform is given."""
+"""``aura run``, ``aura solution`` and ``aura onboard``."""
 
 import argparse
+import contextlib
 import json
-from collections.abc import Mapping
-from importlib import resources
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aura.cli import console
-from aura.cli.serving import SOLUTIONS, blueprint_text
+from aura.cli.serving import print_answer
+from aura.errors import MissingError, PreconditionError, plural
+from aura.folder import Folder
+from aura.settings import Settings
 
+if TYPE_CHECKING:
+    from aura.runners.orchestrator import Transport
+
+SOLUTIONS = ("training", "prediction")
 BIGGEST_FILE = 4 * 2 ** 20
 
 
-def register(verbs: Any) -> None:
+def register(verbs: console.Verbs) -> None:
     """Add the verbs to the parser."""
+    run = verbs.add(
+        "run", _run, "run a whole solution as the platform does",
+        "Run a solution: start its blocks as gRPC processes on this machine, "
+        "and call them as the platform's orchestrator does. Recordings are "
+        "read from training/ or recordings/ in the shared folder; results "
+        "are written to runs/ and models/.",
+        "aura run training --shared folder\n"
+        "aura run prediction --shared folder")
+    run.add_argument("solution", metavar="training|prediction|BUNDLE",
+                     help="one of the two solutions, or a folder with a "
+                     "blueprint.json, such as an unzipped download")
+    run.add_argument("--shared", required=True, type=Path, metavar="DIR",
+                     help="shared folder, with training/ or recordings/")
+    how = run.add_mutually_exclusive_group()
+    how.add_argument("--in-process", action="store_true",
+                     help="run the stages in this process, without gRPC; the "
+                     "results are identical")
+    how.add_argument("--connect", type=Path, metavar="DOCKERINFO",
+                     help="call blocks that are already running, at the "
+                     "addresses in this dockerinfo.json")
+    how.add_argument("--containers", action="store_true",
+                     help="start the blocks as containers with podman or "
+                     "docker, and remove them at the end")
+    run.add_argument("--wait", type=float, metavar="SECONDS", default=60,
+                     help="with --connect: seconds to wait until the blocks "
+                     "are ready [default %(default)s]")
     _register_solution(verbs)
-    onboard = verbs.add_parser(
-        "onboard", help="make a trained model a block of its own",
-        description="Write the build context of an image that carries the "
-        "model and predicts with it, and a script that onboards the image "
-        "on the platform. The model is checked first.",
-        epilog="example: aura onboard model --registry registry.example.org/"
-        "aura --tag 1.0 --out context && podman build context")
+    onboard = verbs.add(
+        "onboard", _onboard, "package a trained model as its own block",
+        "Write the build context of an image that contains the model and "
+        "predicts with it, and a script that onboards the image on the "
+        "platform. The model is checked first.",
+        "aura onboard model --registry registry.example.org/aura \\\n"
+        "    --tag 1.0 --out context\npodman build context")
     onboard.add_argument("model", type=Path, metavar="MODEL",
-                         help="folder that a training has written")
-    _add_images(onboard, "the seizure-predictor's image to build upon")
+                         help=console.MODEL)
+    _add_images(onboard, "the seizure-predictor base image")
     onboard.add_argument("--name", metavar="N",
-                         help="name of the block on the platform "
-                         "(seizure-predictor- and 8 digits of the model's id)")
-    onboard.set_defaults(run=_onboard)
+                         help="name of the block on the platform [default: "
+                         "seizure-predictor- and 8 digits of the model ID]")
 
 
-def _register_solution(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "solution", help="write or check what the platform downloads",
-        description="A solution as the platform hands it out: blueprint, "
-        "addresses, protos and Kubernetes files.")
-    actions = parser.add_subparsers(
-        dest="action", metavar="ACTION", required=True)
-    bundle = actions.add_parser(
-        "bundle", help="write the files of a solution",
-        description="Write the files that the platform's download holds.",
-        epilog="example: aura solution bundle training --registry "
-        "registry.example.org/aura --tag 1.0 --out training-solution")
-    bundle.add_argument("solution", choices=SOLUTIONS)
-    _add_images(bundle, "the blocks' images")
-    bundle.set_defaults(run=_bundle)
-    check = actions.add_parser(
-        "check", help="find what the platform would refuse or wire wrongly",
-        description="Look at all files of a solution, written by 'aura "
-        "solution bundle' or downloaded from the platform. Exit code 0: "
-        "nothing was found; 1: each finding stands on a line.",
-        epilog="example: aura solution check training-solution")
-    check.add_argument("folder", type=Path, metavar="DIR")
-    check.set_defaults(run=_check)
+def _register_solution(verbs: console.Verbs) -> None:
+    parser = verbs.add(
+        "solution", _check, "write or check the files of a solution",
+        "Write or check the files that the platform offers as the download "
+        "of a solution: blueprint, addresses, protos and Kubernetes files.",
+        "aura solution bundle --help\naura solution check --help")
+    actions = console.Verbs(parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, title="actions"))
+    bundle = actions.add(
+        "bundle", _bundle, "write the files of a solution",
+        "Write the files of a solution, with the names of your images.",
+        "aura solution bundle training --registry registry.example.org/aura "
+        "\\\n    --tag 1.0 --out training-solution")
+    bundle.add_argument("solution", choices=SOLUTIONS,
+                        help="the solution to write")
+    _add_images(bundle, "the images of the blocks")
+    check = actions.add(
+        "check", _check, "find faults before the platform does",
+        "Check the files of a solution, written by 'aura solution bundle' or "
+        "downloaded from the platform, for anything that the platform would "
+        "reject or connect wrongly. The exit code is 0 without a fault, and "
+        "otherwise 1; each fault is printed on a line.",
+        "aura solution check training-solution")
+    check.add_argument("folder", type=Path, metavar="DIR",
+                       help="folder of the solution")
 
 
-def _add_images(parser: argparse.ArgumentParser, what: str) -> None:
+def _add_images(parser: argparse.ArgumentParser, images: str) -> None:
     parser.add_argument("--registry", required=True, metavar="R",
-                        help=f"where {what} are: R/<name>:T")
+                        help=f"registry that holds {images}, as R/<name>:T")
     parser.add_argument("--tag", required=True, metavar="T",
                         help="tag of the images")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR",
-                        help="folder to write; what an earlier call wrote "
-                        "there is replaced")
+                        help="folder for the files; files of an earlier call "
+                        "are replaced")
 
 
-def _block_file(folder: str, name: str) -> str:
-    """A file of a block, such as its ``model.proto``."""
-    return resources.files("blocks").joinpath(folder, name).read_text("utf-8")
+def _run(given: argparse.Namespace) -> int:
+    return run_solution("run", given.solution, given.shared, given.in_process,
+                        given.connect, given.containers, given.wait)
+
+
+def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
+                 connect: Path | None = None,
+                 containers: bool = False, wait_s: float = 60) -> int:
+    """Run a solution, and print its results for a verb."""
+    from aura.platform import blueprint
+    from aura.runners import orchestrator
+    if not shared.is_dir():
+        raise MissingError("run.no_folder", f"there is no folder {shared}",
+                           "create it, with recordings in it")
+    # The blocks read the settings too, but would report faults in five logs.
+    settings = Settings.load(shared)
+    plan = blueprint.parse(blueprint_text(name))
+    transport: contextlib.AbstractContextManager["Transport"]
+    if in_process:
+        transport = orchestrator.InProcess(plan, shared, settings)
+    elif connect is not None:
+        transport = _connected(plan, connect, wait_s)
+    elif containers:
+        from aura.runners.containers import LocalContainers
+        transport = LocalContainers(plan, shared)
+    else:
+        from aura.runners.processes import LocalProcesses
+        transport = LocalProcesses(plan, shared)
+    with transport as nodes:
+        result = orchestrator.run(plan, nodes, print_answer)
+    for failure in result.failures:
+        print(f"aura {verb}: {failure}", file=sys.stderr)
+        if failure.log:
+            print(failure.log, file=sys.stderr)
+    if result.failures:
+        return 1
+    answers: list[Any] = [
+        answer for some in result.results.values() for answer in some]
+    if not answers:
+        print(f"aura {verb}: No recording was found in {shared}.",
+              file=sys.stderr)
+        return 1
+    # The platform's limit is 4 MiB, and it is slow from 100 kB on.
+    print(f"{plural(sum(result.counts.values()), 'message')}, the biggest of "
+          f"{plural(result.biggest_bytes, 'byte')}")
+    return _print_results(verb, shared, answers[-1].run_id)
+
+
+def blueprint_text(solution: str) -> str:
+    """The blueprint of one of the project's solutions or of a bundle."""
+    from aura.platform import repository
+    if solution in SOLUTIONS:
+        return repository.text(f"solutions/{solution}.json")
+    path = Path(solution, "blueprint.json")
+    if not path.is_file():
+        raise MissingError(
+            "run.no_solution", f"{solution!r} is neither "
+            f"{' nor '.join(SOLUTIONS)} nor a folder with a blueprint.json",
+            "write one with 'aura solution bundle', or unzip a download")
+    return path.read_text("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _connected(plan: Any, dockerinfo: Path,
+               wait_s: float) -> "Iterator[Transport]":
+    from aura.platform import bundle_files
+    from aura.rpc.client import Nodes
+    if not dockerinfo.is_file():
+        raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
+                           "name the dockerinfo.json of the running solution")
+    text = dockerinfo.read_text("utf-8", errors="replace")
+    with Nodes(plan, bundle_files.addresses(text, plan),
+               bundle_files.replicated(text)) as nodes:
+        nodes.wait_ready(wait_s)
+        yield nodes
+
+
+def _print_results(verb: str, shared: Path, run_id: str) -> int:
+    from aura.stages import manifest
+    from aura.stages.manifest import Outcome
+    from aura.stages.run_layout import run_folder
+    folder = Folder(shared)
+    run = run_folder(run_id)
+    last = ("predictions.json" if folder.path(
+        f"{run}/export_report.json").exists() else "features.json")
+    code = console.print_outcome(verb, Outcome(tuple(
+        ("", entry)
+        for path in sorted(folder.path(f"{run}/batches").glob(f"*/{last}"))
+        for entry in manifest.read(
+            folder, str(path.relative_to(folder.root))).entries)))
+    if code == 1:
+        return 1
+    report = folder.path(f"{run}/training_report.json")
+    if report.exists():
+        content = json.loads(report.read_bytes())
+        if not content.get("model_path"):
+            print(f"aura {verb}: {content['status_text']}", file=sys.stderr)
+            return 1
+        print(content["status_text"])
+        print(f"Model {content['model_id'][:12]} is in "
+              f"{content['model_path']}.")
+    print(f"The results are in {run}.")
+    print(console.NOT_A_DEVICE)
+    return code
 
 
 def _bundle(given: argparse.Namespace) -> int:
-    from aura import blocks
-    from aura.platform import blueprint
     from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
     content = with_images(
         json.loads(blueprint_text(given.solution)), given.registry,
         given.tag)
-    nodes = blueprint.parse(json.dumps(content)).nodes
-    files = make_bundle(content, {
-        node.name: _block_file(
-            blocks.offering(node.rpcs[0].name).folder, "model.proto")
-        for node in nodes})
+    files = make_bundle(content)
     _write(given.out, files, BLUEPRINT_FILE)
-    print(f"{len(files)} files of the solution "
-          f"{content['name']} in {given.out}")
+    print(f"Wrote {plural(len(files), 'file')} of the solution "
+          f"{content['name']} to {given.out}.")
     return 0
 
 
@@ -96,20 +226,18 @@ def _check(given: argparse.Namespace) -> int:
     for problem in problems:
         print(f"{problem.rule}: {problem.text}")
     if not problems:
-        print(f"{given.folder}: nothing that the platform would refuse")
+        print(f"{given.folder}: no fault found")
     return 1 if problems else 0
 
 
 def _onboard(given: argparse.Namespace) -> int:
     from aura.platform import onboarding
     image, files = onboarding.context(
-        given.model, given.registry, given.tag, given.name,
-        {name: _block_file("predictor", name)
-         for name in ("model.proto", "license.json")})
+        given.model, given.registry, given.tag, given.name)
     _write(given.out, files, onboarding.REQUEST_FILE)
     request = given.out / onboarding.REQUEST_FILE
     request.chmod(0o755)
-    print(f"build context in {given.out}; next:\n"
+    print(f"The build context is in {given.out}. Next, run\n"
           f"  docker build -t {image} {given.out}\n"
           f"  docker push {image}\n"
           f"  ACUMOS_TOKEN=user:token {request} HOST")
@@ -118,8 +246,6 @@ def _onboard(given: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    from aura.errors import MissingError
-    from aura.folder import Folder
     from aura.platform.bundle import (
         BLUEPRINT_FILE,
         DEPLOYMENTS,
@@ -142,13 +268,11 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
-    """Write a folder; of an earlier one nothing is left to be mixed up."""
-    from aura.errors import PreconditionError
-    from aura.folder import Folder
+    """Write a folder, and remove the files of an earlier call from it."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
             raise PreconditionError(
-                "out.taken", f"{out} holds something else",
+                "out.taken", f"{out} contains other files",
                 "name a new or empty folder")
         for below in {Path(name).parent for name in files} - {Path(".")}:
             for path in (out / below).glob("*"):
