@@ -1,14 +1,11 @@
 """
 Put the tables and pictures of evaluations into docs/evaluation.md.
 
-    aura evaluate ../shared/data/szdb --out reports/szdb
-    aura evaluate ../shared/data/szdb-rr --out reports/szdb-rr
-    aura evaluate ../shared/data/szdb-rr ../shared/data/nsr2db \
-        --out reports/szdb-rr-nsr2db
     python -m benchmarks.evaluation_page reports
 
-What stands between ``<!-- report NAME -->`` and ``<!-- end -->`` is made
-anew, and the pictures are drawn into docs/pictures.
+docs/evaluation.md has the commands that write the reports. This replaces the
+text between ``<!-- report NAME -->`` and ``<!-- end -->``, and the pictures
+in docs/pictures.
 """
 
 import json
@@ -19,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aura.evaluation import figures, sheet
+from aura.evaluation import markdown, pictures
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAMES = ("szdb", "szdb-rr", "szdb-rr-nsr2db")
@@ -28,15 +25,15 @@ PLACE = re.compile(
 
 
 def section(report: Mapping[str, Any], name: str) -> str:
-    """The tables of one report, and where its pictures are."""
-    lines = ["", *sheet.overview(report), ""]
+    """The tables of one report, with links to its pictures."""
+    lines = ["", *markdown.overview(report), ""]
     if name == NAMES[-1]:
         lines += [
             f"![Seizures found against false alarms](pictures/{name}.png)",
-            "", *sheet.equal_alarms(report), "",
+            "", *markdown.equal_alarms(report), "",
             f"![Which seizures, and when](pictures/{name}-seizures.png)", "",
             f"![Reliability](pictures/{name}-reliability.png)", ""]
-    return "\n".join([*lines, *sheet.self_tests(report), "", ""])
+    return "\n".join([*lines, *markdown.self_tests(report), "", ""])
 
 
 def main() -> None:
@@ -49,7 +46,7 @@ def main() -> None:
         lambda found: found[1] + section(reports[found[2]], found[2])
         + found[3], page.read_text("utf-8")), "utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        figures.draw(reports[NAMES[-1]], Path(folder))
+        pictures.draw(reports[NAMES[-1]], Path(folder))
         for drawn, ending in (("sensitivity", ""), ("seizures", "-seizures"),
                               ("reliability", "-reliability")):
             (DOCS / "pictures" / f"{NAMES[-1]}{ending}.png").write_bytes(

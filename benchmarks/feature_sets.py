@@ -1,10 +1,10 @@
 """
-Which features the forest should see: nested validation of each set.
+Compare sets of features for the forest by nested validation.
 
     python -m benchmarks.feature_sets RECORDINGS...
 
-Everything is as in ``aura train`` but the columns. With few seizures the
-differences are small counts: read the intervals, not the order.
+Everything except the columns is as in ``aura train``. With few seizures
+the differences are small counts, so the order of the sets means little.
 """
 
 import sys
@@ -21,6 +21,8 @@ from aura.detector.training import RULE
 from aura.ecg import features
 from aura.folder import Folder
 from aura.runners import local
+from aura.scoring.report import counted, number
+from aura.scoring.score import Score
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.feature_builder import FeatureStage
@@ -45,11 +47,11 @@ def examples(paths: list[Path]) -> Iterator[Example]:
             built = stage.build(batch)
             table = tables.read(
                 workspace.folder.read(built.table_path)).values
-            for number, recording in manifest.read(
+            for place, recording in manifest.read(
                     workspace.folder, built.manifest_path).recordings:
                 if not recording.annotated:
                     continue
-                rows = table["recording"] == number
+                rows = table["recording"] == place
                 values = np.column_stack(
                     [table[name][rows] for name in features.NAMES])
                 yield Example(
@@ -60,26 +62,27 @@ def examples(paths: list[Path]) -> Iterator[Example]:
                     recording.duration_s, settings.hop_s)
 
 
+def show(name: str, found: Score) -> None:
+    """Print one line of the table."""
+    events = found.events
+    print(f"{name:30} {events.tp}/{events.ref_true} seizures, "
+          f"{counted(events.fp, 'false alarm')} in {events.hours:.1f} h, "
+          f"median latency {number(events.median_latency_s, 0)} s",
+          flush=True)
+
+
 def main() -> None:
-    """Print a line for each set of features, and for the one-line rule."""
+    """Print a line for each set of features, and for the heart-rate rule."""
     settings = Settings.load()
     listed = list(examples([Path(path) for path in sys.argv[1:]]))
-    rule = None
     for name, columns in SETS.items():
         places = [features.NAMES.index(column) for column in columns]
-        chosen = [replace(example, values=example.values[:, places])
-                  for example in listed]
         found = validation.cross_validate(
-            chosen, RULE, settings.target_far, settings.seed)
-        rule = found.pooled_rule.events
-        events = found.pooled.events
-        print(f"{name:30} {events.tp}/{events.ref_true} seizures, "
-              f"{events.fp} false alarms in {events.hours:.1f} h, "
-              f"median latency {events.median_latency_s:.0f} s", flush=True)
-    if rule is not None:
-        print(f"{'one-line rule':30} {rule.tp}/{rule.ref_true} seizures, "
-              f"{rule.fp} false alarms in {rule.hours:.1f} h, "
-              f"median latency {rule.median_latency_s:.0f} s")
+            [replace(example, values=example.values[:, places])
+             for example in listed],
+            RULE, settings.target_far, settings.seed)
+        show(name, found.pooled)
+    show("heart-rate rule", found.pooled_rule)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Recordings as an evaluation sees them, made up row by row."""
+"""Made-up recordings of an evaluation."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tests.learning_examples import example
 
 def case(patient, *seizures, name="", missing=None, csi_slope=None,
          **changes):
-    """An example of `tests.learning_examples` with what a case adds."""
+    """An example of `tests.learning_examples` with the fields of a case."""
     one = example(patient, *seizures, **changes)
     rows = len(one.time_s)
     if missing is None:
@@ -24,9 +24,9 @@ def case(patient, *seizures, name="", missing=None, csi_slope=None,
         missing=missing, candidates=np.empty((rows, 0), np.float32))
 
 
-def people(patients=3, healthy=0, **kwargs):
-    """One seizure in ten minutes of each patient; ten calm ones of others."""
+def people(patients=3, control=0, **kwargs):
+    """Ten minutes each: patients with a seizure, and a control group."""
     return [*(case(f"p{number}", (300 + 10 * number, 40), seed=number,
                    **kwargs) for number in range(patients)),
             *(case(f"h{number}", seed=50 + number, **kwargs)
-              for number in range(healthy))]
+              for number in range(control))]

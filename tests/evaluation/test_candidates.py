@@ -1,15 +1,20 @@
-"""Features and made-up negatives that are tried beside the shipped forest."""
+"""Variants of the forest: more features, and made-up negatives."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from aura.detector.forest import teaches, training_rows
+from aura.detector.forest import training_rows
 from aura.ecg.rr import Kind
-from aura.evaluation import candidates, detectors, negatives
-from aura.evaluation.candidates import frozen_baseline, recovered, rhythm
-from aura.evaluation.negatives import hard_negatives
+from aura.evaluation import candidates, detectors
+from aura.evaluation.candidates import (
+    frozen_baseline,
+    hard_negatives,
+    made_up,
+    recovered,
+    rhythm,
+)
 from tests.evaluation_cases import people
 
 
@@ -89,13 +94,13 @@ def test_candidate_columns_look_back_only():
 def test_made_up_negatives_are_hard_hold_no_seizure_and_follow_the_seed():
     some = hard_negatives(1.0, 1)
     rows = training_rows([*some, *people(1)])
-    assert not any(map(teaches, some))
+    assert not any(one.has_usable_seizure for one in some)
     assert sum(one.duration_s for one in some) == 24 * 3600
     # Every one of them rises by what seizures rise by.
     assert all(np.nanmax(one.rise) > 30 for one in some)
     assert (~rows.seizure).sum() > 1000
     assert any((~one.scorable[200:]).any() for one in some)
-    again, other = (negatives.made_up(0, 1.0, seed) for seed in (1, 2))
+    again, other = (made_up(0, 1.0, seed) for seed in (1, 2))
     assert np.array_equal(again.values, some[0].values, equal_nan=True)
     assert not np.array_equal(other.values, again.values, equal_nan=True)
 
@@ -110,7 +115,7 @@ def test_each_candidate_scores_rows_by_what_it_sees_besides():
         cases.append(replace(one, candidates=np.column_stack(
             [seizure] * len(candidates.NAMES))))
     blind = detectors.random_forest(cases, 1)(cases[0])
-    tried = list(detectors.candidates())
+    tried = list(candidates.detectors())
     assert [one.key for one in tried] == [
         "forest_rhythm", "forest_recovery", "forest_ascent",
         "forest_frozen", "forest_negatives"]

@@ -7,7 +7,7 @@ import pytest
 
 from aura import cli
 from aura.detector import forest
-from aura.evaluation import chance, detectors, negatives, self_tests
+from aura.evaluation import candidates, chance, detectors
 from aura.runners.evaluate import read
 from aura.settings import Settings
 from tests.patients import record, study
@@ -19,12 +19,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def small(monkeypatch):
     """A tenth of the trees and of the repetitions is enough to see."""
     monkeypatch.setattr(forest, "TREES", 10)
-    monkeypatch.setattr(self_tests, "SHUFFLES", 2)
+    monkeypatch.setattr(chance, "SHUFFLES", 2)
     monkeypatch.setattr(chance, "SURROGATES", 20)
 
 
-def healthy(folder, people=4, minutes=8):
-    """Beat times of people in whom nobody looked for seizures."""
+def control_group(folder, people=4, minutes=8):
+    """Beat times of people without any annotation."""
     for number in range(people):
         random = np.random.default_rng(number)
         rr_s = 0.8 + 0.03 * random.standard_normal(minutes * 75)
@@ -37,10 +37,10 @@ def healthy(folder, people=4, minutes=8):
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    """Three patients with a seizure each, and four calm people."""
+    """Three patients with a seizure each, and a control group of four."""
     folder = tmp_path_factory.mktemp("evaluate")
     study(folder / "patients")
-    healthy(folder / "calm")
+    control_group(folder / "calm")
     return folder
 
 
@@ -88,8 +88,8 @@ def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
         cohort, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(detectors, "DETECTORS", detectors.DETECTORS[-1:])
     monkeypatch.setattr(
-        detectors, "hard_negatives",
-        lambda hop_s, seed: [negatives.made_up(0, hop_s, seed)])
+        candidates, "hard_negatives",
+        lambda hop_s, seed: [candidates.made_up(0, hop_s, seed)])
     tables = []
     for number, more in enumerate(
             ([], ["--candidates", "--adapt-after", ".05"])):
@@ -125,7 +125,6 @@ def test_patients_who_cannot_be_told_apart_are_one_and_refused(
     assert evaluate(tmp_path / "all", "--out", tmp_path / "e") == 1
     err = capsys.readouterr().err
     assert "train.few_patients" in err
-    assert "files in one folder are of one patient" in err
     assert not (tmp_path / "e/report.json").exists()
 
 
@@ -153,11 +152,9 @@ def test_bad_recordings_are_counted_and_never_silent(
     data = report["data"]
     assert len(data["nothing_scorable"]["recordings"]) == 1
     assert data["nothing_scorable"]["seizures_counted_as_missed"] == 1
-    assert "refused" in err
     assert sum(count for rule, count in data["problems"].items()
                if rule.startswith("annotations.")) >= 1
-    assert "could not be scored at all" in (
-        tmp_path / "e/report.md").read_text()
+    assert "p5/rec.edf" in err
 
 
 def test_nothing_to_read_is_said(tmp_path, capsys):
@@ -165,8 +162,8 @@ def test_nothing_to_read_is_said(tmp_path, capsys):
     assert "none" in capsys.readouterr().err
 
 
-def test_training_learns_from_people_in_whom_nobody_saw_a_seizure(
-        cohort, tmp_path, capsys, monkeypatch):
+def test_training_learns_from_the_control_group(
+        cohort, tmp_path, monkeypatch):
     def trained(name):
         assert cli.main(["train", str(cohort / "patients"), str(
             cohort / "calm"), "--out", str(tmp_path / name)]) == 0
@@ -176,7 +173,6 @@ def test_training_learns_from_people_in_whom_nobody_saw_a_seizure(
     assert both["data"]["recordings"] == 7
     assert both["data"]["patients_with_seizures"] == 3
     assert both["data"]["recordings_taken_as_free_of_seizures"] == 4
-    assert "count as free of seizures" in capsys.readouterr().out
     monkeypatch.setenv("AURA_ANNOTATED_ONLY", "1")
     alone = trained("alone")
     assert alone["data"]["recordings"] == 3
@@ -186,7 +182,7 @@ def test_training_learns_from_people_in_whom_nobody_saw_a_seizure(
 
 def test_a_patient_with_seizures_is_not_free_of_them_in_another_tree(
         cohort, tmp_path):
-    more = healthy(tmp_path / "more", people=2)
+    more = control_group(tmp_path / "more", people=2)
     (more / "h1").rename(more / "P1")
     found = read([cohort / "patients", more], Settings())
     assert (found.taken_as_free, found.left_out) == (1, 1)

@@ -1,11 +1,9 @@
 """
-Honest evaluation of detectors, side by side.
+Detectors side by side, each scored on people it has never seen.
 
-Everything that is learnt or chosen stays inside the training folds; every
-person is scored by what has never seen them. `cases` are what is scored,
-`detectors` the rows of the table, `candidates` and `negatives` what is tried
-besides, `folds` who is held out when, `nested` the
-work itself; `measures`, `curves`, `chance` and `self_tests` say what it is
-worth, `report` and `sheet` put it into JSON and Markdown. Only `plots` needs
-matplotlib.
+Everything that is learnt or chosen comes from the training folds alone.
+`case` has what is scored, `detectors` the rows of the table, `candidates`
+the variants that can be added, `nested` the folds and the scoring. `measures`
+and `chance` say how good the result is. `report`, `markdown` and `pictures`
+show it; only `pictures` needs matplotlib.
 """

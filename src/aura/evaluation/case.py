@@ -1,4 +1,4 @@
-"""What is scored: a recording with all that a detector may look at."""
+"""A recording with everything that a detector may look at."""
 
 from dataclasses import dataclass
 
@@ -10,27 +10,20 @@ from aura.recording import Bools, Floats
 
 @dataclass(frozen=True)
 class Case(Example):
-    """
-    One recording of an evaluation.
-
-    The fields of `aura.detector.forest.Example`, and:
-    """
+    """A recording of an evaluation; the forest sees the part `Example`."""
 
     name: str  # Alias of the recording
     sha256: str  # Digest of the recording's bytes
-    # Heart rate over its 5-min median (`ratio_to_recent_median`); NaN where
-    # nothing can be said.
-    ratio: Floats
-    csi_slope: Floats  # See `aura.evaluation.jeppesen`
-    # Which features of the schema are missing; no rows where nobody annotated
-    # the recording.
+    ratio: Floats  # Heart rate over its 5-min median; NaN if unscorable
+    csi_slope: Floats  # See `aura.evaluation.detectors.csi_slope`
+    # Which features are missing; no rows if the recording has no events.
     missing: Bools
-    # See `aura.evaluation.candidates`; no columns where none are tried.
+    # See `aura.evaluation.candidates`; no columns unless they are asked for.
     candidates: np.ndarray
 
     @property
     def can_be_scored(self) -> bool:
-        """Whether anything at all can be said of the recording."""
+        """Whether any row can be scored."""
         return bool(self.scorable.any())
 
     @property

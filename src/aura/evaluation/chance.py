@@ -1,10 +1,22 @@
-"""What chance alone would give, and what other people might have given."""
+"""
+What chance alone gives: shifted alarms, other patients, shuffled labels.
+
+The last two, `shuffled_labels` and `missingness_only`, test the evaluation
+itself: their AUC is 0.5 unless labels leak or missing features give them
+away.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.ensemble import (  # type: ignore[import-untyped]
+    RandomForestClassifier,
+)
 
+from aura.detector import forest, validation
+from aura.evaluation.case import Case
+from aura.evaluation.measures import auc, labels
 from aura.evaluation.nested import Held
 from aura.recording import Event, Floats
 from aura.scoring.intervals import LEVEL
@@ -12,16 +24,17 @@ from aura.scoring.score import score
 
 SURROGATES = 500
 RESAMPLES = 2000
+SHUFFLES = 30
 
 
 @dataclass(frozen=True)
 class Chance:
-    """Seizures that the same alarms would hit at random times."""
+    """Seizures that the same alarms find at random times."""
 
-    mean: float  # Expected number of seizures hit
-    high: float  # As many or fewer in 95 % of the surrogates
-    # Part of the surrogates, the truth counted in, that hit as many as were
-    # found.
+    mean: float  # Expected number of seizures
+    high: float  # 95 % of the surrogates find no more than this
+    # Share of surrogates that find as many seizures as the real alarms. The
+    # real alarms count as one of the surrogates.
     p_value: float
 
 
@@ -30,8 +43,8 @@ def by_shifted_alarms(held: Sequence[Held], seed: int,
     """
     Shift all alarms of a recording by one random time, around its end.
 
-    How many alarms there are, how long and how far apart, stays as it is;
-    only their relation to the seizures goes.
+    Number, lengths and distances of the alarms stay; only their relation to
+    the seizures is lost.
 
     Source: https://doi.org/10.1103/PhysRevE.67.010901
     """
@@ -66,21 +79,21 @@ def _shifted(held: Held, shift_s: float) -> list[Event]:
 
 @dataclass(frozen=True)
 class Resampled:
-    """The 95 % interval of a figure over resampled patients."""
+    """The 95 % interval of a value over resampled people."""
 
-    low: float  # NaN where no resample defines the figure
+    low: float  # NaN if no resample defines the value
     high: float
-    undefined: int  # Resamples that do not, such as those without a seizure
+    undefined: float  # Number of resamples that do not
 
 
 def by_patients(held: Sequence[Held], seed: int,
                 resamples: int = RESAMPLES) -> dict[str, Resampled]:
     """
-    Draw patients anew, with all that is theirs, and count again.
+    Draw people with replacement, with all their recordings, and count.
 
-    Seizures and false alarms of one person are alike, so that intervals
-    which take them as independent are too narrow. With a handful of
-    patients these are no exact ones either.
+    Seizures and false alarms of one person are alike, so intervals that
+    assume independence are too narrow. With a handful of patients these
+    intervals are not exact either.
     """
     names = sorted({one.case.patient for one in held})
     counts = np.zeros((len(names), 4))
@@ -103,4 +116,99 @@ def _interval(part: Floats, whole: Floats) -> Resampled:
     tail = (1 - LEVEL) / 2
     low, high = (np.quantile(values, (tail, 1 - tail)) if len(values)
                  else (np.nan, np.nan))
-    return Resampled(float(low), float(high), int((~defined).sum()))
+    return Resampled(float(low), float(high), float((~defined).sum()))
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """An AUC that should be 0.5."""
+
+    auc: float  # Mean over repetitions and held-out patients; may be NaN
+    standard_error: float  # Of that mean
+    repetitions: int
+
+
+def shuffled_labels(cases: Sequence[Case], seed: int,
+                    shuffles: int | None = None) -> SelfTest:
+    """
+    Train and score the forest on seizures at random places.
+
+    One random shift per recording moves its seizures, around its end, so
+    that their number, lengths and distances stay. The AUC is taken within
+    each held-out patient. If a label leaks through a fold, moved seizures
+    can be found.
+    """
+    random = np.random.default_rng(seed)
+    known = [case for case in cases if case.seizures and case.can_be_scored]
+    means = []
+    for number in range(SHUFFLES if shuffles is None else shuffles):
+        moved = [_moved(case, random) for case in known]
+        dealt = validation.folds(moved)
+        if len(dealt) < 2:
+            continue
+        values = []
+        for train, test in validation.split(moved, dealt):
+            # scikit-learn takes seeds below 2**32 only.
+            scorer = validation.fit_forest(train, (seed + number) % 2**32)
+            values += _by_patient(test, [scorer(case) for case in test])
+        means.append(_mean(np.array(values)).auc)
+    return _mean(np.array(means))
+
+
+def missingness_only(cases: Sequence[Case], seed: int) -> SelfTest:
+    """Find seizures by which features are missing, and by nothing else."""
+    known = [case for case in cases if len(case.missing) and case.seizures]
+    dealt = validation.folds(known)
+    values: list[float] = []
+    if len(dealt) > 1:
+        for train, test in validation.split(known, dealt):
+            model = RandomForestClassifier(
+                n_estimators=forest.TREES, min_samples_leaf=forest.MIN_LEAF,
+                max_depth=forest.MAX_DEPTH, class_weight="balanced",
+                random_state=seed)
+            model.fit(np.concatenate([_pattern(case) for case in train]),
+                      np.concatenate([labels(case) for case in train]))
+            values += _by_patient(test, [
+                # A model of one class only has one column.
+                model.predict_proba(_pattern(case))[
+                    :, model.classes_ == 1].sum(axis=1) for case in test])
+    found = _mean(np.array(values))
+    return replace(found, repetitions=min(found.repetitions, 1))
+
+
+def _pattern(case: Case) -> np.ndarray:
+    return np.column_stack([case.missing, ~case.scorable])
+
+
+def _moved(case: Case, random: np.random.Generator) -> Case:
+    shift_s = random.uniform(0.0, case.duration_s)
+    events = []
+    for event in case.seizures:
+        onset_s = (event.onset_s + shift_s) % case.duration_s
+        # A seizure that would reach past the end moves to the start.
+        if onset_s + event.duration_s > case.duration_s:
+            onset_s = 0.0
+        events.append(Event(onset_s, event.duration_s))
+    return replace(case, events=tuple(sorted(events)))
+
+
+def _by_patient(cases: Sequence[Case],
+                scores: Sequence[Floats]) -> list[float]:
+    values = []
+    for patient in sorted({case.patient for case in cases}):
+        mine = [(score, labels(case)) for case, score
+                in zip(cases, scores, strict=True)
+                if case.patient == patient]
+        value = np.concatenate([score for score, _ in mine])
+        seizure = np.concatenate([label for _, label in mine])
+        known = np.isfinite(value)
+        values.append(auc(value[known], seizure[known]))
+    return values
+
+
+def _mean(values: Floats) -> SelfTest:
+    values = values[np.isfinite(values)]
+    count = len(values)
+    spread = np.std(values, ddof=1) / np.sqrt(count) if count > 1 else np.nan
+    return SelfTest(float(values.mean()) if count else np.nan,
+                    float(spread), count)

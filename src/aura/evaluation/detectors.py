@@ -1,14 +1,13 @@
 """
-The detectors of the table, the published ones and ours, on equal terms.
+The detectors of the table: the forest, published rules, other classifiers.
 
-All learn from the same rows of the same people, all thresholds but the one
-of the fixed rule are chosen at the same rate of false alarms. What a
-detector has of its own is how it scores a row and how scores become alarms.
+All learn from the same rows of the same people. Every threshold except the
+fixed one is chosen at the same false alarm rate. Detectors differ in how they
+score a row and in how scores become alarms.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,46 +29,50 @@ from aura.detector.alarms import AlarmRule
 from aura.detector.forest import training_rows
 from aura.detector.training import RULE
 from aura.detector.validation import RATIO_RULE, Fit, Scorer
-from aura.evaluation.candidates import NAMES, SETS
+from aura.ecg.rr import Kind
 from aura.evaluation.case import Case
-from aura.evaluation.negatives import hard_negatives
 from aura.recording import Floats
 
-# A crossing is an alarm; then nothing for three minutes, as published.
+# Every crossing is an alarm, followed by three minutes without; as published.
 CSI_RULE = AlarmRule(
     threshold=np.inf, release=1.0, smoothing_s=0.0, hold_s=0.0,
     refractory_s=180.0)
+CSI_MEDIAN_BEATS = 7
+CSI_WINDOW_BEATS = 100
+CSI_CHUNK = 4096
+# Less variation than a microsecond counts as none.
+CSI_LEAST_MS = 1e-3
 
 
 @dataclass(frozen=True)
 class Detector:
     """One row of the table."""
 
-    key: str  # For programs, for the table, and in a sentence
-    name: str
-    what: str
-    # How scores become alarms; the threshold of a detector that is not `fixed`
-    # is chosen from the training people.
+    key: str  # Name for programs
+    name: str  # Name in the table
+    what: str  # Description in a sentence
+    # How scores become alarms. The threshold is chosen from the training
+    # people, unless it is `fixed`.
     rule: AlarmRule
-    # Learns from cases with a seed; gives what scores the rows of one.
+    # Learns from cases with a seed; returns a function that scores rows.
     fit: Fit[Case]
-    fixed: bool = False  # Whether the threshold is part of the definition
-    probability: bool = True  # Whether scores are meant as probabilities
+    fixed: bool = False
+    probability: bool = True  # Whether scores are probabilities
 
 
 def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Heart rate over its 5-min median; nothing is learnt."""
+    """Heart rate over its 5-min median; learns nothing."""
     return lambda case: case.ratio
 
 
 def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """ModCSI100filtered x Slope; nothing is learnt."""
+    """Jeppesen's ModCSI100filtered x Slope; learns nothing."""
     return lambda case: np.where(case.scorable, case.csi_slope, np.nan)
 
 
 def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     """Logistic regression on the forest's features and rows."""
-    # Of equal digits on every machine: the solver has no random part.
+    # The solver has no random part, so it needs no seed.
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(), LogisticRegression(max_iter=1000))
@@ -89,7 +92,7 @@ def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 
 def adaptive(after_h: float) -> Detector:
-    """The forest with thresholds that follow each recording's own past."""
+    """The forest with the adaptive threshold."""
     return Detector(
         "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
         "The forest, its threshold chosen as before; after "
@@ -99,43 +102,13 @@ def adaptive(after_h: float) -> Detector:
         replace(RULE, adapt_after_h=after_h), random_forest)
 
 
-def candidates() -> Iterator[Detector]:
-    """The forest with more to look at, or to learn from; for comparison."""
-    for key, name, names in SETS:
-        yield Detector(
-            f"forest_{key}", f"RandomForest + {name}",
-            "Beside its own two features the forest sees "
-            f"{', '.join(names)}.", RULE, partial(_seeing, names))
-    yield Detector(
-        "forest_negatives", "RandomForest + made-up hard negatives",
-        "The forest learns besides from a made-up day without seizures: "
-        "exertion, arousals, ectopic beats, noise.", RULE, _with_negatives)
-
-
-def _seeing(names: Sequence[str], cases: Sequence[Case],
-            seed: int) -> Scorer[Case]:
-    places = [NAMES.index(name) for name in names]
-
-    def more(case: Case) -> Case:
-        return replace(case, values=np.column_stack(
-            [case.values, case.candidates[:, places]]))
-
-    scorer = random_forest([more(case) for case in cases], seed)
-    return lambda case: scorer(more(case))
-
-
-def _with_negatives(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    return validation.fit_forest(
-        [*cases, *hard_negatives(cases[0].hop_s, seed)], seed)
-
-
 def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
     rows = training_rows(cases)
     if len(set(rows.seizure.tolist())) < 2:
-        # As of a person whose whole recording is one seizure.
+        # Possible if a patient's whole recording is one seizure.
         only = float(rows.seizure.any())
         return lambda case: np.where(case.scorable, only, np.nan)
-    # More threads would wait for each other longer than they work.
+    # More threads spend more time waiting than working.
     with threadpool_limits(1):
         model.fit(rows.values.astype(np.float64),
                   rows.seizure.astype(np.int64), **{weight: rows.weight})
@@ -148,6 +121,49 @@ def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
                     case.values[case.scorable].astype(np.float64))[:, 1]
         return found
     return probability
+
+
+def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
+              end_s: Floats) -> Floats:
+    """
+    ModCSI100filtered x Slope at the ends of the rows.
+
+    The length of the Lorenz plot of the last 100 RR intervals over its width,
+    times how steeply the intervals change. A median over seven beats removes
+    ectopic beats first.
+    Source: https://doi.org/10.1109/EMBC.2014.6944639,
+    https://doi.org/10.1111/epi.16343
+    """
+    usable = np.asarray(kind) != Kind.UNSCORABLE
+    time_s, rr_ms = time_s[usable], rr_s[usable] * 1000.0
+    before = CSI_MEDIAN_BEATS + CSI_WINDOW_BEATS - 2
+    if len(rr_ms) <= before:
+        return np.full(len(end_s), np.nan)
+    smooth: Floats = np.median(np.lib.stride_tricks.sliding_window_view(
+        rr_ms, CSI_MEDIAN_BEATS), axis=1)
+    index = np.full(len(rr_ms), np.nan)
+    rows = np.lib.stride_tricks.sliding_window_view(smooth, CSI_WINDOW_BEATS)
+    for at in range(0, len(rows), CSI_CHUNK):
+        part = rows[at:at + CSI_CHUNK]
+        index[before + at:before + at + len(part)] = _csi_index(part)
+    last = np.searchsorted(time_s, end_s, side="right") - 1
+    found: Floats = np.where(last >= 0, index[np.maximum(last, 0)], np.nan)
+    return found
+
+
+def _csi_index(rr_ms: Floats) -> Floats:
+    """The index of each row of filtered intervals."""
+    now, after = rr_ms[:, :-1], rr_ms[:, 1:]
+    across = 4 * np.std(after - now, axis=1, ddof=1) / np.sqrt(2)
+    along = 4 * np.std(after + now, axis=1, ddof=1) / np.sqrt(2)
+    # If all successive intervals are equal, the plot has no width.
+    modified = np.divide(along ** 2, across, out=np.zeros(len(rr_ms)),
+                         where=across > CSI_LEAST_MS)
+    clock_s = np.cumsum(rr_ms, axis=1) / 1000.0
+    clock_s -= clock_s.mean(axis=1, keepdims=True)
+    slope = (clock_s * rr_ms).sum(axis=1) / (clock_s ** 2).sum(axis=1)
+    index: Floats = modified * np.abs(slope)
+    return index
 
 
 DETECTORS = (

@@ -1,69 +1,120 @@
-"""Learn, choose a threshold, and score who was held out; fold by fold."""
+"""
+Nested, patient-wise scoring: who is held out when, and what is found in them.
+
+In each fold the detector learns from the training people, its threshold
+comes from an inner cross-validation of the same people, and the others are
+scored.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aura.detector import threshold
+from aura.detector import threshold, validation
 from aura.detector.alarms import AlarmRule, alarms
-from aura.detector.validation import out_of_fold, scored_rows
 from aura.evaluation.case import Case
 from aura.evaluation.detectors import Detector
-from aura.evaluation.folds import Round
 from aura.recording import Event, Floats
 from aura.scoring.score import Score, score, score_missed
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Aliases of the people who are learnt from, and who are scored."""
+
+    train: tuple[str, ...]  # Sorted
+    test: tuple[str, ...]
+
+    def split(self, cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
+        """Recordings of both sides."""
+        train = [case for case in cases if case.patient in self.train]
+        test = [case for case in cases if case.patient in self.test]
+        validation.check_disjoint(train, test)
+        return train, test
+
+
+# The folds of a round score each person at most once.
+Round = tuple[Fold, ...]
+
+
+@dataclass(frozen=True)
 class Held:
-    """A recording that was held out, and what became of it."""
+    """A recording that was held out, and its alarms."""
 
     case: Case
-    fold: int  # Number of the fold in its round
-    # Scores as the detector gave them, and smoothed; NaN where nothing can be
-    # said.
+    fold: int  # Position of the fold in its round
+    # Scores of the rows, as given and smoothed; NaN if unscorable.
     row_score: np.ndarray
     smoothed: np.ndarray
-    rule: AlarmRule  # With the threshold that the fold has chosen
+    rule: AlarmRule  # With the threshold of the fold
     raised: tuple[Event, ...]  # Alarms
-    # Of a recording that cannot be scored at all, its seizures as missed and
-    # no hours.
+    # Seizures count as missed, and hours not at all, if nothing is scorable.
     score: Score
 
 
-def held_out(cases: Sequence[Case], dealt: Round, detector: Detector,
+def control_group(cases: Sequence[Case]) -> list[str]:
+    """People without a seizure, sorted."""
+    return sorted({case.patient for case in cases}
+                  - {case.patient for case in cases if case.seizures})
+
+
+def rounds(cases: Sequence[Case]) -> tuple[Round, ...]:
+    """
+    Deal people into rounds of folds.
+
+    Patients with seizures are held out as in `validation.folds`. The control
+    group makes two halves, with a round for each. In a round, the patients'
+    folds and one last fold learn from one half. The last fold learns from
+    all patients as well, and the other half is scored. With fewer than two
+    people in the control group there is one round.
+    """
+    control = control_group(cases)
+    everybody = {case.patient for case in cases}
+    if len(control) < 2:
+        return (tuple(_fold(everybody, test)
+                      for test in validation.folds(cases)),)
+    patients = everybody - set(control)
+    dealt = validation.folds(
+        [case for case in cases if case.patient in patients])
+    return tuple(
+        (*(_fold(patients | set(near), test) for test in dealt),
+         _fold(patients | set(near), far))
+        for near, far in ((control[::2], control[1::2]),
+                          (control[1::2], control[::2])))
+
+
+def _fold(people: set[str], test: Sequence[str]) -> Fold:
+    return Fold(tuple(sorted(people - set(test))), tuple(sorted(test)))
+
+
+def held_out(cases: Sequence[Case], folds: Round, detector: Detector,
              target_far: float, seed: int) -> list[Held]:
     """Run one detector through one round."""
     held = []
-    for number, fold in enumerate(dealt.folds):
+    for number, fold in enumerate(folds):
         train, test = fold.split(cases)
         scorer = detector.fit(train, seed)
         rule = detector.rule if detector.fixed else threshold.choose(
-            out_of_fold(train, detector.rule, seed, detector.fit),
+            validation.out_of_fold(train, detector.rule, seed, detector.fit),
             detector.rule, target_far)
         held += [_held(case, number, scorer(case), rule) for case in test]
     return held
 
 
 def rescored(held: Held, level: float) -> Score:
-    """Score of a held-out recording had the threshold been another one."""
-    return _score(held.case, _raised(
-        held.smoothed.astype(np.float64), held.case,
-        replace(held.rule, threshold=level)))
+    """Score of a held-out recording at another threshold."""
+    raised = alarms(held.smoothed.astype(np.float64), held.case.hop_s,
+                    replace(held.rule, threshold=level))
+    return _score(held.case, raised)
 
 
 def _held(case: Case, fold: int, row_score: Floats, rule: AlarmRule) -> Held:
-    smoothed = scored_rows(case, row_score, rule).smoothed
-    raised = _raised(smoothed, case, rule)
+    smoothed = validation.scored_rows(case, row_score, rule).smoothed
+    raised = tuple(alarms(smoothed, case.hop_s, rule))
     return Held(case, fold, row_score.astype(np.float32),
                 smoothed.astype(np.float32), rule, raised,
                 _score(case, raised))
-
-
-def _raised(smoothed: Floats, case: Case,
-            rule: AlarmRule) -> tuple[Event, ...]:
-    return tuple(alarms(smoothed, case.hop_s, rule))
 
 
 def _score(case: Case, raised: Sequence[Event]) -> Score:

@@ -1,10 +1,10 @@
 """
-Recordings wherever they lie, evaluated: the stages' tables become cases.
+Evaluate recordings: read them, compute features, compare detectors.
 """
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from aura.dataset.patients import alias
 from aura.detector.forest import MODEL_FEATURES
 from aura.ecg import features
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation import candidates, detectors, sheet, summary
+from aura.evaluation import candidates, detectors, markdown, report
 from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector
-from aura.evaluation.jeppesen import csi_slope
-from aura.evaluation.summary import Evaluation
+from aura.evaluation.detectors import Detector, csi_slope
 from aura.folder import Folder
 from aura.runners import local
 from aura.settings import Settings
@@ -28,26 +26,23 @@ from aura.stages.feature_builder import FeatureStage
 from aura.stages.manifest import Entry, Outcome
 from aura.stages.run_layout import Workspace, batch_file
 
-REPORT, SHEET = "report.json", "report.md"
-
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of the inputs."""
+    """The recordings of an evaluation."""
 
     cases: tuple[Case, ...]
-    outcome: Outcome  # What became of each file
-    # Recordings that nobody annotated, in trees without any annotation: they
-    # count as free of seizures.
+    outcome: Outcome  # The problems of each file
+    # Recordings in folders without any annotation: the control group.
     taken_as_free: int
-    # Recordings that nobody annotated, beside others that somebody did, or of
-    # a patient who has seizures in another tree.
+    # Other recordings without annotations: in folders with annotations, or of
+    # a patient who has seizures in another folder.
     left_out: int
 
 
 def read(paths: Sequence[Path], settings: Settings,
          track: local.Track = iter, try_more: bool = False) -> Read:
-    """Read trees of recordings, and compute what detectors look at."""
+    """Read folders of recordings, and compute what the detectors need."""
     inputs, refused = local.opened(paths)
     found: list[tuple[str, bool, Case]] = []
     entries: list[tuple[str, Entry]] = list(refused)
@@ -65,10 +60,10 @@ def read(paths: Sequence[Path], settings: Settings,
                           try_more)]
     free = set() if settings.annotated_only else workspace.free_trees(
         {name for name, annotated, _ in found if annotated})
-    # Of who has seizures elsewhere nobody knows that there are none here.
-    ill = {case.patient for _, _, case in found if case.seizures}
+    # A patient with seizures may have some that are not annotated here.
+    patients = {case.patient for _, _, case in found if case.seizures}
     taken = [case for name, annotated, case in found if not annotated
-             and name in free and case.patient not in ill]
+             and name in free and case.patient not in patients]
     known = [case for _, annotated, case in found if annotated]
     return Read((*known, *taken), Outcome(tuple(entries)), len(taken),
                 len(found) - len(known) - len(taken))
@@ -87,7 +82,7 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
         time_s = table["time_s"][rows]
         if not len(time_s):
             continue
-        # The first beat of a recording ends no interval.
+        # The first beat of a recording does not end an interval.
         intervals = {name: beats[name][own][1:]
                      for name in ("time_s", "rr_s", "kind")}
         watched = [~np.isfinite(table[name][rows])
@@ -117,16 +112,16 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
 
 
 def evaluate(given: Read, settings: Settings,
-             track: summary.Track = iter,
-             try_more: bool = False) -> Evaluation:
-    """Evaluate all detectors on what was read."""
+             track: report.Track = iter,
+             try_more: bool = False) -> dict[str, Any]:
+    """Evaluate all detectors on these recordings."""
     problems = Counter(
         problem.rule for _, entry in given.outcome.entries
         for problem in entry.problems)
     problems |= {rule: count for rule, count in (
         ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
         ("evaluate.not_annotated", given.left_out)) if count}
-    return summary.evaluate(
+    return report.evaluate(
         given.cases, target_far=settings.target_far, seed=settings.seed,
         problems=problems, track=track,
         detectors=tuple(_detectors(settings, try_more)))
@@ -134,19 +129,20 @@ def evaluate(given: Read, settings: Settings,
 
 def _detectors(settings: Settings,
                try_more: bool) -> Iterator[Detector]:
-    """Those of the table, and what else was asked for."""
+    """The detectors of the table, and those that the user asked for."""
     yield from detectors.DETECTORS
     if settings.adapt_after_h:
         yield detectors.adaptive(settings.adapt_after_h)
     if try_more:
-        yield from detectors.candidates()
+        yield from candidates.detectors()
 
 
-def write(evaluation: Evaluation, out: Path, pictures: bool = True) -> None:
+def write(found: Mapping[str, Any], out: Path,
+          pictures: bool = True) -> None:
     """Write the report, its Markdown and its pictures."""
     folder = Folder(out)
     if pictures:
-        from aura.evaluation import figures
-        figures.draw(evaluation.report, out)
-    folder.write(SHEET, sheet.markdown(evaluation.report).encode("utf-8"))
-    folder.write(REPORT, evaluation.json())
+        from aura.evaluation.pictures import draw
+        draw(found, out)
+    folder.write("report.md", markdown.markdown(found).encode("utf-8"))
+    folder.write("report.json", report.as_json(found))

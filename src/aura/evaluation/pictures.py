@@ -1,8 +1,8 @@
 """
 Three pictures of an evaluation; equal reports give equal bytes.
 
-matplotlib is needed on a laptop only and no image carries it; import this
-module where a picture is asked for.
+This module needs matplotlib, which no block's image has. Import it only to
+draw.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from aura.folder import Folder
 from aura.plots import FOOTER, PALE, STYLE
 
-# Okabe & Ito's palette, which colour-blind people tell apart.
+# Okabe & Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#999999", "#000000", "#CC79A7", "#56B4E9", "#009E73", "#D55E00",
            "#E69F00")
 FOUND, MISSED = "#0072B2", "#DDDDDD"
@@ -45,7 +45,7 @@ def draw(report: Found, folder: Path) -> list[str]:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    # Room for the footer below all that the layout places.
+    # Leave room for the footer.
     layout = ConstrainedLayoutEngine(rect=(0, .2 / height, 1, 1 - .2 / height))
     figure = Figure(figsize=(width, height), dpi=100, layout=layout)
     FigureCanvasAgg(figure)
@@ -53,15 +53,15 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _sensitivity(report: Found) -> Figure:
-    """Sensitivity against false alarms per 24 h of everybody."""
+    """Sensitivity against false alarms per 24 h, in all people."""
     figure, axes = _figure(8, 5)
     for place, (one, colour) in enumerate(zip(
             report["detectors"], COLOURS, strict=False)):
-        # A fixed rule has no other thresholds.
+        # A fixed rule has no other threshold.
         fixed = one["threshold"] == "fixed"
         curve = [] if fixed else one["curve_with_hindsight"]
         rate = [point["false_alarms_per_24h"] for point in curve]
-        # Lines that coincide are drawn beside each other.
+        # Equal lines are drawn next to each other.
         part = [point["found"] / point["seizures"] + .006 * (place - 3)
                 for point in curve]
         axes.step(rate, np.maximum.accumulate(part or [0.0])[:len(rate)],
@@ -77,7 +77,7 @@ def _sensitivity(report: Found) -> Figure:
                     ["0", "0.5", "1", "2", "5", "10", "20"])
     axes.set(xlim=(0, 24), ylim=(0, 1.02), ylabel="seizures found",
              xlabel="false alarms per 24 h (linear below 1)")
-    axes.set_title("Lines: one threshold for all, with hindsight. "
+    axes.set_title("Lines: one threshold for all people, with hindsight. "
                    "Dots: thresholds chosen without the scored people",
                    fontsize=9, loc="left")
     axes.grid(color=PALE, alpha=.25)
@@ -86,7 +86,7 @@ def _sensitivity(report: Found) -> Figure:
 
 
 def _seizures(report: Found) -> Figure:
-    """A strip for each detector: which seizures it found, and when."""
+    """A row for each detector: which seizures it found, and when."""
     detectors = report["detectors"]
     lines = [(one["name"], part["seizures"])
              for one in detectors for part in one["rounds"]]
@@ -112,7 +112,7 @@ def _seizures(report: Found) -> Figure:
         np.arange(count) + .5,
         [f"{seizure['patient'][2:6]}\n{seizure['duration_s']:.0f} s"
          for seizure in lines[0][1]], fontsize=7)
-    axes.set_xlabel("seizures: patient and length")
+    axes.set_xlabel("seizure: patient and length")
     axes.set_title("Seconds from onset to alarm; grey: missed", fontsize=9,
                    loc="left")
     axes.tick_params(length=0)
@@ -130,9 +130,10 @@ def _reliability(report: Found) -> Figure:
                       color=colour, lw=1.2,
                       label=f"{one['name']}: Brier {known['brier']:.3f}")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of a second",
-             ylabel="part of these seconds that is annotated as seizure")
-    axes.set_title("Training weighs seizures as much as all else, so that "
-                   "probabilities are no frequencies", fontsize=8, loc="left")
+             ylabel="share of these seconds annotated as seizure")
+    axes.set_title("Training gives seizures and all other time equal weight, "
+                   "so a probability is a score, not a chance",
+                   fontsize=8, loc="left")
     axes.grid(color=PALE, alpha=.25)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     return figure
