@@ -1,7 +1,7 @@
 """
-Real stores, started on loopback in a folder of their own.
+Real stores, started on loopback in a temporary folder.
 
-A test that asks for one is skipped, with the reason, where there is none.
+A test that needs a store is skipped, with the reason, if there is none.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ START_S = 120
 
 @dataclass(frozen=True)
 class Influx:
-    """An InfluxDB 2 and the right to do anything there."""
+    """An InfluxDB 2, with a token that may do everything."""
 
     url: str
     org: str
     token: str
 
     def call(self, path, body=None, method=None, **headers):
-        """Body of an answer; `urllib.error.HTTPError` if it is no success."""
+        """Body of an answer; raises `urllib.error.HTTPError` on failure."""
         request = urllib.request.Request(
             f"{self.url}{path}",
             None if body is None else body.encode(), method=method,
@@ -39,14 +39,14 @@ class Influx:
             return answer.read().decode()
 
     def query(self, flux):
-        """CSV that a Flux query gives."""
+        """The result of a Flux query as CSV."""
         return self.call(
             f"/api/v2/query?{urlencode({'org': self.org})}", flux,
             **{"Content-Type": "application/vnd.flux",
                "Accept": "application/csv"})
 
     def buckets(self, name):
-        """What the server knows of the buckets of a name."""
+        """The buckets with a name, as the server describes them."""
         try:
             return json.loads(self.call("/api/v2/buckets?" + urlencode(
                 {"org": self.org, "name": name})))["buckets"]
@@ -57,7 +57,7 @@ class Influx:
 
 
 def free_port():
-    """A port of loopback that nobody uses yet."""
+    """A free port on loopback."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -65,7 +65,7 @@ def free_port():
 
 @contextlib.contextmanager
 def running(command, url, log):
-    """A server, from when it answers until the end of the tests."""
+    """Start a server, wait until it answers, and stop it at the end."""
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT)
@@ -87,7 +87,7 @@ def running(command, url, log):
 
 @pytest.fixture(scope="session")
 def influx(tmp_path_factory):
-    """The server that INFLUXDB_V2_URL names, or one of our own."""
+    """The server at INFLUXDB_V2_URL, or one that is started here."""
     if os.environ.get("INFLUXDB_V2_URL"):
         yield Influx(*(os.environ.get(f"INFLUXDB_V2_{name}", "").rstrip("/")
                        for name in ("URL", "ORG", "TOKEN")))
@@ -111,7 +111,7 @@ def influx(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def victoria(tmp_path_factory):
-    """URL of a VictoriaMetrics of our own."""
+    """URL of a VictoriaMetrics that is started here."""
     if not shutil.which("victoria-metrics"):
         pytest.skip("no victoria-metrics on PATH")
     folder = tmp_path_factory.mktemp("victoria")

@@ -1,8 +1,8 @@
 """
-Recordings and predictions in InfluxDB: the schema, the points, the writer.
+Recordings and predictions in InfluxDB.
 
-``schema`` says what every measurement holds, ``points`` makes line protocol
-of a recording with ``lineprotocol`` and ``digits``. ``packed`` keeps them in
-a file, and ``delivery`` brings it to a ``server``, every point accounted for,
-after ``earlier`` results of the same recordings are deleted.
+``schema`` lists the measurements and their fields. ``points`` writes a
+recording as ``lineprotocol``. ``chunks`` keeps the lines in a file, and
+``delivery`` sends the file to a ``store``: every point is accounted for, and
+results of earlier exports are deleted first.
 """

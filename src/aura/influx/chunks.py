@@ -1,9 +1,9 @@
 """
-Line protocol in a compressed file that can be sent piece by piece.
+Line protocol in a compressed file that can be sent in chunks.
 
-Each *chunk* of whole lines is a gzip member of its own. Together they are
-one gzip file to any reader; alone, each is the body of one request, which is
-sent as it lies on disk. Equal points give equal bytes.
+Each *chunk* of whole lines is a separate gzip member. All chunks together are
+one gzip file for any reader. A single chunk is the body of one request, sent
+exactly as it is in the file. Equal points give equal bytes.
 """
 
 import gzip
@@ -16,10 +16,10 @@ import numpy as np
 
 from aura.errors import CorruptDataError
 
-# What InfluxDB's documentation recommends; servers accept some tens of MB.
+# InfluxDB's manual recommends 5,000 lines; servers accept tens of MB.
 CHUNK_LINES = 5000
 CHUNK_BYTES = 4 * 2 ** 20
-# Level 4 takes twice the time and saves a seventh.
+# Level 4 takes twice the time and saves a seventh of the bytes.
 LEVEL = 1
 BLOCK = 2 ** 16
 GZIP = 31
@@ -30,17 +30,16 @@ class Chunk:
     """Some lines of a file."""
 
     end: int  # Where the chunk ends in the file
-    # The lines, compressed as they lie in the file, and as they are.
-    packed: bytes
+    packed: bytes  # The lines as they are in the file, compressed
     text: bytes
 
     @property
     def lines(self) -> int:
-        """Number of lines, each of which is a point."""
+        """Number of lines; each is a point."""
         return self.text.count(b"\n")
 
     def halves(self) -> tuple["Chunk", "Chunk"]:
-        """Two chunks of half the lines each; there must be two or more."""
+        """Two chunks of half the lines each; needs two lines or more."""
         lines = self.text.splitlines(keepends=True)
         middle = len(lines) // 2
         first, second = (b"".join(part)
@@ -97,5 +96,5 @@ def _pack(text: bytes) -> bytes:
 
 def _damaged() -> CorruptDataError:
     return CorruptDataError(
-        "export.damaged", "a file of line protocol is cut off or no gzip",
+        "export.damaged", "a line protocol file is truncated or is not gzip",
         "export again")

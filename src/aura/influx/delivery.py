@@ -1,9 +1,9 @@
 """
-Files of line protocol to a server: every point accounted for.
+Delivery of line protocol files to a store; every point is accounted for.
 
-A file is sent chunk by chunk. A *ledger* beside it notes how far the server
-has acknowledged, so that a delivery that was killed goes on where it was.
-What is sent twice after a kill is the same points, which changes nothing.
+A file is sent chunk by chunk. A *ledger* file next to it records how far the
+store has acknowledged it, so that a delivery that was killed continues from
+there. Points that are sent twice after a kill change nothing.
 """
 
 import hashlib
@@ -20,14 +20,13 @@ from aura.errors import MissingError, PreconditionError, UnavailableError
 from aura.folder import Folder
 from aura.influx import chunks
 from aura.influx.chunks import Chunk
-from aura.influx.earlier import Earlier
-from aura.influx.store import Answer, Store
+from aura.influx.store import Answer, Selection, Store
 
-# More than this many refused points are no odd lines: something is wrong.
+# If more points are rejected, the cause is not a few odd lines.
 MOST_REJECTED = 1000
 NAMED = 20
 SAVED_EVERY_S = 1.0
-# A comma in a label has a backslash before it.
+# A comma inside a tag has a backslash before it.
 _RECORDING = re.compile(r"(?<!\\),recording=([\w-]+)")
 BACKOFF = Retry(total=None, backoff_factor=0.5, backoff_max=30,
                 backoff_jitter=0.5)
@@ -35,108 +34,111 @@ BACKOFF = Retry(total=None, backoff_factor=0.5, backoff_max=30,
 
 @dataclass(frozen=True)
 class Ledger:
-    """How far a file is delivered to one target."""
+    """How much of a file is delivered to one target."""
 
-    digest: str  # SHA-256 of the file; of another file nothing is known
-    offset: int = 0  # Where to go on in the file
-    # Points up to there that the server has stored, or refuses for good.
+    digest: str  # SHA-256 of the file; another file starts from the beginning
+    offset: int = 0  # Where to continue in the file
+    # Points before the offset that the store has stored, or refused for good.
     acknowledged: int = 0
     rejected: int = 0
-    # The first refused points: measurement, recording, time and why.
+    # The first rejected points: measurement, recording, time and reason.
     named: tuple[str, ...] = ()
-    done: bool = False  # Whether that is all of the file
+    done: bool = False  # Whether the whole file is delivered
     kept: str = ""  # Why the store has kept earlier results
 
 
 class Delivery:
-    """Sends files to one server."""
+    """Sends files to one store."""
 
-    def __init__(self, server: Store, target: str, patience_s: float, *,
+    def __init__(self, store: Store, target: str, patience_s: float, *,
                  sleep: Callable[[float], None] = time.sleep,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self._server = server
+        self._store = store
         self.target = target
         self._patience_s = patience_s
         self._sleep = sleep
         self._clock = clock
 
     def send(self, folder: Folder, path: str, again: bool = False,
-             earlier: Iterable[Earlier] = ()) -> Ledger:
-        """Deliver a file, or what an earlier delivery has left of it."""
-        known = self.ledger(folder, path)
-        if known.done and not again:
-            return known
-        if known.done:
-            known = Ledger(known.digest)
+             replaced: Iterable[Selection] = ()) -> Ledger:
+        """Deliver a file, or the rest of it if a delivery was interrupted."""
+        ledger = self.ledger(folder, path)
+        if ledger.done and not again:
+            return ledger
+        if ledger.done:
+            ledger = Ledger(ledger.digest)
         saved = self._clock()
         with folder.open(path) as stream:
             try:
-                # Later a repeat would not send again what it deletes.
-                if not known.offset:
-                    known = replace(known, kept=self._clear(earlier))
-                for chunk in chunks.read(stream, known.offset):
-                    known = self._chunk(chunk, known)
+                # Later, deleting would lose points that are not sent again.
+                if not ledger.offset:
+                    ledger = replace(ledger, kept=self._delete(replaced))
+                for chunk in chunks.read(stream, ledger.offset):
+                    ledger = self._write(chunk, ledger)
                     if self._clock() - saved > SAVED_EVERY_S:
-                        self._save(folder, path, known)
+                        self._save(folder, path, ledger)
                         saved = self._clock()
-                known = replace(known, done=True)
+                ledger = replace(ledger, done=True)
             finally:
-                self._save(folder, path, known)
-        return known
+                self._save(folder, path, ledger)
+        return ledger
 
     def ledger(self, folder: Folder, path: str) -> Ledger:
-        """What is known of a file as it is now."""
+        """The ledger of a file; an empty one if the file has changed."""
         with folder.open(path) as stream:
             digest = _digest(stream)
         try:
             entry: dict[str, Any] = _ledgers(folder, path)[self.target]
-            known = Ledger(**{**entry, "named": tuple(entry["named"])})
+            ledger = Ledger(**{**entry, "named": tuple(entry["named"])})
         except (KeyError, TypeError):
             return Ledger(digest)
-        return known if known.digest == digest else Ledger(digest)
+        return ledger if ledger.digest == digest else Ledger(digest)
 
-    def _save(self, folder: Folder, path: str, known: Ledger) -> None:
-        content = {**_ledgers(folder, path), self.target: asdict(known)}
-        folder.write(_beside(path), (json.dumps(
+    def _save(self, folder: Folder, path: str, ledger: Ledger) -> None:
+        content = {**_ledgers(folder, path), self.target: asdict(ledger)}
+        folder.write(_ledger_path(path), (json.dumps(
             content, indent=1, sort_keys=True) + "\n").encode("ascii"))
 
-    def _clear(self, earlier: Iterable[Earlier]) -> str:
-        """Have the store delete what the file replaces, or say why not."""
-        for one in earlier:
-            answer = self._patiently(lambda: self._server.delete(one))
-            if answer.what != "done":
+    def _delete(self, replaced: Iterable[Selection]) -> str:
+        """Delete the points that the file replaces, or return why not."""
+        for selection in replaced:
+            answer = self._patiently(lambda: self._store.delete(selection))
+            if answer.outcome != "done":
                 return answer.text
         return ""
 
-    def _chunk(self, chunk: Chunk, known: Ledger) -> Ledger:
-        """Deliver a chunk; each of its lines ends up stored or refused."""
-        acknowledged, refused, waiting = 0, list[str](), [chunk]
+    def _write(self, chunk: Chunk, ledger: Ledger) -> Ledger:
+        """Deliver a chunk: each of its lines is stored or rejected."""
+        acknowledged, rejected, waiting = 0, list[str](), [chunk]
         while waiting:
             part = waiting.pop()
-            answer = self._patiently(
-                lambda: self._server.write(part.packed))
-            if answer.what == "done":
+            answer = self._patiently(lambda: self._store.write(part.packed))
+            if answer.outcome == "done":
                 acknowledged += part.lines
             elif part.lines > 1:
                 waiting += reversed(part.halves())
             else:
-                refused.append(f"{_name(part.text)}: {answer.text}")
-                if known.rejected + len(refused) > MOST_REJECTED:
-                    raise _too_many(refused[0])
-        sent = chunk.lines
-        assert sent == acknowledged + len(refused), "a point is unaccounted"
+                rejected.append(f"{_name(part.text)}: {answer.text}")
+                if ledger.rejected + len(rejected) > MOST_REJECTED:
+                    raise PreconditionError(
+                        "influx.rejected", "the server rejects more than "
+                        f"{MOST_REJECTED} points; the first is {rejected[0]}",
+                        "the bucket may hold other data under the same "
+                        "names: set INFLUXDB_V2_BUCKET to a bucket that "
+                        "nothing else writes to")
+        assert chunk.lines == acknowledged + len(rejected), "a point is lost"
         return replace(
-            known, offset=chunk.end,
-            acknowledged=known.acknowledged + acknowledged,
-            rejected=known.rejected + len(refused),
-            named=(*known.named, *refused)[:NAMED])
+            ledger, offset=chunk.end,
+            acknowledged=ledger.acknowledged + acknowledged,
+            rejected=ledger.rejected + len(rejected),
+            named=(*ledger.named, *rejected)[:NAMED])
 
     def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Ask until the server says yes or no."""
+        """Repeat a request until it is answered or patience ends."""
         attempts, begin = BACKOFF, self._clock()
         while True:
             answer = request()
-            if answer.what != "again":
+            if answer.outcome != "retry":
                 return answer
             attempts = attempts.increment("POST", "/api/v2/write")
             wait_s = answer.wait_s
@@ -144,9 +146,9 @@ class Delivery:
                 wait_s = attempts.get_backoff_time()
             if self._clock() + wait_s - begin >= self._patience_s:
                 raise UnavailableError(
-                    "influx.away", f"the InfluxDB server is away: "
-                    f"{answer.text}", "export again when it is back; what it "
-                    "has stored is not sent again")
+                    "influx.away", "the InfluxDB server is unavailable: "
+                    f"{answer.text}", "export again when it is back; points "
+                    "that it has stored are not sent again")
             self._sleep(wait_s)
 
 
@@ -157,29 +159,21 @@ def _digest(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _beside(path: str) -> str:
+def _ledger_path(path: str) -> str:
     return path.removesuffix(".lp.gz") + ".ledger.json"
 
 
 def _ledgers(folder: Folder, path: str) -> dict[str, Any]:
     try:
-        content = json.loads(folder.read(_beside(path)))
+        content = json.loads(folder.read(_ledger_path(path)))
     except (MissingError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def _name(line: bytes) -> str:
-    """Measurement, recording and time of a line; neither fields nor text."""
+    """Measurement, recording and time of a line, without its values."""
     text = line.decode("utf-8", "replace").rstrip()
     recording = _RECORDING.search(text)
     return (f"{text.partition(',')[0]} {recording[1] if recording else '?'} "
             f"{text.rpartition(' ')[2]}")[:120]
-
-
-def _too_many(first: str) -> PreconditionError:
-    return PreconditionError(
-        "influx.rejected", f"the server refuses more than {MOST_REJECTED} "
-        f"points, the first being {first}",
-        "it may hold other data under the same names: use a bucket that "
-        "nothing else writes to")

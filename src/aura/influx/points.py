@@ -1,8 +1,7 @@
 """
-A recording, and what was made of it, as points of the schema.
+A recording and its results as points of the schema, in line protocol.
 
-Everything here is line protocol of one recording; what is missing has no
-field, and a row without fields no point.
+A missing value has no field, and a row without values has no point.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,15 +22,14 @@ from aura.influx.lineprotocol import (
     encode,
     encode_pieces,
 )
-from aura.influx.schema import Measurement
+from aura.influx.schema import SECOND_NS, Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
 from aura.scoring.matching import Agreement
 from aura.scoring.score import Score
 from aura.spans import merge
 
-SECOND_NS = 10 ** 9
 PIECE_S = 900.0
-# Raw samples around an event: enough to see how it began and ended.
+# Raw samples before and after an event.
 AROUND_S = 60.0
 
 
@@ -39,10 +37,10 @@ AROUND_S = 60.0
 class Series:
     """Names and clock of the points of one recording."""
 
-    patient: str  # Aliases, never names
-    recording: str
+    patient: str  # An alias, never a name
+    recording: str  # An alias too
     start_ns: int  # Start of the recording in nanoseconds since 1970, UTC
-    model_id: str = ""  # Of the model that predicted
+    model_id: str = ""  # The model that predicted
 
     def time_ns(self, seconds: Floats) -> NDArray[np.int64]:
         """Times on the recording's clock as nanoseconds since 1970."""
@@ -50,13 +48,13 @@ class Series:
         return np.asarray(self.start_ns + after)
 
     def check(self, duration_s: float) -> None:
-        """Ask whether a store can hold the times of a recording."""
+        """Raise an error if no store can hold the recording's times."""
         if not (FIRST_NS <= self.start_ns
                 and self.start_ns + duration_s * SECOND_NS < LAST_NS):
             raise InvalidInputError(
                 "line.time", "the recording is not within the years 1677 to "
-                "2262, which is all that nanoseconds can tell",
-                "look at the start date of the recording")
+                "2262, the range of InfluxDB",
+                "correct the start date in the recording's header")
 
     def write(self, measurement: Measurement, seconds: Floats,
               fields: Mapping[str, Column], **tags: str) -> bytes:
@@ -66,7 +64,7 @@ class Series:
 
     def pieces(self, measurement: Measurement, seconds: Floats,
                fields: Mapping[str, Column], **tags: str) -> Iterator[bytes]:
-        """Yield the same in pieces."""
+        """The same, in pieces."""
         return encode_pieces(measurement.name, self._tags(measurement, tags),
                              self.time_ns(seconds), fields)
 
@@ -79,7 +77,7 @@ class Series:
 
 
 def start_ns(start: datetime, zone: ZoneInfo) -> int:
-    """Nanoseconds since 1970 of a start that has no zone."""
+    """Nanoseconds since 1970 of a start on a clock in the zone."""
     moment = start.replace(tzinfo=zone).astimezone(UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86400 + since.seconds) * SECOND_NS
@@ -107,7 +105,7 @@ def recording(series: Series, known: Recording, *, beats: int,
 
 
 def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
-    """Smallest and largest value of each stretch, for each zoom level."""
+    """Smallest and largest value of each stretch, at each zoom level."""
     factors = {name: max(round(seconds * signal.fs_hz), 1)
                for name, seconds in schema.RESOLUTIONS.items()}
     rest: dict[str, tuple[int, Floats]] = {
@@ -128,7 +126,7 @@ def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
 
 def raw(series: Series, signal: Signal, channel: str,
         spans: Floats) -> Iterator[bytes]:
-    """Every sample of some stretches."""
+    """Every sample of some spans."""
     ends = np.clip(np.rint(spans * signal.fs_hz), 0, signal.sample_count)
     for start, stop in ends.astype(np.int64).tolist():
         for first, samples in _read(signal, start, stop):
@@ -139,7 +137,7 @@ def raw(series: Series, signal: Signal, channel: str,
 
 
 def around(events: Sequence[Event], duration_s: float) -> Floats:
-    """Stretches around events, joined where they meet."""
+    """Spans around events, joined if they overlap."""
     spans = np.array(
         sorted((event.onset_s, event.end_s) for event in events),
         dtype=np.float64).reshape(-1, 2)
@@ -156,14 +154,14 @@ def _read(signal: Signal, start: int,
 
 def beats(series: Series, time_s: Floats, rr_s: Floats,
           normal: Bools) -> Iterator[bytes]:
-    """One point per beat with the interval that it ends."""
+    """One point per beat, with the RR interval that ends there."""
     return series.pieces(schema.BEAT, time_s, {
         "rr_ms": rr_s * 1000.0, "normal": normal})
 
 
 def heart_rate(series: Series, time_s: Floats, bpm: Floats,
                baseline_bpm: Floats, over_p95_bpm: Floats) -> Iterator[bytes]:
-    """Mean heart rate of the last 10 s, and what is usual for this heart."""
+    """Heart rate, and what is usual for this patient."""
     return series.pieces(schema.HEART_RATE, time_s, {
         "bpm": bpm, "baseline_bpm": baseline_bpm,
         "p95_bpm": bpm - over_p95_bpm})
@@ -171,7 +169,7 @@ def heart_rate(series: Series, time_s: Floats, bpm: Floats,
 
 def features(series: Series, time_s: Floats,
              columns: Mapping[str, Column]) -> Iterator[bytes]:
-    """Features by their names."""
+    """Feature columns by their names."""
     return series.pieces(schema.FEATURE, time_s, columns)
 
 
@@ -184,7 +182,7 @@ def quality(series: Series, time_s: Floats,
 
 def unscorable(series: Series,
                spans: Sequence[tuple[float, float]]) -> bytes:
-    """Stretches about which nothing can be said."""
+    """Spans that could not be scored."""
     ends = np.array(spans, dtype=np.float64).reshape(-1, 2)
     return series.write(
         schema.UNSCORABLE, ends[:, 0], _span_fields(series, ends))
@@ -192,7 +190,7 @@ def unscorable(series: Series,
 
 def probability(series: Series, time_s: Floats, smoothed: Floats,
                 threshold: float) -> Iterator[bytes]:
-    """Smoothed probability, and the threshold that raises an alarm."""
+    """Smoothed probability, and the threshold for an alarm."""
     return series.pieces(schema.PROBABILITY, time_s, {
         "probability": smoothed,
         "threshold": np.where(np.isfinite(smoothed), threshold, np.nan)})
@@ -200,10 +198,10 @@ def probability(series: Series, time_s: Floats, smoothed: Floats,
 
 def events(series: Series, layer: str, listed: Sequence[Event],
            right: Bools | None = None) -> bytes:
-    """Events of one layer, at their onset."""
+    """Events of one layer, at their onsets."""
     spans = np.array([(event.onset_s, event.end_s) for event in listed],
                      dtype=np.float64).reshape(-1, 2)
-    # All are written as floats: a store refuses a field of two types.
+    # Always floats: a store refuses a field that changes its type.
     confidence = np.array([
         np.nan if event.confidence is None else event.confidence
         for event in listed], dtype=np.float64)
@@ -240,7 +238,7 @@ def agreement(series: Series, found: Agreement) -> bytes:
 
 def score(series: Series, *, duration_s: float, scorable_s: float,
           alarms: int, threshold: float, counted: Score | None) -> bytes:
-    """Counts of one recording; None where nobody annotated it."""
+    """Counts of one recording; None if it was not annotated."""
     known: dict[str, Column] = {
         "hours": np.array([duration_s / 3600]),
         "scorable_hours": np.array([scorable_s / 3600]),

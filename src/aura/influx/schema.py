@@ -1,10 +1,10 @@
 """
-The schema: what every measurement holds, in one table.
+The schema: every measurement in the store, with its tags and fields.
 
-All points carry the tags ``patient`` and ``recording`` (aliases). The other
-tags have few values each, and none of them tells of a run, a host or a name:
-InfluxDB knows a point by measurement, tags and time, so that writing twice
-changes nothing. Times are the recording's own clock in nanoseconds.
+All points have the tags ``patient`` and ``recording`` (aliases). The other
+tags have few values each. No tag holds a run, a host or a name: InfluxDB
+knows a point by measurement, tags and time, so writing it twice changes
+nothing. Times are the recording's own clock in nanoseconds.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,19 @@ from typing import Literal
 
 Kind = Literal["float", "integer", "boolean", "string"]
 
+SECOND_NS = 10 ** 9
 COMMON_TAGS = ("patient", "recording")
 ORIGINAL, PREDICTED = "original", "predicted"
 RAW = "raw"
-# Zoom levels of the ECG: tag and seconds. An hour of a screen's width is
-# drawn from the middle one, a day from the last.
+# Zoom levels of the ECG: tag and seconds. A dashboard draws an hour from the
+# second level and a day from the last.
 RESOLUTIONS: Mapping[str, float] = {"100ms": 0.1, "1s": 1.0, "10s": 10.0}
 MODEL_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its type in the store, its unit, what it says."""
+    """One field: its type in the store, its unit, its meaning."""
 
     kind: Kind
     unit: str
@@ -38,100 +39,104 @@ class Measurement:
     name: str  # As the store knows it
     text: str  # What one point is
     tags: tuple[str, ...]  # Besides `COMMON_TAGS`
-    # In the order in which they are written; a missing value is no field.
+    # In the order in which they are written; a missing value has no field.
     fields: Mapping[str, Field]
 
 
-_END = Field("integer", "ns", "end, as a time since 1970")
-_DURATION = Field("float", "s", "length")
-_NUMBER = Field("integer", "", "place among those of its kind, from 1")
+_SPAN = {
+    "number": Field("integer", "", "number within the recording and layer, "
+                    "from 1"),
+    "end_ns": Field("integer", "ns", "end, counted from 1970"),
+    "duration_s": Field("float", "s", "duration")}
 
 RECORDING = Measurement(
-    "recording", "the recording as a whole, at its start", (), {
-        "end_ns": _END, "duration_s": _DURATION,
+    "recording", "the whole recording, at its start", (), {
+        "end_ns": _SPAN["end_ns"], "duration_s": _SPAN["duration_s"],
         "fs_hz": Field("float", "Hz", "sampling rate of the ECG"),
         "channel": Field("string", "", "label of the ECG channel"),
-        "unit": Field("string", "", "`mV`; none where unknown"),
-        "annotated": Field("boolean", "", "whether anybody looked for "
-                           "seizures"),
-        "seizures": Field("integer", "", "annotated seizures; none where "
-                          "nobody looked"),
-        "beats": Field("integer", "", "beats found"),
-        "unscorable_s": Field("float", "s", "about which nothing can be "
-                              "said"),
-        "scorable_s": Field("float", "s", "that could be scored")})
+        "unit": Field("string", "", "`mV`; missing if unknown"),
+        "annotated": Field("boolean", "", "whether the recording was "
+                           "annotated"),
+        "seizures": Field("integer", "", "annotated seizures; missing if the "
+                          "recording was not annotated"),
+        "beats": Field("integer", "", "detected beats"),
+        "unscorable_s": Field("float", "s", "time that could not be scored"),
+        "scorable_s": Field("float", "s", "time that could be scored")})
 
 ECG = Measurement(
-    "ecg", "the ECG, at the begin of each stretch; `resolution` is "
+    "ecg", "a stretch of ECG, at its start; `resolution` is "
     + ", ".join(f"`{name}`" for name in RESOLUTIONS)
     + f" or `{RAW}`", ("channel", "resolution"), {
         "min": Field("float", "mV", "smallest value of the stretch"),
         "max": Field("float", "mV", "largest value of the stretch"),
-        "value": Field("float", "mV", f"a sample; only where `{RAW}`")})
+        "value": Field("float", "mV", f"a single sample; only for `{RAW}`")})
 
 BEAT = Measurement("beat", "an R peak", (), {
-    "rr_ms": Field("float", "ms", "interval that the beat ends"),
-    "normal": Field("boolean", "", "whether the interval is used")})
+    "rr_ms": Field("float", "ms", "RR interval that ends at this beat"),
+    "normal": Field("boolean", "", "whether features use this interval")})
 
 HEART_RATE = Measurement(
-    "heart_rate", "the last 10 s, each second", (), {
-        "bpm": Field("float", "1/min", "mean heart rate"),
-        "baseline_bpm": Field("float", "1/min", "median of the 5 min up to a "
-                              "minute ago"),
+    "heart_rate", "the heart rate, every second", (), {
+        "bpm": Field("float", "1/min", "mean of the last 10 s"),
+        "baseline_bpm": Field("float", "1/min", "median from 6 min to 1 min "
+                              "ago"),
         "p95_bpm": Field("float", "1/min", "95th percentile of the last "
                          "30 min")})
 
 FEATURE = Measurement(
-    "feature", "selected features, each second; one field each, by the "
-    "names of docs/features.md", (), {})
+    "feature", "selected features, every second; one field per feature, "
+    "named as in docs/features.md", (), {})
 
-QUALITY = Measurement("quality", "the last 10 s, each second", (), {
-    "scorable": Field("float", "", "1 where they can be scored, else 0; "
-                      "the mean is the share")})
+QUALITY = Measurement("quality", "the quality of the ECG, every second", (), {
+    "scorable": Field("float", "", "1 if the last 10 s can be scored, else "
+                      "0; the mean is the scorable share")})
 
 UNSCORABLE = Measurement(
-    "unscorable", "a stretch about which nothing can be said, at its start",
-    (), {"number": _NUMBER, "end_ns": _END, "duration_s": _DURATION})
+    "unscorable", "a stretch that could not be scored, at its start", (),
+    _SPAN)
 
-PROBABILITY = Measurement("probability", "each second", ("model",), {
-    "probability": Field("float", "", "of a seizure, smoothed"),
-    "threshold": Field("float", "", "above which an alarm is raised")})
+PROBABILITY = Measurement(
+    "probability", "the model's output, every second", ("model",), {
+        "probability": Field("float", "", "smoothed probability of a "
+                             "seizure"),
+        "threshold": Field("float", "", "threshold for an alarm")})
 
 EVENT = Measurement(
     "event", f"an event as given, at its onset; `layer` is `{ORIGINAL}` "
     f"(no model) or `{PREDICTED}`", ("layer", "model"), {
-        "number": _NUMBER, "end_ns": _END, "duration_s": _DURATION,
+        **_SPAN,
         "label": Field("string", "", "`sz`, or a subtype of it"),
-        "confidence": Field("float", "", "probability, where one was given"),
-        "outcome": Field("string", "", "of a predicted event in an annotated "
-                         "recording: `TP`, or `FP`")})
+        "confidence": Field("float", "", "probability, if one was given"),
+        "outcome": Field("string", "", "`TP` or `FP`; only for predicted "
+                         "events of annotated recordings")})
 
 AGREEMENT = Measurement(
     "agreement", "a seizure or false alarm as SzCORE counts it (joined and "
     f"cut), at its onset; `layer` is `{ORIGINAL}` for TP and FN, "
-    f"`{PREDICTED}` for FP; none where nobody annotated",
+    f"`{PREDICTED}` for FP; only for annotated recordings",
     ("layer", "model"), {
-        "number": _NUMBER, "end_ns": _END, "duration_s": _DURATION,
+        **_SPAN,
         "outcome": Field("string", "", "`TP`, `FN` or `FP`"),
         "matches": Field("string", "", "numbers of the predicted events that "
-                         "meet it, as `1,2`"),
-        "latency_s": Field("float", "s", "of a TP: first alarm minus onset")})
+                         "match it, as `1,2`"),
+        "latency_s": Field("float", "s", "first alarm minus onset; only for "
+                           "TP")})
 
 SCORE = Measurement(
-    "score", "counts of one recording, at its start; sums over recordings "
-    "give a patient's figures", ("model",), {
-        "hours": Field("float", "h", "length"),
-        "scorable_hours": Field("float", "h", "that could be scored"),
+    "score", "the counts of one recording, at its start; add them up for a "
+    "patient's results", ("model",), {
+        "hours": Field("float", "h", "duration"),
+        "scorable_hours": Field("float", "h", "time that could be scored"),
         "alarms": Field("integer", "", "predicted events as given"),
-        "threshold": Field("float", "", "of the model"),
+        "threshold": Field("float", "", "the model's threshold"),
         **{name: Field("integer", "", text) for name, text in (
             ("tp", "detected seizures"), ("fn", "missed seizures"),
             ("fp", "false alarms"),
             ("strict_fp", "false alarms, neither joined nor cut"),
-            ("tp_s", "seconds of seizure that were detected"),
-            ("fn_s", "seconds of seizure that were missed"),
-            ("fp_s", "seconds detected outside seizures"))},
-        "latency_s": Field("float", "s", "median over detected seizures")})
+            ("tp_s", "detected seconds of seizures"),
+            ("fn_s", "missed seconds of seizures"),
+            ("fp_s", "seconds of alarms outside seizures"))},
+        "latency_s": Field("float", "s", "median of the detected seizures")})
 
 MEASUREMENTS = (
     RECORDING, ECG, BEAT, HEART_RATE, FEATURE, QUALITY, UNSCORABLE,

@@ -1,16 +1,20 @@
 """
 One request to InfluxDB, and what its answer means.
 
-influxdb-client carries the request; what it makes of the answer is not
-enough: it takes a page of HTML for success, and tells neither what is worth
-another attempt nor what is to blame.
+influxdb-client sends the request. Its own reading of the answer is not
+enough: it takes an HTML page for success, and it does not say whether to try
+again or which setting is wrong.
 """
 
 import http.client
+import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import urllib3
 from influxdb_client.client.exceptions import InfluxDBError
@@ -21,19 +25,19 @@ from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
 from urllib3.util.retry import Retry
 
-from aura.errors import PreconditionError
-from aura.influx.earlier import Earlier
-from aura.influx.target import Target
+from aura.errors import InvalidInputError, PreconditionError
+from aura.influx import schema
+from aura.settings import Settings
 
 TIMEOUT_S = 30.0
 LONGEST_TEXT = 200
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
-TOKEN = "set INFLUXDB_V2_TOKEN or INFLUXDB_V2_TOKEN_FILE to a token that "
+# Characters that may be in an HTTP header.
+TOKEN = re.compile(r"[\x21-\x7e]*")
+SET_TOKEN = "set INFLUXDB_V2_TOKEN or INFLUXDB_V2_TOKEN_FILE to a token that "
 
-What = Literal["done", "again", "split", "bad"]
-
-# Nothing of the client is typed.
+# influxdb-client has no types.
 _CLIENT: Any = InfluxDBClient
 _SERVICE: Any = WriteService
 _DELETING: Any = DeleteService
@@ -41,22 +45,130 @@ _RULES: Any = BucketRetentionRules
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of a request."""
+class Target:
+    """A bucket of an InfluxDB server, and the right to write to it."""
 
-    # All is stored; worth another attempt later; too large; at least one line
-    # is refused and others may be stored.
-    what: What
-    text: str = ""  # Why, in a few words
-    # How long the server wants to be left alone, if it says so.
+    url: str
+    org: str
+    bucket: str
+    # Never shown; empty for a store that needs none.
+    token: str = field(default="", repr=False)
+    # File of certificates to trust instead of the system's, or empty.
+    ca_file: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in reports, without credentials."""
+        return f"{self.url} {self.org}/{self.bucket}"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Target | None":
+        """The target in the settings, or None if they have none."""
+        if not settings.influx_url:
+            return None
+        _check_url(settings.influx_url)
+        for name in ("influx_org", "influx_bucket"):
+            if not getattr(settings, name):
+                variable = name.upper().replace("INFLUX", "INFLUXDB_V2")
+                raise InvalidInputError(
+                    "influx.settings", "INFLUXDB_V2_URL is set, but "
+                    f"{variable} is not", f"set {variable}, or unset "
+                    "INFLUXDB_V2_URL to write files only")
+        return cls(settings.influx_url.rstrip("/"), settings.influx_org,
+                   settings.influx_bucket, _token(settings),
+                   settings.influx_ca)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        secret = parts.username is not None or bool(
+            parts.query or parts.fragment)
+        assert parts.port is None or parts.port
+    except (ValueError, AssertionError):
+        good, secret = False, False
+    if secret:
+        raise InvalidInputError(
+            "influx.settings", "INFLUXDB_V2_URL contains more than the "
+            "address of a server", "put credentials into INFLUXDB_V2_TOKEN")
+    if not good:
+        raise InvalidInputError(
+            "influx.settings", "INFLUXDB_V2_URL is not the address of a "
+            "server", "set it to an address like http://localhost:8086")
+
+
+def _token(settings: Settings) -> str:
+    token = settings.influx_token
+    if not token and settings.influx_token_file:
+        try:
+            token = Path(settings.influx_token_file).read_text(
+                encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise PreconditionError(
+                "influx.token_file", "the file in INFLUXDB_V2_TOKEN_FILE "
+                f"cannot be read: {type(error).__name__}",
+                "mount the secret, or set INFLUXDB_V2_TOKEN") from None
+    if not TOKEN.fullmatch(token):
+        raise InvalidInputError(
+            "influx.settings", "the InfluxDB token contains characters that "
+            "no token has", "copy it again, without blanks and line breaks")
+    return token
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some points in a store."""
+
+    predicate: str  # In the syntax of InfluxDB's delete API
+    start: str  # First and last time, RFC 3339
+    stop: str
+
+
+def earlier_results(patient: str, recording: str, model_id: str,
+                    start_ns: int, end_ns: int) -> tuple[Selection, ...]:
+    """
+    Results that an earlier export of a recording may have left.
+
+    An export overwrites points, but not an event that is now at another
+    second. So results are deleted first. Curves without a model stay, and so
+    do the results of other models.
+    """
+    chosen: list[dict[str, str]] = [
+        {"_measurement": schema.EVENT.name, "layer": schema.ORIGINAL},
+        {"_measurement": schema.UNSCORABLE.name}]
+    if model_id:
+        # Its probability, events, agreement and score.
+        chosen.append({"model": model_id[:schema.MODEL_DIGITS]})
+    tags = {"patient": patient, "recording": recording}
+    return tuple(Selection(
+        # A predicate quotes and escapes values as JSON does.
+        " AND ".join(f"{name}={json.dumps(value, ensure_ascii=False)}"
+                     for name, value in (tags | more).items()),
+        _rfc3339(start_ns), _rfc3339(end_ns)) for more in chosen)
+
+
+def _rfc3339(time_ns: int) -> str:
+    seconds, rest = divmod(time_ns, schema.SECOND_NS)
+    moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    return f"{moment.isoformat()}.{rest:09d}Z"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The outcome of a request."""
+
+    # "refused": at least one line is refused; others may be stored.
+    outcome: Literal["done", "retry", "too large", "refused"]
+    text: str = ""  # The reason, in a few words
+    # How long the server asks the client to wait, if it does.
     wait_s: float | None = None
 
 
 class Store:
-    """A bucket that can be written to."""
+    """A connection to a bucket."""
 
-    def __init__(self, target: Target,
-                 timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, target: Target, timeout_s: float = TIMEOUT_S) -> None:
         self._target = target
         self._client = _CLIENT(
             target.url, target.token or None, org=target.org,
@@ -64,133 +176,134 @@ class Store:
             ssl_ca_cert=target.ca_file or None)
         self._service = _SERVICE(self._client.api_client)
         self._deleting = _DELETING(self._client.api_client)
-        self._bucket_made = False
+        self._bucket_created = False
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._client.close()
 
     def write(self, packed: bytes) -> Answer:
-        """Send lines, compressed."""
+        """Write compressed lines; create the bucket if it is missing."""
         answer = self._post(packed)
         if isinstance(answer, Answer):
             return answer
-        # 404 tells of the bucket or of the organisation.
-        if answer.rule != "influx.bucket" or self._bucket_made:
+        if answer.rule != "influx.bucket" or self._bucket_created:
             raise answer
-        made = self._make_bucket(answer)
-        self._bucket_made = made is None
-        return made or self.write(packed)
+        failed = self._create_bucket(answer)
+        self._bucket_created = failed is None
+        return failed or self.write(packed)
 
-    def delete(self, earlier: Earlier) -> Answer:
-        """Delete points."""
-        answer = self._asked(lambda: self._deleting.post_delete_with_http_info(
-            {"start": earlier.start, "stop": earlier.stop,
-             "predicate": earlier.predicate}, org=self._target.org,
-            bucket=self._target.bucket, urlopen_kw={"redirect": False}))
+    def delete(self, selection: Selection) -> Answer:
+        """Delete points; "refused" if the store cannot delete."""
+        answer = self._request(
+            lambda: self._deleting.post_delete_with_http_info(
+                {"start": selection.start, "stop": selection.stop,
+                 "predicate": selection.predicate}, org=self._target.org,
+                bucket=self._target.bucket, urlopen_kw={"redirect": False}))
         if isinstance(answer, Answer):
-            if answer.what in ("done", "again"):
+            if answer.outcome in ("done", "retry"):
                 return answer
         elif answer.rule == "influx.bucket":
-            # Nothing is in what is not there.
+            # There is no bucket yet, so there is nothing to delete.
             return Answer("done")
         elif answer.rule != "influx.foreign":
             raise answer
-        return Answer("bad", "the server cannot delete")
+        return Answer("refused", "the server cannot delete")
 
     def _post(self, packed: bytes) -> Answer | PreconditionError:
-        return self._asked(lambda: self._service.post_write_with_http_info(
+        return self._request(lambda: self._service.post_write_with_http_info(
             self._target.org, self._target.bucket, packed,
             precision="ns", content_encoding="gzip",
             content_type="text/plain; charset=utf-8",
             urlopen_kw={"redirect": False}))
 
     @staticmethod
-    def _asked(request: Callable[[], Any]) -> Answer | PreconditionError:
+    def _request(send: Callable[[], Any]) -> Answer | PreconditionError:
         try:
-            _, status, _ = request()
+            _, status, _ = send()
         except ApiException as error:
-            return _judged(error.status or 0, _text(error.message),
-                           error.retry_after)
+            return _meaning(error)
         except UnicodeDecodeError:
-            return _foreign("an answer that is no text")
+            return _foreign("the answer is not text")
         except NOT_REACHED as error:
-            return Answer("again", _reason(error))
+            return Answer("retry", _reason(error))
         if status == 204:
             return Answer("done")
-        return _foreign(f"{status} instead of 204")
+        return _foreign(f"it answers {status} instead of 204")
 
-    def _make_bucket(self, missing: PreconditionError) -> Answer | None:
-        """Make the bucket; None when it is there."""
+    def _create_bucket(self, missing: PreconditionError) -> Answer | None:
+        """Create the bucket; None if it exists now."""
         try:
             self._client.buckets_api().create_bucket(
                 bucket_name=self._target.bucket, org=self._target.org,
-                # Recordings are of years ago: with any other retention the
-                # server refuses their points or drops them one night.
+                # Recordings may be years old: with any other retention the
+                # server refuses their points or deletes them later.
                 retention_rules=_RULES(type="expire", every_seconds=0),
                 description="ECG, predictions and annotations by AURA "
                 "blocks; kept for ever, since recordings may be old")
         except ApiException as error:
-            judged = _judged(error.status or 0, _text(error.message),
-                             error.retry_after)
-            if isinstance(judged, Answer) and judged.what == "again":
-                return judged
-            # 422: somebody else has made it meanwhile.
+            answer = _meaning(error)
+            if isinstance(answer, Answer) and answer.outcome == "retry":
+                return answer
+            # 422: another process has created it in the meantime.
             if error.status != 422:
                 raise missing from None
         except NOT_REACHED as error:
-            return Answer("again", _reason(error))
+            return Answer("retry", _reason(error))
         except (InfluxDBError, ValueError, TypeError, AttributeError):
-            # It may not see the organisation, or the answer is no JSON.
+            # The token may not see the organisation, or the answer is not
+            # JSON.
             raise missing from None
         return None
 
 
-def _judged(status: int, text: str,
-            retry_after: str | None) -> Answer | PreconditionError:
-    """What an answer other than 204 means."""
+def _meaning(error: ApiException) -> Answer | PreconditionError:
+    """The meaning of an answer other than 204."""
+    status, text = error.status or 0, _text(error.message)
     if status == 413:
-        return Answer("split", "a line is larger than the server takes")
+        return Answer("too large", "a line is larger than the server takes")
     if status in (400, 422):
         if "retention" in text:
             return PreconditionError(
-                "influx.retention", "the bucket keeps points for too short a "
-                "time: the recordings are older",
-                "give it infinite retention: influx bucket update --id ID "
+                "influx.retention", "the recordings are older than the "
+                "bucket's retention period",
+                "set infinite retention: influx bucket update --id ID "
                 "--retention 0")
-        return Answer("bad", text)
+        return Answer("refused", text)
     if status in (408, 425, 429) or status >= 500 and status not in (
             501, 505):
-        return Answer("again", f"it answers {status}", _wait(retry_after))
+        return Answer("retry", f"it answers {status}",
+                      _wait(error.retry_after))
     if status == 0:
         return PreconditionError(
-            "influx.tls", "no safe connection could be made",
-            "look at the server's certificate; INFLUXDB_V2_SSL_CA_CERT names "
-            "the file of a private authority")
+            "influx.tls", "no secure connection to the server is possible",
+            "check the server's certificate; for a private authority, set "
+            "INFLUXDB_V2_SSL_CA_CERT to its file")
     if status == 401:
         return PreconditionError(
             "influx.auth", "the server does not know the token",
-            TOKEN + "it has made")
+            SET_TOKEN + "the server has created")
     if status == 403:
         return PreconditionError(
             "influx.auth", "the token may not write to this bucket",
-            TOKEN + "may")
+            SET_TOKEN + "may write to it")
+    # The text of a 404 names what is missing.
     if status == 404 and "bucket" in text:
         return PreconditionError(
-            "influx.bucket", "the bucket is not there, or not for this "
-            "token, and could not be made",
-            "make it with infinite retention, or set INFLUXDB_V2_BUCKET")
+            "influx.bucket", "the bucket does not exist (or this token may "
+            "not see it) and could not be created",
+            "create it with infinite retention, or set INFLUXDB_V2_BUCKET")
     if status == 404 and "organization" in text:
         return PreconditionError(
             "influx.org", "the server does not know the organisation",
             "set INFLUXDB_V2_ORG to its name")
-    return _foreign(str(status))
+    return _foreign(f"it answers {status}")
 
 
-def _foreign(what: str) -> PreconditionError:
+def _foreign(text: str) -> PreconditionError:
     return PreconditionError(
-        "influx.foreign", f"what answers there is no InfluxDB: {what}",
-        "look at INFLUXDB_V2_URL; a proxy or a login page may stand before "
+        "influx.foreign", f"the server is not an InfluxDB: {text}",
+        "check INFLUXDB_V2_URL; a proxy or a login page may be in front of "
         "the server")
 
 
@@ -204,21 +317,21 @@ def _wait(retry_after: str | None) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """A few words on a connection that failed; texts may hold addresses."""
+    """Why a connection failed; the error's own text may hold addresses."""
     name = type(error).__name__
     return {
         "NewConnectionError": "nothing listens there",
-        "NameResolutionError": "there is no such host",
+        "NameResolutionError": "the host does not exist",
         "ConnectTimeoutError": "it cannot be reached",
         "ReadTimeoutError": "it does not answer in time",
-        "ProtocolError": "it cuts the connection"}.get(name, name)
+        "ProtocolError": "it closes the connection"}.get(name, name)
 
 
 def _text(message: Any) -> str:
     """
     A server's message without the line that it quotes.
 
-    What it could not parse stands between single quotes and holds values.
+    A line that it could not parse is in single quotes and holds values.
     """
     text = message.decode("utf-8", "replace") if isinstance(
         message, bytes) else str(message)

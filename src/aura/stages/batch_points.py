@@ -1,5 +1,5 @@
 """
-The points of a batch: what all stages before have found, as line protocol.
+The points of a batch: the results of all earlier stages, as line protocol.
 
 Names become aliases here.
 """
@@ -32,11 +32,11 @@ ALL_FEATURES = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """What is exported, and by which clock."""
+    """The settings of an export."""
 
-    zone: ZoneInfo  # Where the recordings' clocks hung
-    raw: Raw  # Which samples are exported besides the rollups
-    features: tuple[str, ...]  # Names of the exported features
+    zone: ZoneInfo  # Time zone of the recordings' clocks
+    raw: Raw  # The samples to export besides the rollups
+    features: tuple[str, ...]  # The features to export
 
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
@@ -50,7 +50,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         raise InvalidInputError(
-            "settings.timezone", f"{name[:60]!r} is no time zone",
+            "settings.timezone", f"{name[:60]!r} is not a time zone",
             "set AURA_EDF_TIMEZONE to one like Europe/Paris") from None
 
 
@@ -61,7 +61,7 @@ def _raw(text: str) -> Raw:
             return found
     raise InvalidInputError(
         "settings.value", f"AURA_EXPORT_RAW (export_raw) is {text[:60]!r}",
-        "events, all and none are allowed")
+        "use events, all or none")
 
 
 def _features(text: str) -> tuple[str, ...]:
@@ -71,14 +71,14 @@ def _features(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in features.NAMES]
     if unknown:
         raise InvalidInputError(
-            "settings.value", "AURA_EXPORT_FEATURES (export_features) names "
-            f"{unknown[0][:60]!r}", f"allowed are {ALL_FEATURES}, or names of "
-            "docs/features.md with commas between")
+            "settings.value", "AURA_EXPORT_FEATURES (export_features) has the "
+            f"unknown feature {unknown[0][:60]!r}", f"use {ALL_FEATURES}, or "
+            "names from docs/features.md, separated by commas")
     return names
 
 
 class BatchPoints:
-    """The points of one batch, counted as they are handed out."""
+    """The points of one batch, counted as they are read."""
 
     def __init__(self, workspace: Workspace, settings: Settings,
                  request: PredictionTable) -> None:
@@ -114,7 +114,7 @@ class BatchPoints:
         return text
 
     def lines(self) -> Iterator[bytes]:
-        """Yield line protocol; count lines and note what is left out."""
+        """Yield line protocol; count lines and list recordings left out."""
         for number, entry in enumerate(self._manifest.entries):
             if entry.recording is None:
                 continue
@@ -138,18 +138,18 @@ class BatchPoints:
             alias("r", recording.path, self._alias_key),
             points.start_ns(recording.start, self._choice.zone),
             self._request.model_id)
-        # Better all of a recording is left out than what comes last.
+        # Rather leave out all of a recording than its last points.
         series.check(recording.duration_s)
         signals = entry.signals or Signals(0, 0, (), 0.0)
         yield from self._waveform(series, recording, entry.predicted or ())
         yield from self._rows(series, number)
         yield points.unscorable(series, signals.unscorable)
         yield points.events(series, schema.ORIGINAL, recording.events)
-        # Where nothing was predicted, nothing was missed either.
+        # Without a prediction, no seizure counts as missed.
         if entry.predicted is not None:
             yield from self._outcome(
                 series, recording, entry.predicted, signals.scorable_s)
-        # Last: what is left out for its file must not be listed as there.
+        # Last: a recording whose file cannot be read must not be listed.
         yield points.recording(
             series, recording, beats=signals.beats,
             scorable_s=signals.scorable_s, unscorable=signals.unscorable)
@@ -157,7 +157,7 @@ class BatchPoints:
             "path": recording.path, "patient": series.patient,
             "recording": series.recording, "start_ns": series.start_ns,
             "end_ns": series.start_ns + round(
-                recording.duration_s * points.SECOND_NS)})
+                recording.duration_s * schema.SECOND_NS)})
 
     def _waveform(self, series: Series, recording: Recording,
                   predicted: tuple[Event, ...]) -> Iterator[bytes]:
@@ -193,7 +193,7 @@ class BatchPoints:
     def _outcome(self, series: Series, recording: Recording,
                  predicted: tuple[Event, ...],
                  scorable_s: float) -> Iterator[bytes]:
-        """Predicted events, and how they agree with the annotated ones."""
+        """Predicted events, compared with annotated ones if there are any."""
         right = counted = None
         if recording.annotated:
             found = agree(recording.events, predicted, recording.duration_s)

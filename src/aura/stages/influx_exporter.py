@@ -1,40 +1,40 @@
 """
 The influx-exporter: predictions beside the original annotations, as points.
 
-Each batch becomes ``runs/<run_id>/export/0000.lp.gz`` first, which any
-InfluxDB can import; where a server is set the file is then delivered, and a
-ledger beside it knows how far.
+Each batch is first written to ``runs/<run_id>/export/0000.lp.gz``, which any
+InfluxDB can import. If a store is set, the file is then delivered, and a
+ledger next to it records how far.
 
-A server that is away costs no batch its file and no later batch its turn:
-an orchestrator ends an rpc for the whole run at its first error. The batch is
-answered, its points wait, and each later call delivers what waits. Only when
-all batches are here and points still wait does the call fail, as UNAVAILABLE:
-it is then that nothing is lost by it, and somebody should know. What waiting
-does not mend, a wrong token or bucket, is a failed precondition at once.
+An unavailable store must not end a run. The orchestrator ends an rpc for the
+whole run at its first error, and later batches would not even be written to
+files. So the call succeeds, the points wait, and each later call tries once
+to deliver all waiting points. If points still wait when all batches are
+here, the call fails as UNAVAILABLE: nothing is lost, and the user has to
+know. If waiting cannot help, as with a wrong token or bucket, the call fails
+at once with a failed precondition.
 """
 
 import json
 import os
-import threading
 from dataclasses import dataclass
 from typing import Any
 
-from aura.errors import AuraError, MissingError, UnavailableError
-from aura.influx import chunks, earlier
+from aura.errors import AuraError, MissingError, UnavailableError, plural
+from aura.influx import chunks
 from aura.influx.delivery import Delivery, Ledger
-from aura.influx.store import Store
-from aura.influx.target import Target
+from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
 from aura.stages.batch_points import BatchPoints, Choice
 from aura.stages.run_layout import Workspace, mark_done, run_folder
 
 FILES = "line protocol"
+Report = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Batch:
-    """Where the files of a batch are."""
+    """The names of a batch's files."""
 
     run_id: str
     index: int
@@ -45,28 +45,27 @@ class _Batch:
 
 
 class ExportStage:
-    """Write the points of batches."""
+    """Writes the points of batches to files, and delivers the files."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._settings = settings
-        self._lock = threading.Lock()
-        self._waiting: set[_Batch] = set()
+        # Batches that another batch's call has delivered.
         self._caught_up: set[_Batch] = set()
-        self._away = False
+        self._store_away = False
         Choice.of(settings)
         Target.of(settings)
 
     def ready(self) -> bool:
-        """Whether the workspace is there and can be written."""
+        """Whether the workspace exists and can be written."""
         return os.access(self._workspace.folder.root, os.W_OK)
 
     def export(self, request: PredictionTable) -> ExportReport:
         """
         Write the points of one batch; the last one writes the run's report.
 
-        A recording that cannot be read any more, or whose clock no store
-        can hold, is named in the report; the others are written.
+        A recording that can no longer be read, or whose clock no store can
+        hold, is named in the report; the others are written.
         """
         folder = self._workspace.folder
         batch = _Batch(request.run_id, request.batch_index)
@@ -74,36 +73,35 @@ class ExportStage:
         with folder.replace(batch.file("lp.gz")) as stream:
             chunks.write(stream, points.lines())
         folder.write(batch.file("aliases.json"), _json(points.names))
-        content = {
+        # A repeated call sends everything again: the store may be empty now.
+        again = batch not in self._caught_up
+        self._caught_up.discard(batch)
+        self._deliver({batch: {
             "run_id": request.run_id, "batch_index": request.batch_index,
             "batch_count": request.batch_count, "is_last": request.is_last,
             "model_id": request.model_id, "points": points.written,
             "files": points.status_text, "left_out": points.left_out,
-            "recordings": len(points.names)}
-        with self._lock:
-            again = batch not in self._caught_up
-            self._caught_up.discard(batch)
-        self._deliver({batch: content}, again)
+            "recordings": len(points.names)}}, again)
         self._finish(request.run_id)
-        told = self._read(batch)
+        report = self._read(batch)
         return ExportReport(
             run_id=request.run_id, batch_index=request.batch_index,
             batch_count=request.batch_count, is_last=request.is_last,
             report_path=batch.file("json"), **{
-                name: told[name] for name in (
+                name: report[name] for name in (
                     "points_written", "points_rejected", "target",
                     "status_text")})
 
-    def complete(self, run_id: str) -> dict[str, Any]:
-        """Deliver what of a run is not delivered yet, and write its report."""
+    def complete(self, run_id: str) -> Report:
+        """Deliver the points of a run that still wait; return its report."""
         batches = self._batches(run_id)
         if not batches:
             raise MissingError(
-                "export.missing", "nothing of this run is exported",
-                "run the solution to its end first")
+                "export.missing", "no batch of this run has been exported",
+                "run the prediction solution to its end first")
         self._deliver({batch: self._read(batch) for batch in batches})
         self._finish(run_id)
-        report: dict[str, Any] = json.loads(self._workspace.folder.read(
+        report: Report = json.loads(self._workspace.folder.read(
             f"{run_folder(run_id)}/export_report.json"))
         return report
 
@@ -113,99 +111,83 @@ class ExportStage:
                 for path in sorted(export.glob("*.json"))
                 if path.stem.isdigit()]
 
-    def _deliver(self, contents: dict[_Batch, dict[str, Any]],
+    def _deliver(self, requested: dict[_Batch, Report],
                  again: bool = False) -> None:
-        """Send batches and all that waits; each gets its report."""
+        """Send batches of one run, and those that wait; write reports."""
         target = Target.of(self._settings)
         if target is None:
-            for batch, content in contents.items():
-                self._write(batch, content, None)
+            for batch, report in requested.items():
+                self._write(batch, report, None)
             return
-        (run_id, count), = {(batch.run_id, content["batch_count"])
-                            for batch, content in contents.items()}
-        known = {*self._batches(run_id), *contents}
-        with self._lock:
-            if len(known) >= count:
-                # An exporter before this one may have left some.
-                self._waiting |= {
-                    batch for batch in known - contents.keys()
-                    if self._read(batch)["points_waiting"]}
-            chosen = {batch: self._read(batch) for batch in self._waiting
-                      if batch.run_id == run_id} | contents
-        server = Store(target)
+        run_id, = {batch.run_id for batch in requested}
+        known = {batch: self._read(batch) for batch in self._batches(run_id)}
+        waiting = {batch: report for batch, report in known.items()
+                   if report["points_waiting"]}
+        store = Store(target)
         try:
-            self._send(Delivery(
-                server, target.name,
-                0.0 if self._away else self._settings.influx_patience_s),
-                dict(sorted(chosen.items(), key=lambda one: one[0].index)),
-                set(contents), again)
+            self._send(
+                # Only the first call waits for a store that is away.
+                Delivery(store, target.name, 0.0 if self._store_away
+                         else self._settings.influx_patience_s),
+                waiting | requested, set(requested), again)
         finally:
-            server.close()
+            store.close()
 
-    def _send(self, delivery: Delivery,
-              batches: dict[_Batch, dict[str, Any]],
-              asked: set[_Batch], again: bool) -> None:
-        folder, why = self._workspace.folder, ""
-        for batch, content in batches.items():
+    def _send(self, delivery: Delivery, reports: dict[_Batch, Report],
+              requested: set[_Batch], again: bool) -> None:
+        folder, reason = self._workspace.folder, ""
+        for batch, report in sorted(reports.items()):
             try:
-                if not why:
+                if not reason:
                     delivery.send(folder, batch.file("lp.gz"),
-                                  again and batch in asked,
-                                  self._earlier(batch, content))
-                    with self._lock:
-                        self._waiting.discard(batch)
-                        self._caught_up |= {batch} - asked
+                                  again and batch in requested,
+                                  self._replaced(batch, report))
+                    self._caught_up |= {batch} - requested
             except UnavailableError as error:
-                why = error.text
-                with self._lock:
-                    self._waiting.add(batch)
+                reason = error.text
             except AuraError as error:
-                why = error.text
+                reason = error.text
                 raise
             finally:
-                known = delivery.ledger(folder, batch.file("lp.gz"))
-                self._write(batch, content, known, delivery.target, why)
-        # Nobody waits twice for a server that has just kept them waiting.
-        self._away = bool(why)
+                ledger = delivery.ledger(folder, batch.file("lp.gz"))
+                self._write(batch, report, ledger, delivery.target, reason)
+        self._store_away = bool(reason)
 
-    def _earlier(self, batch: _Batch,
-                 content: dict[str, Any]) -> list[earlier.Earlier]:
-        """What earlier exports of a batch's recordings may have left."""
+    def _replaced(self, batch: _Batch, report: Report) -> list[Selection]:
+        """Results that earlier exports of the recordings may have left."""
         names = json.loads(self._workspace.folder.read(
             batch.file("aliases.json")))
-        return [one for name in names for one in earlier.results(
-            name["patient"], name["recording"], content["model_id"],
+        return [selection for name in names for selection in earlier_results(
+            name["patient"], name["recording"], report["model_id"],
             name["start_ns"], name["end_ns"])]
 
-    def _write(self, batch: _Batch, content: dict[str, Any],
-               known: Ledger | None, target: str = FILES,
-               why: str = "") -> None:
-        """Write the report of a batch; None where no server is set."""
-        points, text = content["points"], content["files"]
-        stored, rejected = (points, 0) if known is None else (
-            known.acknowledged, known.rejected)
+    def _write(self, batch: _Batch, report: Report, ledger: Ledger | None,
+               target: str = FILES, reason: str = "") -> None:
+        """Write the report of a batch; no ledger means files only."""
+        points, text = report["points"], report["files"]
+        stored, rejected, kept = (points, 0, "") if ledger is None else (
+            ledger.acknowledged, ledger.rejected, ledger.kept)
         waiting = points - stored - rejected
         if rejected:
-            text += f", {rejected} points rejected"
-        kept = known.kept if known else ""
+            text += f", {plural(rejected, 'point')} rejected"
         if kept:
             text += f", earlier results stay: {kept}"
         if waiting:
-            text += f", {waiting} points wait" + (why and f": {why}")
+            text += f", {plural(waiting, 'point')} waiting" + (
+                reason and f": {reason}")
         self._workspace.folder.write(batch.file("json"), _json({
-            **content, "target": target, "points_written": stored,
+            **report, "target": target, "points_written": stored,
             "points_rejected": rejected, "points_waiting": waiting,
-            "rejected": list(known.named) if known else [],
-            "earlier_results_stay": kept,
-            "status_text": text}))
+            "rejected": list(ledger.named) if ledger else [],
+            "earlier_results_stay": kept, "status_text": text}))
 
-    def _read(self, batch: _Batch) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(
+    def _read(self, batch: _Batch) -> Report:
+        report: Report = json.loads(
             self._workspace.folder.read(batch.file("json")))
-        return content
+        return report
 
     def _finish(self, run_id: str) -> None:
-        """When all batches are there: one report, and the mark of the end."""
+        """If all batches are here, write the run's report and mark the end."""
         folder, run = self._workspace.folder, run_folder(run_id)
         parts = [self._read(batch) for batch in self._batches(run_id)]
         if len(parts) < parts[0]["batch_count"]:
@@ -222,9 +204,10 @@ class ExportStage:
                for name in ("rejected", "left_out")}}))
         if total["points_waiting"]:
             raise UnavailableError(
-                "influx.away", f"{total['points_waiting']} points wait in "
-                "the run's folder: the InfluxDB server is away",
-                f"when it is back: aura export SHARED_FOLDER/{run}")
+                "influx.away", "the InfluxDB server is unavailable, with "
+                f"{plural(total['points_waiting'], 'point')} waiting in the "
+                "run's folder",
+                f"when it is back, run 'aura export SHARED_FOLDER/{run}'")
         mark_done(folder, run_id)
 
 
