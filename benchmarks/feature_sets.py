@@ -39,7 +39,7 @@ SETS = {
 def examples(paths: list[Path]) -> Iterator[Example]:
     """Each annotated recording with all of its features."""
     settings = Settings.load()
-    inputs = {str(n): local.given(path) for n, path in enumerate(paths)}
+    inputs = {str(n): local.open_input(path) for n, path in enumerate(paths)}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Folder(Path(folder)), inputs)
         stage = FeatureStage(workspace, settings)

@@ -38,7 +38,7 @@ def main(predictions: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
         out = Path(folder, "out")
         shutil.copytree(predictions, out)
-        service = ReviewService(beside_predictions(out, local.given))
+        service = ReviewService(beside_predictions(out, local.open_input))
         server = PageServer(service, Access(), 0)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -337,15 +337,9 @@ def test_what_a_format_cannot_carry_is_a_line(run, tmp_path):
     code, _, err = run("convert", tmp_path / "in", "--to", "tse_bi",
                        "--out", tmp_path / "out")
     assert code == 0
-    lines = [line.split(": ")[1:3] for line in err.splitlines()]
-    assert dict(lines) == {
-        "convert.left_out": "tse_bi has no word for the text of "
-        "annotations, which are left out",
-        "convert.type": "tse_bi has no word for all of the type of "
-        "annotations",
-        "convert.certain": "tse_bi has to give a confidence, and 1 is "
-        "written for annotations without one",
-        "convert.start": "tse_bi has no place for the date of the recording"}
+    assert [line.split(": ")[1] for line in err.splitlines()] == [
+        "convert.certain", "convert.left_out", "convert.start",
+        "convert.type"]
     rows = tse.read((tmp_path / "out/r.tse_bi").read_bytes()).rows
     assert [(row.onset_s, row.end_s, row.text) for row in rows] == [
         (0, 5, "bckg"), (5, 12, "seiz"), (12, 60, "bckg")]

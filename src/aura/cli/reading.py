@@ -112,7 +112,7 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     from aura.dataset.names import printable
     from aura.runners import local
     try:
-        source = local.given(Path(path))
+        source = local.open_input(Path(path))
         found = duplicates.resolve(
             [(source.folder, candidate) for candidate in find.recordings(
                 source.folder, source.subfolder)], settings.prefer)
@@ -154,7 +154,7 @@ def _convert(given: argparse.Namespace) -> int:
     from aura.annotations.formats import FORMATS
     from aura.dataset.convert import convert
     from aura.runners import local
-    source = local.given(given.path)
+    source = local.open_input(given.path)
     out = Folder(given.out)
     out.try_writing()
     # Left by runs that were killed; no writer that lives is touched.

@@ -71,7 +71,7 @@ def _review(given: argparse.Namespace) -> int:
     if (given.dir / "runs").is_dir() and not (given.dir / HIDDEN).is_dir():
         runs = on_share(given.dir, Settings.load(given.dir))
     else:
-        runs = beside_predictions(given.dir, local.given)
+        runs = beside_predictions(given.dir, local.open_input)
     service = ReviewService(runs)
     if given.html is not None:
         return _write(service, given.html)

@@ -43,7 +43,7 @@ class Read:
 def read(paths: Sequence[Path], settings: Settings,
          track: local.Track = iter, try_more: bool = False) -> Read:
     """Read folders of recordings, and compute what the detectors need."""
-    inputs, refused = local.opened(paths)
+    inputs, refused = local.open_inputs(paths)
     found: list[tuple[str, bool, Case]] = []
     entries: list[tuple[str, Entry]] = list(refused)
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:

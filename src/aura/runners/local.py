@@ -1,6 +1,4 @@
-"""
-The stages on a laptop, in one process, on recordings wherever they lie.
-"""
+"""Train, predict and export in one process, on folders of recordings."""
 
 import hashlib
 import json
@@ -39,12 +37,12 @@ HIDDEN = ".aura"
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
-def given(path: Path) -> Input:
+def open_input(path: Path) -> Input:
     """
-    An input as a user names it: a tree or a single file.
+    A folder or a single file that a user has named.
 
-    The folder above a single file's, or above an ``ecg`` folder, is opened
-    too, so that a BIDS session's annotations are found beside it.
+    For a single file or an ``ecg`` folder, the folder above is opened too,
+    because the annotations of a BIDS session are beside the ``ecg`` folder.
     """
     absolute = Path(os.path.abspath(path))
     if not os.path.lexists(absolute):
@@ -63,71 +61,69 @@ def given(path: Path) -> Input:
 def no_recordings() -> MissingError:
     """The error for a folder without recordings."""
     return MissingError(
-        "path.no_recordings", "there is no recording in this folder",
-        "recordings are .edf and .bdf files, and .csv files with a column of "
-        "beats (beat_time_s, rr_ms)")
+        "path.no_recordings", "this folder contains no recordings",
+        "recordings are .edf and .bdf files, and .csv files with the column "
+        "beat_time_s or rr_ms")
 
 
-def opened(paths: Sequence[Path], apart: bool = False) -> tuple[
+def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
         dict[str, Input], list[tuple[str, Entry]]]:
     """
-    Inputs by number, and an entry for each that is refused as a whole.
+    Inputs by number, and an entry for each input that is rejected.
 
-    With `apart` no two of them may hold recordings of one name.
+    With `unique` no two inputs may contain recordings of the same name.
     """
     inputs: dict[str, Input] = {}
-    refused: list[tuple[str, Entry]] = []
+    rejected: list[tuple[str, Entry]] = []
     taken: dict[str, Path] = {}
     for number, path in enumerate(paths):
         try:
-            source = given(path)
+            source = open_input(path)
             found = find.recordings(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
             stems = {one.stem: path for one in found if one.problem is None}
             both = sorted(stems.keys() & taken.keys())
-            if apart and both:
+            if unique and both:
                 raise InvalidInputError(
                     "predict.same_name", f"{taken[both[0]]} and {path} both "
-                    f"hold {printable(both[0])}",
-                    "predict them into folders of their own")
+                    f"contain {printable(both[0])}",
+                    "predict them one by one, with a different --out")
         except AuraError as error:
             name = printable(str(path))
-            refused.append((name, Entry(name, None, (error.problem,))))
+            rejected.append((name, Entry(name, None, (error.problem,))))
             continue
         inputs[str(number)] = source
         taken |= stems
-    return inputs, refused
+    return inputs, rejected
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
           track: Track = iter) -> tuple[TrainingReport, Outcome]:
-    """Train a model on trees of annotated recordings."""
-    inputs, refused = opened(paths)
+    """Train a model on folders of annotated recordings."""
+    inputs, rejected = open_inputs(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:
         workspace = Workspace(Folder(Path(folder)), inputs)
         features = FeatureStage(workspace, settings)
         trainer = TrainingStage(workspace, settings)
-        report = TrainingReport(status_text=_nothing_found())
-        tables = []
+        report, manifests = TrainingReport(), []
         for batch in track(batches(workspace, settings)):
-            tables.append(features.build(batch))
-            report = trainer.train(tables[-1])
+            table = features.build(batch)
+            manifests.append(table.manifest_path)
+            report = trainer.train(table)
         if report.model_path:
             made = workspace.folder.path(report.model_path)
             for name in (MODEL_FILE, CARD_FILE):
                 Folder(out).write(name, (made / name).read_bytes())
-        return report, _outcome(
-            workspace, paths, [table.manifest_path for table in tables],
-            refused)
+        return report, _outcome(workspace, paths, manifests, rejected)
 
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
             settings: Settings, track: Track = iter) -> Outcome:
-    """Predict trees of recordings: one TSV each, the trees mirrored."""
-    inputs, refused = opened(paths, apart=True)
+    """Predict folders of recordings, and write an event file for each."""
+    inputs, rejected = open_inputs(paths, unique=True)
     settings = replace(settings, model=os.path.abspath(model))
     unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"
     workspace = Workspace(Folder(unfinished), inputs, events=Folder(out))
@@ -135,94 +131,97 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     predictor.model()
     card = (model / CARD_FILE).read_bytes()
     if not inputs:
-        return Outcome(tuple(refused))
+        return Outcome(tuple(rejected))
     shutil.rmtree(unfinished, ignore_errors=True)
     Folder(out).sweep()
     try:
         workspace.folder.write("model.json", card)
-        workspace.folder.write("inputs.json", _locations(paths))
+        workspace.folder.write("inputs.json", _json({
+            str(number): os.path.abspath(path)
+            for number, path in enumerate(paths)}))
         features = FeatureStage(workspace, settings)
-        tables: list[PredictionTable] = []
-        for batch in track(batches(workspace, settings)):
-            tables.append(predictor.predict(features.build(batch)))
-        outcome = _outcome(
-            workspace, paths, [table.manifest_path for table in tables],
-            refused)
-        _replace_hidden(out, unfinished, outcome)
+        manifests = [
+            predictor.predict(features.build(batch)).manifest_path
+            for batch in track(batches(workspace, settings))]
+        outcome = _outcome(workspace, paths, manifests, rejected)
+        if outcome.done:
+            _replace_hidden(out, unfinished, outcome)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return outcome
 
 
 def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
-    """Put a finished ``.aura`` in place of an earlier one."""
+    """Replace ``.aura``, and delete event files of an earlier prediction."""
+    def digest(name: str) -> str:
+        return hashlib.sha256(folder.read(name)).hexdigest()
+
     folder, hidden = Folder(out), out / HIDDEN
-    names = (recording_stem(entry.path) + ".tsv"
-             for _, entry in outcome.entries if entry.predicted is not None)
-    outputs = {name: hashlib.sha256(folder.read(name)).hexdigest()
-               for name in names}
-    Folder(unfinished).write("outputs.json", _json(outputs))
+    names = [recording_stem(entry.path) + ".tsv"
+             for _, entry in outcome.entries if entry.predicted is not None]
+    Folder(unfinished).write(
+        "outputs.json", _json({name: digest(name) for name in names}))
     try:
         before = json.loads(Folder(hidden).read("outputs.json"))
     except (MissingError, ValueError):
         before = {}
-    for name, digest in before.items():
+    for name in before.keys() - {*names}:
         path = folder.path(name)
-        if name not in outputs and path.is_file() and hashlib.sha256(
-                folder.read(name)).hexdigest() == digest:
+        # An event file that a user has edited stays.
+        if path.is_file() and digest(name) == before[name]:
             path.unlink()
     shutil.rmtree(hidden, ignore_errors=True)
     unfinished.rename(hidden)
 
 
 def export(out: Path, settings: Settings) -> dict[str, Any]:
-    """Export what was predicted, or what an export has left undone."""
+    """Export predictions, or the points that an earlier export has left."""
     from aura.stages.influx_exporter import ExportStage
     hidden = out / HIDDEN
     if not hidden.is_dir():
         absolute = Path(os.path.abspath(out))
         if not (absolute / "export").is_dir():
             raise MissingError(
-                "export.missing", f"nothing is predicted or exported in {out}",
-                "name what 'aura predict' has written, or a run's folder on "
-                "a shared folder")
+                "export.missing", f"{out} contains no predictions",
+                "name a folder that 'aura predict' has written, or the folder "
+                "runs/RUN_ID of a shared folder")
         stage = ExportStage(Workspace(
             Folder(absolute.parents[1]), {}), settings)
         return {**stage.complete(absolute.name),
                 "folder": absolute / "export"}
     folder = Folder(hidden)
-    stage = ExportStage(Workspace(folder, _still_there(folder)), settings)
+    stage = ExportStage(Workspace(folder, _inputs_of(folder)), settings)
     try:
         for request in _predicted(folder):
             stage.export(request)
     except UnavailableError as error:
-        # The stage speaks of a shared folder, which there is none here.
+        # The stage's own advice is for a shared folder.
         raise UnavailableError(
             error.rule, error.args[1],
-            f"when it is back: aura export {out}") from None
+            f"run 'aura export {out}' again when it is available") from None
     run = run_folder(RUN_ID)
     report: dict[str, Any] = json.loads(
         folder.read(f"{run}/export_report.json"))
     return {**report, "folder": folder.path(f"{run}/export")}
 
 
-def _still_there(folder: Folder) -> dict[str, Input]:
-    """The inputs of a prediction; one that has moved costs itself only."""
+def _inputs_of(folder: Folder) -> dict[str, Input]:
+    """The inputs of a prediction; recordings of a missing one are left out."""
     places = {number: Path(path) for number, path in json.loads(
         folder.read("inputs.json")).items()}
-    there = [os.path.lexists(place) for place in places.values()]
-    if places and not any(there):
+    there = {number for number, place in places.items()
+             if os.path.lexists(place)}
+    if places and not there:
         raise MissingError(
             "path.missing", "the recordings are no longer at "
             + " and ".join(map(str, places.values())),
-            "put them back, or predict them anew where they are now")
-    return {number: given(place) if is_there else Input(Folder(place))
-            for (number, place), is_there in zip(
-                places.items(), there, strict=True)}
+            "move them back, or run 'aura predict' where they are now")
+    return {number: open_input(place) if number in there
+            else Input(Folder(place)) for number, place in places.items()}
 
 
 def _predicted(folder: Folder) -> Iterable[PredictionTable]:
-    """The requests for an export of all batches."""
+    """Yield the messages that ask the exporter for each batch."""
     paths = sorted(folder.path(f"{run_folder(RUN_ID)}/batches").glob(
         "*/predictions.parquet"))
     for index, path in enumerate(paths):
@@ -236,7 +235,7 @@ def _predicted(folder: Folder) -> Iterable[PredictionTable]:
 
 
 def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
-    """Yield the batches of all inputs of a workspace."""
+    """Yield the batches of all inputs."""
     source = EcgSource(workspace, settings, *workspace.inputs, run_id=RUN_ID)
     while True:
         try:
@@ -247,22 +246,12 @@ def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
 
 def _outcome(workspace: Workspace, paths: Sequence[Path],
              manifests: Sequence[str],
-             refused: Sequence[tuple[str, Entry]]) -> Outcome:
+             rejected: Sequence[tuple[str, Entry]]) -> Outcome:
     read = [manifest.read(workspace.folder, path) for path in manifests]
-    return Outcome((*refused, *(
+    return Outcome((*rejected, *(
         (str(paths[int(batch.input)]), entry)
         for batch in read for entry in batch.entries)))
 
 
-def _locations(paths: Sequence[Path]) -> bytes:
-    return _json({str(number): os.path.abspath(path)
-                  for number, path in enumerate(paths)})
-
-
 def _json(content: Mapping[str, str]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode("ascii")
-
-
-def _nothing_found() -> str:
-    return ("train.no_recordings: no recording was found; recordings are "
-            ".edf and .bdf files, and .csv files with a column of beats")

@@ -64,7 +64,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
         raise InvalidInputError(
             "replay.file", f"{path} is a folder", "name one recording")
     model = load_model(model_folder)
-    source = local.given(path)
+    source = local.open_input(path)
     found, = find.recordings(source.folder, source.subfolder)
     recording = read.recording(
         source.folder, found, settings.ecg_channel, settings.alias_key)

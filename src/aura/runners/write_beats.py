@@ -1,12 +1,11 @@
-"""
-The beats of recordings as files, which are recordings themselves.
-"""
+"""Write the beats of recordings as files that are recordings too."""
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, PreconditionError, Problem
 from aura.folder import Folder
 from aura.recording import Beats, Floats
-from aura.rpc.aura_pb2 import EcgBatch
 from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest
@@ -29,25 +27,27 @@ ENDING = ".beats.csv"
 
 def write(paths: Sequence[Path], out: Path, settings: Settings,
           track: local.Track = iter) -> Outcome:
-    """Write one file of beats for each recording, the trees mirrored."""
-    inputs, refused = local.opened(paths, apart=True)
+    """Write one file of beats for each recording."""
+    inputs, rejected = local.open_inputs(paths, unique=True)
     folder = Folder(out)
     folder.try_writing()
-    # Left by runs that were killed; no writer that lives is touched.
+    # Left by runs that were killed; files of running writers stay.
     folder.sweep()
-    entries: list[tuple[str, Entry]] = list(refused)
-    with tempfile.TemporaryDirectory(prefix="aura-") as place:
+    entries = list(rejected)
+    with (tempfile.TemporaryDirectory(prefix="aura-") as place,
+          ThreadPoolExecutor(settings.workers or os.cpu_count() or 1) as pool):
         workspace = Workspace(Folder(Path(place)), inputs)
         for batch in track(local.batches(workspace, settings)):
-            given = manifest.read(workspace.folder, batch.manifest_path)
-            entries += [(str(paths[int(given.input)]), entry)
-                        for entry in _written(workspace, batch, folder,
-                                              settings)]
+            listed = manifest.read(workspace.folder, batch.manifest_path)
+            source = workspace.input_of(listed.input)
+            path = str(paths[int(listed.input)])
+            entries += [(path, entry) for entry in pool.map(
+                partial(_write_one, source, folder), listed.entries)]
     return Outcome(tuple(entries))
 
 
 def trusted(beats: Beats) -> Floats:
-    """The beats outside of all that cannot be scored."""
+    """The beats outside unscorable stretches."""
     spans = beats.unscorable
     at = np.searchsorted(spans[:, 0], beats.time_s, side="right") - 1
     lost = at >= 0
@@ -56,17 +56,7 @@ def trusted(beats: Beats) -> Floats:
     return kept
 
 
-def _written(workspace: Workspace, batch: EcgBatch, out: Folder,
-             settings: Settings) -> Iterator[Entry]:
-    given = manifest.read(workspace.folder, batch.manifest_path)
-    source = workspace.input_of(given.input)
-    workers = settings.workers or os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(
-            lambda entry: _one(source, out, entry), given.entries)
-
-
-def _one(source: Folder, out: Folder, entry: Entry) -> Entry:
+def _write_one(source: Folder, out: Folder, entry: Entry) -> Entry:
     if entry.recording is None:
         return entry
     try:
@@ -75,14 +65,15 @@ def _one(source: Folder, out: Folder, entry: Entry) -> Entry:
         name = recording_stem(entry.path) + ENDING
         if os.path.lexists(out.path(name)) and source.holds(out.path(name)):
             raise PreconditionError(
-                "beats.exists", f"{name} is a file of the input",
-                "write into another folder")
+                "beats.exists", f"{name} is an input file",
+                "choose another folder with --out")
         out.write(name, beat_files.write(kept))
     except AuraError as error:
         return entry.refuse(error.problem)
     except OSError as error:
         return entry.refuse(Problem(
-            "path.read", "error", f"reading failed: {error.strerror}"))
+            "path.read", "error", f"cannot read the file: {error.strerror}"
+            "; copy it again from its source"))
     lost_s = float(np.diff(beats.unscorable).sum())
     return replace(entry, signals=Signals(
         0, len(kept), tuple(beats.spans()), beats.duration_s - lost_s))
