@@ -1,10 +1,9 @@
 """
-Hostile models: every one is refused by name, none runs code or crashes.
+Hostile models: each is refused with its rule, none runs code or crashes.
 
-Each artefact is a folder with a card. Where a forest was tampered with, the
-digest and the model id on the card are made to match again, as somebody who
-can write to the folder would, so that only the check that is meant can see
-it. All are loaded in forked children that may die without harm.
+Each artefact is a model folder. If its forest was tampered with, the digest
+and the model id on the card match again, as an attacker would do, so that
+only the tested check can find it. Forked children load them, which may die.
 """
 
 import functools
@@ -37,7 +36,7 @@ from aura.detector.model import load_model, predict_probability
 from aura.errors import AuraError
 import skops.io
 
-def verdict(folder):
+def outcome(folder):
     try:
         model = load_model(Path(folder))
         predict_probability(model, np.zeros((100, 6), np.float32))
@@ -53,7 +52,7 @@ for folder in json.load(sys.stdin):
     if not child:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 2 ** 30,) * 2)
         signal.alarm(10)
-        os.write(writer, verdict(folder).encode())
+        os.write(writer, outcome(folder).encode())
         os._exit(0)
     os.close(writer)
     status = os.waitpid(child, 0)[1]
@@ -74,7 +73,7 @@ class Bomb:
 
 @functools.cache
 def good_files() -> dict[str, bytes]:
-    """The two files of a model to which nothing was done."""
+    """The two files of an unchanged model."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(600, 6)).astype(np.float32)
     x[::9, 2] = np.nan
@@ -211,7 +210,7 @@ def schema(change):
 
 
 def card(**entries):
-    """An artefact whose card says something else."""
+    """An artefact with other entries on the card."""
     def make(it):
         it.card.update(entries)
         it.write_card()
@@ -524,8 +523,8 @@ def zipped(members):
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory):
-    """What loading each artefact came to: rule and exit status."""
+def outcomes(tmp_path_factory):
+    """Rule and exit status of loading each artefact."""
     root = tmp_path_factory.mktemp("artefacts")
     Bomb.canary = str(root / "canary")
     folders = {}
@@ -543,8 +542,8 @@ def verdicts(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_artefact_gets_its_rule_and_harms_nobody(verdicts, name):
-    assert verdicts[name] == (CASES[name][0], 0)
+def test_an_artefact_is_refused_with_its_rule_and_no_crash(outcomes, name):
+    assert outcomes[name] == (CASES[name][0], 0)
 
 
 def test_there_are_enough_artefacts():
@@ -561,7 +560,7 @@ def test_only_the_tree_check_sees_a_tampered_tree(
     assert load_model(tmp_path / "model").features == tuple("abcdef")
 
 
-def test_the_canary_would_have_sung(tmp_path):
+def test_the_canary_finds_code_that_runs(tmp_path):
     Bomb.canary = str(tmp_path / "canary")
     joblib.load(io.BytesIO(joblib_bytes(Bomb())))
     assert Path(Bomb.canary).exists()

@@ -1,10 +1,10 @@
 """
-The model on disk: a forest in ``model.skops`` and all else in ``card.json``.
+The model on disk: the forest in ``model.skops``, the rest in ``card.json``.
 
-Nothing of a model is used before its digest, its versions and every node of
-its trees have been checked; nothing is ever unpickled. The *model id* is a
-digest of what predictions and alarms depend on, so that two trainings on the
-same data have the same id, whenever and with however many jobs they ran.
+A model is used only after its digest, its versions and every node of its
+trees have been checked. Nothing is ever unpickled. The *model id* is a digest
+of everything that predictions and alarms depend on, so two trainings on the
+same data have the same id at any time and with any number of jobs.
 """
 
 import copy
@@ -42,6 +42,7 @@ from aura.folder import Folder
 from aura.recording import Floats
 
 MODEL_FILE, CARD_FILE = "model.skops", "card.json"
+AGAIN = "download both files again, or run `aura train` again"
 ROWS_AT_ONCE = 32_768
 LIBRARIES = ("numpy", "scikit-learn", "skops")
 
@@ -150,7 +151,7 @@ def save_model(folder: str | os.PathLike[str], model: Model, *,
     """
     _check_new(model)
     content = skops_file.dump(_bare(model.forest))
-    # What could not be loaded again is better known now than then.
+    # A model that cannot be loaded again must not be saved.
     _check_forest(skops_file.read(content), len(model.features))
     created = created or datetime.now(UTC)
     card = model_card.write({
@@ -215,8 +216,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     digest = hashlib.sha256(content).hexdigest()
     if not hmac.compare_digest(digest, card["sha256"]):
         raise CorruptDataError(
-            "model.digest", f"{MODEL_FILE} is not the file its card is about",
-            "fetch both anew, or train again")
+            "model.digest", f"{MODEL_FILE} does not match {CARD_FILE}", AGAIN)
     _check_version(card["versions"]["scikit-learn"])
     names = tuple(entry["name"] for entry in card["features"])
     _check_forest(skops_file.read(content), len(names))
@@ -230,15 +230,14 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
          if key not in model_card.FIELDS})
     if not hmac.compare_digest(model.model_id, card["model_id"]):
         raise CorruptDataError(
-            "model.id", "the model's content is not that of its id",
-            "fetch it anew, or train again")
+            "model.id", "the model does not have the id on its card", AGAIN)
     return model
 
 
 def check_schema(model: Model, schema_id: str,
                  features: tuple[str, ...]) -> None:
-    """See that a table has the columns that a model was trained on."""
-    fix = "train again with the present settings, or take those of the model"
+    """Check that a table has the columns that a model was trained on."""
+    fix = "run `aura train` again, or use the version of aura on the card"
     missing = [name for name in model.features if name not in features]
     extra = [name for name in features if name not in model.features]
     if missing or extra:
@@ -248,16 +247,16 @@ def check_schema(model: Model, schema_id: str,
             for what, names in (("missing", missing), ("extra", extra))
             if names)
         raise PreconditionError(
-            "model.schema", "the features are not those of the model: "
-            + text, fix)
+            "model.schema", f"the features are not those of the model: {text}",
+            fix)
     if tuple(features) != model.features:
         raise PreconditionError(
-            "model.schema", "the features stand in another order than in "
-            "the model", fix)
+            "model.schema", "the features have another order than in the "
+            "model", fix)
     if schema_id != model.schema_id:
         raise PreconditionError(
-            "model.schema", f"the features are of schema {schema_id[:16]}, "
-            f"the model is of {model.schema_id[:16]}", fix)
+            "model.schema", f"the features have the schema {schema_id[:32]}, "
+            f"but the model was trained on {model.schema_id[:32]}", fix)
 
 
 def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
@@ -268,12 +267,13 @@ def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
     """
     if x.ndim != 2 or x.shape[1] != len(model.features):
         raise InvalidInputError(
-            "features.shape", f"a table of shape {x.shape} was given",
-            f"the model needs {len(model.features)} columns")
+            "features.shape", f"the table has the shape {x.shape}, but the "
+            f"model needs {len(model.features)} columns",
+            f"give {', '.join(model.features[:5])}, in this order")
     if np.isinf(x).any():
         raise InvalidInputError(
             "features.infinite", "a feature is infinite",
-            "write NaN where a feature has no value")
+            "use NaN for a feature without a value")
     total = np.zeros(len(x))
     for start in range(0, len(x), ROWS_AT_ONCE):
         rows = np.ascontiguousarray(x[start:start + ROWS_AT_ONCE], np.float32)
@@ -290,7 +290,7 @@ def _versions() -> dict[str, str]:
 
 
 def _bare(forest: Any) -> Any:
-    """A copy without what depends on the machine, or tells of the rows."""
+    """A copy without the number of jobs and the weights of the rows."""
     bare = copy.copy(forest)
     bare.n_jobs, bare.verbose, bare._sample_weight = 1, 0, None
     return bare
@@ -299,22 +299,27 @@ def _bare(forest: Any) -> Any:
 def _check_new(model: Model) -> None:
     forest, count = model.forest, len(model.features)
     if not isinstance(forest, RandomForestClassifier):
-        raise InvalidInputError("model.kind", "only random forests are saved")
+        raise InvalidInputError(
+            "model.kind", f"a {type(forest).__name__} cannot be saved",
+            "give a RandomForestClassifier")
     if list(getattr(forest, "classes_", [])) != [0, 1]:
         raise InvalidInputError(
-            "model.classes", "the forest is not fitted on the classes 0 and 1")
+            "model.classes", "the forest is not fitted on the classes 0 and "
+            "1", "fit it with 1 for seizures and 0 for everything else")
     if forest.n_features_in_ != count or len(model.units) != count:
         raise InvalidInputError(
-            "model.features", f"{count} names, {len(model.units)} units and "
-            f"{forest.n_features_in_} columns do not match")
+            "model.features", f"the model has {count} feature names, "
+            f"{len(model.units)} units and {forest.n_features_in_} columns",
+            "give one name and one unit for each column")
     taken = sorted(set(model.card) & set(model_card.FIELDS))
     if taken:
         raise InvalidInputError(
-            "model.card", f"the card has an entry {taken[0]} of its own",
-            "give it another name")
+            "model.card", f"the entry {taken[0]} of the card is reserved",
+            "give yours another name")
     if not all(math.isfinite(value) for value in model.alarm.values()):
         raise InvalidInputError(
-            "model.alarm", "an alarm setting is not finite")
+            "model.alarm", "an alarm setting is not finite",
+            "give finite numbers")
     trees.check(trees.of(forest), count)
 
 
@@ -324,12 +329,11 @@ def _read(source: Folder, name: str, limit: int) -> bytes:
             content = stream.read(limit + 1)
     except MissingError:
         raise MissingError(
-            "model.missing", f"the model's folder holds no {name}",
-            "name a folder that a training has written") from None
+            "model.missing", f"there is no {name} in the model folder",
+            "name a folder that `aura train` wrote") from None
     if len(content) > limit:
         raise ResourceError(
-            "model.size", f"{name} is larger than {limit} bytes",
-            "train a smaller forest")
+            "model.size", f"{name} is larger than {limit} bytes", AGAIN)
     return content
 
 
@@ -337,32 +341,32 @@ def _check_version(trained: str) -> None:
     present = _present()
     if trained.split(".")[:2] != present.split(".")[:2]:
         raise PreconditionError(
-            "model.version", f"the model was trained with scikit-learn "
-            f"{trained[:20]}, this is {present}",
-            "train again, or install the version it was trained with")
+            "model.version", "the model was trained with scikit-learn "
+            f"{trained[:20]}, but {present} is installed",
+            "run `aura train` again, or install that version")
 
 
 @cache
 def _present() -> str:
-    """Version of scikit-learn, which every tree of a forest is held to."""
+    """Version of scikit-learn; each tree of a forest is compared with it."""
     return version("scikit-learn")
 
 
 def _check_forest(forest: skops_file.Built, count: int) -> None:
-    """See that a forest read as plain values may be built and walked."""
+    """Check that a forest read as plain values can be built and used."""
     if skops_file.count(forest, skops_file.TREE) != forest.get(
             "n_estimators"):
-        raise trees.broken("there are trees beside those of the forest")
+        raise trees.broken("the file has trees outside the forest")
     shape = {"n_features_in_": count, "n_outputs_": 1, "n_classes_": 2}
     _check_attributes(forest, RandomForestClassifier, shape)
     members = forest.get("estimators_")
     if (not isinstance(members, list)
             or len(members) != forest.get("n_estimators")):
-        raise trees.broken("the number of trees is not the one stated")
+        raise trees.broken("the number of trees is not n_estimators")
     found = []
     for member in members:
         if getattr(member, "kind", "") != skops_file.DECISION_TREE:
-            raise trees.broken("a member of the forest is no tree")
+            raise trees.broken("a member of the forest is not a tree")
         _check_attributes(
             member, RandomForestClassifier().estimator.__class__, shape)
         found.append(_tree(member.get("tree_"), count))
@@ -380,25 +384,25 @@ def _check_attributes(built: skops_file.Built, kind: type,
         raise trees.broken("the classes are not 0 and 1")
     hidden = [name for name in built if hasattr(kind, name)]
     if hidden or "_sklearn_version" not in built:
-        raise trees.broken("an object has attributes that do not belong")
+        raise trees.broken("an object has attributes that hide methods")
     _check_version(str(built["_sklearn_version"]))
 
 
 def _tree(state: Any, count: int) -> trees.Tree:
-    """The arrays of a tree, once its constructor is sure to accept them."""
+    """The arrays of a tree, if its constructor will accept them."""
     if getattr(state, "kind", "") != skops_file.TREE:
-        raise trees.broken("a member of the forest is no tree")
+        raise trees.broken("a member of the forest is not a tree")
     nodes, values = state.get("nodes"), state.get("values")
     args = state.get("args")
     if set(state) != {"max_depth", "node_count", "nodes", "values", "args"}:
-        raise trees.broken("a tree is of an unknown form")
+        raise trees.broken("a tree has unknown or missing fields")
     if not (isinstance(nodes, np.ndarray) and isinstance(values, np.ndarray)
             and state["node_count"] == len(nodes)):
-        raise trees.broken("nodes are missing")
+        raise trees.broken("the number of nodes is not node_count")
     if not (isinstance(args, tuple) and len(args) == 3
             and args[0] == count and args[2] == 1
             and isinstance(args[1], np.ndarray)
             and args[1].dtype == np.int64 and args[1].shape == (1,)
             and args[1][0] == 2):
-        raise trees.broken("a tree is not made for two classes")
+        raise trees.broken("a tree is not for one output of two classes")
     return trees.Tree(nodes, values, state["max_depth"])

@@ -1,5 +1,5 @@
 """
-The card of a model: JSON whose every field is checked before it is used.
+The card of a model: JSON, of which every field is checked before use.
 """
 
 import json
@@ -57,17 +57,17 @@ def _maps_to(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return every
 
 
-# What every card holds; a caller's own entries stand beside these.
+# Fields of every card; a caller may add others.
 FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "format": (f"the number {FORMAT}", lambda value: value == FORMAT
-               and _is_number(value)),
+    "format": (f"the number {FORMAT}",
+               lambda value: _is_number(value) and value == FORMAT),
     "use": ("text", _is_text),
     "model_id": ("64 hex digits", _is_hash),
     "sha256": ("64 hex digits", _is_hash),
     "schema_id": ("text", _is_text),
     "features": ("a list of distinct names with units", _are_features),
-    "hop_s": ("a number above 0", lambda value: _is_number(value)
-              and value > 0),
+    "hop_s": ("a number above 0",
+              lambda value: _is_number(value) and value > 0),
     "windows_s": ("a list of numbers", _are(_is_number)),
     "alarm": ("numbers by name", _maps_to(_is_number)),
     "settings": ("scalars by name", _maps_to(_is_scalar)),
@@ -85,10 +85,10 @@ def write(card: Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
             "model.card", f"the card cannot be written as JSON: {error}",
-            "write null where a metric has no value") from None
+            "use null for a metric without a value") from None
     problem = _problem(json.loads(content))
     if problem:
-        raise InvalidInputError("model.card", problem)
+        raise InvalidInputError("model.card", problem, "correct that field")
     return content.encode("ascii") + b"\n"
 
 
@@ -97,20 +97,17 @@ def read(content: bytes) -> dict[str, Any]:
     try:
         card = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise CorruptDataError(
-            "model.card", "the card is no JSON text",
-            "fetch the model anew, or train again") from None
+        raise _corrupt("the card is not JSON text") from None
     problem = _problem(card)
     if problem:
-        raise CorruptDataError("model.card", problem,
-                               "fetch the model anew, or train again")
+        raise _corrupt(problem)
     checked: dict[str, Any] = card
     return checked
 
 
 def _problem(card: Any) -> str:
     if not isinstance(card, dict):
-        return "the card is no JSON object"
+        return "the card is not a JSON object"
     for name, (what, check) in FIELDS.items():
         if name not in card:
             return f"the card has no {name}"
@@ -119,5 +116,11 @@ def _problem(card: Any) -> str:
     return ""
 
 
+def _corrupt(text: str) -> CorruptDataError:
+    return CorruptDataError(
+        "model.card", text,
+        "download the model again, or run `aura train` again")
+
+
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")

@@ -1,14 +1,15 @@
 """
-The inside of a ``model.skops``: a ZIP of arrays and one JSON of types.
+The content of ``model.skops``: a ZIP with arrays and one JSON of types.
 
-skops refuses types that nobody trusts. It builds what is trusted without
-looking at the content, and a forest cannot be loaded without trusting trees.
-So the file is read once by this module, which knows eight kinds of node, and
-by skops only after every number in it has been found sound.
+skops rejects types that the caller does not trust, but builds trusted types
+without checking their content. A forest needs trust in trees. This module
+therefore reads the file first as plain values. skops reads it only after
+every number has been checked.
 """
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ FOREST = "RandomForestClassifier"
 DECISION_TREE = "DecisionTreeClassifier"
 TREE = "Tree"
 
-# The literal list of what a forest is made of; nothing else is looked at.
+# All types that a forest is made of.
 KNOWN = {
     ("ObjectNode", "sklearn.ensemble._forest", FOREST),
     ("ObjectNode", "sklearn.tree._classes", DECISION_TREE),
@@ -44,7 +45,7 @@ KNOWN = {
     ("JsonNode", "builtins", "str"),
 }
 TRUSTED = ["sklearn.tree._tree.Tree"]
-# No node may carry an id: skops takes a node for another with the same one.
+# No node may have an id: skops replaces a node by another with the same id.
 PLACES = {"__class__", "__module__", "__loader__"}
 EXTRAS = {"ObjectNode": {"content"}, "DictNode": {"content", "key_types"},
           "ListNode": {"content"}, "TupleNode": {"content"},
@@ -58,7 +59,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError,
 
 
 class Built(dict[str, Any]):
-    """The attributes of an object of which only the type's name is known."""
+    """The attributes of an object, with the name of its type."""
 
     def __init__(self, kind: str, attributes: dict[str, Any]) -> None:
         super().__init__(attributes)
@@ -66,23 +67,23 @@ class Built(dict[str, Any]):
 
 
 def read(content: bytes) -> Built:
-    """Read a skops file without building any object of it."""
+    """Read a skops file as plain values, without building an object."""
     if content[:1] == b"\x80":
-        raise untrusted("a pickle, which may run any code")
+        raise untrusted("a pickle, which can run any code")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive.infolist())
             schema = json.loads(archive.read(SCHEMA))
             root = _build(schema, archive, 0)
     except DAMAGE:
-        raise damaged("this is no complete skops file") from None
+        raise damaged("this is not a complete skops file") from None
     if not isinstance(root, Built) or root.kind != FOREST:
         raise untrusted("not a random forest")
     return root
 
 
 def count(value: Any, kind: str) -> int:
-    """Number of objects of a kind in what `read` returned."""
+    """Number of objects of a kind in the result of `read`."""
     if isinstance(value, dict):
         own = isinstance(value, Built) and value.kind == kind
         return own + sum(count(item, kind) for item in value.values())
@@ -92,8 +93,8 @@ def count(value: Any, kind: str) -> int:
 
 
 def load(content: bytes) -> Any:
-    """Build the forest of a file that was read and found sound before."""
-    # These imports take a second, which only a process that predicts pays.
+    """Build the forest of a file that `read` accepted."""
+    # Imported here: it takes a second.
     import warnings
 
     import skops.io  # type: ignore[import-untyped]
@@ -102,7 +103,7 @@ def load(content: bytes) -> Any:
     )
 
     with warnings.catch_warnings():
-        # The version is compared by the caller, up to the patch level.
+        # The caller compares the version without its patch level.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         try:
             return skops.io.loads(content, trusted=TRUSTED)
@@ -114,8 +115,8 @@ def dump(forest: Any) -> bytes:
     """
     Bytes of a skops file, equal for equal forests.
 
-    skops names arrays by where they were in memory and stamps the time;
-    here they are numbered in order, and the time is that of the ZIP epoch.
+    skops names arrays by their place in memory and adds the time. Here they
+    are numbered in order, and the time is the ZIP epoch.
     """
     import skops.io
 
@@ -138,20 +139,21 @@ def dump(forest: Any) -> bytes:
 
 
 def damaged(text: str) -> CorruptDataError:
-    """The error for a file that is cut off, or no model at all."""
-    return CorruptDataError("model.damaged", text,
-                            "train the model again or fetch it anew")
+    """The error for a file that is incomplete or not a model."""
+    return CorruptDataError(
+        "model.damaged", text,
+        "download the model again, or run `aura train` again")
 
 
 def untrusted(text: str) -> ForbiddenError:
-    """The error for a file that holds more than a forest."""
+    """The error for a file that contains more than a forest."""
     return ForbiddenError(
         "model.untrusted", f"this file is {text}",
-        "only models written by this project are loaded")
+        "use a model that `aura train` wrote")
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield all nodes of a schema, in its own order."""
+    """Yield all nodes of a schema in its order."""
     if isinstance(schema, dict):
         if "__loader__" in schema:
             yield schema
@@ -170,30 +172,32 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_MEMBERS:
-        raise _too_large(f"{len(members)} members", f"{MAX_MEMBERS}")
+        raise _too_large(len(members), "members", MAX_MEMBERS)
     size = sum(member.file_size for member in members)
     if size > MAX_CONTENT_BYTES:
-        raise _too_large(f"{size} bytes unpacked", f"{MAX_CONTENT_BYTES}")
+        raise _too_large(size, "bytes unpacked", MAX_CONTENT_BYTES)
     for member in members:
         if (member.filename == SCHEMA
                 and member.file_size > MAX_SCHEMA_BYTES):
-            raise _too_large("its list of types", f"{MAX_SCHEMA_BYTES} bytes")
+            raise _too_large(
+                member.file_size, "bytes of types", MAX_SCHEMA_BYTES)
         if member.compress_type not in (zipfile.ZIP_STORED,
                                         zipfile.ZIP_DEFLATED):
-            raise damaged("a member is packed in an unusual way")
+            raise damaged("a member has an unknown compression")
     if len({member.filename for member in members}) < len(members):
-        raise damaged("two members have one name")
+        raise damaged("two members have the same name")
 
 
-def _too_large(text: str, limit: str) -> ResourceError:
-    return ResourceError("model.size", f"the model has {text}, at most "
-                         f"{limit} are read", "train a smaller forest")
+def _too_large(found: int, unit: str, limit: int) -> ResourceError:
+    return ResourceError(
+        "model.size", f"the model has {found} {unit}, {limit} are allowed",
+        "train a smaller forest")
 
 
 def _build(node: Any, archive: zipfile.ZipFile, depth: int) -> Any:
     """The plain value of a node."""
     if depth > MAX_NESTING:
-        raise damaged("its objects are nested too deeply")
+        raise damaged("the objects are nested too deeply")
     loader = _known(node, root=depth == 0)
     content = node.get("content")
     if loader == "JsonNode":
@@ -212,58 +216,54 @@ def _build(node: Any, archive: zipfile.ZipFile, depth: int) -> Any:
         raise damaged("an object has no attributes")
     if loader == "TreeNode":
         if set(node["__reduce__"]) != {"args"}:
-            raise damaged("a tree is built in an unusual way")
+            raise damaged("a tree has an unknown constructor")
         attributes["args"] = _build(
             node["__reduce__"]["args"], archive, depth + 1)
     return Built(node["__class__"], attributes)
 
 
 def _known(node: Any, *, root: bool) -> str:
-    """The kind of a node, if it is one of those that make a forest."""
+    """The loader of a node, if its type can be part of a forest."""
     kind = (node["__loader__"], node["__module__"], node["__class__"])
     if kind not in KNOWN:
-        raise untrusted("made of more than a forest")
+        raise untrusted("not made of a forest alone")
     loader = str(kind[0])
     allowed = PLACES | EXTRAS[loader]
     if root:
         allowed |= {"protocol", "_skops_version"}
         if node["protocol"] != PROTOCOL:
-            raise damaged("it is of another skops protocol")
+            raise damaged("the skops protocol is another one")
     if set(node) != allowed:
-        raise damaged("a node is of an unknown form")
+        raise damaged("a node has unknown or missing fields")
     return loader
 
 
 def _check_keys(node: dict[str, Any]) -> None:
-    # skops pairs keys with their types and drops what has no partner.
+    # skops pairs keys with their types and drops keys without a type.
     types = node["key_types"]
     if _known(types, root=False) != "ListNode":
-        raise damaged("names are not listed")
+        raise damaged("the types of keys are not a list")
     if types["content"] != [KEY_TYPE] * len(node["content"]):
-        raise damaged("a name is no text")
+        raise damaged("a key is not text")
 
 
 def _scalar(node: dict[str, Any]) -> str | int | float | bool | None:
     value = json.loads(node["content"]) if node["is_json"] is True else ()
     if value is not None and not isinstance(value, (str, int, float, bool)):
-        raise damaged("a value is neither number nor text")
+        raise damaged("a value is neither a number nor text")
     return value
 
 
 def _array(node: dict[str, Any], archive: zipfile.ZipFile) -> NDArray[Any]:
-    if node["type"] != "numpy" or node["file"] == SCHEMA:
-        raise damaged("an array is stored in an unusual way")
     stream = io.BytesIO(archive.read(node["file"]))
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise damaged("an array is stored in an unusual way")
+    if (node["type"] != "numpy" or node["file"] == SCHEMA
+            or np.lib.format.read_magic(stream) != (1, 0)):
+        raise damaged("an array has an unknown format")
     shape, _, kind = np.lib.format.read_array_header_1_0(stream)
-    size = kind.itemsize
-    for length in shape:
-        size *= length
-    # A header may declare any size; numpy would make room for it first.
+    size = kind.itemsize * math.prod(shape)
+    # numpy would first allocate whatever size the header declares.
     if kind.hasobject or size != len(stream.getbuffer()) - stream.tell():
-        raise damaged("an array is not as long as it says")
+        raise damaged("an array does not have the declared length")
     stream.seek(0)
     array: NDArray[Any] = np.load(stream, allow_pickle=False)
     return array

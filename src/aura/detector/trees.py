@@ -1,9 +1,9 @@
 """
-The nodes of a forest: checked before anything walks along them.
+The nodes of a forest, checked before they are used.
 
-scikit-learn follows the child and feature indices of a tree without looking
-whether they point anywhere. A tampered one ends the process, runs for ever,
-or answers with probabilities above one [1]_, so each tree is checked first.
+scikit-learn follows the child and feature indices of a tree without checking
+them. A tampered tree can end the process, run for ever or give probabilities
+above one [1]_, so every tree is checked first.
 
 References
 ----------
@@ -25,10 +25,10 @@ MAX_DEPTH = 64
 MAX_TREES = 2000
 MAX_NODES = 4_000_000
 
-# What a prediction depends on, and the form in which it is digested.
+# The fields that a prediction depends on, with their types in the digest.
 CANONICAL = {"left_child": "<i8", "right_child": "<i8", "feature": "<i8",
              "threshold": "<f8", "missing_go_to_left": "u1"}
-# The form in which scikit-learn stores a node.
+# A node as scikit-learn stores it.
 NODE = np.dtype([
     ("left_child", "<i8"), ("right_child", "<i8"), ("feature", "<i8"),
     ("threshold", "<f8"), ("impurity", "<f8"), ("n_node_samples", "<i8"),
@@ -38,26 +38,24 @@ NODE = np.dtype([
 
 @dataclass(frozen=True)
 class Tree:
-    """One decision tree between two classes, as scikit-learn stores it."""
+    """One decision tree for two classes, as scikit-learn stores it."""
 
-    # Children, feature, threshold and so on; node 0 is the root.
-    nodes: NDArray[Any]
+    nodes: NDArray[Any]  # Of the type `NODE`; node 0 is the root
     values: Floats  # Share of each class at each node
-    depth: int  # Depth that the file claims
+    depth: int  # Depth as stored in the file
 
     def check(self, feature_count: int) -> None:
-        """See that walking down from the root always ends, inside the arrays.
-        """
+        """Check that each way from the root ends at a leaf in the arrays."""
         _check_arrays(self.nodes, self.values)
         inner = self.nodes["left_child"] != LEAF
         _check_children(self.nodes, inner)
         _check_splits(self.nodes[inner], feature_count)
         _check_values(self.values)
         if _depth(self.nodes) != self.depth:
-            raise broken(f"a depth of {self.depth} is not the true one")
+            raise broken(f"the depth is not {self.depth}")
 
     def update(self, digest: "hashlib._Hash") -> None:
-        """Feed everything that a prediction depends on to a digest."""
+        """Add everything that a prediction depends on to a digest."""
         digest.update(len(self.nodes).to_bytes(8, "little"))
         for name, kind in CANONICAL.items():
             digest.update(self.nodes[name].astype(kind).tobytes())
@@ -75,11 +73,12 @@ def of(forest: Any) -> list[Tree]:
 
 
 def check(trees: list[Tree], feature_count: int) -> None:
-    """Check the trees of a forest, and that there are not too many."""
+    """Check the trees of a forest and their number."""
     if not 1 <= len(trees) <= MAX_TREES:
-        raise broken(f"{len(trees)} trees are not 1 to {MAX_TREES}")
+        raise broken(f"the forest has {len(trees)} trees; 1 to {MAX_TREES} "
+                     "are allowed")
     if sum(len(tree.nodes) for tree in trees) > MAX_NODES:
-        raise broken(f"there are more than {MAX_NODES} nodes")
+        raise broken(f"the forest has more than {MAX_NODES} nodes")
     for number, tree in enumerate(trees):
         try:
             tree.check(feature_count)
@@ -88,43 +87,43 @@ def check(trees: list[Tree], feature_count: int) -> None:
 
 
 def broken(text: str) -> CorruptDataError:
-    """The error for trees that cannot be walked safely."""
+    """The error for trees that are not safe to use."""
     return CorruptDataError(
         "model.tree", text,
-        "do not use this model; train it again or fetch it anew")
+        "download the model again, or run `aura train` again")
 
 
 def _check_arrays(nodes: NDArray[Any], values: Floats) -> None:
     if nodes.dtype != NODE:
-        raise broken("the nodes are of an unknown form")
+        raise broken("the nodes are of an unknown type")
     if nodes.ndim != 1 or not len(nodes):
         raise broken("there are no nodes")
     if values.dtype != np.float64 or values.shape != (len(nodes), 1, 2):
-        raise broken("nodes and values differ in number")
+        raise broken("there is not one value for each node")
 
 
 def _check_children(nodes: NDArray[Any], inner: NDArray[np.bool_]) -> None:
     left, right = nodes["left_child"], nodes["right_child"]
     if (right[~inner] != LEAF).any():
-        raise broken("a node has one child")
+        raise broken("a node has only one child")
     children = np.concatenate([left[inner], right[inner]])
     parents = np.tile(np.flatnonzero(inner), 2)
-    # Children come after their parents, so no way leads back.
+    # Children come after their parents, so there are no loops.
     if (children <= parents).any() or (children >= len(nodes)).any():
-        raise broken("a child is out of place")
+        raise broken("a child is not among the later nodes")
     if (np.bincount(children, minlength=len(nodes))[1:] != 1).any():
-        raise broken("a node is not reached exactly once")
+        raise broken("a node does not have exactly one parent")
 
 
 def _check_splits(nodes: NDArray[Any], feature_count: int) -> None:
     feature = nodes["feature"]
     if ((feature < 0) | (feature >= feature_count)).any():
-        raise broken(f"a split is not on one of {feature_count} features")
-    # Infinity parts the missing values from all others.
+        raise broken(f"a split is not on one of the {feature_count} features")
+    # A threshold of infinity separates missing values from all others.
     if not (nodes["threshold"] > -np.inf).all():
-        raise broken("a threshold is no number")
+        raise broken("a threshold is not a number")
     if (nodes["missing_go_to_left"] > 1).any():
-        raise broken("the way of a missing value is unknown")
+        raise broken("missing_go_to_left is neither 0 nor 1")
 
 
 def _check_values(values: Floats) -> None:
