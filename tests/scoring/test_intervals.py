@@ -27,6 +27,7 @@ counts = st.integers(0, 400).flatmap(
 def test_clopper_pearson_1934_printed_values(count, total, low, high):
     estimate = proportion(count, total)
     assert estimate.value == count / total
+    assert (estimate.count, estimate.total) == (count, total)
     assert estimate.low == pytest.approx(low, abs=5e-4)
     assert estimate.high == pytest.approx(high, abs=5e-4)
 
@@ -38,6 +39,7 @@ def test_clopper_pearson_1934_printed_values(count, total, low, high):
 def test_garwood_1936_printed_values(count, low, high):
     estimate = rate_per_24h(count, 24.0)
     assert estimate.value == count
+    assert (estimate.count, estimate.total) == (count, 24.0)
     assert estimate.low == pytest.approx(low, abs=1e-3)
     assert estimate.high == pytest.approx(high, abs=1e-3)
 
@@ -75,21 +77,23 @@ def test_f1_interval_holds_the_f1_of_the_counts(tp, fp, fn):
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
-def test_f1_interval_ends_where_the_hits_become_improbable():
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_f1_interval_ends_where_the_hits_become_improbable(level):
     tp, fp, fn = 12, 7, 5
-    estimate = f1(tp, fp, fn)
+    estimate = f1(tp, fp, fn, level)
+    assert (estimate.count, estimate.total) == (12, 24)
     low, high = (x / (2 - x) for x in (estimate.low, estimate.high))
-    assert stats.binom.sf(tp - 1, tp + fp + fn, low) == pytest.approx(0.025)
-    assert stats.binom.cdf(tp, tp + fp + fn, high) == pytest.approx(0.025)
+    tail = pytest.approx((1 - level) / 2)
+    assert stats.binom.sf(tp - 1, tp + fp + fn, low) == tail
+    assert stats.binom.cdf(tp, tp + fp + fn, high) == tail
 
 
 def test_nothing_counted_leaves_everything_possible():
-    nothing = proportion(0, 0)
-    assert math.isnan(nothing.value)
-    assert (nothing.low, nothing.high) == (0.0, 1.0)
-    silent = rate_per_24h(0, 0.0)
-    assert math.isnan(silent.value)
-    assert (silent.low, silent.high) == (0.0, math.inf)
+    for nothing, highest in ((proportion(0, 0), 1.0),
+                             (rate_per_24h(0, 0.0), math.inf)):
+        assert math.isnan(nothing.value)
+        assert (nothing.count, nothing.total) == (0, 0)
+        assert (nothing.low, nothing.high) == (0.0, highest)
 
 
 def test_resolvable_rate_is_one_event_in_all_hours():
@@ -98,13 +102,14 @@ def test_resolvable_rate_is_one_event_in_all_hours():
     assert resolvable_rate(0.0) == math.inf
 
 
-@pytest.mark.parametrize("call", [
-    lambda: proportion(3, 2), lambda: proportion(-1, 2),
-    lambda: proportion(1, 2, 1.0), lambda: proportion(1, 2, math.nan),
-    lambda: rate_per_24h(-1, 2.0), lambda: rate_per_24h(1, 0.0),
-    lambda: rate_per_24h(1, math.nan), lambda: rate_per_24h(1, -3.0),
-    lambda: resolvable_rate(math.inf), lambda: f1(1, -1, 0),
-])
-def test_impossible_counts_are_refused(call):
-    with pytest.raises(InvalidInputError):
-        call()
+@pytest.mark.parametrize("rule, call, values", [
+    ("count", proportion, (3, 2)), ("count", proportion, (-1, 2)),
+    ("level", proportion, (1, 2, 1.0)), ("level", proportion, (1, 2, 0.0)),
+    ("level", proportion, (1, 2, math.nan)),
+    ("count", rate_per_24h, (-1, 2.0)), ("count", rate_per_24h, (1, 0.0)),
+    ("hours", rate_per_24h, (1, math.nan)), ("hours", rate_per_24h, (1, -3)),
+    ("hours", resolvable_rate, (math.inf,)), ("count", f1, (1, -1, 0)),
+    ("count", f1, (1, 0, -1))])
+def test_impossible_counts_are_refused(rule, call, values):
+    with pytest.raises(InvalidInputError, match=rf"interval\.{rule}"):
+        call(*values)
