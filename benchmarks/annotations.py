@@ -65,7 +65,7 @@ def edf_plus(path: Path, rows: list[tuple[float, float, str]]) -> None:
     def ours() -> None:
         with path.open("rb") as stream:
             assert len(read_timeline(
-                stream, read_header(stream)).notes) == COUNT
+                stream, read_header(stream)).annotations) == COUNT
 
     def with_pyedflib() -> None:
         with pyedflib.EdfReader(str(path)) as reader:

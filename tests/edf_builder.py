@@ -1,8 +1,8 @@
 """
-Writes EDF and BDF files field by field, right or as wrong as wanted.
+EDF and BDF files made field by field, valid or not.
 
-Written from the specification and independent of the reader; every field
-may be given as text or bytes and is padded with spaces, never checked.
+Independent of the reader and the writer. Every field may be given as text or
+bytes. It is padded with spaces and never checked.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class File:
-    """A whole recording; None means what the channels make right."""
+    """A whole recording; None is the value that fits the channels."""
 
     channels: tuple[Channel, ...] = field(
         default_factory=lambda: (Channel(),))
@@ -136,7 +136,7 @@ def heart(records: int, rate: int, gain: float = 3000,
 
 
 def noise(records: int, rate: int, gain: float = 3000) -> np.ndarray:
-    """Digital samples without a heart."""
+    """Digital samples without beats."""
     samples = np.random.default_rng(8).normal(0, gain, records * rate)
     return np.clip(samples, -32768, 32767).astype(
         np.int64).reshape(records, rate)

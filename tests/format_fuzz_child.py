@@ -1,10 +1,10 @@
 """
-Feed made and mutated files of annotations and beats to the readers.
+Feed generated and mutated annotations and beats to the readers.
 
-``python -m tests.format_fuzz_child SEED COUNT FOLDER``, in a process that
-may die, as `tests.fuzz_child`. Half of the inputs are mutations of sound
-files, half are put together from the pieces of their format with numbers
-and words at which readers are known to break.
+``python -m tests.format_fuzz_child SEED COUNT FOLDER``, in a process that may
+crash, as `tests.fuzz_child`. Half of the inputs are mutations of valid files.
+The others are made from parts of their format, with numbers and words that
+are known to break readers.
 """
 
 import gzip
@@ -153,7 +153,7 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     return bytes(raw)
 
 
-def judge(name: str, content: bytes, folder: Folder) -> None:
+def check(name: str, content: bytes, folder: Folder) -> None:
     """Read one input as a run would, and hold what is taken to its word."""
     for candidate in find.recordings(folder):
         outcome = read.recording(folder, candidate)
@@ -194,7 +194,7 @@ def _convert(name: str, content: bytes) -> None:
 
 
 def main(seed: int, count: int, place: Path) -> None:
-    """Judge `count` inputs."""
+    """Check `count` inputs."""
     rng = random.Random(seed)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY_BYTES
@@ -213,9 +213,9 @@ def main(seed: int, count: int, place: Path) -> None:
         elif rng.random() < 0.3:
             (place / "r.tse_bi").write_bytes(TSE)
         signal.alarm(INPUT_S)
-        judge(name, content, folder)
+        check(name, content, folder)
         signal.alarm(0)
-    print(f"judged {count}")
+    print(f"checked {count}")
 
 
 if __name__ == "__main__":

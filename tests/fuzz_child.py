@@ -1,9 +1,9 @@
 """
-Feed mutated recordings to the reader, in a process that may die.
+Feed mutated recordings to the reader, in a process that may crash.
 
-``python -m tests.fuzz_child SEED COUNT FOLDER``: memory is limited to
-512 MiB above what the imports take, each input to 5 s. The input at hand is
-kept in FOLDER, so that one that kills the process can be looked at.
+``python -m tests.fuzz_child SEED COUNT FOLDER``: memory is limited to 512 MiB
+above the imports, and each input to 5 s. The last input stays in FOLDER, so
+that an input that crashes the process can be examined.
 """
 
 import random
@@ -58,8 +58,8 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     return bytes(raw)
 
 
-def judge(folder: Folder) -> None:
-    """Examine the one input, and read all of it if it is taken."""
+def check(folder: Folder) -> None:
+    """Check the one input, and read all of it if it is accepted."""
     (candidate,) = find.recordings(folder)
     outcome = read.recording(folder, candidate)
     assert all(p.text.isprintable() for p in outcome.problems)
@@ -77,7 +77,7 @@ def judge(folder: Folder) -> None:
 
 
 def main(seed: int, count: int, place: Path) -> None:
-    """Judge `count` mutated recordings."""
+    """Check `count` mutated recordings."""
     rng = random.Random(seed)
     seeds = [case.content for case in corpus()
              if len(case.content) <= SEED_BYTES_MAX]
@@ -88,9 +88,9 @@ def main(seed: int, count: int, place: Path) -> None:
     for _ in range(count):
         (place / "input.edf").write_bytes(mutate(rng.choice(seeds), rng))
         signal.alarm(INPUT_S)
-        judge(folder)
+        check(folder)
         signal.alarm(0)
-    print(f"judged {count}")
+    print(f"checked {count}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.edf.header import read_header
-from aura.edf.tal import Note, parse, read_timeline
+from aura.edf.tal import EdfAnnotation, parse, read_timeline
 from aura.errors import AuraError, ResourceError
 from tests.edf_builder import Channel, heart, plus, tal
 from tests.work import lines_run
@@ -26,7 +26,7 @@ def timeline_of(tmp_path):
 
 
 def as_tuples(timeline):
-    return [(n.onset_s, n.duration_s, n.text) for n in timeline.notes]
+    return [(n.onset_s, n.duration_s, n.text) for n in timeline.annotations]
 
 
 def test_specification_example():
@@ -37,7 +37,7 @@ def test_specification_example():
 
 
 def test_record_onsets_are_not_annotations(timeline_of):
-    assert timeline_of(plus()).notes == ()
+    assert timeline_of(plus()).annotations == ()
 
 
 def test_onsets_count_from_the_first_sample(timeline_of):
@@ -111,7 +111,7 @@ def test_parts_of_edf_d_start_at_the_onsets_of_their_records(
     timeline = timeline_of(plus(onsets, [tal(99, 1, "in a part")],
                                 kind="EDF+D"))
     assert timeline.parts == ((0, 0.0), (3, 98.0), (5, 100.01))
-    assert timeline.notes == (Note(98.5, 1, "in a part"),)
+    assert timeline.annotations == (EdfAnnotation(98.5, 1, "in a part"),)
 
 
 def test_a_gap_longer_than_31_days_is_an_error(timeline_of):
@@ -150,7 +150,7 @@ def test_small_delays_add_up_to_a_gap(timeline_of):
 def test_rounded_onsets_are_not_gaps(timeline_of):
     onsets = [round(i / 3, 4) for i in range(200)]
     assert timeline_of(plus(onsets, duration="0.333333", channels=(
-        Channel(digital=heart(200, 85)),))).notes == ()
+        Channel(digital=heart(200, 85)),))).annotations == ()
 
 
 def test_bdf_annotations_are_read(timeline_of):
@@ -169,7 +169,7 @@ def test_ten_times_the_annotations_are_ten_times_the_work(tmp_path):
         def read():
             with path.open("rb") as stream:
                 timeline = read_timeline(stream, read_header(stream))
-                assert len(timeline.notes) == 10 * records
+                assert len(timeline.annotations) == 10 * records
 
         return lines_run(read)
 
@@ -177,7 +177,7 @@ def test_ten_times_the_annotations_are_ten_times_the_work(tmp_path):
 
 
 def test_a_million_events_are_the_limit(timeline_of, monkeypatch):
-    monkeypatch.setattr("aura.edf.tal.NOTES_MAX", 3)
+    monkeypatch.setattr("aura.edf.tal.ANNOTATIONS_MAX", 3)
     texts = [tal(1, 1, "a")] * 4
     with pytest.raises(AuraError, match="edf.annotation.count"):
         timeline_of(plus(range(3), texts))

@@ -57,7 +57,8 @@ def test_a_copy_has_the_same_samples_and_the_new_annotations(
     assert (header.kind, header.problems) == ("EDF+C", ())
     assert np.array_equal(samples[0], digital.ravel())
     assert np.array_equal(samples[1], heart(60, 32).ravel())
-    assert [(n.onset_s, n.duration_s, n.text) for n in timeline.notes] == [
+    assert [(n.onset_s, n.duration_s, n.text)
+            for n in timeline.annotations] == [
         (-1, 0, ROWS[2][2]), (2.5, 0, "lights off"), (5, 7.25, "seizure")]
     with pyedflib.EdfReader(str(path)) as other:
         assert np.array_equal(other.readSignal(0, digital=True),
@@ -111,13 +112,14 @@ def test_gaps_stay_gaps(copied):
     assert header.kind == "EDF+D"
     assert timeline.parts == ((0, 0.0), (2, 9.0))
     assert timeline.first_onset_s == 0.5
-    assert [(n.onset_s, n.text) for n in timeline.notes] == [(9.25, "sz")]
+    assert [(n.onset_s, n.text) for n in timeline.annotations] == [
+        (9.25, "sz")]
 
 
 def test_old_annotations_are_replaced(copied):
     path = copied(plus(texts=[tal(5, 7, "old")]), [(1, 1, "new")])
     header, timeline, _ = ours(path)
-    assert [n.text for n in timeline.notes] == ["new"]
+    assert [n.text for n in timeline.annotations] == ["new"]
     assert len(header.annotation_signals) == 1
 
 
@@ -127,14 +129,14 @@ def test_bdf_stays_bdf(copied):
     header, timeline, samples = ours(copied(file, ROWS))
     assert header.kind == "BDF+C"
     assert np.array_equal(samples[0], heart(60, 256).ravel())
-    assert len(timeline.notes) == 3
+    assert len(timeline.annotations) == 3
 
 
 def test_a_copy_has_room_for_a_hundred_thousand_annotations(copied):
     rows = [(i / 2000, 0.001, f"event {i}") for i in range(100_000)]
     header, timeline, _ = ours(copied(File(), rows))
-    assert len(timeline.notes) == 100_000
-    assert timeline.notes[77].text == "event 77"
+    assert len(timeline.annotations) == 100_000
+    assert timeline.annotations[77].text == "event 77"
     spread = header.record_bytes * header.record_count
     assert spread < 1.2 * sum(len(f"+{onset_s}..0.001..{text}..")
                               for onset_s, _, text in rows) + 60 * 1000
@@ -167,7 +169,7 @@ def test_samples_and_annotations_agree_with_pyedflib_and_edfio(
     assert header.record_duration_s == Fraction(seconds)
     wanted = sorted(rows, key=lambda row: row[0])
     for note, (onset_s, duration_s, text) in zip(
-            timeline.notes, wanted, strict=True):
+            timeline.annotations, wanted, strict=True):
         assert note.onset_s == pytest.approx(onset_s, abs=1e-6)
         assert note.duration_s == pytest.approx(duration_s or 0, abs=1e-6)
         assert note.text == text
@@ -190,7 +192,7 @@ def test_annotations_in_plain_edf_are_not_carried_over(copied):
     file = replace(plus(texts=[tal(5, 7, "seizure")]), reserved="")
     header, timeline, _ = ours(copied(file, [(1, 1, "new")]))
     assert [s.label for s in header.signals] == ["ECG"]
-    assert [n.text for n in timeline.notes] == ["new"]
+    assert [n.text for n in timeline.annotations] == ["new"]
 
 
 START = datetime(2001, 2, 3, 4, 5, 6)

@@ -22,7 +22,7 @@ from aura.dataset.find import Candidate
 from aura.dataset.names import printable
 from aura.edf import gaps
 from aura.edf.header import Header
-from aura.edf.tal import Note, Timeline
+from aura.edf.tal import EdfAnnotation, Timeline
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, read_error
 from aura.recording import Event
@@ -47,7 +47,7 @@ class Extent:
     duration_s: float
     start: datetime | None
     rate_hz: float | None = None  # None where there is no waveform
-    notes: Sequence[Note] = ()  # Annotations inside the recording
+    notes: Sequence[EdfAnnotation] = ()  # Annotations inside the recording
     # By how much the recording may be shorter than its annotations say.
     ends_early_s: float = 0.0
 
@@ -59,7 +59,7 @@ def extent_of(header: Header, timeline: Timeline) -> Extent:
         header.start + timedelta(seconds=timeline.first_onset_s),
         # WFDB counts an EDF file in samples of its fastest signal.
         float(max(header.rate_hz(signal) for signal in header.signals)),
-        timeline.notes)
+        timeline.annotations)
 
 
 def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
@@ -106,7 +106,7 @@ def doubts(folder: Folder, candidate: Candidate, extent: Extent) -> Problems:
                  if problem.rule in DOUBTS)
 
 
-def inside(notes: Sequence[Note]) -> Annotations:
+def inside(notes: Sequence[EdfAnnotation]) -> Annotations:
     """The annotations inside a recording, in their own words."""
     return Annotations(tuple(
         Annotation(note.onset_s, note.duration_s or None, note.text)

@@ -21,7 +21,7 @@ from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
 from aura.errors import InvalidInputError, ResourceError
 
-NOTES_MAX = 1_000_000
+ANNOTATIONS_MAX = 1_000_000
 # A longer gap is a wrong clock, and would make too many rows.
 DAYS_MAX = 31
 # Writers round onsets; beats are timed in ms.
@@ -37,7 +37,7 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True)
-class Note:
+class EdfAnnotation:
     """One annotation inside a recording."""
 
     onset_s: float  # Seconds after the first sample
@@ -51,7 +51,7 @@ class Timeline:
 
     # Seconds from the header's start time to the first sample, below 1.
     first_onset_s: float
-    notes: tuple[Note, ...]  # In the order of the file
+    annotations: tuple[EdfAnnotation, ...]  # In the order of the file
     # First record of each part between gaps, and its start in seconds after
     # the first sample.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
@@ -62,24 +62,24 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     if not header.annotation_signals:
         return Timeline(0.0, ())
     clock = _Clock(header)
-    notes: list[Note] = []
+    found: list[EdfAnnotation] = []
     for number, signal in enumerate(header.annotation_signals):
         for record, block in _blocks(stream, header, signal):
             lists = parse(block, record)
             if number == 0:
                 clock.check(record, lists)
-            notes += [Note(onset, duration, text)
+            found += [EdfAnnotation(onset, duration, text)
                       for onset, duration, texts in lists
                       for text in texts if text]
-            if len(notes) > NOTES_MAX:
+            if len(found) > ANNOTATIONS_MAX:
                 raise ResourceError(
                     "edf.annotation.count", "the file has more than "
-                    f"{NOTES_MAX} annotations", "delete annotations that are "
+                    f"{ANNOTATIONS_MAX} annotations", "delete those that are "
                     "not seizures, for example in EDFbrowser")
     first = clock.first_s
     return Timeline(first, tuple(
-        Note(note.onset_s - first, note.duration_s, note.text)
-        for note in notes), tuple(clock.parts))
+        EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
+        for one in found), tuple(clock.parts))
 
 
 def parse(block: bytes, record: int = 0) -> list[

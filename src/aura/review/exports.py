@@ -1,10 +1,10 @@
 """
-The annotation that a review amounts to.
+The reviewed annotation, and the files that it is exported to.
 
-An original annotation stands until it is rejected. An alarm counts once it
-is accepted; where it lies on a seizure that stands already it adds nothing,
-since where an alarm begins is not where a seizure does. What a reviewer
-placed by hand counts as it was placed.
+Original annotations are kept unless they are rejected. Alarms are added when
+they are accepted, but an alarm that overlaps a kept event adds nothing,
+because its onset is less exact. Events that were added or moved by hand are
+kept as they are.
 """
 
 from collections.abc import Iterable
@@ -23,15 +23,15 @@ from aura.spans import covered, union
 def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
     """Events of the reviewed annotation."""
     listed = list(items)
-    standing = [item.event for item in listed if (
+    kept = [item.event for item in listed if (
         item.layer == "original" and item.decision != "rejected")
         or item.layer == "added"
         or (item.decision == "accepted" and item.changed)]
-    standing += _elsewhere([item.event for item in listed if (
+    kept += _apart([item.event for item in listed if (
         item.layer == "predicted" and item.decision == "accepted"
-        and not item.changed)], standing)
-    seizures, _ = disjoint_seizures(standing, duration_s)
-    others = [event for event in standing
+        and not item.changed)], kept)
+    seizures, _ = disjoint_seizures(kept, duration_s)
+    others = [event for event in kept
               if not event.is_seizure and event.label != BACKGROUND]
     return tuple(sorted((*seizures, *others), key=lambda event: (
         event.onset_s, event.duration_s, event.label)))
@@ -58,12 +58,12 @@ def as_edf(items: Iterable[Item], start: datetime,
         for event in reviewed(items, duration_s)], start, duration_s)
 
 
-def _elsewhere(alarms: list[Event], others: list[Event]) -> list[Event]:
-    """Those of the alarms that lie on no other event."""
-    spans, taken = (np.array(
-        sorted((event.onset_s, event.end_s) for event in events),
-        dtype=np.float64).reshape(-1, 2) for events in (alarms, others))
-    free = covered(union(taken), spans) == 0
-    return [event for event, is_free in zip(
-        sorted(alarms, key=lambda event: (event.onset_s, event.end_s)),
-        free, strict=True) if is_free]
+def _apart(alarms: list[Event], kept: list[Event]) -> list[Event]:
+    """Alarms that overlap no kept event."""
+    taken, spans = (np.array(
+        [(event.onset_s, event.end_s) for event in events],
+        dtype=np.float64).reshape(-1, 2)
+        for events in (sorted(kept, key=lambda event: event.onset_s), alarms))
+    overlap = covered(union(taken), spans)
+    return [alarm for alarm, length in zip(alarms, overlap, strict=True)
+            if not length]
