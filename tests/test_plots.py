@@ -1,4 +1,4 @@
-"""Pictures are drawn of anything, show both layers and harm nothing."""
+"""Figures show both layers of any recording, with any text."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ HOSTILE = ["$\\frac{x}{0}$", "$unclosed", "_^{\\", "a\nb\x1b[31m", "",
 
 
 def picture(folder, duration_s=600.0, name="one.png", **changes):
-    """Draw some recording and give back the picture's file."""
+    """Draw a recording, and return the path of the figure."""
     time_s = np.arange(0, duration_s)
     rate = 60 + 40 * (np.abs(time_s - duration_s / 2) < 40)
     arguments = {
@@ -28,8 +28,8 @@ def picture(folder, duration_s=600.0, name="one.png", **changes):
     return draw(folder / name, **arguments)
 
 
-def holds(path, colour):
-    """Whether a colour stands in a picture."""
+def contains(path, colour):
+    """Whether a figure contains a colour."""
     pixels = (imread(path)[..., :3] * 255).round().astype(int)
     wanted = [int(colour[n:n + 2], 16) for n in (1, 3, 5)]
     return bool((np.abs(pixels - wanted).max(axis=2) <= 1).any())
@@ -46,7 +46,7 @@ def test_recordings_of_any_length_are_drawn(tmp_path, duration_s):
     (True, True), (True, False), (False, True), (False, False)])
 def test_each_layer_has_its_colour_if_it_has_events(
         tmp_path, reference, predicted):
-    # The legend shows the layers paler, the names stand in plain colours.
+    # The legend is paler; the names of the layers have the full colours.
     some = (Event(200, 100),)
     blank = picture(tmp_path, name="blank.png", reference=(), predicted=())
     path = picture(tmp_path, reference=some if reference else (),
@@ -60,7 +60,7 @@ def test_each_layer_has_its_colour_if_it_has_events(
 
     assert drawn(ORIGINAL) == reference
     assert drawn(PREDICTED) == predicted
-    assert holds(blank, ORIGINAL) and holds(blank, PREDICTED)
+    assert contains(blank, ORIGINAL) and contains(blank, PREDICTED)
 
 
 def test_an_event_of_a_second_in_a_day_is_seen(tmp_path):
@@ -81,7 +81,7 @@ def test_text_is_made_readable():
     assert readable("abcdefghij", 6) == "ab…hij"
 
 
-def test_nobody_annotated_differs_from_nothing_annotated(tmp_path):
+def test_not_annotated_differs_from_no_seizure_annotated(tmp_path):
     one = picture(tmp_path, name="a.png", reference=None)
     two = picture(tmp_path, name="b.png", reference=())
     assert one.read_bytes() != two.read_bytes()
@@ -118,13 +118,13 @@ def test_any_threshold_is_drawn(tmp_path, threshold):
     picture(tmp_path, threshold=threshold)
 
 
-def test_rows_of_different_length_are_refused(tmp_path):
-    with pytest.raises(InvalidInputError, match="the baseline has"):
+def test_rows_of_different_length_are_rejected(tmp_path):
+    with pytest.raises(InvalidInputError, match="picture.shape: the baseline"):
         picture(tmp_path, baseline_bpm=np.ones(3))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recording_without_length_is_refused(tmp_path):
+def test_a_recording_without_length_is_rejected(tmp_path):
     row = np.empty(0)
     with pytest.raises(InvalidInputError, match="picture.duration"):
         picture(tmp_path, 0.0, time_s=row, heart_rate_bpm=row,

@@ -1,9 +1,8 @@
 """
-One picture per recording: heart rate, probability, both annotation layers.
+One figure per recording: heart rate, probability, annotations, predictions.
 
-matplotlib is needed on a laptop only and no image carries it; import this
-module where a picture is asked for. Text is drawn as it is, never as math,
-and equal data give equal bytes.
+No image contains matplotlib, so import this module only to draw. Text is never
+parsed as math, and equal data give equal bytes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ FOOTER = "Research software, not a medical device"
 LONGEST_TITLE, FULL_SIZE_TITLE = 90, 60
 LONGEST_LABEL = 24
 
-# Okabe & Ito's palette, which colour-blind people tell apart.
+# Okabe & Ito's palette, which colour-blind people can distinguish.
 ORIGINAL, PREDICTED = "#0072B2", "#D55E00"
 HEART, BASELINE, EXCESS = "#22313F", "#7F8C8D", "#E69F00"
 PROBABILITY, THRESHOLD = "#8A3B6B", "#444444"
@@ -37,11 +36,10 @@ UNSCORABLE, INK, PALE = "#C9CDD2", "#22313F", "#8793A0"
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
            10800, 14400, 21600, 43200, 86400)
-# Share of the picture's width below which an event would not be seen.
-NARROWEST = 0.0025
-# Share from which on a bar is wide enough for its hatching.
-HATCHED = 0.008
-# A rate above is an artefact, which would flatten all else.
+# Shares of the figure's width: the narrowest bar that can be seen, and the
+# narrowest that is hatched.
+NARROWEST, HATCHED = 0.0025, 0.008
+# A higher heart rate is an artifact, and would flatten the curve.
 HIGHEST_BPM = 220
 BOX = {"facecolor": "white", "alpha": .75, "edgecolor": "none", "pad": 1.5}
 
@@ -59,14 +57,14 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
          baseline_bpm: Floats, probability: Floats, threshold: float,
          reference: Sequence[Event] | None, predicted: Sequence[Event],
          unscorable: Floats, duration_s: float) -> Path:
-    """Draw a recording as PNG."""
+    """Draw the figure of a recording as PNG."""
     rows = {"heart rate": heart_rate_bpm, "baseline": baseline_bpm,
             "probability": probability}
     for name, row in rows.items():
         if row.shape != time_s.shape or row.ndim != 1:
             raise InvalidInputError(
                 "picture.shape", f"the {name} has the shape {row.shape}, "
-                f"the times have {time_s.shape}")
+                f"and the times have {time_s.shape}")
     if not 0 < duration_s < np.inf:
         raise InvalidInputError(
             "picture.duration", f"the recording lasts {duration_s} s")
@@ -161,7 +159,7 @@ def _draw_unscorable(panels: Iterable[Axes], spans: Floats) -> None:
 
 def _shade(axes: Axes, spans: list[tuple[float, float]],
            **look: Any) -> None:
-    """Shade stretches over the full height, all in one go."""
+    """Shade stretches over the full height."""
     if spans:
         axes.broken_barh(spans, (0, 1), transform=axes.get_xaxis_transform(),
                          **look)
@@ -170,7 +168,7 @@ def _shade(axes: Axes, spans: list[tuple[float, float]],
 def _draw_layers(panels: Iterable[Axes], lanes: Axes,
                  reference: Sequence[Event] | None,
                  predicted: Sequence[Event], duration_s: float) -> None:
-    """Both layers: as regions behind the curves, and as bars with labels."""
+    """Both layers: as shades behind the curves, and as bars with labels."""
     lanes.set_ylim(-.55, 1.55)
     lanes.set_yticks([1, 0], ["original", "predicted"])
     lanes.tick_params(axis="y", length=0)
@@ -187,7 +185,7 @@ def _draw_layers(panels: Iterable[Axes], lanes: Axes,
             _shade(axes, spans, facecolor="none", edgecolor=colour,
                    alpha=.5, linewidth=.8, hatch=hatch, zorder=1.9)
     _draw_lane(lanes, 1, reference, ORIGINAL, "", duration_s,
-               "nobody annotated this recording" if reference is None
+               "this recording is not annotated" if reference is None
                else "no seizure annotated")
     _draw_lane(lanes, 0, predicted, PREDICTED, "////", duration_s,
                "no seizure predicted")
@@ -218,7 +216,7 @@ def _draw_lane(axes: Axes, row: int, events: Sequence[Event] | None,
         text = readable(event.label, LONGEST_LABEL)
         if event.confidence is not None:
             text += f" {event.confidence:.2f}"
-        # Where there is no room, a label would hide the next bar.
+        # A label must not hide the next bar.
         needed_s = duration_s * (.0068 * len(text) + .008)
         if left + width + needed_s < end:
             place, shift, side = left + width, 4, "left"
@@ -258,14 +256,12 @@ def _draw_texts(figure: Figure, title: str, unscorable: Floats,
     figure.text(.975, .025, FOOTER, ha="right", va="center", fontsize=9,
                 color="#5D6B78", style="italic")
     if lost_s >= .999 * duration_s:
-        figure.text(.53, .6, "nothing here could be scored", ha="center",
+        figure.text(.53, .6, "nothing could be scored", ha="center",
                     va="center", fontsize=15, color="#5D6B78", bbox=BOX)
 
 
 def readable(text: str, longest: int) -> str:
-    """
-    A text on one line that the font can draw, cut in its middle if long.
-    """
+    """A text on one line that the font can draw, cut in the middle if long."""
     known = _characters()
     shown = "".join(
         letter if letter.isprintable() and ord(letter) in known else "□"
@@ -278,5 +274,5 @@ def readable(text: str, longest: int) -> str:
 
 @cache
 def _characters() -> frozenset[int]:
-    """What the font has glyphs for, so that none is drawn as a surprise."""
+    """Characters for which the font has a glyph."""
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

@@ -52,8 +52,7 @@ class Settings:
     prefer: str = setting(
         "AURA_PREFER", "",
         "which file to use when a recording exists both as a waveform and as "
-        "beats: ecg, beats or rr; without this setting such recordings are "
-        "rejected")
+        "beats; without a choice such recordings are rejected")
     alias_key: str = setting(
         "AURA_ALIAS_KEY", "aura",
         "secret key from which the aliases of patients and recordings are "
@@ -100,8 +99,8 @@ class Settings:
     adapt_after_h: float = setting(
         "AURA_ADAPT_AFTER_H", 0.0,
         "scorable hours after which a recording's own past may raise its "
-        "alarm threshold; 0 means never, or as the model was trained",
-        (0, 24))
+        "alarm threshold; 0 means never (training) or as the model was "
+        "trained (prediction)", (0, 24))
     annotated_only: int = setting(
         "AURA_ANNOTATED_ONLY", 0,
         "1 leaves out folders without any annotation; with 0, if other "

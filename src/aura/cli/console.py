@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NOT_A_DEVICE = "Research software, not a medical device."
 RECORDINGS = ("EDF or BDF recordings, CSV files of beats, or folders of them "
               "in any layout")
-PREDICTIONS = "folder that 'aura predict' has written"
 MODEL = "folder that 'aura train' has written"
+PREDICTIONS = "folder that 'aura predict' has written"
 # Rules of an input in which there is no file to read.
 _NO_FILE = {"path.missing", "path.no_recordings"}
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -85,16 +85,35 @@ class Verbs:
         return verb
 
 
+def add_recordings(verb: argparse.ArgumentParser, kind: str = "") -> None:
+    """Add the argument for recordings."""
+    verb.add_argument("paths", nargs="+", type=Path, metavar="IN",
+                      help=kind + RECORDINGS)
+
+
+def add_model(verb: argparse.ArgumentParser) -> None:
+    """Add the option for a model's folder."""
+    verb.add_argument("--model", required=True, type=Path, help=MODEL)
+
+
+def add_out(verb: argparse.ArgumentParser, text: str,
+            metavar: str = "DIR") -> None:
+    """Add the option for the folder of all outputs."""
+    verb.add_argument("--out", required=True, type=Path, metavar=metavar,
+                      help=text)
+
+
 def add_settings(verb: argparse.ArgumentParser, *names: str,
                  **texts: str) -> None:
     """Add an option for each of these settings; `texts` replace its help."""
-    for entry in (one for one in fields(Settings) if one.name in names):
-        option, kind = _OPTIONS[entry.name]
-        default = f"default {entry.default:g}, " if entry.default else ""
+    known = {entry.name: entry for entry in fields(Settings)}
+    for name in names:
+        option, kind = _OPTIONS[name]
+        default, about = known[name].default, known[name].metadata
         verb.add_argument(
-            option, dest=entry.name, **kind,
-            help=texts.get(entry.name, entry.metadata["text"])
-            + f" [{default}{entry.metadata['env']}]")
+            option, dest=name, **kind, help=texts.get(name, about["text"])
+            + (f" [default: {default:g}; {about['env']}]" if default
+               else f" [{about['env']}]"))
 
 
 def settings(given: argparse.Namespace) -> Settings:

@@ -37,7 +37,7 @@ def register(verbs: console.Verbs) -> None:
                       "synthetic ones")
     demo.add_argument("--out", type=Path, metavar="DIR",
                       default=Path("demo-output"),
-                      help="folder for all files [default %(default)s]")
+                      help="folder for all files [default: %(default)s]")
 
 
 def _demo(given: argparse.Namespace) -> int:

@@ -25,39 +25,32 @@ def register(verbs: console.Verbs) -> None:
         "from files beside the recordings (.tse_bi, .csv_bi, BIDS "
         "*_events.tsv and others, see docs/formats.md).",
         "aura train study --out model")
-    train.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                       help=f"annotated {console.RECORDINGS}")
-    train.add_argument("--out", required=True, type=Path, metavar="MODEL",
-                       help="folder for model.skops and card.json")
+    console.add_recordings(train, "annotated ")
+    console.add_out(train, "folder for model.skops and card.json", "MODEL")
     console.add_settings(
         train, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", annotated_only=ANNOTATED_ONLY,
-        adapt_after_h="write into the model that the recording's own past "
-        "may raise its alarm threshold after this many scorable hours; 0 "
-        "means never")
+        "prefer", annotated_only=ANNOTATED_ONLY)
     evaluate = verbs.add(
         "evaluate", _evaluate, "compare detectors on held-out patients",
         "Compare the random forest with a heart-rate rule, Jeppesen's "
         "modified CSI x slope, logistic regression and gradient boosting, in "
-        "a nested cross-validation: nobody is scored by a model or threshold "
+        "a nested cross-validation: no one is scored by a model or threshold "
         "that has seen their data. A folder without any annotation counts as "
         "a control group without seizures. Each half of it is scored by "
         "models that were trained on the other half and all patients.",
         "aura evaluate patients controls --out report")
-    evaluate.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                          help=console.RECORDINGS)
-    evaluate.add_argument("--out", required=True, type=Path, metavar="DIR",
-                          help="folder for report.json, report.md and the "
-                          "figures")
+    console.add_recordings(evaluate)
+    console.add_out(evaluate, "folder for report.json, report.md and the "
+                    "figures")
     console.add_settings(
         evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
         "prefer", annotated_only=ANNOTATED_ONLY,
         adapt_after_h="also evaluate the forest with thresholds that a "
-        "recording's own past may raise after this many scorable hours; 0 "
-        "means no")
+        "recording's own past may raise after this many scorable hours")
     evaluate.add_argument(
         "--candidates", action="store_true", help="also evaluate the forest "
-        "with more features, and with simulated non-seizures in training")
+        "with more features, and with simulated hours without seizures in "
+        "training")
     evaluate.add_argument("--no-pictures", action="store_true",
                           help="do not draw figures")
 
@@ -82,16 +75,15 @@ def _summary(card: dict[str, Any], out: Path) -> str:
     free = data["recordings_taken_as_free_of_seizures"]
     return "\n".join([
         f"{found['verdict']}.", "",
-        f"Model {card['model_id'][:12]} is in {out}. It was trained on "
-        + ", ".join(plural(data[noun], noun[:-1]) for noun in (
-            "recordings", "patients", "seizures"))
-        + f", {data['hours']:.1f} h.",
+        f"Model {card['model_id'][:12]} is in {out}. Training data: "
+        + ", ".join(plural(data[f"{noun}s"], noun) for noun in (
+            "recording", "patient", "seizure")) + f", {data['hours']:.1f} h.",
         *([f"{plural(free, 'recording')} in folders without any annotation "
            "counted as free of seizures (--annotated-only leaves them out)."]
           if free else []),
-        f"The alarm threshold is {card['alarm']['threshold']:.3f}, for at "
-        f"most {found['target_false_alarms_per_24h']:g} false alarms per 24 "
-        "h. The smallest rate that these hours resolve is "
+        f"The alarm threshold is {card['alarm']['threshold']:.3f}. The "
+        f"target rate is {found['target_false_alarms_per_24h']:g} per 24 h; "
+        "these hours cannot resolve a rate below "
         f"{found['smallest_resolvable_false_alarms_per_24h']:.2f}.",
         "", "On patients left out of training and tuning:",
         console.table([

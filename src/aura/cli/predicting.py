@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from aura.stages.manifest import Entry
     from aura.streaming.stream import Decision
 
-ADAPT = ("let the recording's own past raise the alarm threshold after this "
-         "many scorable hours; 0 means as the model was trained")
-
 
 def register(verbs: console.Verbs) -> None:
     """Add the verbs to the parser."""
@@ -28,18 +25,14 @@ def register(verbs: console.Verbs) -> None:
         "subfolders. Each seizure is a row 'sz'; a recording without a "
         "seizure has a single row 'bckg'.",
         "aura predict study --model model --out predictions")
-    predict.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                         help=console.RECORDINGS)
-    predict.add_argument("--model", required=True, type=Path,
-                         help=console.MODEL)
-    predict.add_argument("--out", required=True, type=Path, metavar="DIR",
-                         help="folder for the event files; 'aura review' and "
-                         "'aura export' need its subfolder .aura")
+    console.add_recordings(predict)
+    console.add_model(predict)
+    console.add_out(predict, "folder for the event files; 'aura review' and "
+                    "'aura export' need its subfolder .aura")
     predict.add_argument("--pictures", action="store_true",
                          help="draw a figure of each recording beside its "
                          "event file")
-    console.add_settings(predict, "adapt_after_h", "prefer",
-                         adapt_after_h=ADAPT)
+    console.add_settings(predict, "adapt_after_h", "prefer")
     score = verbs.add(
         "score", _score, "compare predictions with annotations",
         "Score predicted events against annotated recordings, by events and "
@@ -63,16 +56,15 @@ def register(verbs: console.Verbs) -> None:
     replay.add_argument("path", type=Path, metavar="FILE",
                         help="an EDF or BDF recording, or a CSV file of "
                         "beats")
-    replay.add_argument("--model", required=True, type=Path,
-                        help=console.MODEL)
+    console.add_model(replay)
     replay.add_argument("--speed", type=_speed, default=0.0, metavar="N",
                         help="seconds of recording per second; 0 means as "
-                        "fast as possible [default 0]")
+                        "fast as possible [default: 0]")
     replay.add_argument("--beats", action="store_true",
                         help="feed the beats that 'aura predict' finds "
                         "instead of the samples; to find them it looks up to "
                         "15 min ahead")
-    console.add_settings(replay, "adapt_after_h", adapt_after_h=ADAPT)
+    console.add_settings(replay, "adapt_after_h")
 
 
 def _speed(text: str) -> float:

@@ -21,7 +21,7 @@ def register(verbs: console.Verbs) -> None:
     inspect = verbs.add(
         "inspect", _inspect, "list recordings, annotations and faults",
         "List each recording with its ECG channel, length, annotations and "
-        "faults, as training and prediction would read it.",
+        "faults, as training and prediction read it.",
         "aura inspect study\naura inspect study --json | jq '.[].problems'")
     inspect.add_argument("paths", nargs="+", metavar="IN",
                          help=console.RECORDINGS)
@@ -36,11 +36,8 @@ def register(verbs: console.Verbs) -> None:
         "the start of the recording. Beats in unscorable stretches are left "
         "out, so these stretches become gaps. All other verbs read these "
         "files as recordings.", "aura beats study --out study-beats")
-    beats.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                       help=console.RECORDINGS)
-    beats.add_argument("--out", required=True, type=Path, metavar="DIR",
-                       help="folder for the files, with the input's "
-                       "subfolders")
+    console.add_recordings(beats)
+    console.add_out(beats, "folder for the files, with the input's subfolders")
     console.add_settings(beats, "prefer")
 
 
@@ -69,7 +66,7 @@ def _register_fetch(verbs: console.Verbs) -> None:
                        help="fetch only these records, such as sz01")
     fetch.add_argument("--base-url", metavar="URL", default=BASE_URL,
                        help="address of the folder that contains the sets, "
-                       "for a mirror [default %(default)s]")
+                       "for a mirror [default: %(default)s]")
 
 
 def _register_convert(verbs: console.Verbs) -> None:
@@ -85,11 +82,10 @@ def _register_convert(verbs: console.Verbs) -> None:
                          "in any layout")
     convert.add_argument("--to", required=True, choices=list(FORMATS),
                          metavar="FORMAT", help=", ".join(FORMATS)
-                         + " (a copy of each recording as EDF+ that contains "
-                         "its annotations)")
-    convert.add_argument("--out", required=True, type=Path, metavar="DIR",
-                         help="folder for the files, with the input's "
-                         "subfolders")
+                         + "; edf copies each recording as EDF+ with its "
+                         "annotations inside")
+    console.add_out(convert,
+                    "folder for the files, with the input's subfolders")
 
 
 def _inspect(given: argparse.Namespace) -> int:

@@ -33,11 +33,11 @@ def register(verbs: console.Verbs) -> None:
                         "runs/")
     review.add_argument("--port", type=int, default=PORT, metavar="N",
                         help="port of the page; 0 means any free port "
-                        "[default %(default)s]")
+                        "[default: %(default)s]")
     review.add_argument("--host", default="127.0.0.1",
                         help="address to listen on; any address but loopback "
                         "needs the token that is printed, or that is set in "
-                        "AURA_WEB_TOKEN [default %(default)s]")
+                        "AURA_WEB_TOKEN [default: %(default)s]")
     review.add_argument("--no-open", action="store_true",
                         help="do not open the browser")
     review.add_argument("--html", type=Path, metavar="OUT",

@@ -29,8 +29,8 @@ def register(verbs: console.Verbs) -> None:
     serve = verbs.add(
         "serve", _serve, "serve one block over gRPC",
         "Serve a block over gRPC, with health checks and reflection. It "
-        "listens on AURA_HOST [default 127.0.0.1] and AURA_PORT [default "
-        "8061], and works on the folder SHARED_FOLDER_PATH [default "
+        "listens on AURA_HOST [default: 127.0.0.1] and AURA_PORT [default: "
+        "8061], and works on the folder SHARED_FOLDER_PATH [default: "
         f"{SHARED_FOLDER_DEFAULT}].",
         "SHARED_FOLDER_PATH=$PWD/folder aura serve feature-builder")
     serve.add_argument("block", metavar="BLOCK", nargs="?", help=", ".join(
@@ -52,7 +52,7 @@ def register(verbs: console.Verbs) -> None:
                       help="one message or a list of messages; can be "
                       "repeated [default: standard input]")
     call.add_argument("--shared", type=Path, metavar="DIR",
-                      help=f"shared folder [default {SHARED_FOLDER_DEFAULT}, "
+                      help=f"shared folder [default: {SHARED_FOLDER_DEFAULT}; "
                       "SHARED_FOLDER_PATH]")
     call.add_argument("--out", type=Path, metavar="FILE",
                       help="file for the answer [default: standard output]")

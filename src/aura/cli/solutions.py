@@ -24,7 +24,7 @@ BIGGEST_FILE = 4 * 2 ** 20
 def register(verbs: console.Verbs) -> None:
     """Add the verbs to the parser."""
     run = verbs.add(
-        "run", _run, "run a whole solution as the platform does",
+        "run", _run, "run training or prediction as the platform does",
         "Run a solution: start its blocks as gRPC processes on this machine, "
         "and call them as the platform's orchestrator does. Recordings are "
         "read from training/ or recordings/ in the shared folder; results "
@@ -48,7 +48,7 @@ def register(verbs: console.Verbs) -> None:
                      "docker, and remove them at the end")
     run.add_argument("--wait", type=float, metavar="SECONDS", default=60,
                      help="with --connect: seconds to wait until the blocks "
-                     "are ready [default %(default)s]")
+                     "are ready [default: %(default)s]")
     _register_solution(verbs)
     onboard = verbs.add(
         "onboard", _onboard, "package a trained model as its own block",
@@ -97,9 +97,8 @@ def _add_images(parser: argparse.ArgumentParser, images: str) -> None:
                         help=f"registry that holds {images}, as R/<name>:T")
     parser.add_argument("--tag", required=True, metavar="T",
                         help="tag of the images")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR",
-                        help="folder for the files; files of an earlier call "
-                        "are replaced")
+    console.add_out(
+        parser, "folder for the files; files of an earlier call are replaced")
 
 
 def _run(given: argparse.Namespace) -> int:
