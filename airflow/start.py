@@ -1,10 +1,10 @@
 """
-Airflow on this machine with the project's DAGs, by one command.
+Run Airflow with the project's DAGs on this machine.
 
-Without arguments all components are started, and end together; with
-arguments a single Airflow command is run with the same settings, such as
-``start.py dags list``. ``start.py secrets`` only makes the secrets, for
-compose.yaml. What the environment sets already stays as it is.
+Without arguments, start all components; they end together. With arguments,
+run a single Airflow command with the same settings, such as ``start.py dags
+list``. ``start.py secrets`` only creates the secrets for compose.yaml.
+Variables that are already set in the environment are kept.
 """
 
 import base64
@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW = [sys.executable, "-m", "airflow"]
-# Logs are read where they lie; nobody has to be served with them.
+# The API server reads the log files directly, so no component serves them.
 COMPONENTS = {
     "api-server": ["api-server"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
@@ -41,10 +41,10 @@ WAIT_S = 180.0
 
 def settings(given):
     """
-    The environment of all components: what is given, and what is missing.
+    The environment of all components: `given`, and defaults for the rest.
 
-    Secrets are made on the first run, in files that only their owner may
-    read, and are named by command, so that no environment holds them.
+    The first run creates the secrets in files that only their owner can read.
+    Airflow reads them with a command, so they are in no environment variable.
     """
     home = Path(given.get("AIRFLOW_HOME") or ROOT / ".airflow").resolve()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -56,7 +56,7 @@ def settings(given):
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}/",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL":
             f"http://127.0.0.1:{port}/execution/",
-        # Reasons are read to their end.
+        # Wrap long error messages in the log view.
         "AIRFLOW__API__DEFAULT_WRAP": "True",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow/dags"),
@@ -65,7 +65,7 @@ def settings(given):
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE":
             str(home / PASSWORDS),
-        # A busy machine is no reason for a task to fail; 5 s is the default.
+        # A task must not fail on a busy machine; the default is 5 s.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
         "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
@@ -77,20 +77,20 @@ def settings(given):
                 secrets.token_bytes(32)).decode())
             made[f"{name}_CMD"] = f"cat {shlex.quote(str(home / file))}"
     password = secrets.token_urlsafe(24)
-    # Only compose.yaml has use for these two.
+    # Only compose.yaml uses these two.
     if keep(home / "database_password", password):
         keep(home / "database_url", "postgresql+psycopg2://airflow:"
              f"{password}@database/airflow")
     keep(home / PASSWORDS, json.dumps({USER: secrets.token_urlsafe(16)}))
     found = {**made, **{name: text for name, text in given.items() if text}}
-    # The components and their tasks run in folders of their own.
+    # The components and tasks run in other folders.
     found["SHARED_FOLDER_PATH"] = os.path.abspath(
         os.path.expanduser(found["SHARED_FOLDER_PATH"]))
     return found
 
 
 def keep(path, content):
-    """Write a secret unless it is there already; whether it was made."""
+    """Write a secret unless the file exists; return whether it was written."""
     try:
         descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -102,16 +102,16 @@ def keep(path, content):
 
 
 class Components:
-    """All of Airflow's processes; they end together."""
+    """The processes of Airflow, which end together."""
 
     def __init__(self, environ):
         self.environ = environ
         self.started = {}
 
     def start(self):
-        """Start them, their lines led by their names."""
+        """Start all components, and print their lines with their names."""
         for name, arguments in COMPONENTS.items():
-            # Of a session of its own: Ctrl-C is for us, we end them.
+            # In its own session, because Ctrl-C must reach only this process.
             process = subprocess.Popen(
                 [*AIRFLOW, *arguments], env=self.environ, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -121,15 +121,15 @@ class Components:
                              daemon=True).start()
 
     def ended(self):
-        """Name and exit code of one that ended by itself, if any."""
+        """Name and exit code of a component that has ended, or None."""
         for name, process in self.started.items():
             if process.poll() is not None:
                 return name, process.returncode
         return None
 
     def end(self):
-        """Ask all to end, then make them."""
-        # The scheduler's workers talk to the API server to their end.
+        """Terminate all components, and kill those that remain."""
+        # The scheduler's workers need the API server until they end.
         for name, process in reversed(self.started.items()):
             process.terminate()
         deadline = time.monotonic() + GRACE_S
@@ -146,13 +146,13 @@ class Components:
 
 
 def relay(name, stream):
-    """Print the lines of a component with its name."""
+    """Print the lines of a component after its name."""
     for line in stream:
         print(f"{name:13} | {line.rstrip()}", flush=True)
 
 
 def wait(components, url):
-    """Wait until the web pages answer; False if a component ended."""
+    """Wait until the API server answers; False if a component has ended."""
     from urllib.error import URLError
     from urllib.request import urlopen
     deadline = time.monotonic() + WAIT_S
@@ -169,7 +169,7 @@ def wait(components, url):
 
 
 def serve(environ):
-    """Run all components until Ctrl-C, or until one of them ends."""
+    """Run all components until Ctrl-C or until one ends; return the error."""
     shared = Path(environ["SHARED_FOLDER_PATH"])
     for name in ("training", "recordings"):
         (shared / name).mkdir(parents=True, exist_ok=True)
@@ -181,10 +181,10 @@ def serve(environ):
         components.start()
         url = environ["AIRFLOW__API__BASE_URL"]
         if wait(components, url):
-            print(f"\nAirflow is at {url}  user {USER}, password in "
-                  f"{environ['AIRFLOW_HOME']}/{PASSWORDS}\n"
-                  f"recordings: {shared}/training, {shared}/recordings\n"
-                  "Ctrl-C ends it.\n", flush=True)
+            print(f"\nAirflow runs at {url}. The user is {USER}; the password "
+                  f"is in {environ['AIRFLOW_HOME']}/{PASSWORDS}.\n"
+                  f"Put recordings into {shared}/training and "
+                  f"{shared}/recordings.\nStop with Ctrl-C.\n", flush=True)
         while not (ended := components.ended()):
             time.sleep(0.5)
         return f"the {ended[0]} ended with exit code {ended[1]}"
@@ -195,13 +195,13 @@ def serve(environ):
 
 
 def main(arguments):
-    """Exit code of a component's failure, or of a single command."""
+    """Run Airflow or a single command, and return the exit code."""
     environ = settings(os.environ)
     if arguments == ["secrets"]:
         return 0
     if arguments:
         return subprocess.run([*AIRFLOW, *arguments], env=environ).returncode
-    # Also where a shell started us in the background, without Ctrl-C.
+    # A shell disables Ctrl-C for a process in the background.
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, signal.default_int_handler)
     problem = serve(environ)

@@ -1,10 +1,10 @@
 """
-The solutions of this project as DAGs: one for each blueprint.
+The solutions of this project as DAGs, one for each blueprint.
 
-A run loads its recordings, hands their batches out in mapped tasks, and ends
-with one task that says what came of it. Each task calls one rpc of one block
-once, by ``aura call``: as a process of this machine, or as a pod of the
-block's image. Only paths and counts travel; the work is on the shared folder.
+A run loads its recordings, processes their batches in mapped tasks, and ends
+with a task that prints the results. Each task calls one rpc of one block with
+``aura call``, as a process on this machine or as a pod of the block's image.
+Only paths and counts pass through Airflow; all files are on the shared folder.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def setting(name, default):
-    """A setting of the environment, of its default's type."""
+    """A value from the environment, converted to the type of its default."""
     text = os.environ.get(name) or default
     try:
         return type(default)(text)
     except ValueError:
-        raise ValueError(f"{name}={text} is no number") from None
+        raise ValueError(f"{name}={text} is not a number") from None
 
 
 SOLUTIONS = Path(setting("AURA_AIRFLOW_SOLUTIONS", str(ROOT / "solutions")))
@@ -47,13 +47,13 @@ RETRIES = setting("AURA_AIRFLOW_RETRIES", 2)
 RETRY_S = setting("AURA_AIRFLOW_RETRY_S", 10.0)
 BATCH_HOURS = setting("AURA_AIRFLOW_BATCH_HOURS", 2.0)
 WHOLE_HOURS = setting("AURA_AIRFLOW_WHOLE_HOURS", 24.0)
-# A pod has it where the blocks expect it.
+# In a pod the shared folder is where the blocks expect it.
 SHARED = Path("/") / ("/data/shared" if TASKS == "pod" else setting(
     "SHARED_FOLDER_PATH", "/data/shared"))
 SOURCE, REDUCED = "Empty", "train"
-# Exit codes; a pod that is killed has 128 and the signal's number.
+# Exit codes. The code of a pod that was killed is 128 plus the signal.
 AGAIN_LATER, KILLED = 75, 128
-# The kernel limits one argument to 128 KiB.
+# The kernel limits an argument to 128 KiB.
 ARGUMENT_BYTES = 100_000
 RUN_ID_LENGTH = 100
 CONFINED = {"allowPrivilegeEscalation": False,
@@ -76,35 +76,36 @@ def folder(env, default, text):
 
 PARAMS = {
     "load_training": {"folder": folder(
-        "AURA_TRAINING", "training", "Annotated recordings to learn from")},
+        "AURA_TRAINING", "training", "Annotated recordings to train on")},
     "load_recordings": {
         "folder": folder(
             "AURA_RECORDINGS", "recordings", "Recordings to predict"),
         "only_new": given(
             "AURA_ONLY_NEW", bool(WATCH), type="boolean", title="Only new "
-            "ones", description="Leave out recordings that an earlier run "
-            "has finished with.")},
+            "recordings", description="Leave out recordings that an earlier "
+            "run has finished.")},
     "build_features": {
         "batch_size": given(
             "AURA_BATCH_SIZE", 16, type="integer", minimum=1, maximum=10_000,
-            title="Recordings in a batch", description="More make fewer "
-            "and longer tasks.")},
+            title="Recordings in a batch", description="A larger value "
+            "gives fewer and longer tasks.")},
     "train": {
         "target_far": given(
             "AURA_TARGET_FAR", 1.0, type="number", minimum=0, maximum=1000,
             title="Target false-alarm rate", description="False alarms per "
-            "24 h at which the alarm threshold is set.")},
+            "24 h, for which the alarm threshold is chosen.")},
     "predict": {
         "model": ("AURA_MODEL", Param(
-            # The form takes an empty text for a missing one.
+            # The form treats an empty text as missing.
             None, type=["null", "string"], pattern=INSIDE, title="Model",
-            description="Folder of a model, relative to the shared folder, "
-            "such as models/1f0c... Empty: the one trained last."))},
+            description="Folder of the model, relative to the shared "
+            "folder, such as models/1f0c... Leave it empty to use the model "
+            "trained last."))},
 }
 
 
 def run_name(solution, run_id):
-    """Name of the run's folder: the same one whenever a task is repeated."""
+    """Name of the run's folder; it stays the same if a task is repeated."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{solution}-{run_id}")
     if len(name) <= RUN_ID_LENGTH:
         return name
@@ -113,11 +114,12 @@ def run_name(solution, run_id):
 
 
 def environment(context, sets):
-    """What a run sets for the blocks: its name, and its parameters."""
+    """Environment variables of the blocks: the run's name and parameters."""
     unknown = sorted(set(context["params"]) - set(sets))
     if unknown:
         raise AirflowFailException(
-            f"there is no parameter {unknown[0]}; there are {[*sets]}")
+            f"there is no parameter {unknown[0]}; the parameters are "
+            f"{', '.join(sets)}")
     found = {"SHARED_FOLDER_PATH": str(SHARED), "AURA_RUN_ID": run_name(
         context["dag"].dag_id, context["run_id"])}
     for name, env in sets.items():
@@ -130,13 +132,13 @@ def environment(context, sets):
 
 
 def flat(messages):
-    """Messages of one task, or of all mapped tasks, as one list."""
+    """The messages of one task, or of all mapped tasks, as one list."""
     return [one for some in messages or () for one in (
         [some] if isinstance(some, dict) else some or ())]
 
 
 class StageProcess(BaseOperator):
-    """Call an rpc in the project's own environment, on this machine."""
+    """Call an rpc in the project's virtual environment on this machine."""
 
     template_fields = ("messages",)
 
@@ -146,7 +148,7 @@ class StageProcess(BaseOperator):
         self._process = None
 
     def execute(self, context):
-        """Answer with the block's answers; the last line tells a fault."""
+        """Return the block's answers; its last line is the error."""
         own = {"AURA_WORKERS": str(max(1, (os.cpu_count() or 1) // AT_ONCE)),
                **{name: value for name, value in os.environ.items()
                   if "AIRFLOW_" not in name}}
@@ -156,24 +158,25 @@ class StageProcess(BaseOperator):
                 self._process = subprocess.Popen(
                     [COMMAND, "call", self.rpc, "--out", str(out)],
                     stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                    # It ends with us, whatever ends us.
+                    # The process ends whenever this one ends.
                     env={**own, **environment(context, self.sets),
                          "AURA_ENDS_WITH_INPUT": "1"})
             except OSError as error:
                 raise AirflowFailException(
-                    f"{COMMAND} cannot be started: {error.strerror}; make "
-                    "demo installs it, AURA_AIRFLOW_COMMAND names another")
+                    f"{COMMAND} cannot be started: {error.strerror}; "
+                    "install it with 'make demo', or name another command in "
+                    "AURA_AIRFLOW_COMMAND")
             try:
-                said = self._talk(self._process)
+                last_line = self._communicate(self._process)
             finally:
                 self.on_kill()
-            self._judge(self._process.returncode, said)
+            self._check(self._process.returncode, last_line)
             return json.loads(out.read_bytes())
 
-    def _talk(self, process):
+    def _communicate(self, process):
         last = ""
         if self.messages is not None:
-            # One that has ended already says why.
+            # A process that has ended prints the reason below.
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(flat(self.messages)) + "\n")
                 process.stdin.flush()
@@ -183,16 +186,16 @@ class StageProcess(BaseOperator):
         process.wait()
         return last
 
-    def _judge(self, code, said):
+    def _check(self, code, last_line):
         if code < 0:
             raise AirflowException(
                 f"{self.rpc} was ended by {signal.Signals(-code).name}"
                 + ("; too little memory?" if -code == signal.SIGKILL else ""))
         if code == AGAIN_LATER:
-            raise AirflowException(said)
+            raise AirflowException(last_line)
         if code:
             # The same call would fail again.
-            raise AirflowFailException(said)
+            raise AirflowFailException(last_line)
 
     def on_kill(self):
         """End the process with its task."""
@@ -202,7 +205,7 @@ class StageProcess(BaseOperator):
 
 
 def pod_of(rpc):
-    """Pod of a call, as the restricted Pod Security Standard wants it."""
+    """The pod of a call; it meets the restricted Pod Security Standard."""
     return {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"labels": {"app.kubernetes.io/part-of": "aura"}},
@@ -232,7 +235,7 @@ def pod_of(rpc):
 
 
 def arguments_of(rpc, messages):
-    """Arguments of ``aura call``, each shorter than the kernel allows."""
+    """Arguments of ``aura call``, each within the kernel's limit."""
     arguments = ["call", rpc, "--out", "/airflow/xcom/return.json"]
     part = []
     for message in messages:
@@ -255,7 +258,7 @@ class StagePod(BaseOperator):
         self._operator = None
 
     def execute(self, context):
-        """Answer with the block's answers; a lasting fault is not retried."""
+        """Return the block's answers; a permanent error is not retried."""
         self._operator = self.operator(context)
         try:
             return self._operator.execute_sync(context)
@@ -265,7 +268,7 @@ class StagePod(BaseOperator):
             raise AirflowFailException(str(error).strip()) from None
 
     def operator(self, context):
-        """Airflow's operator for pods, which no parse of this file needs."""
+        """Airflow's operator for pods, imported only when a task runs."""
         from airflow.providers.cncf.kubernetes.operators.pod import (
             KubernetesPodOperator)
         return KubernetesPodOperator(
@@ -275,7 +278,7 @@ class StagePod(BaseOperator):
             env_vars={**environment(context, self.sets), "AURA_WORKERS": "2"},
             pod_template_dict=pod_of(self.rpc), deferrable=False,
             xcom_sidecar_container_security_context=CONFINED,
-            # The call's last line is the reason, and enough.
+            # The call's last line is the reason.
             termination_message_policy="FallbackToLogsOnError",
             log_pod_spec_on_failure=False, do_xcom_push=True,
             on_finish_action="delete_pod", startup_timeout_seconds=600)
@@ -287,7 +290,7 @@ class StagePod(BaseOperator):
 
 
 def exit_code(pod):
-    """Exit code of a pod's call; None if it was killed, or is not known."""
+    """Exit code of a pod's call; None if it was killed or is unknown."""
     codes = [one.state.terminated.exit_code for one in (
         pod.status.container_statuses or () if pod else ())
         if one.name == "base" and one.state.terminated]
@@ -296,45 +299,46 @@ def exit_code(pod):
 
 STAGES = {"process": StageProcess, "pod": StagePod}
 if TASKS not in STAGES:
-    raise ValueError(f"AURA_AIRFLOW_TASKS={TASKS} is none of {[*STAGES]}")
+    raise ValueError(f"AURA_AIRFLOW_TASKS={TASKS} must be one of "
+                     f"{', '.join(STAGES)}")
 STAGE = STAGES[TASKS]
 
 
 @task
 def batches(messages, **context):
-    """Group the batches, so that there are never too many tasks."""
+    """Group the batches, to limit the number of tasks."""
     if not messages:
         where = context["params"]["folder"]
         new = "new " if context["params"].get("only_new") else ""
         raise AirflowSkipException(
-            f"there is no {new}recording in {where}/: nothing to do")
+            f"there are no {new}recordings in {where}/: nothing to do")
     size = math.ceil(len(messages) / MAX_TASKS)
     return [messages[at:at + size] for at in range(0, len(messages), size)]
 
 
 @task(trigger_rule="all_done_min_one_success", retries=0)
 def finish(groups, answers, **context):
-    """Say what came of the run; it fails if a task before it did."""
+    """Print the results of the run; fail if an earlier task has failed."""
     planned = flat(groups)
-    # Airflow keeps answers of batches that a repeated run no longer has.
+    # After a run is cleared, Airflow keeps answers of batches that are gone.
     answers = [one for one in flat(answers) if one.get("batch_count")
                == planned[0].get("batch_count")]
     if failed := len(planned) - len(answers):
         raise AirflowFailException(
-            f"{failed} of {len(planned)} batches failed; the results of the "
-            "others are there. Clear what failed to repeat it alone")
-    # Of a training only the last answer tells more than what has arrived.
-    told = answers[-1:] if "done" in answers[-1] else answers
-    for answer in told:
+            f"{failed} of {len(planned)} batches failed; the other results "
+            "are complete. Clear the failed tasks to repeat only these")
+    # Only the last answer of a training contains results.
+    results = answers[-1:] if "done" in answers[-1] else answers
+    for answer in results:
         print(answer["status_text"])
-    if not told[-1].get("model_path", True):
-        raise AirflowFailException(told[-1]["status_text"])
+    if not results[-1].get("model_path", True):
+        raise AirflowFailException(results[-1]["status_text"])
     return "results in runs/" + run_name(
         context["dag"].dag_id, context["run_id"])
 
 
 def chain_of(path):
-    """Nodes and rpcs of a blueprint, from its source to its end."""
+    """Nodes and rpcs of a blueprint, from source to sink."""
     links = {
         (node["container_name"],
          call["operation_signature"]["operation_name"]): (node, call)
@@ -348,8 +352,8 @@ def chain_of(path):
                  one["operation_signature"]["operation_name"])
                 for one in links[here[0]][1]["connected_to"]]
     if here or not found:
-        raise ValueError(f"{path.name}: a DAG is made of one source and one "
-                         "chain of rpcs; this blueprint has another shape")
+        raise ValueError(f"{path.name}: a DAG needs one source and one chain "
+                         "of rpcs; this blueprint has a different shape")
     return [(links[key][0], key[1]) for key in found]
 
 
@@ -369,7 +373,7 @@ def solution(path):
             is_paused_upon_creation=False, doc_md=__doc__, tags={"aura"},
             params={name: param for name, (_, param) in params.items()},
             default_args={
-                # What was begun is finished before more is begun.
+                # Finish batches before new ones are started.
                 "weight_rule": "upstream",
                 "retries": RETRIES, "retry_exponential_backoff": True,
                 "retry_delay": timedelta(seconds=RETRY_S),

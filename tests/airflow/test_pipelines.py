@@ -92,7 +92,7 @@ def test_an_empty_folder_is_a_skipped_and_green_run(site):
     assert state == "success"
     assert states.pop(("load_recordings", -1)) == "success"
     assert set(states.values()) == {"skipped"}
-    assert "there is no recording in empty/: nothing to do" in site.said(
+    assert "there are no recordings in empty/: nothing to do" in site.said(
         "aura_prediction", run, "batches")
 
 
@@ -110,7 +110,7 @@ def test_a_missing_model_fails_at_once_and_says_so(site):
 
 @pytest.mark.parametrize("params, reason", [
     ({"folder": "nowhere"}, "loader.no_folder: there is no folder nowhere/"),
-    ({"batch_sise": 5}, "there is no parameter batch_sise; there are")])
+    ({"batch_sise": 5}, "there is no parameter batch_sise")])
 def test_what_does_not_exist_is_named_at_once(site, params, reason):
     run, state = site.run("aura_prediction", **params)
     task = site.tasks("aura_prediction", run)["load_recordings", -1]
@@ -271,10 +271,10 @@ def test_the_file_is_parsed_in_less_than_a_second(site):
 
 
 @pytest.mark.parametrize("name, text, said", [
-    ("AURA_AIRFLOW_SOLUTIONS", ".", "mine.json: a DAG is made of one source"),
-    ("AURA_AIRFLOW_TASKS", "pods", "AURA_AIRFLOW_TASKS=pods is none of"),
-    ("AURA_AIRFLOW_AT_ONCE", "all", "AURA_AIRFLOW_AT_ONCE=all is no number"),
-    ("AURA_BATCH_SIZE", "all", "AURA_BATCH_SIZE=all is no number")])
+    ("AURA_AIRFLOW_SOLUTIONS", ".", "mine.json: a DAG needs one source"),
+    ("AURA_AIRFLOW_TASKS", "pods", "AURA_AIRFLOW_TASKS=pods must be"),
+    ("AURA_AIRFLOW_AT_ONCE", "all", "AURA_AIRFLOW_AT_ONCE=all"),
+    ("AURA_BATCH_SIZE", "all", "AURA_BATCH_SIZE=all")])
 def test_a_setting_that_is_wrong_is_named(site, tmp_path, name, text, said):
     content = json.loads((ROOT / "solutions/prediction.json").read_text())
     content["nodes"].pop()
