@@ -1,1 +1,1 @@
-"""Measurements: CPU seconds beside those of peers, in one run."""
+"""Measurements of CPU time, side by side with other libraries."""

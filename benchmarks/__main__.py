@@ -1,17 +1,17 @@
 """
-Run all measurements, or those that are named.
+Run all measurements, or the named ones.
 
     python -m benchmarks [end_to_end] [parts] [line_protocol] [export] [bundle]
         [mapped_tasks] [quality] [annotations]
 
-One thread, CPU seconds, medians of three rounds. A bare time says more of
-the machine than of the code; the ratios are what counts.
+All times are CPU seconds of one thread, medians of three rounds. Compare the
+ratios: the times themselves depend on the machine.
 """
 
 import os
 import sys
 
-# Before numpy is imported, or it is too late.
+# They have an effect only before numpy is imported.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
@@ -23,7 +23,7 @@ ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle",
 if __name__ == "__main__":
     chosen = sys.argv[1:] or ALL
     if not set(chosen) <= set(ALL):
-        sys.exit(f"there are {', '.join(ALL)}")
+        sys.exit(f"the measurements are {', '.join(ALL)}")
     for name in chosen:
         print(f"--- {name}", flush=True)
         import_module(f"benchmarks.{name}").main()

@@ -1,9 +1,8 @@
 """
-Two thousand recordings of a minute through a bundle, by `aura run`.
+Run 2000 recordings of a minute through a bundle with `aura run`.
 
-The five blocks are processes of their own, with their settings' defaults.
-What is checked is what the platform demands: every message small, order
-kept, nothing lost.
+The five blocks run as processes with default settings. The output shows what
+the platform demands: messages are small, in order and complete.
 """
 
 import re
@@ -21,7 +20,7 @@ RPCS = ("load_recordings", "build_features", "predict", "export")
 
 
 def main() -> None:
-    """Run the bundle once and print what became of it."""
+    """Run the bundle once, and print the results."""
     from benchmarks import recordings
     source, model = recordings.short(COUNT, SECONDS), recordings.model()
     with tempfile.TemporaryDirectory() as name:
@@ -36,11 +35,11 @@ def main() -> None:
         begin = time.monotonic()
         done = _aura("run", bundle, "--shared", folder)
         taken_s = time.monotonic() - begin
-        _tell(done, folder, taken_s)
+        _print(done, folder, taken_s)
 
 
-def _tell(done: "subprocess.CompletedProcess[str]", folder: Path,
-          taken_s: float) -> None:
+def _print(done: "subprocess.CompletedProcess[str]", folder: Path,
+           taken_s: float) -> None:
     run, = (folder / "runs").iterdir()
     for rpc in RPCS:
         seen = re.findall(rf"\.{rpc} (\d+)/(\d+):", done.stderr)
@@ -51,10 +50,10 @@ def _tell(done: "subprocess.CompletedProcess[str]", folder: Path,
               + ("in order" if in_order else "NOT IN ORDER"))
     print(re.findall(r"^\d+ messages.*", done.stdout, re.M)[0])
     events = len(list(run.glob("events/**/*.tsv")))
-    print(f"{events} of {COUNT} recordings have their event file; "
+    print(f"{events} of {COUNT} recordings have an event file; "
           f"exit code {done.returncode}")
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"{taken_s:.0f} s, {1000 * taken_s / COUNT:.0f} ms a recording; "
+    print(f"{taken_s:.0f} s, {1000 * taken_s / COUNT:.0f} ms per recording; "
           f"biggest process {usage.ru_maxrss / 1024:.0f} MB")
 
 

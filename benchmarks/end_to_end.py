@@ -1,11 +1,10 @@
 """
-Hours of ECG per CPU second, from an EDF file to its events.
+Measure hours of ECG per CPU second, from an EDF file to its events.
 
-All that `aura predict` does, in one fresh process per length: checks of the
-file, its digest, the choice of the channel, R peaks, quality, features, the
-forest, alarms, and all files written. Imports are not counted: an hour of
-ECG is predicted before anything is measured. Nor is the loading of the model
-in the hours per second: its checks cost the same for a minute and a week.
+Each length is predicted in a new process, with all that `aura predict` does
+from reading to writing files. Imports are not counted: one hour of ECG is
+predicted before the measurement. The hours per second do not include loading
+the model, because its checks take the same time for a minute and a week.
 """
 
 import json
@@ -19,13 +18,13 @@ from pathlib import Path
 
 LENGTHS_H = (1, 4, 24)
 ROUNDS = 3
-# Measured once on a 4-h recording of 21 channels: 70.3 CPU seconds for R
-# peaks (hamilton) and features with a 1-s step. It is not run here.
+# AURA's own code, measured once on a 4-h recording of 21 channels: 70.3 CPU
+# seconds for R peaks (hamilton) and features with a step of 1 s.
 AURA_HOURS_PER_S = 0.057
 
 
 def main() -> None:
-    """Print a row per length; start a process for each."""
+    """Print a row for each length."""
     from benchmarks import recordings
     model = recordings.model()
     print("256 Hz, one thread        CPU s   of it model     h/s   "
@@ -51,7 +50,7 @@ def main() -> None:
 
 
 def measure(warm: Path, path: Path, model: Path) -> dict[str, float]:
-    """CPU seconds (medians) and peak memory of predicting one file."""
+    """Median CPU seconds and peak memory of predicting one file."""
     from aura.detector.model import load_model
     from aura.runners import local
     from aura.settings import Settings
@@ -71,7 +70,7 @@ def measure(warm: Path, path: Path, model: Path) -> dict[str, float]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Median CPU time of some rounds."""
+    """Median CPU time of all rounds."""
     times = []
     for _ in range(ROUNDS):
         start = time.process_time()
@@ -81,7 +80,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def memory_mb(name: str) -> float:
-    """A figure of this process's memory, from Linux."""
+    """A value of this process's memory; needs Linux."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) / 1024

@@ -1,8 +1,8 @@
 """
-CPU seconds from predictions to acknowledged points, HTTP included.
+Measure CPU seconds from predictions to acknowledged points, HTTP included.
 
-The server is a process on loopback that reads each request and answers 204;
-what it does is not counted. `aura export` runs in this process.
+`aura export` runs in this process. The server is another process on loopback
+that reads each request and answers 204; its time is not counted.
 """
 
 import multiprocessing
@@ -26,23 +26,23 @@ class _Sink(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Take a request whole."""
+        """Read a whole request."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
-def _serve(told: Connection) -> None:
+def _serve(port: Connection) -> None:
     server = HTTPServer(("127.0.0.1", 0), _Sink)
-    told.send(server.server_port)
+    port.send(server.server_port)
     server.serve_forever()
 
 
 def main() -> None:
-    """Print a row per choice of what is exported."""
+    """Print a row for each choice of samples."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(
         target=_serve, args=(theirs,), daemon=True)

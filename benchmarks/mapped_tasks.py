@@ -1,10 +1,10 @@
 """
-What a scheduler adds: 500 small recordings, under Airflow and without it.
+Measure the overhead of Airflow on 500 small recordings.
 
-The same batches, the same digits: ``aura run`` in one process, ``aura call``
-once for each task of the DAG, and the DAG under LocalExecutor with one and
-with two tasks at once. CPU times are those of all processes that a way
-starts; what an idle Airflow takes meanwhile is measured and told apart.
+The same batches are processed with ``aura run`` in one process, with ``aura
+call`` for each task of the DAG, and with the DAG under LocalExecutor, with one
+and with two tasks at a time. CPU times include all processes; the time of an
+idle Airflow is measured and shown separately.
 """
 
 import json
@@ -30,7 +30,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def prepare(shared):
-    """A model, and recordings that differ in nothing but their names."""
+    """Make a model, and recordings that differ only in their names."""
     study(shared / "training")
     first = record(shared / "recordings/000.edf", SECONDS, seizure=None)
     for number in range(1, RECORDINGS):
@@ -39,7 +39,7 @@ def prepare(shared):
 
 
 def run(*arguments, text=None):
-    """Run ``aura``; its output."""
+    """Run ``aura``, and return its output."""
     return subprocess.run(
         [AURA, *arguments], check=True, text=True, input=text,
         capture_output=True, env={
@@ -48,7 +48,7 @@ def run(*arguments, text=None):
 
 
 def timed(work):
-    """Wall and CPU seconds of what runs programs to their end."""
+    """Wall and CPU seconds of a function that runs programs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
     work()
@@ -59,7 +59,7 @@ def timed(work):
 
 
 def calls(shared):
-    """Each task of the DAG as a program of its own, one after another."""
+    """Run each task of the DAG as a program, one after another."""
     loaded = json.loads(run("call", "load_recordings", "--shared", shared))
     for batch in loaded:
         text = json.dumps([batch])
@@ -68,7 +68,7 @@ def calls(shared):
 
 
 def used(site):
-    """CPU seconds so far of an Airflow and of all that it waited for."""
+    """CPU seconds of an Airflow so far, and of its ended processes."""
     total = 0
     for pid in site.processes():
         try:
@@ -81,10 +81,10 @@ def used(site):
 
 
 def scheduled(folder, shared, at_once):
-    """Wall, CPU and idle CPU seconds of a run of the DAG, and tasks."""
+    """Wall, CPU and idle CPU seconds of a run of the DAG, and its tasks."""
     with Site(folder / f"home{at_once}", shared, AURA_WORKERS="1",
               AURA_AIRFLOW_AT_ONCE=str(at_once)) as site:
-        # The first run pays for what is imported and compiled once.
+        # The first run imports and compiles.
         site.run(DAG, folder="training", batch_size=BATCH_SIZE)
         before = used(site)
         time.sleep(IDLE_S)
@@ -98,7 +98,7 @@ def scheduled(folder, shared, at_once):
 
 
 def main():
-    """Measure and print."""
+    """Print a row for each way."""
     reason = missing()
     if reason:
         print(f"skipped: {reason}")

@@ -1,4 +1,4 @@
-"""The parts of the chain beside what does the same."""
+"""Compare parts of the chain with other libraries."""
 
 from pathlib import Path
 
@@ -15,34 +15,34 @@ from benchmarks import recordings
 from benchmarks.end_to_end import seconds
 from tests.features_by_hand import Oracle
 
-PIECE = 900 * recordings.FS_HZ
+SEGMENT = 900 * recordings.FS_HZ
 
 
 def row(name: str, ours_s: float, peer: str, theirs_s: float) -> None:
-    """Print both times and how often ours goes into theirs."""
+    """Print both times and their ratio."""
     print(f"{name:34s} {ours_s:9.3f} {peer:>28s} {theirs_s:9.3f} "
           f"{theirs_s / ours_s:8.1f}", flush=True)
 
 
 def read_ours(path: Path) -> None:
-    """The last channel in pieces, as the chain does."""
+    """Read the last channel in segments, as the chain does."""
     with path.open("rb") as stream:
         header = read_header(stream)
         signal = EcgSignal(stream, header, len(header.signals) - 1)
-        for start in range(0, signal.sample_count, PIECE):
-            signal.read(start, min(start + PIECE, signal.sample_count))
+        for start in range(0, signal.sample_count, SEGMENT):
+            signal.read(start, min(start + SEGMENT, signal.sample_count))
 
 
 def read_theirs(path: Path) -> None:
-    """The last channel in the same pieces by pyedflib."""
+    """Read the last channel in the same segments with pyedflib."""
     with pyedflib.EdfReader(str(path)) as reader:
         index = reader.signals_in_file - 1
-        for start in range(0, int(reader.getNSamples()[index]), PIECE):
-            reader.readSignal(index, start, PIECE)
+        for start in range(0, int(reader.getNSamples()[index]), SEGMENT):
+            reader.readSignal(index, start, SEGMENT)
 
 
 def main() -> None:
-    """Print a row per part."""
+    """Print a row for each part."""
     print(f"{'CPU seconds':34s} {'aura':>9s} {'peer':>28s} {'peer':>9s} "
           f"{'ratio':>8s}")
     with recordings.single(4).open("rb") as stream:
@@ -66,7 +66,7 @@ def main() -> None:
     for name, path in (("EDF, 24 h of ECG only", recordings.single(24)),
                        ("EDF, 4 h, 1 of 21 channels",
                         recordings.among_others())):
-        row(name, seconds(lambda: read_ours(path)), "pyedflib, same pieces",
+        row(name, seconds(lambda: read_ours(path)), "pyedflib, same segments",
             seconds(lambda: read_theirs(path)))
 
 

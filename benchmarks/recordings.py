@@ -1,4 +1,4 @@
-"""Synthetic recordings and a model, made once, under the system's temp."""
+"""Synthetic recordings and a model, kept in the temporary folder."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ def single(hours: int) -> Path:
 
 
 def short(count: int, seconds: float) -> Path:
-    """A tree of short recordings, a folder for each patient."""
+    """A folder of short recordings, with a subfolder for each patient."""
     folder = FOLDER / f"short-{count}x{seconds:g}s"
     if not folder.exists():
         FOLDER.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def among_others(channels: int = 21, hours: int = 4) -> Path:
 
 
 def model() -> Path:
-    """A model that knows nothing but synthetic hearts."""
+    """A model trained on synthetic hearts."""
     path = FOLDER / "model"
     if not (path / "card.json").exists():
         write_cohort(FOLDER / "cohort", patients=6, hours=1.0, seed=1)
