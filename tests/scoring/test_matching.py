@@ -37,8 +37,10 @@ def test_there_are_as_many_of_each_outcome_as_the_score_says(first, second):
     assert sorted(latencies) == pytest.approx(sorted(counted.latencies_s))
     for one in found.judged:
         assert bool(one.matches) == (one.outcome == "TP")
-        assert all(0 <= number < len(found.predicted)
-                   for number in one.matches)
+        assert all(found.right[number] for number in one.matches)
+    assert found.found.all() or counted.tp < counted.ref_true
+    assert found.right.all() or counted.fp
+    assert counted.tp or not found.found.any() and not found.right.any()
 
 
 def test_a_seizure_names_the_alarms_that_meet_it_tolerances_included():
@@ -52,6 +54,30 @@ def test_a_seizure_names_the_alarms_that_meet_it_tolerances_included():
     assert [one.latency_s for one in found.judged][1:5:3] == [-25, 10]
     assert found.found.tolist() == [True, False, True]
     assert found.right.tolist() == [False, True, True, False, True]
+
+
+@pytest.mark.parametrize("alarms, matches, right", [
+    # The window is 970 to 1090 s. An alarm at its edge does not match, though
+    # it may be joined with one that does.
+    ([(960, 970), (1010, 1020), (1090, 1099)], (1,), [True] * 3),
+    ([(1000, 1010), (1095, 1105)], (0,), [True] * 2),
+    ([(960, 970)], (), [False]), ([(1090, 1100)], (), [False]),
+    # Alarms without length: inside, and outside.
+    ([(1030, 1030), (1200, 1200)], (0,), [True, False]),
+    # A long alarm is cut; only its first 300 s match.
+    ([(1080, 1700)], (0,), [True])])
+def test_alarms_inside_the_tolerances_match(alarms, matches, right):
+    found = agree(events((1000, 1030)), events(*alarms), 3600.0)
+    (seizure,) = [one for one in found.judged if one.outcome != "FP"]
+    assert seizure.matches == matches
+    assert found.right.tolist() == right
+
+
+def test_alarms_without_length_at_the_ends_of_pieces_are_right():
+    found = agree(events((1000, 1200)), [
+        Event(1000, 0), Event(1000, 200), Event(1200, 0), Event(3000, 0)],
+        3600.0)
+    assert found.right.tolist() == [True] * 3 + [False]
 
 
 def test_alarms_that_only_their_gap_makes_right_are_both_named():

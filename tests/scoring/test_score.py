@@ -324,9 +324,20 @@ def test_impossible_durations_are_refused(duration_s):
         score([], [], duration_s)
 
 
-def test_pieces_without_length_are_refused():
+@pytest.mark.parametrize("max_duration_s", [0.0, 0.099, math.nan])
+def test_pieces_shorter_than_a_grid_step_are_refused(max_duration_s):
+    assert EventRules(max_duration_s=0.1)
     with pytest.raises(InvalidInputError, match="scoring.rules"):
-        EventRules(max_duration_s=0.0)
+        EventRules(max_duration_s=max_duration_s)
+
+
+@pytest.mark.parametrize("duration_s", [0.04, 0.06, 60.0])
+def test_seizures_and_recordings_of_one_grid_step_can_be_scored(duration_s):
+    rules = EventRules(tolerance_before_s=0, tolerance_after_s=0,
+                       min_overlap=0.9)
+    point = [Event(0.0, 0.0)]
+    scored = score(point, point, duration_s, rules).events
+    assert (scored.tp, scored.fp, scored.ref_true) == (1, 0, 1)
 
 
 @given(many_events, many_events, st.integers(1, 200))
