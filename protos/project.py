@@ -1,11 +1,11 @@
 """
-Make everything that follows from ``aura.proto``, or say what is out of step.
+Generates files from ``aura.proto``, or lists those that are out of date.
 
-From the one source come the Python modules in ``src/aura/rpc`` and one
-self-contained ``model.proto`` per block. All of it is committed, since a
-block's image and the platform's onboarding want it without a compiler.
+These are the Python modules in ``src/aura/rpc`` and a self-contained
+``model.proto`` of each block. They are committed, because images and the
+platform's onboarding need them without a compiler.
 
-    python protos/project.py            write what has changed
+    python protos/project.py            write the files that have changed
     python protos/project.py --check    only compare; exit 1 on a difference
 """
 
@@ -27,26 +27,26 @@ from aura.blocks import BLOCKS
 from aura.platform.proto_rules import check_all
 
 ROOT = Path(__file__).resolve().parents[1]
-# The folder of the module that is generated, so that its import is absolute.
+# In the folder of the generated module, so that its import is absolute.
 SOURCE = "aura/rpc/aura.proto"
 GENERATED = "# Generated from protos/aura.proto by 'make protos'; do not edit."
 PROJECTED = "// Projected from protos/aura.proto by make protos. Do not edit."
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write or check all files; the number of differences decides."""
+    """Write or check all files; 1 if a check finds a difference."""
     parser = argparse.ArgumentParser(
-        description="Project protos/aura.proto into modules and blocks.")
+        description="Generate modules and blocks' protos from aura.proto.")
     parser.add_argument(
         "--check", action="store_true",
-        help="change nothing; exit 1 if a file is out of step")
+        help="change nothing; exit 1 if a file is out of date")
     check = parser.parse_args(argv).check
     products = project(ROOT / "protos")
     stale = [path for path, text in products.items()
              if not path.is_file() or path.read_text("utf-8") != text]
     for path in stale:
         print(f"{path.relative_to(ROOT)}: "
-              + ("out of step; run 'make protos'" if check else "written"))
+              + ("out of date; run 'make protos'" if check else "written"))
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(products[path], "utf-8", newline="\n")
@@ -54,19 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def project(folder: Path) -> dict[Path, str]:
-    """
-    Everything that follows from a folder's ``aura.proto``.
-
-    Returns
-    -------
-    dict of Path to str
-        Content of each generated file.
-
-    Raises
-    ------
-    SystemExit
-        If the source does not compile, or a projection breaks a rule of
-        the platform; the reasons have been printed.
+    """Content of each file that is generated from a folder's ``aura.proto``.
     """
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
@@ -102,15 +90,7 @@ def _modules(folder: Path, out: Path) -> dict[Path, str]:
 
 
 def model(source: FileDescriptorProto, name: str) -> str:
-    """
-    The ``model.proto`` of one service, in the layout that all parsers read.
-
-    Parameters
-    ----------
-    source : FileDescriptorProto
-        The compiled source of all services.
-    name : str
-        Name of the service.
+    """The ``model.proto`` of a service, in the layout that all parsers read.
     """
     services = {entry.name: entry for entry in source.service}
     service = services[name]

@@ -47,7 +47,7 @@ class Served:
 
     @property
     def log(self):
-        """All that it has written; lines on their way are waited for."""
+        """All of its log, after a wait for lines on their way."""
         before = -1
         while before != len(self.lines):
             before = len(self.lines)

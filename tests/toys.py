@@ -1,8 +1,8 @@
 """
 Tiny servicers of the five services, for tests of servers and runners.
 
-Run as a script with a block's name it serves that block, as `aura serve`
-does. What the builder is to do stands in the batch that it gets.
+As a script with a block's name it serves that block, like `aura serve`. The
+batch that the builder gets contains its task.
 """
 
 import os
@@ -26,7 +26,7 @@ CANARY = "/data/shared/training/Mueller_Anna_19701231/s1.edf"
 
 
 class Loader:
-    """Hands out TOY_COUNT batches, says that it is the end, and rewinds."""
+    """Hands out TOY_COUNT batches, raises EndOfData, and starts again."""
 
     def __init__(self):
         self.count = int(os.environ.get("TOY_COUNT", "5"))
@@ -52,9 +52,10 @@ class Loader:
 
 
 class Builder:
-    """Does what ``manifest_path`` says, then tells who it is."""
+    """Does the task in ``manifest_path``."""
 
     tries = calls = 0
+    lock = threading.Lock()
 
     def build_features(self, request, context):
         self.calls += 1
@@ -74,6 +75,10 @@ class Builder:
     def do_sleep(self, argument, request):
         time.sleep(float(argument))
 
+    def do_alone(self, argument, request):
+        with self.lock:
+            time.sleep(float(argument))
+
     def do_sleep_at(self, argument, request):
         index, seconds = argument.split(",")
         if request.batch_index == int(index):
@@ -88,7 +93,7 @@ class Builder:
     def do_raise(self, argument, request):
         kind = getattr(errors, argument)
         raise kind() if kind is errors.EndOfData else kind(
-            "some.rule", request.status_text, "mend it")
+            "some.rule", request.status_text, "fix it")
 
     def do_leak(self, argument, request):
         try:
@@ -121,7 +126,7 @@ class Builder:
 
 
 class Trainer:
-    """Reports once, like the real one, that everything has come."""
+    """Reports once, like the real one, that the run is complete."""
 
     def __init__(self):
         self.seen = []
@@ -152,7 +157,7 @@ class Predictor:
 
 
 class Exporter:
-    """Reports which message it got."""
+    """Reports the message that it got."""
 
     def export(self, request, context):
         return ExportReport(
@@ -169,7 +174,7 @@ TOYS = {"ecg-loader": Loader, "feature-builder": Builder,
 
 
 def make_toy(block):
-    """The toy that stands in for a block."""
+    """The toy of a block."""
     return TOYS[block.name]()
 
 
@@ -179,7 +184,7 @@ def toy_command(block):
 
 
 def main():
-    """Serve a toy; TOY_START makes it slow, or fail, to be made."""
+    """Serve a toy; TOY_START delays it, or makes it fail."""
     block = blocks.named(sys.argv[1])
     start = os.environ.get("TOY_START", "0")
 

@@ -1,85 +1,85 @@
 """
-The five blocks as data: what each is called, offers and needs.
+The table of the five blocks: names, rpcs, and the stage that does the work.
 
-A block's *folder* is its short name in this project, its *name* is what the
-platform shows, its *service* what gRPC calls. Servers, runners and documents
-read this table; nothing else lists the blocks.
+Servers, runners, images and documents read this table; no other list exists.
 """
 
-import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from aura.errors import InvalidInputError
-from aura.settings import Settings
 
 
 class Servicer(Protocol):
-    """What a block's ``server.py`` offers besides its rpcs."""
+    """What a server needs besides the rpcs, which are methods of their names.
+    """
 
     def ready(self) -> bool:
-        """Whether everything is there that a call needs; quick."""
+        """Whether everything that a call needs is there; quick."""
 
 
 @dataclass(frozen=True)
 class Block:
     """One block of the two solutions."""
 
-    folder: str  # Folder below ``blocks/``
+    folder: str  # Folder below ``blocks/``, module below ``aura.stages``
     # Name on the platform, of the image and of the Kubernetes objects.
     name: str
-    # The gRPC service, and the class in ``server.py`` that implements it.
-    service: str
-    # Names of its rpcs; no other block has an rpc of these names.
-    rpcs: tuple[str, ...]
-    # What has to be there before it is ready, to complete "it needs".
-    needs: str
-
-    def servicer(self, shared: Path, settings: Settings) -> Servicer:
-        """Make the servicer; imports what the block, and only it, depends on.
-        """
-        module: Any = importlib.import_module(f"blocks.{self.folder}.server")
-        servicer: Servicer = getattr(module, self.service)(shared, settings)
-        return servicer
+    service: str  # The gRPC service
+    stage: str  # Class of the stage
+    # Method of the stage for each rpc; no other block has an rpc of that name.
+    rpcs: Mapping[str, str]
+    purpose: str  # What it does, for the label of its image
+    needs: str  # What must exist before it is ready; completes "it needs"
 
 
 BLOCKS = (
-    Block("ecg_loader", "ecg-loader", "EcgLoader",
-          ("load_training", "load_recordings"),
+    Block("ecg_loader", "ecg-loader", "EcgLoader", "LoaderStage",
+          {"load_training": "next_training",
+           "load_recordings": "next_recordings"},
+          "Hand out ECG recordings in batches",
           "recordings in training/ or recordings/ on the shared folder"),
     Block("feature_builder", "feature-builder", "FeatureBuilder",
-          ("build_features",), "a shared folder that can be written"),
+          "FeatureStage", {"build_features": "build"},
+          "Turn ECG recordings into tables of features",
+          "a shared folder with write permission"),
     Block("trainer", "seizure-trainer", "SeizureTrainer",
-          ("train",), "a shared folder that can be written"),
+          "TrainingStage", {"train": "train"},
+          "Train and validate a forest that detects seizures",
+          "a shared folder with write permission"),
     Block("predictor", "seizure-predictor", "SeizurePredictor",
-          ("predict",), "a sound model: train one, or set AURA_MODEL"),
+          "PredictionStage", {"predict": "predict"},
+          "Predict seizures from tables of features",
+          "a valid model: run a training first, or set AURA_MODEL"),
     Block("influx_exporter", "influx-exporter", "InfluxExporter",
-          ("export",), "a shared folder that can be written"),
+          "ExportStage", {"export": "export"},
+          "Write predictions and annotations as time series",
+          "a shared folder with write permission"),
 )
 
 
 def named(name: str) -> Block:
-    """The block of a platform name or folder."""
+    """The block with a platform name or folder."""
     for block in BLOCKS:
         if name in (block.name, block.folder):
             return block
     raise InvalidInputError(
         "block.unknown", f"there is no block {name!r}",
-        "blocks are " + ", ".join(block.name for block in BLOCKS))
+        "the blocks are " + ", ".join(block.name for block in BLOCKS))
 
 
 def offering(rpc: str) -> Block:
     """
     The block that implements an rpc.
 
-    A node is known by its rpcs rather than by its name, since a trained
-    model that was onboarded under a name of its own is the same block.
+    Nodes are found by rpc because a model that was onboarded under its own
+    name is still the predictor.
     """
     for block in BLOCKS:
         if rpc in block.rpcs:
             return block
     raise InvalidInputError(
         "block.no_such_rpc", f"no block has an rpc {rpc!r}",
-        "rpcs are " + ", ".join(
+        "the rpcs are " + ", ".join(
             rpc for block in BLOCKS for rpc in block.rpcs))

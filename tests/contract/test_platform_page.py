@@ -1,4 +1,4 @@
-"""docs/platform.md: its commands are there, and its words are the code's."""
+"""docs/platform.md: its commands and names agree with the code."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def test_the_page_has_commands():
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_is_understood(line):
+def test_a_command_can_be_parsed(line):
     cli.parser().parse_args(shlex.split(line)[1:])
 
 

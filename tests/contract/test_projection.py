@@ -1,4 +1,4 @@
-"""The committed protos: in step with their source, and fit to be merged."""
+"""The committed protos: as generated, and ready to be merged."""
 
 import importlib.util
 import subprocess
@@ -29,7 +29,7 @@ def load_project():
 
 
 def compile_alone(folder, block):
-    """What protoc reads in a block's own file, as the orchestrator asks."""
+    """A block's own file as protoc reads it for the orchestrator."""
     name = f"{block.name}1.proto"
     (folder / name).write_bytes(
         (ROOT / "blocks" / block.folder / "model.proto").read_bytes())
@@ -42,7 +42,7 @@ def compile_alone(folder, block):
 
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory):
-    """One file of all five, made the way the orchestrator makes it."""
+    """One file of all five, as the orchestrator makes it."""
     folder = tmp_path_factory.mktemp("microservice")
     messages, services = {}, {}
     for block in BLOCKS:
@@ -59,7 +59,7 @@ def merged(tmp_path_factory):
         service=services.values())
 
 
-def test_committed_files_are_in_step(capsys):
+def test_committed_files_are_as_generated(capsys):
     assert load_project().main(["--check"]) == 0, capsys.readouterr().out
 
 
@@ -72,12 +72,12 @@ def test_a_changed_source_is_noticed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(project, "project", lambda folder: products)
     assert project.main(["--check"]) == 1
     out = capsys.readouterr().out
-    assert "blocks/ecg_loader/model.proto: out of step" in out
-    assert "src/aura/rpc/aura_pb2.py: out of step" in out
+    assert "blocks/ecg_loader/model.proto: out of date" in out
+    assert "src/aura/rpc/aura_pb2.py: out of date" in out
     assert "blocks/trainer" not in out
 
 
-def test_a_source_that_breaks_a_rule_is_not_projected(tmp_path):
+def test_a_source_that_breaks_a_rule_is_rejected(tmp_path):
     source = ROOT / "protos" / "aura.proto"
     (tmp_path / "aura.proto").write_text(
         source.read_text("utf-8").replace("int64", "uint64"), "utf-8")
@@ -85,7 +85,7 @@ def test_a_source_that_breaks_a_rule_is_not_projected(tmp_path):
         load_project().project(tmp_path)
 
 
-def test_a_source_that_does_not_compile_is_said(tmp_path, capfd):
+def test_a_source_that_does_not_compile_is_rejected(tmp_path, capfd):
     (tmp_path / "aura.proto").write_text("service {", "utf-8")
     with pytest.raises(SystemExit, match="does not compile"):
         load_project().project(tmp_path)
@@ -124,9 +124,9 @@ def test_messages_pass_the_merged_file_unchanged(merged, name, filled):
     assert type(message).FromString(hop) == message
 
 
-def test_the_table_of_blocks_says_what_the_services_say():
+def test_the_table_of_blocks_agrees_with_the_services():
     services = aura_pb2.DESCRIPTOR.services_by_name
-    assert {block.service: block.rpcs for block in BLOCKS} == {
+    assert {block.service: tuple(block.rpcs) for block in BLOCKS} == {
         name: tuple(service.methods_by_name)
         for name, service in services.items()}
 

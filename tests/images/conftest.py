@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura.blocks import BLOCKS
 from aura.errors import AuraError
+from aura.platform.bundle import image_name
 from aura.rpc import aura_pb2_grpc
 from aura.runners import containers
 from blocks import images
@@ -25,17 +26,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 TAG = "test"
 BASE = "python:3.11-slim-bookworm"
-# As long as a busy machine may take; nothing waits for the clock alone.
+# The longest time that a busy machine may take; nothing always waits so long.
 LONGEST_S = 120.0
 SOAK = os.environ.get("AURA_SOAK") == "1"
-# As a platform may give it: no slash, no rights, no place to write but two.
+# As on the platform: no slash, no rights, and two places to write to.
 SHARED = "sharedfolder1"
 CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges")
 
 
 def until(true, tell=lambda: ""):
-    """Wait for something; `tell` says what is there if it does not come."""
+    """Wait until something is true; `tell` describes the failure."""
     deadline = time.monotonic() + LONGEST_S
     while not true():
         assert time.monotonic() < deadline, tell()
@@ -71,7 +72,7 @@ class Engine:
         return json.loads(self("inspect", name))[0]
 
     def python(self, image, script):
-        """What a script prints in a container without any network."""
+        """The output of a script in a container without any network."""
         return self("run", "--rm", "--network", "none", *self.confined,
                     "--entrypoint", "python", image, "-c", script)
 
@@ -92,7 +93,7 @@ class Container:
         networks = self.engine.inspect(self.id)["NetworkSettings"]["Networks"]
         address, = (entry["IPAddress"] for entry in networks.values())
         self.address = f"{address}:8061"
-        # A container may be asked before it has opened its port.
+        # The container may not have opened its port yet.
         self.channel = grpc.insecure_channel(self.address, (
             ("grpc.enable_http_proxy", 0),
             ("grpc.initial_reconnect_backoff_ms", 20),
@@ -103,7 +104,7 @@ class Container:
         return self
 
     def wait_for(self, service=""):
-        """Wait until a service, or the server, is SERVING; when it was."""
+        """Wait until a service, or the server, is SERVING; the time."""
         until(lambda: self.health.Check(
             health_pb2.HealthCheckRequest(service=service),
             wait_for_ready=True, timeout=LONGEST_S).status == 1,
@@ -153,7 +154,7 @@ def opened(source, folder):
 
 @pytest.fixture(scope="session")
 def engine():
-    """The engine, where this machine has one."""
+    """The engine, if this machine has one."""
     try:
         return Engine(containers.engine())
     except AuraError as error:
@@ -162,17 +163,17 @@ def engine():
 
 @pytest.fixture(scope="session")
 def built(engine):
-    """Name of the image of each block, all built by now."""
+    """Name of the image of each block; all are built."""
     names = {}
     for block in BLOCKS:
-        names[block.name] = images.image(block, "aura", TAG)
+        names[block.name] = image_name("aura", block.name, TAG)
         images.build(block, names[block.name])
     return names
 
 
 @pytest.fixture(scope="session")
 def network(engine):
-    """A network from which nothing outside can be reached."""
+    """A network without a way outside."""
     name = f"aura-test-{os.getpid()}"
     engine("network", "create", "--internal", name)
     yield name
@@ -196,7 +197,7 @@ def run_block(engine, built, network):
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
-    """A shared folder with synthetic patients to learn from and to judge."""
+    """A shared folder with synthetic patients for both solutions."""
     from aura.synthetic.cohort import write_cohort
     shared = tmp_path_factory.mktemp("cohort") / "shared"
     shared.mkdir()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Project:
-    """A Compose project of this test's own, on ports that are free."""
+    """A Compose project of this test, on free ports."""
 
     def __init__(self, command, engine, shared, folder):
         self.engine = engine
@@ -28,13 +28,13 @@ class Project:
             for block in BLOCKS))
         self.command = [*command, "-p", self.name, "-f",
                         str(ROOT / "compose.yaml"), "-f", str(ports)]
-        # As the page says for a folder that belongs to its user.
+        # As documented for a folder that belongs to its user.
         self.environ = {**os.environ, "AURA_SHARED": str(shared),
                         "AURA_TAG": TAG,
                         "AURA_USER": f"{os.getuid()}:{os.getgid()}"}
 
     def __call__(self, *arguments):
-        """A command of Compose, with what it writes."""
+        """A command of Compose, with its output."""
         return subprocess.run(
             [*self.command, *arguments], env=self.environ, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -60,7 +60,7 @@ class Project:
 
 
 def compose_of(engine):
-    """The command for Compose that goes with an engine, if there is one."""
+    """The Compose command of an engine, if there is one."""
     command = ([os.environ.get("AURA_PODMAN_COMPOSE", "podman-compose")]
                if engine.is_podman else [engine.name, "compose"])
     if not shutil.which(command[0]) or subprocess.run(
@@ -72,7 +72,7 @@ def compose_of(engine):
 
 @pytest.fixture(scope="module")
 def project(engine, built, cohort, tmp_path_factory):
-    """The project, down again at the end whatever happens."""
+    """The project; it is always taken down at the end."""
     folder = tmp_path_factory.mktemp("compose")
     shared = opened(cohort, folder / "shared")
     made = Project(compose_of(engine), engine, shared, folder)
@@ -92,7 +92,7 @@ def test_both_solutions_run_and_their_blocks_are_healthy(project, engine):
     assert blocks.keys() == {block.name for block in BLOCKS}
     for container in blocks.values():
         if engine.is_podman:
-            # What a timer of systemd does elsewhere, again and again.
+            # Elsewhere a timer of systemd runs the check.
             until(lambda: not engine.code("healthcheck", "run", container))
         found = engine.inspect(container)["State"]
         assert (found.get("Health") or found["Healthcheck"])[

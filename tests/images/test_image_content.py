@@ -1,4 +1,4 @@
-"""What is in the images, and what is not."""
+"""The content of the images."""
 
 import json
 import re
@@ -73,26 +73,25 @@ def test_the_libraries_are_those_of_the_lock(engine, built, block):
 @for_each_block
 def test_the_platforms_files_are_at_the_root(engine, built, block):
     for name in ("model.proto", "license.json"):
-        told = engine("run", "--rm", "--network", "none", "--entrypoint",
-                      "cat", built[block.name], f"/{name}")
-        assert told == (ROOT / "blocks" / block.folder / name).read_text(
+        content = engine("run", "--rm", "--network", "none", "--entrypoint",
+                         "cat", built[block.name], f"/{name}")
+        assert content == (ROOT / "blocks" / block.folder / name).read_text(
             "utf-8").strip()
 
 
-@for_each_block
-def test_the_code_is_this_blocks_and_nothing_else(engine, built, block):
-    found = engine("run", "--rm", "--network", "none", "--entrypoint",
-                   "find", built[block.name], "/opt/aura", "-maxdepth", "2",
-                   "-not", "-name", "__pycache__").split()
-    assert {path for path in found if path.startswith("/opt/aura/blocks/")
-            } == {"/opt/aura/blocks/__init__.py",
-                  f"/opt/aura/blocks/{block.folder}"}
-    assert {path.split("/")[3] for path in found[1:]} <= {
-        "aura", "blocks", "solutions"}
+def test_the_code_is_one_layer_that_all_images_share(engine, built):
+    layers = [engine.inspect(name)["RootFS"]["Layers"]
+              for name in built.values()]
+    shared = set.intersection(*map(set, layers))
+    assert len(shared) == len(engine.inspect(BASE)["RootFS"]["Layers"]) + 1
+    for name in built.values():
+        found = engine("run", "--rm", "--network", "none", "--entrypoint",
+                       "find", name, "/opt/aura", "-maxdepth", "1").split()
+        assert found == ["/opt/aura", "/opt/aura/aura"]
 
 
 @for_each_block
-def test_all_is_compiled_and_never_compared_with_its_source(
+def test_all_files_are_compiled_and_not_compared_with_their_source(
         engine, built, block):
     assert engine.python(built[block.name], COMPILED) == ""
 
@@ -108,15 +107,13 @@ def test_the_user_is_a_number_and_owns_nothing(engine, built, block):
 
 
 @for_each_block
-def test_the_platform_and_operators_find_what_they_look_for(
-        engine, built, block):
+def test_the_image_has_the_config_of_the_platform(engine, built, block):
     image = engine.inspect(built[block.name])
     config = image["Config"]
-    assert set(config["ExposedPorts"]) == {"8061/tcp"} | (
-        {"8062/tcp"} if block.name == "influx-exporter" else set())
-    assert config["Entrypoint"] == [
-        "python", "-m", "aura", "serve", block.name]
-    # Podman shows it in another place than docker.
+    assert set(config["ExposedPorts"]) == {"8061/tcp", "8062/tcp"}
+    assert config["Entrypoint"] == ["python", "-m", "aura", "serve"]
+    assert f"AURA_BLOCK={block.folder}" in config["Env"]
+    # Podman and docker show it at different places.
     check = image.get("Healthcheck") or config["Healthcheck"]
     assert check["Test"] == ["CMD", "python", "-m", "aura.rpc.health"]
     labels = {name.removeprefix("org.opencontainers.image."): text
@@ -125,4 +122,4 @@ def test_the_platform_and_operators_find_what_they_look_for(
     assert labels["licenses"] == "Apache-2.0"
     assert re.fullmatch(r"\d+\.\d+\.\d+", labels["version"])
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", labels["revision"])
-    assert labels["description"]
+    assert labels["description"] == block.purpose

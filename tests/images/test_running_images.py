@@ -1,10 +1,9 @@
-"""The images as they run: health, confinement, draining, digits."""
+"""The images as they run: health, confinement, draining, results."""
 
 import json
 import shutil
 import threading
 import time
-from importlib import resources
 from pathlib import Path
 
 import grpc
@@ -12,7 +11,7 @@ import pytest
 from conftest import BASE, LONGEST_S, SOAK, opened
 
 from aura.blocks import BLOCKS, named, offering
-from aura.platform import blueprint
+from aura.platform import blueprint, repository
 from aura.rpc.aura_pb2 import Empty
 from aura.rpc.client import Nodes
 from aura.runners import orchestrator
@@ -31,12 +30,11 @@ for_each_block = pytest.mark.parametrize(
 
 
 def plan_of(solution):
-    text = resources.files("solutions").joinpath(f"{solution}.json")
-    return blueprint.parse(text.read_text())
+    return blueprint.parse(repository.text(f"solutions/{solution}.json"))
 
 
 def files_of(shared):
-    """What both solutions wrote, by name, with the ids of the runs hidden."""
+    """Files of both solutions, by name, with the runs' ids hidden."""
     files = {}
     for run in shared.glob("runs/*"):
         port = run.name.split("-")[0]
@@ -48,7 +46,7 @@ def files_of(shared):
 
 
 def timeless(report):
-    """A training report without what differs from one Python to another."""
+    """A training report without time and version of Python."""
     content = json.loads(report)
     assert content["card"].pop("created")
     assert content["card"]["versions"].pop("python")
@@ -56,7 +54,7 @@ def timeless(report):
 
 
 @pytest.fixture(scope="module")
-def digits(cohort, tmp_path_factory):
+def results(cohort, tmp_path_factory):
     """A shared folder on which both solutions ran in this process."""
     shared = opened(cohort, tmp_path_factory.mktemp("here") / "shared")
     for solution in ("training", "prediction"):
@@ -75,10 +73,10 @@ def empty(tmp_path):
 
 
 @for_each_block
-def test_health_is_there_in_three_seconds(
+def test_health_answers_within_three_seconds(
         engine, run_block, block, empty):
     ages_s = []
-    # Something else may keep the machine busy; the block is not at fault.
+    # Another process may keep the machine busy.
     while not ages_s or min(ages_s) >= 3:
         container = run_block(block, empty)
         ages_s.append((container.wait_for() - container.started)
@@ -94,7 +92,7 @@ def test_a_block_needs_no_network(run_block, block, empty):
     container.wait_for_success("exec", container.id, *CHECK)
 
 
-def test_the_health_check_tells_a_block_that_is_not_ready(
+def test_the_health_check_fails_for_a_block_that_is_not_ready(
         run_block, empty):
     container = run_block(named("seizure-predictor"), empty)
     container.wait_for()
@@ -103,8 +101,8 @@ def test_the_health_check_tells_a_block_that_is_not_ready(
     assert container.run("env", "AURA_PORT=1", *CHECK) == 1
 
 
-def test_the_images_give_the_same_digits_as_this_process(
-        run_block, cohort, digits, tmp_path):
+def test_the_images_give_the_same_results_as_this_process(
+        run_block, cohort, results, tmp_path):
     shared = opened(cohort, tmp_path / "shared")
     for solution in ("training", "prediction"):
         plan = plan_of(solution)
@@ -116,7 +114,7 @@ def test_the_images_give_the_same_digits_as_this_process(
             nodes.wait_ready()
             outcome = orchestrator.run(plan, nodes)
         assert not outcome.failures
-    there, here = files_of(shared), files_of(digits)
+    there, here = files_of(shared), files_of(results)
     assert there.keys() == here.keys()
     assert any(name.endswith(".tsv") for name in here)
     assert any(name.endswith(".lp.gz") for name in here)
@@ -143,7 +141,7 @@ class Callers:
         code = grpc.StatusCode.OK
         while code in FINE:
             call = self._call.future(self._request, timeout=LONGEST_S)
-            # From here on it is on its way, whoever gets the processor.
+            # From here on the call is on its way.
             begun = time.monotonic()
             code = call.code()
             self.calls.append((begun, time.monotonic(), code))
@@ -174,9 +172,9 @@ def request_for(block, shared):
 
 @for_each_block
 def test_a_stop_under_load_fails_no_call(
-        run_block, block, digits, tmp_path):
-    request = request_for(block, digits)
-    shared = opened(digits, tmp_path / "shared")
+        run_block, block, results, tmp_path):
+    request = request_for(block, results)
+    shared = opened(results, tmp_path / "shared")
     pending = 0
     for number in range(TRIES):
         # Calls may take as long as they need on this machine.
@@ -189,7 +187,7 @@ def test_a_stop_under_load_fails_no_call(
         container.terminate()
         callers.wait()
         assert container.ended() == 0, container.log
-        # What was sent before the signal was on its way or at work.
+        # Calls sent before the signal were on their way or running.
         at_work = [(end, code) for begun, end, code in callers.calls
                    if begun < asked]
         assert {code for _, code in at_work} <= set(FINE), container.log
@@ -199,7 +197,7 @@ def test_a_stop_under_load_fails_no_call(
 
 
 @for_each_block
-def test_code_that_changed_is_built_without_a_network(
+def test_changed_code_is_built_without_a_network(
         engine, built, block, tmp_path):
     copy = tmp_path / "repository"
     copy.mkdir()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.images
 
 
 def run(bundle, shared, *how):
-    """Run a bundle; what it wrote of each recording."""
+    """Run a bundle; its tables and event files."""
     known = set(shared.glob("runs/*"))
     assert cli.main(["run", str(bundle), "--shared", str(shared), *how]) == 0
     new, = set(shared.glob("runs/*")) - known
@@ -22,13 +22,13 @@ def run(bundle, shared, *how):
 
 
 def names_of(engine):
-    """All containers of the machine, whoever has started them."""
+    """Names of all containers of the machine."""
     return set(engine("ps", "--all", "--format", "{{.Names}}").splitlines())
 
 
 @pytest.fixture
 def nothing_is_left(engine):
-    """What a test starts it also removes; others may do what they like."""
+    """The test leaves no container; other processes may start some."""
     before = names_of(engine)
     yield
     assert not {name for name in names_of(engine) - before
@@ -61,7 +61,7 @@ def test_containers_give_the_same_bytes_as_this_process(
     assert run(bundles / "prediction", shared, "--in-process") == found
 
 
-def test_an_onboarded_model_predicts_the_same_digits(
+def test_an_onboarded_model_gives_identical_predictions(
         trained, bundles, cohort, engine, tmp_path):
     shared, found = trained
     model, = shared.glob("models/*/")
@@ -71,8 +71,8 @@ def test_an_onboarded_model_predicts_the_same_digits(
     image = f"aura/clinic-model:{TAG}"
     engine("build", "-q", "-t", image, str(out))
     try:
-        told = engine.inspect(image)
-        labels = told.get("Labels") or told["Config"]["Labels"]
+        image_facts = engine.inspect(image)
+        labels = image_facts.get("Labels") or image_facts["Config"]["Labels"]
         assert labels["aura.model_id"] == model.name
         for name in ("model.proto", "license.json"):
             assert engine.python(
@@ -90,16 +90,16 @@ def test_an_onboarded_model_predicts_the_same_digits(
         engine("rmi", "--force", image)
 
 
-def test_what_cannot_start_is_said_and_nothing_is_left(
+def test_a_node_that_is_not_ready_is_reported_and_nothing_is_left(
         bundles, nothing_is_left, tmp_path, capfd):
-    # Without a model the predictor comes up, and is not ready.
+    # Without a model the predictor runs, but is not ready.
     (tmp_path / "recordings").mkdir()
     assert cli.main(["run", str(bundles / "prediction"), "--shared",
                      str(tmp_path), "--containers"]) == 1
-    assert "seizure-predictor1 is up but not ready" in capfd.readouterr().err
+    assert "run.not_ready: seizure-predictor1 " in capfd.readouterr().err
 
 
-def test_an_image_that_is_not_there_is_said(
+def test_an_image_that_does_not_exist_is_reported(
         bundles, engine, tmp_path, capfd):
     bundle = tmp_path / "bundle"
     shutil.copytree(bundles / "training", bundle)
@@ -108,5 +108,5 @@ def test_an_image_that_is_not_there_is_said(
     (bundle / "blueprint.json").write_text(json.dumps(content))
     assert cli.main(["run", str(bundle), "--shared", str(tmp_path),
                      "--containers"]) == 1
-    assert "there is no image localhost/aura/nothing:none" in (
-        capfd.readouterr().err)
+    error = capfd.readouterr().err
+    assert "run.no_image: " in error and "aura/nothing:none" in error

@@ -54,7 +54,7 @@ def folders(tmp_path_factory):
     writer.writeSamples([np.random.default_rng(0).normal(0, 9, 256 * 75)])
     writer.close()
     (root / "output").mkdir()
-    # Whoever the image's user is, on this machine he is nobody.
+    # The image's user owns nothing on this machine.
     (root / "output").chmod(0o777)
     for path in (root, *root.rglob("*")):
         path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
@@ -87,7 +87,7 @@ def test_the_contract_is_kept(engine, image, folders):
     assert row.startswith("0.00\t75.00\tbckg\t") and row.endswith("\t75.00")
 
 
-def test_without_a_model_it_says_where_to_put_one(engine, image, folders):
+def test_without_a_model_it_names_the_place_for_one(engine, image, folders):
     done = run(engine, image, folders, "unipolar.edf", "none.tsv")
     assert done.returncode == 1 and "/model" in done.stderr
     assert not (folders / "output/none.tsv").exists()

@@ -9,7 +9,8 @@ from manifests import ROOT, read
 
 from aura.blocks import BLOCKS, offering
 from aura.platform import blueprint
-from aura.platform.bundle import SHARED_FOLDER_ENV, addresses
+from aura.platform.bundle import SHARED_FOLDER_ENV
+from aura.platform.bundle_files import addresses
 from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")

@@ -26,7 +26,8 @@ from pod_rules import hardened, pod_of, probed, restricted
 from aura.blocks import BLOCKS, offering
 from aura.cli import main
 from aura.platform import blueprint
-from aura.platform.bundle import GRPC_PORT, ORCHESTRATOR, addresses, replicated
+from aura.platform.bundle import GRPC_PORT, ORCHESTRATOR
+from aura.platform.bundle_files import addresses, replicated
 from aura.rpc.server import Endpoint
 
 SOLUTIONS = ("training", "prediction")

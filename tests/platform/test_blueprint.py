@@ -1,4 +1,4 @@
-"""Blueprints: the two of the project, and what is refused."""
+"""Blueprints: the project's own, and bad ones."""
 
 import copy
 import json
@@ -57,7 +57,7 @@ def test_prediction_is_loader_builder_predictor_exporter():
 
 
 @pytest.mark.parametrize("name", ["training", "prediction"])
-def test_solutions_say_what_the_protos_say(name):
+def test_solutions_agree_with_the_protos(name):
     for entry in parse(read(name)).nodes:
         for rpc in entry.rpcs:
             block = blocks.offering(rpc.name)
@@ -102,22 +102,22 @@ BAD = {
 
 
 @pytest.mark.parametrize("rule", BAD)
-def test_a_bad_blueprint_is_refused_with_its_rule(rule):
+def test_a_bad_blueprint_is_rejected_with_its_rule(rule):
     with pytest.raises(InvalidInputError) as caught:
         parse(changed(BAD[rule]))
     assert caught.value.rule == f"blueprint.{rule}"
 
 
-def test_an_unconnected_node_is_refused():
+def test_an_unconnected_node_is_rejected():
     def change(content):
         content["nodes"][3]["operation_signature_list"] = []
         node(content, 2)["connected_to"] = []
 
-    with pytest.raises(InvalidInputError, match="'influx-exporter1' is not"):
+    with pytest.raises(InvalidInputError, match="unreachable: .*exporter1"):
         parse(changed(change))
 
 
-def test_messages_that_would_go_round_for_ever_are_refused():
+def test_messages_in_a_circle_are_rejected():
     def change(content):
         signature = node(content, 3)["operation_signature"]
         signature["output_message_name"] = "FeatureTable"
@@ -133,7 +133,7 @@ def test_messages_that_would_go_round_for_ever_are_refused():
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '"a"', '{"a": 1}'])
-def test_what_is_no_blueprint_is_refused(text):
+def test_other_content_is_rejected(text):
     with pytest.raises(InvalidInputError, match=r"blueprint\.(json|field)"):
         parse(text)
 
@@ -150,7 +150,7 @@ def test_a_missing_field_names_the_node(key):
     assert key in caught.value.text
 
 
-def test_streams_that_are_not_mentioned_are_none():
+def test_a_missing_stream_flag_means_no_stream():
     def change(content):
         for number in range(4):
             signature = node(content, number)["operation_signature"]
@@ -168,7 +168,7 @@ def test_blocks_are_found_by_name_folder_or_rpc():
             assert blocks.offering(rpc) is block
 
 
-def test_an_unknown_block_is_refused_with_those_that_are_known():
+def test_an_unknown_block_is_rejected_with_a_list_of_the_known():
     with pytest.raises(InvalidInputError, match="ecg-loader, feature-"):
         blocks.named("loader")
     with pytest.raises(InvalidInputError, match="load_training, load_"):

@@ -1,4 +1,4 @@
-"""`aura run BUNDLE_DIR`: the five real blocks as processes of their own."""
+"""`aura run BUNDLE`: the real blocks as processes of their own."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ def aura(*arguments):
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    """The prediction solution as the platform hands it out."""
+    """The prediction solution as the platform's download."""
     folder = tmp_path_factory.mktemp("bundle") / "prediction"
     assert cli.main(["solution", "bundle", "prediction", "--registry", "aura",
                      "--tag", "dev", "--out", str(folder)]) == 0
@@ -61,8 +61,8 @@ def test_many_recordings_pass_the_bundle_in_order_and_none_is_lost(ran):
     assert (run / "DONE").exists()
 
 
-def test_its_messages_are_as_small_as_the_platform_likes_them(ran):
-    told, = re.findall(
+def test_its_messages_are_small(ran):
+    numbers, = re.findall(
         r"^(\d+) messages, the biggest of (\d+) bytes$", ran[1].stdout, re.M)
-    assert int(told[0]) == len(RPCS) * -(-COUNT // Settings.batch_size)
-    assert 100 < int(told[1]) < BIGGEST_BYTES
+    assert int(numbers[0]) == len(RPCS) * -(-COUNT // Settings.batch_size)
+    assert 100 < int(numbers[1]) < BIGGEST_BYTES

@@ -27,7 +27,7 @@ ESTIMATE = {"value": 0.75, "low": 0.1234567, "high": 0.99}
 SCORE = {"seizures": 8, "found": 6, "false_alarms": 2, "hours": 12.5,
          "sensitivity": ESTIMATE, "false_alarms_per_24h": ESTIMATE,
          "median_latency_s": 9.0}
-# What a card may hold that must not become a command or a table.
+# Text of a card that must not become a command or a table.
 HOSTILE = 'x" \\\nRUN touch /owned\n# | ` $(id) ${HOME} <b>'
 
 
@@ -52,12 +52,12 @@ def model(tmp_path_factory):
 
 def context(model, name=None, registry="reg.example.org:5000/aura", tag="7"):
     """Files of the context, as text where they are text."""
-    _, files = onboarding.context(model, registry, tag, name, BLOCK)
+    _, files = onboarding.context(model, registry, tag, name)
     return {path: text if path.endswith(".skops") else text.decode()
             for path, text in files.items()}
 
 
-def test_the_context_carries_the_model_and_the_unchanged_proto(model):
+def test_the_context_has_the_model_and_the_unchanged_proto(model):
     files = context(model)
     assert set(files) == {
         "Dockerfile", "README.md", "onboard.sh", "model.proto",
@@ -81,12 +81,12 @@ def test_equal_models_give_equal_bytes(model):
 
 
 def labels(dockerfile):
-    """Labels of a Dockerfile, read as its own syntax has it."""
+    """Labels of a Dockerfile, read by its syntax."""
     return {key: re.sub(r"\\(.)", r"\1", value) for key, value in re.findall(
         r'([\w.]+)="((?:[^"\\]|\\.)*)"', dockerfile)}
 
 
-def test_the_card_stands_in_labels(model):
+def test_labels_contain_the_card(model):
     card = json.loads((model / "card.json").read_text())
     found = labels(context(model, "clinic")["Dockerfile"])
     for key in ("model_id", "sha256", "schema_id", "created", "use"):
@@ -107,7 +107,7 @@ def test_nothing_in_a_card_becomes_an_instruction(model):
         '\\${HOME} <b>"')
 
 
-def test_the_readme_tells_metrics_with_intervals_and_the_limits(model):
+def test_the_readme_has_metrics_with_intervals_and_the_limits(model):
     text = context(model)["README.md"]
     assert "Research use only. Not a medical device." in text
     assert ("| this model | 6/8 | 0.75 (0.12 to 0.99) | 2 in 12.5 h "
@@ -119,7 +119,7 @@ def test_the_readme_tells_metrics_with_intervals_and_the_limits(model):
     assert "\\<b\\>" in row
 
 
-def test_a_model_without_validation_says_so(model, tmp_path):
+def test_a_model_without_validation_has_no_scores(model, tmp_path):
     loaded = load_model(model)
     save_model(tmp_path, Model(
         loaded.forest, loaded.schema_id, loaded.features, loaded.units,
@@ -130,28 +130,28 @@ def test_a_model_without_validation_says_so(model, tmp_path):
 
 def test_the_name_is_of_the_model_unless_given(model):
     model_id = load_model(model).model_id
-    image, _ = onboarding.context(model, "aura", "7", None, BLOCK)
+    image, _ = onboarding.context(model, "aura", "7", None)
     assert image == f"aura/seizure-predictor-{model_id[:8]}:7"
-    image, _ = onboarding.context(model, "aura", "7", "clinic-2", BLOCK)
+    image, _ = onboarding.context(model, "aura", "7", "clinic-2")
     assert image == "aura/clinic-2:7"
 
 
 @pytest.mark.parametrize("name", [
     "Clinic", "clinic_2", "2-clinic", "clinic-", "a" * 58, "a'b", "a\n"])
-def test_a_name_that_kubernetes_would_refuse_is_refused(model, name):
-    with pytest.raises(InvalidInputError, match="cannot be the name"):
-        onboarding.context(model, "aura", "7", name, BLOCK)
+def test_a_name_that_kubernetes_would_reject_is_rejected(model, name):
+    with pytest.raises(InvalidInputError, match="onboard.name"):
+        onboarding.context(model, "aura", "7", name)
 
 
-def test_a_model_that_is_not_sound_is_not_written(model, tmp_path, capsys):
+def test_a_damaged_model_is_not_written(model, tmp_path, capsys):
     bad = tmp_path / "bad"
     shutil.copytree(model, bad)
     with (bad / "model.skops").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(CorruptDataError, match="digest"):
-        onboarding.context(bad, "aura", "7", None, BLOCK)
+        onboarding.context(bad, "aura", "7", None)
     with pytest.raises(MissingError):
-        onboarding.context(tmp_path / "away", "aura", "7", None, BLOCK)
+        onboarding.context(tmp_path / "away", "aura", "7", None)
     out = tmp_path / "out"
     assert cli.main(["onboard", str(bad), "--registry", "aura", "--tag", "7",
                      "--out", str(out)]) == 1
@@ -165,7 +165,7 @@ TOKEN = "ada:s3cret-tok\"en"
 
 
 class Platform(BaseHTTPRequestHandler):
-    """Answers as the platform's onboarding, and keeps what it was sent."""
+    """Answers like the platform's onboarding, and keeps the requests."""
 
     def do_POST(self):
         content = self.rfile.read(int(self.headers["Content-Length"]))
@@ -197,7 +197,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def platform(certificate):
-    """A real HTTPS server in the platform's place."""
+    """A real HTTPS server instead of the platform."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Platform)
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     settings.load_cert_chain(certificate)
@@ -215,7 +215,7 @@ def platform(certificate):
 
 @pytest.fixture(scope="module")
 def written(model, tmp_path_factory):
-    """What `aura onboard` has written."""
+    """The folder that `aura onboard` has written."""
     out = tmp_path_factory.mktemp("context") / "context"
     assert cli.main([
         "onboard", str(model), "--registry", "reg.example.org:5000/aura",
@@ -260,29 +260,29 @@ def test_the_request_is_the_documented_call(platform, certificate, written):
         "protobuf": BLOCK["model.proto"].encode()}
 
 
-@pytest.mark.parametrize("answer, said", [
-    ((401, b"who are you?"), "answered 401 instead of 201"),
-    ((500, b""), "answered 500"), ((302, b""), "answered 302"),
-    ((201, b"<html>"), "no solutionId")])
-def test_an_answer_that_is_no_success_fails_clearly(
-        answer, said, platform, certificate, written):
+@pytest.mark.parametrize("answer, word", [
+    ((401, b"who are you?"), "401"), ((500, b""), "500"),
+    ((302, b""), "302"), ((201, b"<html>"), "solutionId")])
+def test_any_other_answer_fails_clearly(
+        answer, word, platform, certificate, written):
     platform.answer = answer
     done = onboard(written, certificate, f"localhost:{platform.server_port}")
     assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
+    assert word in done.stderr
     assert TOKEN not in done.stderr
 
 
-@pytest.mark.parametrize("hosts, options, said", [
+@pytest.mark.parametrize("hosts, options, word", [
     ((), {}, "usage:"), (("a", "b"), {}, "usage:"),
-    (("localhost:1",), {}, "no answer from https://localhost:1/"),
-    (("localhost",), {"token": None}, "ACUMOS_TOKEN is not set"),
-    (("localhost",), {"token": ""}, "ACUMOS_TOKEN is not set"),
-    (("http://example.org",), {}, "in clear")])
-def test_what_is_missing_is_said(hosts, options, said, certificate, written):
+    (("localhost:1",), {}, "https://localhost:1/"),
+    (("localhost",), {"token": None}, "ACUMOS_TOKEN"),
+    (("localhost",), {"token": ""}, "ACUMOS_TOKEN"),
+    (("http://example.org",), {}, "use https")])
+def test_a_bad_call_of_the_script_fails_clearly(
+        hosts, options, word, certificate, written):
     done = onboard(written, certificate, *hosts, **options)
     assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
+    assert word in done.stderr
 
 
 def test_a_server_without_a_known_certificate_gets_no_token(

@@ -1,8 +1,8 @@
 """
-The platform's rules for model.proto, each shown by a file that breaks it.
+The platform's rules for model.proto, each with a file that breaks it.
 
-The table follows what the platform's own parsers were seen to do; the name
-of each case says which construct it is.
+The table follows the observed behaviour of the platform's own parsers. The
+name of each case is the construct.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ service Loader {
 }
 """
 
-# construct: (what of GOOD is replaced, by what, the rule that says so)
+# construct: (part of GOOD, its replacement, rule of the problem)
 BAD = {
     "package": ("\n// A", "package x;\n// A", "forbidden"),
     "import": ("\n// A", 'import "a.proto";\n// A', "forbidden"),
@@ -141,7 +141,7 @@ def test_the_good_example_keeps_every_rule():
 
 
 @pytest.mark.parametrize("construct", BAD)
-def test_a_bad_construct_is_refused_with_its_rule(construct):
+def test_a_bad_construct_is_rejected_with_its_rule(construct):
     old, new, rule = BAD[construct]
     assert old in GOOD
     bad = GOOD.replace(old, new)
@@ -153,14 +153,14 @@ def test_a_bad_construct_is_refused_with_its_rule(construct):
     name for name, (_, _, rule) in BAD.items()
     if rule in ("layout", "forbidden", "comment", "characters")
     and name not in ("no last line end", "brace not closed")])
-def test_a_refusal_names_the_line(construct):
+def test_a_problem_names_its_line(construct):
     old, new, rule = BAD[construct]
     texts = [entry.text for entry in check(GOOD.replace(old, new))
              if entry.rule == f"proto.{rule}"]
     assert any(text.startswith("line ") for text in texts)
 
 
-def test_a_file_of_nothing_is_refused():
+def test_an_empty_file_is_rejected():
     assert {"first_line", "service", "characters"} <= rules(check(""))
 
 
@@ -171,14 +171,14 @@ def test_names_become_kubernetes_names(name):
     assert rules(check_all({name: MODELS["ecg-loader"]})) == {"block_name"}
 
 
-def test_a_message_defined_in_two_ways_is_refused():
+def test_a_message_defined_in_two_ways_is_rejected():
     changed = MODELS["feature-builder"].replace("ecg_hours", "hours")
     problems = check_all({**MODELS, "feature-builder": changed})
     assert rules(problems) == {"clash"}
     assert "EcgBatch" in problems[0].text
 
 
-def test_a_service_defined_in_two_ways_is_refused():
+def test_a_service_defined_in_two_ways_is_rejected():
     changed = MODELS["ecg-loader"].replace("load_training", "load")
     assert rules(check_all(
         {**MODELS, "other-loader": changed})) == {"clash"}

@@ -1,15 +1,8 @@
-"""Blocks and toys of them, each served by a process."""
+"""Toys of blocks, each served by a process."""
 
 import pytest
 
-from tests.served import served_blocks, served_toys
-
-
-@pytest.fixture
-def serve_real():
-    """Start any server of a block, and connect to it."""
-    with served_blocks() as serve:
-        yield lambda *args, **environ: serve(*args, **environ).connect()
+from tests.served import served_toys
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ def port(builder, monkeypatch):
 
 
 @pytest.mark.parametrize("service", [[], ["FeatureBuilder"]])
-def test_a_healthy_server_and_a_ready_service_are_told(
+def test_a_healthy_server_and_a_ready_service_are_serving(
         port, capsys, service):
     assert health.main(service) == 0
     assert capsys.readouterr().out == "SERVING\n"
@@ -41,16 +41,16 @@ def test_an_unknown_service_fails(port, capsys):
     assert capsys.readouterr().err == "NOT_FOUND\n"
 
 
-def test_nobody_there_fails_quickly(monkeypatch, capsys):
+def test_a_port_without_a_server_fails_quickly(monkeypatch, capsys):
     monkeypatch.setenv("AURA_PORT", "1")
     assert health.main([]) == 1
     assert capsys.readouterr().err == "UNAVAILABLE\n"
 
 
 def test_a_probe_imports_no_more_than_it_needs(port):
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", "import sys; from aura.rpc import health; "
          "code = health.main([]); print(*sys.modules); sys.exit(code)"],
         text=True, capture_output=True, check=True)
     heavy = {"numpy", "aura.rpc.server", "aura.rpc.aura_pb2"}
-    assert not heavy & set(told.stdout.split())
+    assert not heavy & set(done.stdout.split())

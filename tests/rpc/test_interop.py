@@ -70,7 +70,7 @@ def test_special_status_message(builder):
     # Whitespace is written as escapes: a log line stays one line.
     assert caught.value.details() == (
         "feature-builder.some.rule: \\t\\ntest with whitespace\\r\\nand "
-        "Unicode BMP ☺ and non-BMP 😈\\t\\n; mend it")
+        "Unicode BMP ☺ and non-BMP 😈\\t\\n; fix it")
 
 
 def test_a_message_of_defaults_passes(builder):

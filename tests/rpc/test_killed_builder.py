@@ -1,4 +1,4 @@
-"""A real feature-builder that is killed at work: the same bytes as one."""
+"""A feature-builder that is killed at work: the bytes stay the same."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ class Spread(InProcess):
 
     def wait_for_both(self):
         deadline = time.monotonic() + 60
-        while len(self.nodes._nodes[BUILDER.node]._idle) < 2:
+        while self.nodes._nodes[BUILDER.node].idle < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -72,7 +72,7 @@ def builders(tmp_path):
 
 
 def tables_of(shared):
-    """What the one run on a folder wrote, by name."""
+    """The files of the one run on a folder, by name."""
     run_folder, = (shared / "runs").iterdir()
     return {str(path.relative_to(run_folder)): path.read_bytes()
             for path in run_folder.rglob("*") if path.is_file()}
@@ -103,6 +103,6 @@ def test_a_builder_killed_at_work_changes_no_byte(builders, tmp_path):
         2 * BATCHES)
     assert {name: one[name] == many.get(name) for name in one} == {
         name: True for name in one}
-    # The killed one may leave a file that it had begun, under no such name.
+    # The killed builder may leave a partial file, under a name of its own.
     assert all(Path(name).name.startswith(PARTIAL)
                for name in many.keys() - one.keys())

@@ -1,8 +1,10 @@
-"""Several servers of one block: who gets what, and what becomes of it."""
+"""Several servers of one block: which gets which calls, also after faults."""
 
+import json
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -13,6 +15,7 @@ from grpc_health.v1 import health_pb2
 from aura.blocks import named
 from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, parse
+from aura.rpc import aura_pb2_grpc, replicas
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
 from aura.rpc.replicas import KEEPALIVE_S, Replica, Replicas, addresses_of
@@ -47,7 +50,7 @@ class Cluster:
         return f"127.0.0.1:{served.port}"
 
     def resolve(self, target):
-        """As a headless Service's name is looked up."""
+        """The lookup of a headless Service's name."""
         assert target == "builders:8061"
         if not self.listed:
             raise OSError
@@ -66,19 +69,19 @@ class Cluster:
         return self.nodes if rpc.node == NAME else self.others
 
     def run(self, at=-1, happens=None, retry=Retry()):
-        """Run; when the answer of a batch comes something happens."""
+        """Run; call `happens` when a batch has its answer."""
         def observe(rpc, message):
             if str(rpc) == BUILDER and message.batch_index == at:
                 happens()
 
         with self.nodes:
-            # Else the first to be found may have done all by then.
+            # Otherwise the server found first might do all.
             self.wait_for_all()
             return run(TRAINING, self, observe, retry)
 
     def wait_for_all(self):
         deadline = time.monotonic() + 10
-        while len(self.nodes._nodes[NAME]._idle) < len(self.builders):
+        while self.nodes._nodes[NAME].idle < len(self.builders):
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
@@ -102,7 +105,7 @@ def mortals(start):
 
 def check_complete(outcome, count):
     assert outcome.failures == []
-    # The toy's report tells in which order the trainer was called.
+    # The toy's report has the order in which the trainer was called.
     assert outcome.results[TRAINER][-1].status_text == "in order"
     assert outcome.results[TRAINER][-1].train_rows == count
     assert [report.done for report in outcome.results[TRAINER]] == (
@@ -118,7 +121,7 @@ def test_replicas_share_the_batches_and_order_is_kept(pair):
 def test_the_first_batch_may_be_the_last_that_is_done(pair):
     cluster = Cluster(pair, 12, "sleep_at:0,1")
     check_complete(cluster.run(), 12)
-    # The slow one held up nobody but those who wait for its answer.
+    # The slow call delayed no other call.
     assert sorted(cluster.served(12)) == [1, 11]
 
 
@@ -153,14 +156,14 @@ def test_a_replica_that_goes_in_good_order_loses_no_batch(mortals):
     assert cluster.served(40)[0] < 40
 
 
-def test_a_run_whose_replicas_are_all_gone_is_given_up(mortals):
+def test_a_run_whose_replicas_have_all_died_fails(mortals):
     cluster = Cluster(mortals, 20, "die_at:3")
     failure, = cluster.run(retry=Retry(0.1, 0.1, 0.1)).failures
     assert failure.code is grpc.StatusCode.UNAVAILABLE
     assert failure.undone == 17
 
 
-def test_what_was_answered_before_a_failure_is_handed_on(pair):
+def test_answers_before_a_failure_are_passed_on(pair):
     outcome = Cluster(pair, 20, "fail_at:4").run()
     failure, = outcome.failures
     assert failure.code is grpc.StatusCode.FAILED_PRECONDITION
@@ -174,43 +177,89 @@ def test_one_replica_is_enough(pair):
     check_complete(cluster.run(), 3)
 
 
-def test_nodes_are_ready_with_their_first_replica(pair):
-    cluster = Cluster(pair, 0)
-    replicas = Replicas(named("feature-builder"), "builders:8061",
-                        cluster.resolve)
+def wait_until_idle(servers, count):
     deadline = time.monotonic() + 10
-    while replicas.health() != SERVING:
+    while servers.idle < count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    replicas.close()
-    cluster.nodes.close()
 
 
-def test_a_name_with_nobody_behind_it_is_said():
+def test_nodes_are_ready_with_their_first_replica(pair):
+    servers = Replicas(named("feature-builder"), "builders:8061",
+                       lambda _: [Cluster.address(pair[0])])
+    assert servers.health() is None
+    wait_until_idle(servers, 1)
+    assert servers.health() == SERVING
+    servers.close()
+
+
+def test_a_name_without_any_server_does_not_answer():
     plan = Blueprint("builder", TRAINING.nodes[1:2])
     with Nodes(plan, {NAME: "nobody.invalid:8061"}, {NAME}) as nodes:
-        with pytest.raises(UnavailableError, match=f"{NAME} does not answer"):
+        with pytest.raises(UnavailableError) as caught:
             nodes.wait_ready(0.3)
+    assert caught.value.rule == "run.not_there"
+    assert NAME in caught.value.text
 
 
-def test_a_call_that_waits_for_a_server_ends_with_the_connection():
-    replicas = Replicas(named("feature-builder"), "nowhere:1", lambda _: ())
+def failure_of(server, request):
+    """A thread that calls a server, and the failures that it meets."""
     caught = []
 
     def call():
         try:
-            replicas.call("build_features", EcgBatch())
+            server.call("build_features", request)
         except CallFailed as failure:
-            caught.append(failure.code)
+            caught.append(failure)
 
     caller = threading.Thread(target=call)
     caller.start()
-    replicas.close()
+    return caller, caught
+
+
+def test_a_call_that_waits_for_a_server_ends_with_the_connection():
+    servers = Replicas(named("feature-builder"), "nowhere:1", lambda _: ())
+    caller, caught = failure_of(servers, EcgBatch())
+    servers.close()
     caller.join(10)
-    assert caught == [grpc.StatusCode.CANCELLED]
+    assert [failure.code for failure in caught] == [
+        grpc.StatusCode.CANCELLED]
 
 
-def test_only_a_node_that_is_said_to_have_replicas_gets_calls_at_once():
+def test_uneven_calls_end_sooner_than_with_grpcs_round_robin(start):
+    """Every third of 12 calls is long; `pytest -s` prints the times."""
+    seconds = [0.9, 0.15, 0.15] * 4
+    builders = [start("feature-builder").connect() for _ in range(3)]
+    ports = [Cluster.address(builder) for builder in builders]
+    ours = Replicas(named("feature-builder"), "builders:1", lambda _: ports)
+    wait_until_idle(ours, 3)
+    channel = grpc.insecure_channel(f"ipv4:{','.join(ports)}", (
+        ("grpc.enable_http_proxy", 0), ("grpc.service_config", json.dumps(
+            {"loadBalancingConfig": [{"round_robin": {}}]}))))
+    grpc.channel_ready_future(channel).result(10)
+    time.sleep(0.5)
+    theirs = aura_pb2_grpc.FeatureBuilderStub(channel).build_features
+
+    def wall_of(name, call):
+        begin = time.monotonic()
+        with ThreadPoolExecutor(3) as callers:
+            list(callers.map(call, (EcgBatch(
+                manifest_path=f"alone:{one}") for one in seconds)))
+        wall = time.monotonic() - begin
+        print(f"{name}: {wall:.1f} s, of which the 3 servers were idle "
+              f"{1 - sum(seconds) / (3 * wall):.0%}")
+        return wall
+
+    try:
+        assert wall_of("one call per idle server", lambda request: ours.call(
+            "build_features", request)) < 0.75 * wall_of(
+                "round_robin", theirs)
+    finally:
+        ours.close()
+        channel.close()
+
+
+def test_only_a_node_with_replicas_gets_calls_at_once():
     addresses = {node.name: "127.0.0.1:1" for node in TRAINING.nodes}
     with Nodes(TRAINING, addresses, {NAME}) as nodes:
         assert [nodes.calls_at_once(rpc) > 1 for rpc in TRAINING.rpcs] == [
@@ -225,33 +274,27 @@ def test_a_host_with_two_kinds_of_addresses_is_one_server():
         addresses_of("nobody.invalid:8061")
 
 
-def test_a_server_whose_machine_has_vanished_fails_its_call(start):
-    """A stopped process is a machine that answers nothing any more."""
+def test_a_server_whose_machine_has_vanished_fails_its_call(
+        start, monkeypatch):
+    """A stopped process stands for a machine that answers nothing."""
+    monkeypatch.setattr(replicas, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(replicas, "KEEPALIVE_TIMEOUT_S", 1)
     served = start("feature-builder").connect()
     served.wait_for("SERVING")
-    server = Replica(named("feature-builder"), Cluster.address(served),
-                     keepalive_s=1, keepalive_timeout_s=1)
-    caught = []
-
-    def call():
-        try:
-            server.call("build_features", EcgBatch(manifest_path="sleep:600"))
-        except CallFailed as failure:
-            caught.append(failure)
-
-    caller = threading.Thread(target=call)
-    caller.start()
+    server = Replica(named("feature-builder"), Cluster.address(served))
+    caller, caught = failure_of(
+        server, EcgBatch(manifest_path="sleep:600"))
     time.sleep(0.5)
     served.process.send_signal(signal.SIGSTOP)
     caller.join(120)
     server.close()
     failure, = caught
-    # Another one may do it.
+    # Another server may do it.
     assert failure.code is grpc.StatusCode.UNAVAILABLE
     assert failure.again
 
 
-def test_no_server_takes_the_question_whether_it_is_there_for_an_attack():
-    # gRPC's server ends a connection that asks twice within this time:
+def test_no_server_takes_keepalive_pings_for_an_attack():
+    # A gRPC server ends a connection that pings twice within this time:
     # GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, five minutes.
     assert KEEPALIVE_S > 300

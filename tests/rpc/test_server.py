@@ -1,4 +1,4 @@
-"""How a block's server begins, says that it is ready, and ends."""
+"""How a block's server starts, reports that it is ready, and ends."""
 
 import ctypes
 import os
@@ -76,7 +76,7 @@ def test_health_answers_while_all_threads_work(builder):
     assert all(call.result() is not None for call in calls)
 
 
-def test_calls_beyond_the_queue_are_told_to_come_again(builder):
+def test_calls_beyond_the_queue_are_refused_as_unavailable(builder):
     limit = CALLS_AT_ONCE + CALLS_WAITING
     calls = [builder.stub.build_features.future(
         EcgBatch(manifest_path="sleep:0.1")) for _ in range(limit + 8)]
@@ -89,7 +89,7 @@ def test_calls_beyond_the_queue_are_told_to_come_again(builder):
     assert builder.stub.build_features(EcgBatch()) is not None
 
 
-def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
+def test_a_queued_call_that_was_cancelled_does_not_start(
         builder, tmp_path):
     busy = [builder.stub.build_features.future(SLEEP)
             for _ in range(CALLS_AT_ONCE)]
@@ -119,7 +119,7 @@ def test_a_stop_lets_calls_in_progress_end(start, tmp_path, number):
     served.process.send_signal(number)
     assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
     watch.cancel()
-    # Calls are still taken between this word and the closing of the port.
+    # Calls are still taken between this status and the closing of the port.
     time.sleep(0.1)
     with pytest.raises(grpc.RpcError) as caught:
         served.stub.build_features(EcgBatch(), timeout=0.3)
@@ -157,9 +157,9 @@ def test_a_stop_while_the_block_is_made_does_not_wait(start):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
-def test_a_stop_is_heeded_while_all_is_still_imported(tmp_path, seconds):
-    # gRPC takes its time here, as everything does on a busy machine; in
-    # short steps, as Python heeds no signal that comes just before a wait.
+def test_a_stop_ends_a_server_that_is_still_importing(tmp_path, seconds):
+    # This gRPC is slow to import, in short steps: Python handles no signal
+    # that arrives just before a wait.
     (tmp_path / "grpc").mkdir()
     (tmp_path / "grpc/__init__.py").write_text(
         "print('importing', flush=True)\nimport time\n"
@@ -176,7 +176,7 @@ def test_a_stop_is_heeded_while_all_is_still_imported(tmp_path, seconds):
         assert process.wait(30) == 0
 
 
-def test_after_the_grace_calls_are_cut_off_and_it_is_said(start, tmp_path):
+def test_calls_that_run_longer_than_the_grace_are_cut_off(start, tmp_path):
     served = start("feature-builder", AURA_GRACE_S="0.3").connect()
     call = served.stub.build_features.future(
         EcgBatch(manifest_path=f"touch:{tmp_path / 'call'},30"))
@@ -185,7 +185,7 @@ def test_after_the_grace_calls_are_cut_off_and_it_is_said(start, tmp_path):
     assert served.ended(5) == 1
     assert call.code() in (
         grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-    assert "calls in progress were cut off" in served.log
+    assert "running calls were cut off" in served.log
 
 
 def test_a_call_whose_caller_has_gone_may_finish_its_writing(
@@ -206,7 +206,7 @@ def test_the_end_of_the_parent_ends_the_server(start):
     assert served.ended() == 0
 
 
-def test_without_being_asked_it_does_not_care_for_its_input(start):
+def test_by_default_the_end_of_its_input_changes_nothing(start):
     served = start("ecg-loader").connect()
     served.process.stdin.close()
     with pytest.raises(subprocess.TimeoutExpired):
@@ -218,9 +218,7 @@ def test_a_port_is_never_shared(start):
     first = start("ecg-loader").connect()
     second = start("ecg-loader", AURA_PORT=str(first.port))
     assert second.ended() == 1
-    assert (f"serve.port: port {first.port} of 127.0.0.1 cannot be bound; "
-            "another program has it: stop that, or set AURA_PORT"
-            in second.log)
+    assert "serve.port: " in second.log and str(first.port) in second.log
     assert first.stub.load_training(Empty()) is not None
 
 
@@ -229,7 +227,7 @@ def test_only_loopback_listens_by_default(start):
     assert "ecg-loader listening on 127.0.0.1:" in served.log
 
 
-def test_a_block_that_cannot_be_made_says_why_until_that_is_mended(
+def test_a_block_that_cannot_be_made_answers_why_until_that_is_fixed(
         start, tmp_path):
     needed = tmp_path / "needed"
     served = start("ecg-loader", TOY_START=f"needs {needed}").connect()
@@ -244,11 +242,11 @@ def test_a_block_that_cannot_be_made_says_why_until_that_is_mended(
     needed.touch()
     served.wait_for("SERVING")
     assert served.stub.load_training(Empty()).batch_index == 0
-    # Once, however often it was tried.
+    # One line for many tries.
     assert served.log.count("cannot work: toy.start: nothing works") == 1
 
 
-def test_a_block_that_waits_to_be_mended_stops_at_once(start, tmp_path):
+def test_a_block_that_cannot_be_made_stops_at_once(start, tmp_path):
     served = start("ecg-loader", TOY_START=f"needs {tmp_path / 'x'}")
     served.connect().wait_for("NOT_SERVING")
     served.process.terminate()
@@ -269,16 +267,12 @@ def test_the_endpoint_comes_from_the_environment():
         "AURA_ENDS_WITH_INPUT": "1"}) == Endpoint("[::]", 9, 0.5, True)
 
 
-@pytest.mark.parametrize("name", ["AURA_PORT", "AURA_GRACE_S"])
-@pytest.mark.parametrize("text", ["x", "-1", "1e9", "nan", "inf"])
+@pytest.mark.parametrize("name, text", [
+    *((name, text) for name in ("AURA_PORT", "AURA_GRACE_S")
+      for text in ("x", "-1", "1e9", "nan", "inf")), ("AURA_PORT", "1.5")])
 def test_a_bad_endpoint_names_the_variable(name, text):
     with pytest.raises(InvalidInputError, match=name):
         Endpoint.load({name: text})
-
-
-def test_a_port_is_a_whole_number():
-    with pytest.raises(InvalidInputError, match="AURA_PORT"):
-        Endpoint.load({"AURA_PORT": "1.5"})
 
 
 def test_ipv6_wildcard_answers_on_loopback(start):
@@ -286,7 +280,7 @@ def test_ipv6_wildcard_answers_on_loopback(start):
     assert served.status() == "SERVING"
 
 
-def test_a_stop_under_load_loses_no_call_that_was_taken(start):
+def test_a_stop_under_load_loses_no_accepted_call(start):
     served = start("feature-builder").connect()
     served.wait_for("SERVING")
     calls = [served.stub.build_features.future(

@@ -15,7 +15,7 @@ from aura.stages import manifest
 
 @pytest.fixture
 def aura(trained, capsys, monkeypatch):
-    """Call the command; its exit code, answer and words."""
+    """Call the command; its exit code, answer and standard error."""
     monkeypatch.setenv("AURA_BATCH_SIZE", "2")
 
     def call(rpc, *messages, **environ):
@@ -24,8 +24,8 @@ def aura(trained, capsys, monkeypatch):
         code = main(["call", rpc, "--shared", str(trained.shared), *(
             part for message in messages
             for part in ("--message", json.dumps(message)))])
-        said = capsys.readouterr()
-        return code, json.loads(said.out or "null"), said.err
+        printed = capsys.readouterr()
+        return code, json.loads(printed.out or "null"), printed.err
     return call
 
 
@@ -36,17 +36,17 @@ def contents(folder, *patterns):
 
 
 def age(folder):
-    """Let all files be an hour old."""
+    """Make all files an hour old."""
     for path in folder.rglob("*"):
         os.utime(path, (time.time() - 3600,) * 2)
 
 
 def test_calls_one_by_one_give_the_bytes_of_a_run(aura, trained):
     trained.predict("whole")
-    code, loaded, said = aura("load_recordings", AURA_RUN_ID="single")
+    code, loaded, printed = aura("load_recordings", AURA_RUN_ID="single")
     assert (code, len(loaded)) == (0, 2)
     assert [one["batch_index"] for one in loaded] == [0, 1]
-    assert "load_recordings 2/2: " in said
+    assert "load_recordings 2/2: " in printed
     for one in reversed(loaded):
         for rpc in ("build_features", "predict", "export"):
             code, one, _ = aura(rpc, one)
@@ -71,9 +71,9 @@ def test_a_repeated_training_is_not_trained_once_for_each_table(aura):
     _, built, _ = aura("build_features", loaded)
     _, first, _ = aura("train", built)
     assert [report["done"] for report in first] == [False, True]
-    _, second, said = aura("train", built)
+    _, second, printed = aura("train", built)
     assert second == first[-1:]
-    assert said.count("train: ") == 1
+    assert printed.count("train: ") == 1
 
 
 @pytest.mark.parametrize("rpc, messages, rule", [
@@ -83,20 +83,20 @@ def test_a_repeated_training_is_not_trained_once_for_each_table(aura):
     ("train", [3], "call.message"),
     ("train", [{"batch_index": "many"}], "call.message"),
 ])
-def test_a_wrong_call_says_what_is_wrong(aura, rpc, messages, rule):
-    code, answer, said = aura(rpc, *messages)
+def test_a_wrong_call_ends_with_its_rule(aura, rpc, messages, rule):
+    code, answer, printed = aura(rpc, *messages)
     assert (code, answer) == (1, None)
-    assert said.startswith(f"aura call: {rule}: ")
-    assert len(said.splitlines()) == 1
+    assert printed.startswith(f"aura call: {rule}: ")
+    assert len(printed.splitlines()) == 1
 
 
-def test_a_missing_model_has_to_be_mended_and_a_full_disk_may_pass(
+def test_a_missing_model_is_permanent_and_a_full_disk_temporary(
         aura, trained, tmp_path):
     _, loaded, _ = aura("load_recordings", AURA_RUN_ID="faults")
     _, built, _ = aura("build_features", loaded[0])
     shutil.rmtree(trained.shared / "models")
-    code, _, said = aura("predict", built)
-    assert code == 1 and said.startswith("aura call: model.missing: ")
+    code, _, printed = aura("predict", built)
+    assert code == 1 and printed.startswith("aura call: model.missing: ")
     full = subprocess.run(
         ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", sys.executable,
          "-m", "aura", "call", "build_features", "--shared",
@@ -107,15 +107,15 @@ def test_a_missing_model_has_to_be_mended_and_a_full_disk_may_pass(
     assert "disk.full" in full.stderr
 
 
-def test_the_answer_goes_to_a_file_where_one_is_named(aura, trained):
+def test_the_answer_goes_to_a_file_if_one_is_named(aura, trained):
     out = trained.shared / "answer/return.json"
     assert main(["call", "load_recordings", "--shared", str(trained.shared),
                  "--out", str(out)]) == 0
     assert len(json.loads(out.read_bytes())) == 2
 
 
-def test_a_call_ends_with_whoever_holds_its_input(tmp_path):
-    """Also one that would never end, its answer not being taken."""
+def test_a_call_ends_with_the_process_that_holds_its_input(tmp_path):
+    """Also if nothing reads its answer."""
     (tmp_path / "recordings").mkdir()
     for number in range(300):
         (tmp_path / f"recordings/{number}.edf").touch()

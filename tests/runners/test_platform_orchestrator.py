@@ -28,7 +28,7 @@ from tests.runners.installation import Bundle, Served
 from tests.runners.platform_orchestrator import Orchestrator, Refused, merge
 
 BIGGEST_MESSAGE = 100_000
-# What a block may say to a message that is not meant for it.
+# Statuses that a block may give for a message that it cannot use.
 REFUSALS = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "DATA_LOSS"}
 
 
@@ -41,7 +41,7 @@ def until(true, seconds=120):
 
 
 def finished(*orchestrators, seconds=120):
-    """Wait for what the platform does not tell: the end of all runs."""
+    """Wait for the end of all runs, which the platform does not report."""
     deadline = time.monotonic() + seconds
     for orchestrator in orchestrators:
         # A message may be between two queues: quiet twice is quiet.

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import socket
-from importlib import resources
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from aura import cli
 from aura.cli import demo
 from aura.detector.model import load_model
-from aura.platform import blueprint
+from aura.platform import blueprint, repository
 from aura.rpc.status import CallFailed
 from aura.runners import orchestrator
 from aura.runners.processes import LocalProcesses
@@ -21,7 +20,7 @@ from aura.stages import tables
 from tests.edf_builder import File, plus, tal
 from tests.patients import content, record
 
-# Told nowhere but in manifests, reports of files and event files' names.
+# These may appear only in manifests and in names of files.
 FIELDS = {
     "patient": "CANARYcode F 02-MAY-1951 CANARYname",
     "recording": "Startdate 02-MAR-2021 CANARYadmin CANARYtech CANARYdevice",
@@ -30,7 +29,7 @@ FIELDS = {
 
 
 def canary_study(folder):
-    """Three patients whose names stand wherever a name can stand."""
+    """Three patients with names at every place where a name can be."""
     for number in range(1, 4):
         record(folder / f"CANARYfolder{number}" / "CANARYfile.edf",
                seed=number, seizure=(240 + 30 * number, 60), **{
@@ -56,15 +55,14 @@ def canary_study(folder):
 
 
 class Platform:
-    """What five processes answered and logged in both solutions."""
+    """Answers and logs of five processes in both solutions."""
 
     def __init__(self, shared):
         self.shared = shared
         self.answers, self.logs, self.outcomes = [], {}, []
         for name in ("training", "prediction"):
-            self._run(blueprint.parse((
-                resources.files("solutions") / f"{name}.json"
-            ).read_text()))
+            self._run(blueprint.parse(
+                repository.text(f"solutions/{name}.json")))
 
     def _run(self, plan):
         with LocalProcesses(plan, self.shared, {
@@ -144,7 +142,7 @@ def test_processes_and_one_process_give_the_same_bytes(platform, in_process):
         reports = ("training_report.json", "export_report.json")
         if name.endswith(reports) or "/export/" in name and name.endswith(
                 ".json") or "/arrived/" in name:
-            continue                         # these name their run
+            continue                         # these contain the run's id
         if name.endswith("arrivals.json"):
             continue            # when each input of these copies was changed
         if name.endswith("card.json"):
@@ -155,11 +153,11 @@ def test_processes_and_one_process_give_the_same_bytes(platform, in_process):
             assert one[name] == two[name], name
 
 
-def test_no_run_time_or_host_stands_in_tables_and_events(platform):
-    told = [answer.run_id for answer in platform.answers]
-    forbidden = [*(run.encode() for run in {*told} - {""}),
+def test_no_run_time_or_host_is_in_tables_and_events(platform):
+    runs = {answer.run_id for answer in platform.answers}
+    forbidden = [*(run.encode() for run in runs - {""}),
                  b"127.0.0.1", str(platform.shared).encode()]
-    # A short name of a host may well stand in compressed bytes.
+    # A short host name may occur in compressed bytes by chance.
     forbidden += [host for host in [socket.gethostname().encode()]
                   if len(host) > 5]
     for name, data in named(platform.shared).items():
@@ -170,7 +168,7 @@ def test_no_run_time_or_host_stands_in_tables_and_events(platform):
                 assert text not in data, (name, text)
 
 
-def test_the_model_says_what_it_has_learnt_from(platform):
+def test_the_model_card_describes_the_training_data(platform):
     report = platform.of("TrainingReport")[-1]
     model = load_model(platform.shared / report.model_path)
     assert model.card["data"]["seizures"] == 3
@@ -180,7 +178,7 @@ def test_the_model_says_what_it_has_learnt_from(platform):
 
 def test_no_name_leaves_the_loader(platform):
     """In replies, logs, tables, points and cards there is no canary."""
-    said = [str(answer) for answer in platform.answers] + list(
+    texts = [str(answer) for answer in platform.answers] + list(
         platform.logs.values())
     assert all(log for log in platform.logs.values())
     for path, data in named(platform.shared).items():
@@ -191,8 +189,8 @@ def test_no_name_leaves_the_loader(platform):
             data = gzip.decompress(data)
             assert len(data) > 100 or "/0000" in path
         if not by_design and not path.endswith(".skops"):
-            said.append(data.decode("latin-1"))
-    assert not [text for text in said if "canary" in text.lower()]
+            texts.append(data.decode("latin-1"))
+    assert not [text for text in texts if "canary" in text.lower()]
 
 
 def test_manifests_hold_paths_and_no_other_name(platform):
@@ -205,20 +203,18 @@ def test_manifests_hold_paths_and_no_other_name(platform):
                     "annotation_source", None)
                 assert source in (
                     None, "EDF+", "CANARYfolder1/CANARYfile.tse_bi")
-                # Of the header only labels of channels may be told, of
-                # files the name of the annotations that are at fault.
+                # Allowed are labels of channels, and the name of a file of
+                # bad annotations.
                 text = json.dumps(entry).replace("EEG CANARYlabel", "")
                 text = text.replace("annotations CANARYnotes.tse_bi:", "")
                 assert "canary" not in text.lower(), text
 
 
-def test_errors_of_the_blocks_tell_no_name(platform):
+def test_errors_of_the_blocks_contain_no_name(platform):
     for file in ("beats.parquet", "features.json", "manifest.json"):
         (batch, *_) = platform.shared.glob(f"runs/rec*/batches/0001/{file}")
         batch.write_bytes(b"CANARY")
-    plan = blueprint.parse((
-        resources.files("solutions") / "prediction.json"
-    ).read_text())
+    plan = blueprint.parse(repository.text("solutions/prediction.json"))
     nodes = orchestrator.InProcess(plan, platform.shared, Settings())
     table = platform.of("FeatureTable")[-1]
     batch = platform.of("EcgBatch")[-1]

@@ -1,1 +1,1 @@
-"""The blocks on the platform: what it composes, deploys and onboards."""
+"""The platform: blueprints, bundles, their checks, onboarding."""

@@ -1,9 +1,8 @@
 """
-Blueprints: which blocks a solution is made of, and who feeds whom.
+Blueprints: the nodes of a solution, and the links between their rpcs.
 
 A blueprint is the JSON file that the platform's canvas saves. `parse` reads
-it into nodes and rpcs and refuses what would hang, crash or be mis-wired
-when it runs.
+it and rejects a solution that would hang, crash or pass on wrong messages.
 """
 
 import json
@@ -16,7 +15,7 @@ from typing import Any
 from aura.errors import InvalidInputError, Problem
 
 EMPTY = "Empty"
-# Kubernetes' Service names are stricter than most: RFC 1035 labels.
+# The name of a Kubernetes Service: an RFC 1035 label.
 _NODE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Key = tuple[str, str]
@@ -26,28 +25,27 @@ Key = tuple[str, str]
 class Rpc:
     """One connected rpc of one node."""
 
-    node: str  # The node and its operation; together they are the `key`
+    node: str
     name: str
-    given: str  # Names of the message that goes in and the one that comes out
-    answer: str
+    given: str  # Name of the message that it takes
+    answer: str  # Name of the message that it returns
     targets: tuple[Key, ...] = ()  # Keys of the rpcs that get each answer
-    # Whether the message that goes in, or the one that comes out, is a stream.
     stream_in: bool = False
     stream_out: bool = False
 
     @property
     def key(self) -> Key:
-        """What links name: the node and the operation."""
+        """How links name it: by the node and the rpc."""
         return self.node, self.name
 
     @property
     def is_source(self) -> bool:
-        """Whether it is called on and on until its data end."""
+        """Whether it is called again and again until its data end."""
         return self.given == EMPTY
 
     @property
     def is_sink(self) -> bool:
-        """Whether nobody gets its answers."""
+        """Whether its answers go to no other rpc."""
         return not self.targets
 
     def __str__(self) -> str:
@@ -56,7 +54,7 @@ class Rpc:
 
 @dataclass(frozen=True)
 class Node:
-    """One container of a solution, with the rpcs that are connected."""
+    """One container of a solution, with its connected rpcs."""
 
     name: str
     image: str
@@ -83,7 +81,7 @@ class Blueprint:
 
 
 def parse(text: str) -> Blueprint:
-    """Read a blueprint and make sure that it can run."""
+    """Read a blueprint, and reject one that cannot run."""
     blueprint = read(text)
     for problem in check(blueprint):
         raise InvalidInputError(problem.rule, problem.text)
@@ -91,12 +89,12 @@ def parse(text: str) -> Blueprint:
 
 
 def read(text: str) -> Blueprint:
-    """Read a blueprint, whether it can run or not."""
+    """Read a blueprint, also one that cannot run."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(
-            "blueprint.json", f"this is no JSON: {error}",
+            "blueprint.json", f"the blueprint is not JSON: {error}",
             "download the solution again") from None
     return Blueprint(
         _get(content, "name", str, "the blueprint"),
@@ -105,9 +103,9 @@ def read(text: str) -> Blueprint:
 
 
 def check(blueprint: Blueprint) -> list[Problem]:
-    """What would go wrong if a blueprint were run."""
+    """List what would go wrong in a run."""
     return [Problem(f"blueprint.{rule}", "error", text)
-            for look in (_names, _links, _feeding, _circles)
+            for look in (_names, _links, _unreachable, _circles)
             for rule, text in look(blueprint)]
 
 
@@ -143,50 +141,47 @@ def _get(content: Any, key: str, kind: type, where: str,
     if not isinstance(value, kind):
         raise InvalidInputError(
             "blueprint.field",
-            f"{where} has no {key!r}, or it is no {kind.__name__}",
+            f"{where} has no {key!r} of type {kind.__name__}",
             "save the solution on the canvas again")
     return value
 
 
 def _names(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
-    for node in blueprint.nodes:
-        if not _NODE_NAME.fullmatch(node.name):
+    names = [node.name for node in blueprint.nodes]
+    for name in names:
+        if not _NODE_NAME.fullmatch(name):
             yield "name", (
-                f"node {node.name!r} becomes a Kubernetes name: lower-case "
+                f"node {name!r} becomes a Kubernetes name: lower-case "
                 "letters, digits and '-', beginning with a letter")
-    for name, count in Counter(
-            node.name for node in blueprint.nodes).items():
-        if count > 1:
-            yield "duplicate", f"{count} nodes have the name {name!r}"
-    for node in blueprint.nodes:
-        for name, count in Counter(rpc.name for rpc in node.rpcs).items():
+    for group in (names, *([str(rpc) for rpc in node.rpcs]
+                           for node in blueprint.nodes)):
+        for name, count in Counter(group).items():
             if count > 1:
-                yield "duplicate", f"{node.name}.{name} stands there twice"
+                yield "duplicate", f"{name} is in the blueprint {count} times"
 
 
 def _links(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     known = {rpc.key: rpc for rpc in blueprint.rpcs}
     for rpc in blueprint.rpcs:
         if rpc.stream_in or rpc.stream_out:
-            yield "stream", f"{rpc} streams; only single messages are run"
+            yield "stream", f"{rpc} streams; only single messages can be run"
         for key in rpc.targets:
             target = known.get(key)
             if target is None:
-                yield "link", f"{rpc} is linked to {'.'.join(key)}, " + (
-                    "which is not in the blueprint")
+                yield "link", (f"{rpc} is linked to {'.'.join(key)}, which is "
+                               "not in the blueprint")
             elif target.is_source:
                 yield "source", (
-                    f"{rpc} is linked to {target}, which takes Empty and is "
-                    "called by itself")
+                    f"{rpc} is linked to {target}, which takes Empty and "
+                    "needs no link")
             elif target.given != rpc.answer:
-                yield "type", (
-                    f"{rpc} answers {rpc.answer}, {target} takes "
-                    f"{target.given}")
+                yield "type", (f"{rpc} returns {rpc.answer}, but {target} "
+                               f"takes {target.given}")
 
 
-def _feeding(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+def _unreachable(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     if not any(rpc.is_source for rpc in blueprint.rpcs):
-        yield "no_source", "no rpc takes Empty, so nothing would ever start"
+        yield "no_source", "no rpc takes Empty, so the run would never start"
     for node in blueprint.nodes:
         if not node.rpcs:
             yield "unreachable", f"node {node.name!r} is not connected"
@@ -196,7 +191,7 @@ def _feeding(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
 
 
 def _circles(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
-    # Take away, again and again, what nothing that is left feeds.
+    # Remove, again and again, the rpcs that no remaining rpc feeds.
     left = {rpc.key: rpc for rpc in blueprint.rpcs}
     while True:
         fed = {key for rpc in left.values() for key in rpc.targets}
@@ -206,6 +201,5 @@ def _circles(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
         for key in free:
             del left[key]
     if left:
-        yield "circle", (
-            "messages would go round for ever: "
-            + ", ".join(str(rpc) for rpc in left.values()))
+        yield "circle", ("messages would go in a circle: "
+                         + ", ".join(str(rpc) for rpc in left.values()))

@@ -1,11 +1,10 @@
 """
-Solutions as the platform hands them out for a download.
+Writes solutions in the form that the platform gives for download.
 
-A bundle holds the blueprint, the addresses for the orchestrator, one proto
-per node and what Kubernetes needs. Everything is as the platform's own
-deployer writes it, with its peculiarities: the shared folder is named in the
-environment without a leading slash, and no node is given any other setting.
-Equal inputs give equal bytes.
+A bundle contains the blueprint, the addresses for the orchestrator, one proto
+per node, and the Kubernetes files. Everything is as the platform's deployer
+writes it: the shared folder is set without a leading slash, and no node gets
+any other setting. Equal inputs give equal bytes.
 """
 
 import copy
@@ -16,8 +15,7 @@ from typing import Any
 
 from aura import blocks
 from aura.errors import InvalidInputError
-from aura.platform import blueprint
-from aura.platform.blueprint import Blueprint
+from aura.platform import blueprint, repository
 
 BLUEPRINT_FILE, DOCKERINFO_FILE = "blueprint.json", "dockerinfo.json"
 PROTOS, DEPLOYMENTS = "microservice", "deployments"
@@ -27,7 +25,7 @@ ORCHESTRATOR = "orchestrator"
 ORCHESTRATOR_IMAGE = ("cicd.ai4eu-dev.eu:7444/generic-parallel-orchestrator"
                       "/orchestrator_container:1.4")
 ORCHESTRATOR_NODE_PORT = 30555
-# The deployer names the mount after the canvas's node and then drops it.
+# The deployer names the mount after the shared folder's node on the canvas.
 SHARED_FOLDER = "sharedfolder1"
 SHARED_FOLDER_ENV = "SHARED_FOLDER_PATH"
 CLAIM = "pipeline"
@@ -37,7 +35,7 @@ GRPC_PORT, PAGE_PORT, SERVICE_PORT = 8061, 8062, 8556
 _NAME = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"{_NAME}(?::[0-9]{{1,5}}(?=/|$))?(?:/{_NAME})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-# What every reader of YAML takes for a string without quotes.
+# Every YAML reader reads these as strings without quotes.
 _PLAIN = re.compile(r"[A-Za-z/]([A-Za-z0-9/._:-]*[A-Za-z0-9])?")
 _NOT_PLAIN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
@@ -46,19 +44,19 @@ def image_name(registry: str, name: str, tag: str) -> str:
     """Full name of a block's image."""
     if not _REGISTRY.fullmatch(registry):
         raise InvalidInputError(
-            "solution.registry", f"{registry!r} is no registry",
+            "solution.registry", f"{registry!r} is not a registry",
             "write it as host:port/path or as a name, in lower case and "
             "without https://")
     if not _TAG.fullmatch(tag):
         raise InvalidInputError(
-            "solution.tag", f"{tag!r} is no tag of an image",
+            "solution.tag", f"{tag!r} is not a tag of an image",
             "letters, digits, '_', '.' and '-' are allowed, at most 128")
     return f"{registry}/{name}:{tag}"
 
 
 def with_images(content: Mapping[str, Any], registry: str,
                 tag: str) -> dict[str, Any]:
-    """A blueprint whose nodes run the images of a registry."""
+    """A blueprint with the images of a registry."""
     changed: dict[str, Any] = copy.deepcopy(dict(content))
     nodes = blueprint.parse(json.dumps(content)).nodes
     for entry, node in zip(changed["nodes"], nodes, strict=True):
@@ -69,78 +67,26 @@ def with_images(content: Mapping[str, Any], registry: str,
     return changed
 
 
-def make_bundle(content: Mapping[str, Any],
-                protos: Mapping[str, str]) -> dict[str, bytes]:
+def make_bundle(content: Mapping[str, Any]) -> dict[str, bytes]:
     """All files of a solution."""
     text = json.dumps(content, indent=1) + "\n"
     nodes = blueprint.parse(text).nodes
     names = [node.name for node in nodes]
+    folders = {node.name: blocks.offering(node.rpcs[0].name).folder
+               for node in nodes}
     files = {
         BLUEPRINT_FILE: text,
         DOCKERINFO_FILE: _dockerinfo(names),
         PVC_FILE: _yaml(_claim()),
-        **{f"{PROTOS}/{name}.proto": protos[name] for name in names}}
+        **{f"{PROTOS}/{name}.proto": repository.text(
+            f"blocks/{folder}/model.proto")
+           for name, folder in folders.items()}}
     for name, where in [*((node.name, node.image) for node in nodes),
                         (ORCHESTRATOR, ORCHESTRATOR_IMAGE)]:
         files[f"{DEPLOYMENTS}/{name}_deployment.yaml"] = _yaml(
             _deployment(name, where))
         files[f"{DEPLOYMENTS}/{name}_service.yaml"] = _yaml(_service(name))
     return {path: files[path].encode("utf-8") for path in sorted(files)}
-
-
-def addresses(text: str, solution: Blueprint) -> dict[str, str]:
-    """Where the nodes of a solution listen, from a ``dockerinfo.json``."""
-    listed = {name: f"{host}:{port}" for name, host, port in entries(text)}
-    for node in solution.nodes:
-        if node.name not in listed:
-            raise InvalidInputError(
-                "dockerinfo.missing", f"there is no address of {node.name}",
-                f"add an entry with its container_name to {DOCKERINFO_FILE}")
-    return {node.name: listed[node.name] for node in solution.nodes}
-
-
-def replicated(text: str) -> set[str]:
-    """
-    Nodes whose host is a name for several servers: ``"replicas": true``.
-
-    Such a name is a headless Service's, which has the address of every pod.
-    The platform knows no such entry and does not look at it.
-    """
-    entries(text)
-    return {entry["container_name"]
-            for entry in json.loads(text)["docker_info_list"]
-            if entry.get("replicas") is True}
-
-
-def entries(text: str) -> list[tuple[str, str, int]]:
-    """Name, host and port of each entry of a ``dockerinfo.json``."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            "dockerinfo.json", f"{DOCKERINFO_FILE} is no JSON: {error}",
-            "download the solution again") from None
-    listed = (content.get("docker_info_list")
-              if isinstance(content, dict) else None)
-    if not isinstance(listed, list):
-        raise InvalidInputError(
-            "dockerinfo.field", f"{DOCKERINFO_FILE} has no list "
-            "'docker_info_list'", "download the solution again")
-    return [_entry(number, entry) for number, entry in enumerate(listed, 1)]
-
-
-def _entry(number: int, entry: Any) -> tuple[str, str, int]:
-    fields = entry if isinstance(entry, dict) else {}
-    name, host = fields.get("container_name"), fields.get("ip_address")
-    # As downloaded ports are text; the platform's script makes them numbers.
-    port = re.fullmatch("[1-9][0-9]{0,4}", str(fields.get("port")))
-    if (not isinstance(name, str) or not name or not isinstance(host, str)
-            or not host or not port or int(port[0]) > 65535):
-        raise InvalidInputError(
-            "dockerinfo.field", f"entry {number} of {DOCKERINFO_FILE} lacks "
-            "a container_name, an ip_address or a port from 1 to 65535",
-            "mend the entry, or download the solution again")
-    return name, host, int(port[0])
 
 
 def _dockerinfo(names: list[str]) -> str:
@@ -188,7 +134,7 @@ def _service(name: str) -> dict[str, Any]:
 
 
 def _claim() -> dict[str, Any]:
-    # An empty class binds to a volume that is there; none is made for it.
+    # With an empty class the claim takes an existing volume.
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
             "metadata": {"name": CLAIM},
             "spec": {"storageClassName": "", "accessModes": ["ReadWriteMany"],
@@ -200,7 +146,7 @@ def _yaml(content: Mapping[str, Any]) -> str:
 
 
 def _lines(content: Any) -> Iterator[str]:
-    # Single quotes never: the deployer takes them all out of such files.
+    # No single quotes: the deployer removes them all from such files.
     if isinstance(content, Mapping):
         for key, value in content.items():
             if isinstance(value, (Mapping, list)):

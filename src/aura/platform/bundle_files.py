@@ -1,8 +1,8 @@
-"""
-A solution as it was downloaded: its files, as far as they can be read.
-"""
+"""Reads the files of a solution that was downloaded, as far as possible."""
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,7 +15,6 @@ from aura.platform.bundle import (
     DEPLOYMENTS,
     DOCKERINFO_FILE,
     PROTOS,
-    entries,
 )
 from aura.platform.proto_rules import Proto
 
@@ -24,61 +23,58 @@ AGAIN = "download the solution again"
 
 @dataclass
 class Download:
-    """What could be read of a bundle."""
+    """The readable parts of a bundle, and problems with the others."""
 
-    # Content of each file that is text.
-    texts: dict[str, str] = field(default_factory=dict)
-    blueprint: Blueprint | None = None  # Whether it can run or not
-    # By the node's name.
-    protos: dict[str, Proto] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # By path
+    blueprint: Blueprint | None = None  # Also one that cannot run
+    protos: dict[str, Proto] = field(default_factory=dict)  # By node
     # Name, host and port from ``dockerinfo.json``.
     entries: list[tuple[str, str, int]] | None = None
     # The Kubernetes objects, by path.
     objects: dict[str, Any] = field(default_factory=dict)
-    # What could not be read.
     problems: list[Problem] = field(default_factory=list)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """The nodes, shared-folder nodes excepted: those are never run."""
+        """The nodes without shared-folder nodes, which never run."""
         return tuple(node for node in (
             self.blueprint.nodes if self.blueprint else ())
             if not is_shared_folder(node))
 
-    def complain(self, rule: str, text: str) -> None:
-        """Note something that could not be read."""
-        self.problems.append(Problem(rule, "error", text))
-
 
 def is_shared_folder(node: Node) -> bool:
-    """Whether a node stands on the canvas for the shared folder."""
+    """Whether a node is the shared folder on the canvas."""
     return (node.kind == "SharedFolder"
             or any(rpc.name == "provideFolder" for rpc in node.rpcs))
 
 
 def read(files: Mapping[str, bytes]) -> Download:
-    """Read the files of a bundle, each as far as it can be read."""
+    """Read the files of a bundle, each as far as possible."""
     found = Download()
+
+    def complain(rule: str, text: str) -> None:
+        found.problems.append(Problem(rule, "error", f"{text}; {AGAIN}"))
+
     for path in sorted(files):
         try:
             found.texts[path] = files[path].decode("utf-8")
         except UnicodeDecodeError:
-            found.complain("solution.text", f"{path} is no UTF-8 text; "
-                           f"{AGAIN}")
+            complain("solution.text", f"{path} is not UTF-8 text")
     for path in (BLUEPRINT_FILE, DOCKERINFO_FILE):
         if path not in files:
-            found.complain("solution.missing", f"there is no {path}; {AGAIN}")
+            complain("solution.missing", f"there is no {path}")
     _read_json(found)
     for path, text in found.texts.items():
         pure = PurePosixPath(path)
         if path.startswith(f"{PROTOS}/") and pure.suffix == ".proto":
             found.protos[pure.stem] = proto_rules.parse(text)
         elif path.startswith(f"{DEPLOYMENTS}/"):
-            for content in _objects(text):
+            content = _object(text)
+            if content is None:
+                complain("deployment.yaml",
+                         f"{path} is not the YAML of one Kubernetes object")
+            else:
                 found.objects[path] = content
-            if path not in found.objects:
-                found.complain("deployment.yaml", f"{path} is no YAML of one "
-                               f"Kubernetes object; {AGAIN}")
     return found
 
 
@@ -95,11 +91,66 @@ def _read_json(found: Download) -> None:
         found.problems.append(error.problem)
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
+def _object(text: str) -> dict[str, Any] | None:
     import yaml  # type: ignore[import-untyped]
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return
-    if isinstance(content, dict):
-        yield content
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def addresses(text: str, solution: Blueprint) -> dict[str, str]:
+    """The address of each node of a solution, from a ``dockerinfo.json``."""
+    listed = {name: f"{host}:{port}" for name, host, port in entries(text)}
+    for node in solution.nodes:
+        if node.name not in listed:
+            raise InvalidInputError(
+                "dockerinfo.missing",
+                f"{DOCKERINFO_FILE} has no address of {node.name}",
+                "add an entry with this container_name")
+    return {node.name: listed[node.name] for node in solution.nodes}
+
+
+def replicated(text: str) -> set[str]:
+    """
+    Nodes whose host is a name for several servers: ``"replicas": true``.
+
+    The name is that of a headless Service, which has the address of every
+    pod. The platform ignores such an entry.
+    """
+    entries(text)
+    return {entry["container_name"]
+            for entry in json.loads(text)["docker_info_list"]
+            if entry.get("replicas") is True}
+
+
+def entries(text: str) -> list[tuple[str, str, int]]:
+    """Name, host and port of each entry of a ``dockerinfo.json``."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            "dockerinfo.json", f"{DOCKERINFO_FILE} is not JSON: {error}",
+            AGAIN) from None
+    listed = (content.get("docker_info_list")
+              if isinstance(content, dict) else None)
+    if not isinstance(listed, list):
+        raise InvalidInputError(
+            "dockerinfo.field",
+            f"{DOCKERINFO_FILE} has no list 'docker_info_list'", AGAIN)
+    return [_entry(number, entry) for number, entry in enumerate(listed, 1)]
+
+
+def _entry(number: int, entry: Any) -> tuple[str, str, int]:
+    fields = entry if isinstance(entry, dict) else {}
+    name, host = fields.get("container_name"), fields.get("ip_address")
+    # Ports are text in a download; the platform's script makes them numbers.
+    port = re.fullmatch("[1-9][0-9]{0,4}", str(fields.get("port")))
+    if (not isinstance(name, str) or not name or not isinstance(host, str)
+            or not host or not port or int(port[0]) > 65535):
+        raise InvalidInputError(
+            "dockerinfo.field", f"entry {number} of {DOCKERINFO_FILE} lacks "
+            "a container_name, an ip_address or a port from 1 to 65535",
+            f"correct the entry, or {AGAIN}")
+    return name, host, int(port[0])

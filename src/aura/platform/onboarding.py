@@ -1,10 +1,9 @@
 """
-A trained model as a block of its own: an image that carries it, and the
-request that makes the platform know the image.
+Makes a trained model a block of its own: an image that contains the model,
+and the request that onboards the image on the platform.
 
-The image is the predictor's with one folder more, so that the block keeps
-its proto, its ports and its digits. The model is verified before anything
-is written.
+The image is the predictor's with one more folder, so the block has the same
+proto, ports and results. The model is checked before anything is written.
 """
 
 import re
@@ -16,13 +15,14 @@ from aura.blocks import offering
 from aura.detector import model_card
 from aura.detector.model import CARD_FILE, MODEL_FILE, load_model
 from aura.errors import InvalidInputError
+from aura.platform import repository
 from aura.platform.bundle import image_name
 from aura.platform.bundle_rules import LONGEST_NODE
 from aura.platform.proto_rules import BLOCK_NAME
 from aura.scoring import report
 
 REQUEST_FILE = "onboard.sh"
-PREDICTOR = offering("predict").name
+PREDICTOR = offering("predict")
 # The canvas adds a digit to the name of each node.
 LONGEST_NAME = LONGEST_NODE - 1
 
@@ -39,7 +39,7 @@ COPY model /model
 _README = """\
 # {name}
 
-A trained seizure predictor for ECG as a block: the image carries its model.
+A trained seizure predictor for ECG as a block. The image contains the model.
 
 **{use}**
 
@@ -52,17 +52,17 @@ A trained seizure predictor for ECG as a block: the image carries its model.
 {scores}
 ## Use it
 
-The block offers `predict(FeatureTable)` on port 8061, as `{predictor}` does,
-and takes that block's place on the canvas. It reads feature tables of the
-schema above from the shared folder; a `feature-builder` of the same version
-writes them.
+The block offers `predict(FeatureTable)` on port 8061, like `{predictor}`,
+and replaces that block on the canvas. It reads feature tables of the schema
+above from the shared folder. A `feature-builder` of the same version writes
+them.
 
     docker build -t {image} .
     docker push {image}
     ACUMOS_TOKEN=user:token ./onboard.sh aiexp.example.org
 
-The last command tells the platform of the image and prints the id of the new
-model. The token stands under "API token" in the settings of your profile.
+The last command onboards the image on the platform and prints the id of the
+new model. You find the token under "API token" in your profile's settings.
 """
 
 _REQUEST = """\
@@ -71,7 +71,7 @@ _REQUEST = """\
 #
 #   ACUMOS_TOKEN=user:token ./onboard.sh HOST[:PORT]
 #
-# Prints the solutionId. The image has to be pushed before.
+# Prints the solutionId. Push the image first.
 set -eu
 
 name='{name}'
@@ -84,14 +84,14 @@ fail() {{
 
 [ $# -eq 1 ] || fail "usage: ACUMOS_TOKEN=user:token $0 HOST[:PORT]"
 [ -n "${{ACUMOS_TOKEN:-}}" ] ||
-    fail "ACUMOS_TOKEN is not set; it is user:token, see your profile"
+    fail "ACUMOS_TOKEN is not set; set it to user:token, see your profile"
 command -v curl >/dev/null || fail "curl is not installed"
 
 case $1 in
 https://*) site=$1 ;;
 http://localhost | http://localhost:* | http://127.0.0.1 | \\
     http://127.0.0.1:*) site=$1 ;;
-*://*) fail "the token would travel in clear to $1; use https" ;;
+*://*) fail "the token would be sent unencrypted to $1; use https" ;;
 *:*) site=https://$1 ;;
 *) site=https://$1:443 ;;
 esac
@@ -99,12 +99,12 @@ url=${{site%/}}/onboarding-app/v2/advancedModel
 
 cd "$(dirname "$0")"
 for file in license.json model.proto; do
-    [ -f "$file" ] || fail "there is no $file beside the script"
+    [ -f "$file" ] || fail "there is no $file next to the script"
 done
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# The token goes through a pipe: arguments can be read by everybody.
+# The token goes through a pipe, because every user can read arguments.
 status=$(printf 'Authorization: %s\\n' "$ACUMOS_TOKEN" |
     curl --silent --show-error --request POST --output "$answer" \\
         --write-out '%{{http_code}}' --connect-timeout 30 --max-time 600 \\
@@ -118,31 +118,31 @@ status=$(printf 'Authorization: %s\\n' "$ACUMOS_TOKEN" |
 if [ "$status" != 201 ]; then
     head -c 500 "$answer" >&2
     echo >&2
-    fail "$url answered $status instead of 201; nothing was onboarded"
+    fail "$url answered $status, not 201; nothing was onboarded"
 fi
 id=$(tr -d '\\n' <"$answer" |
     sed -n 's/.*"solutionId"[[:space:]]*:[[:space:]]*"\\([^"]*\\)".*/\\1/p')
-[ -n "$id" ] || fail "$url answered 201, but no solutionId"
+[ -n "$id" ] || fail "$url answered 201, but without a solutionId"
 echo "$id"
 """
 
 
-def context(model: Path, registry: str, tag: str, name: str | None,
-            block_files: Mapping[str, str]
+def context(model: Path, registry: str, tag: str, name: str | None
             ) -> tuple[str, dict[str, bytes]]:
-    """Files of the build context of a predictor that carries its model."""
+    """Name of the image, and the files to build it from."""
     model_id = load_model(model).model_id
     files = {f"model/{part}": (model / part).read_bytes()
              for part in (CARD_FILE, MODEL_FILE)}
     card = model_card.read(files[f"model/{CARD_FILE}"])
-    name = name or f"{PREDICTOR}-{model_id[:8]}"
+    name = name or f"{PREDICTOR.name}-{model_id[:8]}"
     _check_name(name)
     image = image_name(registry, name, tag)
     texts = {
-        **block_files,
+        **{part: repository.text(f"blocks/{PREDICTOR.folder}/{part}")
+           for part in ("model.proto", "license.json")},
         "Dockerfile": _DOCKERFILE.format(
             use=model_card.USE, labels=_labels(name, tag, card),
-            base=image_name(registry, PREDICTOR, tag)),
+            base=image_name(registry, PREDICTOR.name, tag)),
         "README.md": _readme(name, image, card),
         REQUEST_FILE: _REQUEST.format(name=name, image=image)}
     return image, {
@@ -195,7 +195,7 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     found = found if isinstance(found, dict) else {}
     verdict = found.get("verdict")
     return _README.format(
-        name=name, image=image, use=model_card.USE, predictor=PREDICTOR,
+        name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
         verdict=f"{_plain(verdict)}." if verdict else
         "The card of this model has no validation.",
         facts="\n".join(f"| {_plain(key)} | {_plain(value)} |"
@@ -228,12 +228,12 @@ def _score(score: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(text: object) -> str:
-    """Text that can be nothing but text in a table of Markdown."""
+    """Text without any meaning in a table of Markdown."""
     line = re.sub(r"[^ -~]+", " ", str(text))
     return re.sub(r"([\\`*_\[\]<>|#!])", r"\\\1", line)
 
 
 def _escaped(text: str) -> str:
-    """Text that can be nothing but a value in a Dockerfile."""
+    """Text without any meaning in a value of a Dockerfile."""
     line = re.sub(r"[^ -~]+", " ", text)
     return re.sub(r'(["\\$])', r"\\\1", line)

@@ -1,1 +1,1 @@
-"""gRPC: the messages, the server, the statuses, the platform's contract."""
+"""gRPC: messages, server, client, and errors as statuses."""

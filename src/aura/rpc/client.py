@@ -1,8 +1,8 @@
 """
-Calling the nodes of a solution that listen somewhere.
+Calls to the nodes of a solution that already listen.
 
-Channels are plain and local: no proxy of the environment comes between, and
-a block that was restarted is found again soon.
+Channels use no proxy of the environment, and reconnect soon to a block that
+was restarted.
 """
 
 import time
@@ -17,10 +17,10 @@ from aura.platform.blueprint import Blueprint, Rpc
 from aura.rpc.replicas import Replica, Replicas, Resolve, addresses_of
 
 READY_TIMEOUT_S = 60.0
-# A block that has started and still says no is waiting for its user.
+# A block that has started and is not ready waits for its user.
 NOT_READY_PATIENCE_S = 3.0
 PERIOD_S = 0.05
-# More replicas than these are not kept busy.
+# No more replicas than these get calls at the same time.
 MOST_AT_ONCE = 16
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -48,7 +48,7 @@ class Nodes:
         self.close()
 
     def close(self) -> None:
-        """Give up calls in progress and close all connections."""
+        """Cancel running calls and close all connections."""
         for node in self._nodes.values():
             node.close()
 
@@ -57,25 +57,26 @@ class Nodes:
         return self._nodes[rpc.node].call(rpc.name, request)
 
     def calls_at_once(self, rpc: Rpc) -> int:
-        """How many calls of an rpc are worth making at a time."""
+        """How many calls of an rpc may run at the same time."""
         return (MOST_AT_ONCE if isinstance(self._nodes[rpc.node], Replicas)
                 else 1)
 
     def log(self, node: str) -> str:
-        """Nothing: what a node logs stays where it runs."""
+        """Nothing: the log of a node stays where the node runs."""
         return ""
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S,
                    check: Callable[[], None] = lambda: None,
-                   said: Callable[[str], str] = lambda name: "") -> None:
-        """Wait until every node's service says SERVING."""
+                   last_error: Callable[[str], str] = lambda name: ""
+                   ) -> None:
+        """Wait until every node's service is SERVING."""
         deadline = time.monotonic() + timeout_s
         for name in self._nodes:
-            self._wait_for(name, deadline, check, said)
+            self._wait_for(name, deadline, check, last_error)
 
     def _wait_for(self, name: str, deadline: float,
                   check: Callable[[], None],
-                  said: Callable[[str], str]) -> None:
+                  last_error: Callable[[str], str]) -> None:
         block, patience = self._blocks[name], NOT_READY_PATIENCE_S
         while (status := self._nodes[name].health()) != _SERVING:
             check()
@@ -83,10 +84,10 @@ class Nodes:
                 patience -= PERIOD_S
             if patience < 0:
                 raise UnavailableError(
-                    "run.not_ready", f"{name} is up but not ready",
-                    f"it needs {block.needs}{said(name)}")
+                    "run.not_ready", f"{name} is running but not ready",
+                    f"it needs {block.needs}{last_error(name)}")
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     "run.not_there", f"{name} does not answer",
-                    "look whether it runs and listens at its address")
+                    "check that it runs and listens at its address")
             time.sleep(PERIOD_S)

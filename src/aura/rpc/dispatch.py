@@ -1,9 +1,9 @@
 """
 Which thread answers which call, and how many calls may wait.
 
-grpcio has one pool of threads for all calls, in which a few long ones would
-keep health from answering. Here a block's own calls have their threads and
-a bounded queue, health and reflection have others.
+grpcio has one pool of threads for all calls, where a few long calls would
+block the health check. Here the block's own calls have their own threads and
+a bounded queue; health has other threads.
 """
 
 import threading
@@ -22,17 +22,12 @@ CALLS_WAITING = 60
 
 
 class WorkPool(ThreadPoolExecutor):
-    """Threads for a block's calls, that know how many are not yet done."""
+    """Threads for a block's calls, with a count of the unfinished ones."""
 
     def __init__(self) -> None:
         super().__init__(CALLS_AT_ONCE, thread_name_prefix="call")
         self._lock = threading.Lock()
         self.pending = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether a further call would wait behind too many."""
-        return self.pending >= CALLS_AT_ONCE + CALLS_WAITING
 
     def submit(self, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Start or queue a call."""
@@ -48,7 +43,7 @@ class WorkPool(ThreadPoolExecutor):
 
 
 class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
-    """Sends each call to its threads, and the block's own through `answering`.
+    """Gives each call its threads, and wraps the block's own in `answering`.
     """
 
     def __init__(self, block: Block) -> None:
@@ -59,23 +54,23 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
     def intercept_service(
             self, continuation: Callable[[grpc.HandlerCallDetails], Any],
             handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Find the handler of a call, as grpcio asks an interceptor to."""
+        """Return the handler of a call."""
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
         _, service, rpc = handler_call_details.method.split("/")
         if service != self._block.service:
             return _in_pool(handler, handler.unary_unary, self._quick)
-        busy = self.work.full
-        behaviour = _refuse if busy else handler.unary_unary
+        full = self.work.pending >= CALLS_AT_ONCE + CALLS_WAITING
+        behaviour = _refuse if full else handler.unary_unary
         return _in_pool(
             handler, answering(behaviour, self._block.name, rpc),
-            self._quick if busy else self.work)
+            self._quick if full else self.work)
 
 
 def _refuse(request: Any, context: grpc.ServicerContext) -> Any:
     raise UnavailableError(
-        "rpc.busy", f"{CALLS_WAITING} calls are waiting already",
+        "rpc.busy", f"{CALLS_WAITING} calls are already waiting",
         "call again later")
 
 

@@ -1,10 +1,9 @@
 """
 Asks a running block for its health: ``python -m aura.rpc.health [SERVICE]``.
 
-The health check of the images, and a probe where Kubernetes has none for
-gRPC. Without a service it is the server's own health that counts, which is
-there as soon as the port is open; a service is ready when what it needs is
-there. It imports as little as it can, since it is started again and again.
+This is the health check of the images, and the probe on a Kubernetes without
+gRPC probes. Without SERVICE it asks whether the server answers, with SERVICE
+whether the block is ready. It imports little, because it starts often.
 """
 
 import os
@@ -18,11 +17,10 @@ TIMEOUT_S = 3.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Ask the block of this container, on ``AURA_PORT``, and say the answer.
-    """
+    """Ask the block on ``AURA_PORT`` of this machine and print its answer."""
     address = f"localhost:{os.environ.get('AURA_PORT') or 8061}"
     request = health_pb2.HealthCheckRequest(service="".join(arguments[:1]))
-    # A proxy of the environment is none for this machine.
+    # This machine is never behind a proxy of the environment.
     with grpc.insecure_channel(
             address, (("grpc.enable_http_proxy", 0),)) as channel:
         try:

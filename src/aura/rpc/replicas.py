@@ -1,9 +1,13 @@
 """
 Several servers of one block behind one name.
 
-Each is called one call at a time, as a single one would be. Who is there is
-asked again and again, since servers come and go while a run goes on; one
-that failed is called no more until it says SERVING.
+Each server gets one call at a time, as the only server of a block would. The
+name is looked up every second, because servers come and go during a run. A
+server that failed gets no call until it is SERVING again.
+
+gRPC's own ``round_robin`` cannot replace this: it counts calls, not work, so
+a long call delays those behind it while other servers idle, and it looks up
+the name again only after a connection was lost.
 """
 
 import contextlib
@@ -21,17 +25,12 @@ from aura.rpc import aura_pb2_grpc
 from aura.rpc.status import CallFailed
 
 LOOK_PERIOD_S = 1.0
-# How long nobody may be there until a call is said to have failed.
+# How long a call waits while no server at all answers.
 PATIENCE_S = 2.0
 
-# A server by gRPC's defaults ends a connection that asks more often than
-# every 300 s whether it is there.
+# A gRPC server with default settings closes a connection that pings more
+# often than every 300 s.
 KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 330.0, 20.0
-OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 Resolve = Callable[[str], Sequence[str]]
@@ -56,21 +55,21 @@ def addresses_of(target: str) -> list[str]:
 class Replica:
     """One server of a block, by its address."""
 
-    def __init__(self, block: Block, address: str,
-                 keepalive_s: float = KEEPALIVE_S,
-                 keepalive_timeout_s: float = KEEPALIVE_TIMEOUT_S) -> None:
-        self.address = address
+    def __init__(self, block: Block, address: str) -> None:
         self._service = block.service
         self._closed = False
-        timeout_ms = round(1000 * keepalive_timeout_s)
-        # A pool shared with others would share their broken connections.
+        timeout_ms = round(1000 * KEEPALIVE_TIMEOUT_S)
         self._channel = grpc.insecure_channel(address, (
-            *OPTIONS, ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.keepalive_time_ms", round(1000 * keepalive_s)),
+            ("grpc.enable_http_proxy", 0),
+            # A shared pool would also share broken connections.
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+            ("grpc.keepalive_time_ms", round(1000 * KEEPALIVE_S)),
             ("grpc.keepalive_timeout_ms", timeout_ms),
-            # Where the kernel still answers, but nobody else.
+            # For a machine whose kernel still answers, and nothing else.
             ("grpc.http2.ping_timeout_ms", timeout_ms),
-            # An hour of work sends nothing; as many questions as it takes.
+            # A long call sends no data; any number of pings is allowed.
             ("grpc.http2.max_pings_without_data", 0)))
         self._stub: Any = getattr(
             aura_pb2_grpc, f"{block.service}Stub")(self._channel)
@@ -80,13 +79,13 @@ class Replica:
         try:
             answer: Message = getattr(self._stub, rpc)(request)
         except grpc.RpcError as error:
-            # A server that is stopping cancels what comes in just then.
+            # A server that is stopping cancels calls that arrive just then.
             away = error.code() is grpc.StatusCode.UNAVAILABLE or (
                 error.code() is grpc.StatusCode.CANCELLED
                 and not self._closed)
             raise CallFailed(
                 error.code(), error.details() or "", away) from None
-        # What grpcio says of a channel that was closed meanwhile.
+        # grpcio raises this if the channel has been closed meanwhile.
         except ValueError as error:
             raise CallFailed(grpc.StatusCode.CANCELLED, str(error)) from None
         return answer
@@ -102,7 +101,7 @@ class Replica:
         return status
 
     def close(self) -> None:
-        """Give up calls in progress and close the connection."""
+        """Cancel running calls and close the connection."""
         self._closed = True
         self._channel.close()
 
@@ -115,26 +114,33 @@ class Replicas:
         self._block = block
         self._target = target
         self._resolve = resolve
+        # By address. A server in neither set has failed, or is new.
         self._known: dict[str, Replica] = {}
-        self._idle: list[Replica] = []
-        self._busy: list[Replica] = []
+        self._idle: list[str] = []
+        self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
+    @property
+    def idle(self) -> int:
+        """How many servers wait for a call."""
+        return len(self._idle)
+
     def call(self, rpc: str, request: Message) -> Message:
-        """Call an rpc of a server that has nothing to do; wait for one."""
-        server, sound = self._borrow(), True
+        """Call an rpc of an idle server; wait until there is one."""
+        address = self._borrow()
+        failed = False
         try:
-            return server.call(rpc, request)
+            return self._known[address].call(rpc, request)
         except CallFailed as failure:
-            sound = not failure.again
+            failed = failure.again
             raise
         finally:
             with self._changed:
-                self._busy.remove(server)
-                if sound:
-                    self._idle.append(server)
+                self._busy.remove(address)
+                if not failed:
+                    self._idle.append(address)
                 self._changed.notify()
 
     def health(self) -> int | None:
@@ -143,14 +149,14 @@ class Replicas:
             return _SERVING if self._idle or self._busy else None
 
     def close(self) -> None:
-        """Give up calls in progress and close all connections."""
+        """Cancel running calls and close all connections."""
         self._closed.set()
         with self._changed:
             for server in self._known.values():
                 server.close()
             self._changed.notify_all()
 
-    def _borrow(self) -> Replica:
+    def _borrow(self) -> str:
         with self._changed:
             while not self._idle:
                 changed = self._changed.wait(PATIENCE_S)
@@ -161,35 +167,31 @@ class Replicas:
                     raise CallFailed(
                         grpc.StatusCode.UNAVAILABLE,
                         f"no server behind {self._target} answers")
-            self._busy.append(self._idle.pop(0))
-            return self._busy[-1]
+            address = self._idle.pop(0)
+            self._busy.add(address)
+            return address
 
     def _watch(self) -> None:
         while True:
-            # Nobody behind a name is an error of the resolver's, too.
+            # A name without any server is an error of the resolver, too.
             with contextlib.suppress(OSError):
-                self._look(self._resolve(self._target))
+                self._look(set(self._resolve(self._target)))
             if self._closed.wait(LOOK_PERIOD_S):
                 return
 
-    def _look(self, addresses: Sequence[str]) -> None:
+    def _look(self, listed: set[str]) -> None:
         with self._changed:
             if self._closed.is_set():
                 return
-            for address in set(addresses) - self._known.keys():
+            for address in listed - self._known.keys():
                 self._known[address] = Replica(self._block, address)
-            # One at work may be draining; its answer counts.
-            for server in list(self._known.values()):
-                if (server.address not in addresses
-                        and server not in self._busy):
-                    del self._known[server.address]
-                    if server in self._idle:
-                        self._idle.remove(server)
-                    server.close()
-            resting = [server for server in self._known.values()
-                       if server not in (*self._idle, *self._busy)]
-        for server in resting:
-            if server.health() == _SERVING:
+            # A busy server may be draining; its answer counts.
+            for address in self._known.keys() - listed - self._busy:
+                self._known.pop(address).close()
+            self._idle = [one for one in self._idle if one in self._known]
+            away = self._known.keys() - self._busy - set(self._idle)
+        for address in away:
+            if self._known[address].health() == _SERVING:
                 with self._changed:
-                    self._idle.append(server)
+                    self._idle.append(address)
                     self._changed.notify()

@@ -1,10 +1,10 @@
 """
 A block as a gRPC server: health, reflection, readiness, draining.
 
-The port is open before anything heavy is imported, since an orchestrator
-that finds a block not listening gives it up for the whole run; calls that
-come early wait. SIGTERM and SIGINT let calls in progress end, then the
-process ends with 0.
+The port opens before anything slow is imported, because the platform's
+orchestrator drops a block for the whole run if its first call fails. Early
+calls wait. After SIGTERM or SIGINT running calls finish and the process
+exits with 0.
 """
 
 import logging
@@ -22,13 +22,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from aura import blocks
 from aura.blocks import Block, Servicer
-from aura.errors import AuraError, InvalidInputError, PreconditionError
+from aura.errors import (
+    AuraError,
+    InvalidInputError,
+    PreconditionError,
+    UnsupportedError,
+)
 from aura.rpc import aura_pb2_grpc
 from aura.rpc.dispatch import Dispatch
 from aura.rpc.status import frames_of
-from aura.settings import Settings, shared_folder
 
 READY_PERIOD_S = 1.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -44,25 +47,22 @@ class Endpoint:
 
     # ``AURA_HOST``: address to bind; images set ``[::]``.
     host: str = "127.0.0.1"
-    # ``AURA_PORT``: port to bind; 0 takes a free one. The log names it.
+    # ``AURA_PORT``: port to bind; 0 takes a free one, which the log names.
     port: int = 8061
-    # ``AURA_GRACE_S``: seconds that a stop waits for calls in progress.
+    # ``AURA_GRACE_S``: seconds that a stop waits for running calls.
     # Kubernetes kills a pod 30 s after its SIGTERM.
     grace_s: float = 25.0
-    # ``AURA_ENDS_WITH_INPUT=1``: the end of the standard input stops the
-    # server, so that it does not outlive a parent that was killed.
+    # ``AURA_ENDS_WITH_INPUT=1``: the server stops when its standard input
+    # ends, so that it does not outlive a parent that was killed.
     ends_with_input: bool = False
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
         """Read the endpoint from the environment."""
         environ = os.environ if environ is None else environ
-        port = _number(environ, "AURA_PORT", cls.port, 65535)
-        if port != int(port):
-            raise InvalidInputError(
-                "serve.setting", "AURA_PORT is no whole number")
         return cls(
-            environ.get("AURA_HOST") or cls.host, int(port),
+            environ.get("AURA_HOST") or cls.host,
+            int(_number(environ, "AURA_PORT", cls.port, 65535)),
             _number(environ, "AURA_GRACE_S", cls.grace_s, 86400),
             environ.get("AURA_ENDS_WITH_INPUT") == "1")
 
@@ -71,21 +71,21 @@ def _number(environ: Mapping[str, str], name: str, default: float,
             most: int) -> float:
     text = environ.get(name) or str(default)
     try:
-        value = float(text)
+        value = type(default)(text)
     except ValueError:
         value = -1
     if not 0 <= value <= most:
-        raise InvalidInputError(
-            "serve.setting", f"{name} is {text!r}",
-            f"it takes a number from 0 to {most}")
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise InvalidInputError("serve.setting", f"{name} is {text!r}",
+                                f"set it to a {kind} from 0 to {most}")
     return value
 
 
 class Deferred:
     """
-    Stands in for a servicer until that is made; calls wait for it.
+    The servicer until the real one is made; its calls wait for that.
 
-    While it cannot be made, calls are answered with the reason.
+    If the real one cannot be made, calls raise the reason.
     """
 
     def __init__(self, block: Block) -> None:
@@ -94,8 +94,8 @@ class Deferred:
         for rpc in block.rpcs:
             setattr(self, rpc, self._waiting(rpc))
 
-    def settle(self, made: Servicer | BaseException) -> None:
-        """Let calls through to a servicer, or to why there is none."""
+    def resolve(self, made: Servicer | BaseException) -> None:
+        """Pass calls on to a servicer, or fail them with an exception."""
         self._made = made
         self._tried.set()
 
@@ -104,7 +104,7 @@ class Deferred:
             self._tried.wait()
             made = self._made
             if isinstance(made, BaseException):
-                # Raised again and again, it would gather all its frames.
+                # Raised again and again, it would collect all its frames.
                 raise made.with_traceback(None)
             return getattr(made, rpc)(request, context)
         return call
@@ -121,7 +121,7 @@ class BlockServer:
         self._stopping = threading.Event()
         self._health = health.HealthServicer()
         self._health.set(block.service, STARTING)
-        # All unary calls have other threads; here are streams of reflection.
+        # Only streams of reflection use these threads; see `Dispatch`.
         self._server = grpc.server(
             ThreadPoolExecutor(2, thread_name_prefix="reflection"),
             interceptors=[self._dispatch],
@@ -135,44 +135,42 @@ class BlockServer:
             (block.service, health.SERVICE_NAME, reflection.SERVICE_NAME),
             self._server)
 
-    def start(self) -> int:
+    def start(self) -> None:
         """Open the port and answer; calls wait until `prepare` is done."""
         host, port = self._endpoint.host, self._endpoint.port
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
             raise PreconditionError(
-                "serve.port", f"port {port} of {host} cannot be bound",
-                "another program has it: stop that, or set AURA_PORT"
-            ) from None
+                "serve.port", f"cannot listen on port {port} of {host}",
+                "stop the program that uses it, or set AURA_PORT") from None
         self._server.start()
         _LOG.info("%s listening on %s:%d", self._block.name, host, bound)
-        return bound
 
     def prepare(self, make: Callable[[], Servicer]) -> None:
         """
-        Make the servicer, let calls through and watch readiness to the end.
+        Make the servicer, pass calls to it, and watch whether it is ready.
 
-        What somebody can mend meanwhile, such as a shared folder that this
-        user may not enter, is answered to all calls and tried again: a
-        block that ended would be started again and again, and tell nobody.
+        A user can fix some errors while the block runs, such as missing
+        rights on the shared folder. The block then answers calls with the
+        error and tries again: if it exited, it would only be restarted.
         """
-        said = ""
+        logged = ""
         while True:
             try:
                 servicer = make()
                 break
             except AuraError as error:
-                self._servicer.settle(error)
+                self._servicer.resolve(error)
                 self._health.set(self._block.service, NOT_SERVING)
-                if said != (said := str(error)):
+                if logged != (logged := str(error)):
                     _LOG.error("%s cannot work: %s", self._block.name, error)
             except BaseException as error:
-                self._servicer.settle(error)
+                self._servicer.resolve(error)
                 raise
             if self._stopping.wait(READY_PERIOD_S):
                 return
-        self._servicer.settle(servicer)
+        self._servicer.resolve(servicer)
         self._watch(servicer)
 
     def _watch(self, servicer: Servicer) -> None:
@@ -192,17 +190,17 @@ class BlockServer:
         try:
             return servicer.ready()
         except Exception as error:
-            _LOG.error("%s: readiness is unknown\n%s",
+            _LOG.error("%s: the check for readiness failed\n%s",
                        self._block.name, frames_of(error))
             return False
 
     def drain(self) -> bool:
-        """Say NOT_SERVING, take no more calls, let those in progress end."""
+        """Take no more calls and let running ones finish; False if cut off."""
         deadline = time.monotonic() + self._endpoint.grace_s
         self._stopping.set()
         self._health.enter_graceful_shutdown()
         self._server.stop(self._endpoint.grace_s).wait()
-        # A call whose caller has gone is at work still; let it finish too.
+        # A call whose client has gone still works; let it finish too.
         while self._dispatch.work.pending and time.monotonic() < deadline:
             time.sleep(0.01)
         return not self._dispatch.work.pending
@@ -211,6 +209,10 @@ class BlockServer:
 def serve(block: Block, make: Callable[[], Servicer],
           endpoint: Endpoint | None = None) -> int:
     """Serve one block until SIGTERM or SIGINT, from the main thread."""
+    if not hasattr(os, "geteuid"):
+        raise UnsupportedError(
+            "platform.unix_only", "'aura serve' needs the signals of Unix",
+            "run it on Linux or macOS, in WSL, or in a container")
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, force=True,
         format="%(asctime)s %(levelname)s %(message)s")
@@ -226,36 +228,18 @@ def serve(block: Block, make: Callable[[], Servicer],
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LOG.info("%s is stopping", block.name)
     if not server.drain():
-        _LOG.error("%s: calls in progress were cut off", block.name)
+        _LOG.error("%s: running calls were cut off", block.name)
         _leave(1)
     return code
-
-
-def serve_block(name: str) -> int:
-    """Serve a block of the project with the settings of its environment."""
-    block = blocks.named(name)
-    # What stands in the environment nobody can mend while this runs.
-    Settings.load()
-
-    def make() -> Servicer:
-        shared = shared_folder()
-        if shared.exists() and not os.access(shared, os.R_OK | os.X_OK):
-            raise PreconditionError(
-                "shared.forbidden", "the shared folder may not be entered",
-                f"give user {os.geteuid()} or group {os.getegid()} the "
-                "right to read, write and enter it")
-        return block.servicer(shared, Settings.load(shared))
-
-    return serve(block, make)
 
 
 class _End:
     """
     Makes the main thread wait until a signal or another thread ends it.
 
-    A waiting lock is not enough: the kernel may give a signal to any thread
-    of the process, and then nothing would wake the one that waits. The
-    interpreter writes to this pipe wherever the signal arrives.
+    A lock is not enough: the kernel may deliver a signal to any thread of
+    the process, and then nothing would wake the one that waits. The
+    interpreter writes to this pipe whichever thread gets the signal.
     """
 
     _FAILED = b"\xff"
@@ -267,36 +251,36 @@ class _End:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
 
-    def tell(self, code: int) -> None:
-        """End it from any thread."""
+    def request(self, code: int) -> None:
+        """End the wait, from any thread."""
         os.write(self._write, self._FAILED if code else b"\0")
 
     def wait(self) -> int:
-        """Exit code, once there is a reason to end."""
+        """Exit code, as soon as there is a reason to end."""
         return int(os.read(self._read, 1) == self._FAILED)
 
 
 def _prepare(server: BlockServer, make: Callable[[], Servicer],
-             end: "_End") -> None:
+             end: _End) -> None:
     try:
         server.prepare(make)
     except ImportError as error:
         _LOG.error("cannot start: %s", error)
-        end.tell(1)
+        end.request(1)
     except BaseException as error:
         _LOG.error("cannot start\n%s", frames_of(error))
-        end.tell(1)
+        end.request(1)
 
 
-def _follow_input(endpoint: Endpoint, end: "_End") -> None:
+def _follow_input(endpoint: Endpoint, end: _End) -> None:
     if endpoint.ends_with_input:
         # Not sys.stdin, whose lock would be held when the process ends.
         while os.read(0, 1024):
             pass
-        end.tell(0)
+        end.request(0)
 
 
 def _leave(code: int) -> NoReturn:
-    # An ordinary exit would wait for the threads of the calls, for hours.
+    # An ordinary exit would wait hours for the threads of the calls.
     logging.shutdown()
     os._exit(code)

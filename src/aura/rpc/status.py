@@ -1,14 +1,13 @@
 """
 The one place where errors become gRPC statuses.
 
-A caller learns the rule and the one-line text of an `AuraError`, and of any
-other exception nothing but an identifier: its text may hold a path, and a
-path may hold a patient's name. The same holds for the log, which gets the
-types of an unexpected exception and the lines that it passed, not its text.
+A client gets the rule and the one-line text of an `AuraError`. Of any other
+exception it gets only an identifier: the text may contain a path, and a path
+may contain a patient's name. For the same reason the log gets the types and
+code lines of an unexpected exception, but not its text.
 
-NOT_FOUND means "the source has handed out everything" and nothing else,
-since that is what an orchestrator makes of it. A folder or a model that is
-missing is therefore FAILED_PRECONDITION: put it there and call again.
+NOT_FOUND means only "the source has handed out everything", because
+orchestrators treat it so. A missing folder or model is FAILED_PRECONDITION.
 """
 
 import logging
@@ -33,8 +32,8 @@ from aura.errors import (
     UnsupportedError,
 )
 
-# Long details turn every status into RESOURCE_EXHAUSTED at about 8 kB, and
-# gRPC writes a character beyond ASCII as three to twelve bytes.
+# Details of about 8 kB turn every status into RESOURCE_EXHAUSTED, and gRPC
+# writes a character beyond ASCII as three to twelve bytes.
 DETAILS_LIMIT = 1000
 CAUSES_SHOWN = 8
 
@@ -56,7 +55,7 @@ Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class CallFailed(Exception):
-    """A call of a block's rpc that ended with a status other than OK."""
+    """A call that ended with a status other than OK."""
 
     def __init__(self, code: grpc.StatusCode, details: str,
                  again: bool | None = None) -> None:
@@ -69,7 +68,7 @@ class CallFailed(Exception):
 
 def status_of(error: BaseException, block: str) -> tuple[
         grpc.StatusCode, str]:
-    """Status code and details for an exception that a stage raised."""
+    """Status code and details of an exception from a stage."""
     if isinstance(error, AuraError):
         for kind in type(error).__mro__:
             if kind in CODES:
@@ -77,17 +76,18 @@ def status_of(error: BaseException, block: str) -> tuple[
     if isinstance(error, MemoryError):
         return (grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"{block}.memory: there is not enough memory for this "
-                "request; give the block more, or hand out smaller batches")
+                "request; give the block more, or set a smaller "
+                "AURA_BATCH_SIZE")
     identifier = secrets.token_hex(4)
     _LOG.error("%s: unexpected error %s\n%s",
                block, identifier, frames_of(error))
     return (grpc.StatusCode.INTERNAL,
             f"{block}.internal: unexpected error {identifier}; "
-            "the block's log has more under this number")
+            "look for this number in the block's log")
 
 
 def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
-    """One line without control characters, cut to a number of UTF-8 bytes."""
+    """One line without control characters, at most `limit` UTF-8 bytes."""
     text = "".join(
         character if character.isprintable()
         else character.encode("unicode_escape").decode("ascii")
@@ -99,10 +99,10 @@ def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
 
 
 def frames_of(error: BaseException) -> str:
-    """The lines that an exception passed, its type, and the same of causes."""
+    """Code lines and types of an exception and its causes, without texts."""
     parts: list[str] = []
     cause: BaseException | None = error
-    # Causes can go round in a circle.
+    # Causes can form a circle.
     while cause is not None and len(parts) < CAUSES_SHOWN:
         frames = "".join(traceback.format_tb(cause.__traceback__))
         parts.append(f"{frames}{type(cause).__name__}")
@@ -112,12 +112,12 @@ def frames_of(error: BaseException) -> str:
 
 
 def answering(behaviour: Behaviour, block: str, rpc: str) -> Behaviour:
-    """Wrap an rpc so that whatever happens becomes a status and a log line."""
+    """Wrap an rpc so that every call ends with a status and a log line."""
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
         begin = time.monotonic()
         try:
             reply = behaviour(request, context)
-        # A SystemExit would leave the caller without any answer.
+        # After a SystemExit the client would get no answer at all.
         except BaseException as error:
             code, details = status_of(error, block)
             rule = error.rule if isinstance(error, AuraError) else ""

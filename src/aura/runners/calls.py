@@ -1,8 +1,8 @@
 """
 One rpc of one block, called in this process: JSON in, JSON out.
 
-This is how a scheduler runs a stage as a task of its own, and how one looks
-at a single stage. Nothing listens and nothing is left running.
+A scheduler can run a stage this way as its own task, and a user can look at
+one stage alone. Nothing listens, and no process is left running.
 """
 
 import json
@@ -17,13 +17,14 @@ from google.protobuf.message_factory import GetMessageClass
 from aura import blocks
 from aura.errors import EndOfData, InvalidInputError
 from aura.rpc import aura_pb2
+from aura.runners.servicers import StageServicer
 from aura.settings import Settings
 
 Observer = Callable[[Message], None]
 
 
 def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
-    """Read what an rpc is to be called with."""
+    """Read the messages for an rpc from JSON texts."""
     kind = _request_type(rpc)
     found: list[Message] = []
     for text in texts:
@@ -31,8 +32,8 @@ def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InvalidInputError(
-                "call.json", f"the message is no JSON: {error}",
-                "give what the call before answered") from None
+                "call.json", f"the message is not JSON: {error}",
+                "pass the output of the previous 'aura call'") from None
         for one in content if isinstance(content, list) else [content]:
             found.append(_message(kind, one))
     return found
@@ -43,7 +44,7 @@ def call(rpc: str, given: Sequence[Message], shared: Path,
          ) -> list[dict[str, Any]]:
     """Call an rpc with each message, or a source until its data end."""
     method = getattr(
-        blocks.offering(rpc).servicer(shared, settings), rpc)
+        StageServicer(blocks.offering(rpc), shared, settings), rpc)
     is_source = takes_nothing(rpc)
     waiting = iter(given)
     answers: list[dict[str, Any]] = []
@@ -77,13 +78,13 @@ def _message(kind: type[Message], content: Any) -> Message:
     name = kind.DESCRIPTOR.name
     if not isinstance(content, dict):
         raise InvalidInputError(
-            "call.message", f"{json.dumps(content)[:60]} is no {name}",
+            "call.message", f"{json.dumps(content)[:60]} is not a {name}",
             "a message is a JSON object")
     try:
         return json_format.ParseDict(content, kind())
     except json_format.ParseError as error:
         raise InvalidInputError(
             "call.message",
-            f"this is no {name}: {str(error).splitlines()[0]}",
+            f"this is not a {name}: {str(error).splitlines()[0]}",
             f"its fields are {', '.join(kind.DESCRIPTOR.fields_by_name)}"
         ) from None

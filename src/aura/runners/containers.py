@@ -1,10 +1,10 @@
 """
-A solution on one machine: each node a container with the blueprint's image.
+A solution on one machine: each node a container of the blueprint's image.
 
-The containers are given what the platform gives them: the shared folder,
-its name without the leading slash, and nothing to write to besides. They
-listen on loopback, and end and are removed with the `LocalContainers` that
-started them, also when this process is killed.
+The containers get what the platform gives them: the shared folder, its name
+without the leading slash, and no other place to write to. They listen on
+loopback. They end, and are removed, with the `LocalContainers` that started
+them, also if this process is killed.
 """
 
 import os
@@ -22,23 +22,24 @@ from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
 MODEL_ENV, MODEL_FOLDER = "AURA_MODEL", "/given-model"
-# What a user sets for a run; where a block listens is settled here.
+# Settings of the user reach the containers. The rest is set below, or by the
+# image.
 _PASSED_ON = ("AURA_", "INFLUXDB_V2_")
-_SETTLED = {"AURA_HOST", "AURA_PORT", ENGINE_ENV, MODEL_ENV}
+_NOT_PASSED_ON = {"AURA_BLOCK", "AURA_HOST", "AURA_PORT", ENGINE_ENV,
+                  MODEL_ENV}
 
 
 def engine() -> str:
     """The container engine: ``AURA_ENGINE``, else podman or docker."""
     given = os.environ.get(ENGINE_ENV)
     for name in (given,) if given else ENGINES:
-        # A docker command without its daemon is no engine.
+        # A docker command without its daemon does not work.
         if shutil.which(name) and not subprocess.run(
                 [name, "info"], capture_output=True).returncode:
             return name
     raise PreconditionError(
-        "run.no_engine", f"there is no working {given or 'podman'}"
-        f"{'' if given else ' or docker'}",
-        f"install one, or name another by {ENGINE_ENV}")
+        "run.no_engine", f"found no working {given or 'podman or docker'}",
+        f"install one, or name another engine in {ENGINE_ENV}")
 
 
 class LocalContainers(LocalProcesses):
@@ -50,20 +51,20 @@ class LocalContainers(LocalProcesses):
         super().__init__(blueprint, shared, environ, timeout_s=timeout_s)
         self._engine = engine()
         self._shared = shared.resolve()
+        given = {**os.environ, **(environ or {})}
         self._settings = {
-            name: value
-            for name, value in {**os.environ, **(environ or {})}.items()
-            if name.startswith(_PASSED_ON) and name not in _SETTLED}
+            name: value for name, value in given.items()
+            if name.startswith(_PASSED_ON) and name not in _NOT_PASSED_ON}
         self._settings |= {
             "AURA_GRACE_S": str(GRACE_S), "AURA_ENDS_WITH_INPUT": "1",
             SHARED_FOLDER_ENV: SHARED_FOLDER}
-        self._model = {**os.environ, **(environ or {})}.get(MODEL_ENV)
+        self._model = given.get(MODEL_ENV)
         if self._model:
             self._settings[MODEL_ENV] = MODEL_FOLDER
         self._token = secrets.token_hex(4)
 
     def _start(self) -> None:
-        # A pull takes minutes; a node that has to start, seconds.
+        # A pull may take minutes; the nodes' time to start begins after it.
         for node in self._blueprint.nodes:
             self._fetch(node.image)
         super()._start()
@@ -74,18 +75,21 @@ class LocalContainers(LocalProcesses):
 
     def _address(self, node: Node, process: Process, deadline: float) -> str:
         process.wait_for_port(deadline)
-        said = self._ask("port", self._name(node.name), f"{GRPC_PORT}/tcp")
-        return said.splitlines()[0].strip()
+        done = self._run("port", self._name(node.name), f"{GRPC_PORT}/tcp")
+        if done.returncode != 0:
+            raise UnavailableError(
+                "run.engine", f"{Path(self._engine).name} does not give the "
+                f"port of {node.name}: {_last(done.stderr)}")
+        return done.stdout.splitlines()[0].strip()
 
     def _end(self) -> None:
         started = [self._name(node) for node in self._processes]
         try:
             super()._end()
         finally:
-            # One that did not end by itself, or whose client was killed.
+            # A container may not have ended, or its client was killed.
             for name in started:
-                subprocess.run([self._engine, "rm", "--force", name],
-                               capture_output=True, check=False)
+                self._run("rm", "--force", name)
 
     def _name(self, node: str) -> str:
         return f"aura-{self._token}-{node}"
@@ -94,25 +98,20 @@ class LocalContainers(LocalProcesses):
         if not image:
             raise PreconditionError(
                 "run.no_image", "the blueprint names no image for a node",
-                "write it with 'aura solution bundle'")
+                "write a blueprint with images: 'aura solution bundle'")
         for verb in (("image", "inspect"), ("pull",)):
-            done = subprocess.run([self._engine, *verb, image], check=False,
-                                  capture_output=True, text=True)
+            done = self._run(*verb, image)
             if done.returncode == 0:
                 return
         raise MissingError(
-            "run.no_image", f"there is no image {image}: "
-            + " ".join(done.stderr.split())[-200:],
-            "build it, or bundle the solution with another registry or tag")
+            "run.no_image",
+            f"there is no image {image}: {_last(done.stderr)}",
+            "build it with 'make images', or bundle the solution with "
+            "another registry or tag")
 
-    def _ask(self, *arguments: str) -> str:
-        done = subprocess.run([self._engine, *arguments], check=False,
+    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([self._engine, *arguments], check=False,
                               capture_output=True, text=True)
-        if done.returncode != 0:
-            raise UnavailableError(
-                "run.engine", f"{Path(self._engine).name} {arguments[0]} "
-                f"failed: {' '.join(done.stderr.split())[-200:]}")
-        return done.stdout
 
     def _command_of(self, node: Node) -> Sequence[str]:
         owner = self._shared.stat()
@@ -123,7 +122,7 @@ class LocalContainers(LocalProcesses):
             "--user", f"{owner.st_uid}:{owner.st_gid}",
             "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges",
-            # Where SELinux rules, the user's folder keeps its label.
+            # Under SELinux the user's folder keeps its label.
             "--security-opt", "label=disable",
             "--volume", f"{self._shared}:/{SHARED_FOLDER}"]
         if self._model:
@@ -131,7 +130,11 @@ class LocalContainers(LocalProcesses):
                 "--volume", f"{Path(self._model).resolve()}:{MODEL_FOLDER}:ro"]
         if Path(self._engine).name == "podman" and os.geteuid() != 0:
             command += ["--userns", "keep-id"]
-        # By name alone: everybody may read the arguments of a process.
+        # Names only: every user can read the arguments of a process.
         for name in sorted(self._settings):
             command += ["--env", name]
         return [*command, node.image]
+
+
+def _last(text: str) -> str:
+    return " ".join(text.split())[-200:]

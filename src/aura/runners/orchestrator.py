@@ -1,13 +1,14 @@
 """
 Runs a blueprint as the platform's orchestrator does.
 
-Each connected rpc has a thread and a queue and is called strictly one call
-at a time, in order. One that takes Empty is called again and again until it
-says NOT_FOUND; any other error ends its rpc for the whole run. Unlike the
-platform, a run ends by itself when the sources have ended and all queues are
-empty, errors are reported, a call that found its block away is repeated, and
-a node with several servers gets several calls, whose answers are handed on
-in the order of their requests.
+Each connected rpc has a thread and a queue. It is called one call at a time,
+in order. A source is called again and again until it answers NOT_FOUND; any
+other error ends its rpc for the whole run.
+
+Four things differ from the platform. A run ends when the sources have ended
+and all queues are empty. It reports errors. It repeats a call if the block
+was unavailable. A node with several servers gets several calls at once, and
+their answers are passed on in the order of the requests.
 """
 
 import itertools
@@ -27,6 +28,7 @@ from aura.blocks import Block, Servicer
 from aura.platform.blueprint import Blueprint, Key, Rpc
 from aura.rpc import aura_pb2
 from aura.rpc.status import CallFailed, status_of
+from aura.runners.servicers import StageServicer
 from aura.settings import Settings
 
 END_OF_DATA = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE)
@@ -37,26 +39,28 @@ Observer = Callable[[Rpc, Message], None]
 
 
 class Transport(Protocol):
-    """Nodes of a blueprint that are up and can be called."""
+    """Nodes of a blueprint that can be called."""
 
     def call(self, rpc: Rpc, request: Message) -> Message:
         """Call an rpc and wait for its answer, however long that takes."""
 
     def calls_at_once(self, rpc: Rpc) -> int:
-        """How many calls of an rpc may be made at a time."""
+        """How many calls of an rpc may run at the same time."""
+        return 1
 
     def log(self, node: str) -> str:
-        """The last lines that a node wrote, where they can be had."""
+        """The last lines of a node's log, if they are available."""
+        return ""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How a call is repeated that found its block away."""
+    """When to repeat a call whose block was unavailable."""
 
-    # First pause between two tries, which doubles up to the longest.
+    # The first pause between two tries. It doubles up to the longest.
     first_s: float = 0.1
     longest_s: float = 5.0
-    total_s: float = 120.0  # Time after which the call is given up
+    total_s: float = 120.0  # After this time there is no further try
 
     def pauses(self) -> Iterator[float]:
         """Yield the pauses, in seconds, until the time is over."""
@@ -71,12 +75,11 @@ class Retry:
 class Failure:
     """An rpc that ended with an error."""
 
-    rpc: Rpc  # The rpc
-    code: grpc.StatusCode  # Status of the call that ended it
-    details: str  # What the block said
-    # Messages that it did not get any more, and the one that failed.
-    undone: int
-    log: str  # The last lines that the node wrote, where they can be had
+    rpc: Rpc
+    code: grpc.StatusCode
+    details: str
+    undone: int  # Messages that it did not process, with the one that failed
+    log: str  # The last lines of the node's log, if they are available
 
     def __str__(self) -> str:
         return f"{self.rpc}: {self.code.name}: {self.details}"
@@ -84,13 +87,12 @@ class Failure:
 
 @dataclass
 class RunResult:
-    """What a run gave."""
+    """Answers and failures of a run."""
 
-    # Messages that each rpc answered, by ``node.rpc``.
+    # Number of answers of each rpc, by ``node.rpc``.
     counts: dict[str, int] = field(default_factory=dict)
-    # All answers of the rpcs that nobody follows, in order.
+    # All answers of the rpcs at the end of the graph, in order.
     results: dict[str, list[Message]] = field(default_factory=dict)
-    # The rpcs that ended with an error.
     failures: list[Failure] = field(default_factory=list)
     biggest_bytes: int = 0  # Size of the biggest answer
 
@@ -108,7 +110,7 @@ def run(blueprint: Blueprint, transport: Transport,
         for thread in threads:
             thread.join()
     finally:
-        # After Ctrl-C the threads end with the call that they are in.
+        # After Ctrl-C each thread ends with the call that it is in.
         state.stopped.set()
     if state.error is not None:
         raise state.error
@@ -132,38 +134,36 @@ class _Run:
             for rpc in blueprint.rpcs}
 
     def work(self, rpc: Rpc) -> None:
-        line = _InOrder(lambda answer: self._hand_on(rpc, answer))
-        others = [
-            threading.Thread(target=self._serve, args=(rpc, line),
-                             daemon=True)
-            for _ in range(1, self._transport.calls_at_once(rpc))
-            if not rpc.is_source]
-        for thread in others:
+        answers = _InOrder(lambda answer: self._hand_on(rpc, answer))
+        count = 1 if rpc.is_source else self._transport.calls_at_once(rpc)
+        callers = [threading.Thread(target=self._call_all,
+                                    args=(rpc, answers), daemon=True)
+                   for _ in range(count)]
+        for thread in callers:
             thread.start()
-        self._serve(rpc, line)
-        for thread in others:
+        for thread in callers:
             thread.join()
         try:
-            if line.failures:
-                self._report(rpc, line.failures[min(line.failures)])
+            if answers.failures:
+                self._report(rpc, answers.failures[min(answers.failures)])
         finally:
             for key in rpc.targets:
                 self._inputs[key].end()
 
-    def _serve(self, rpc: Rpc, line: "_InOrder") -> None:
+    def _call_all(self, rpc: Rpc, answers: "_InOrder") -> None:
         call = (self._transport.call if rpc.is_source
                 else self._call_patiently)
         number = 0
         try:
             for number, request in (
-                    _calls_for_ever() if rpc.is_source
+                    _empty_requests() if rpc.is_source
                     else self._inputs[rpc.key]):
-                if self.stopped.is_set() or line.failures:
+                if self.stopped.is_set() or answers.failures:
                     return
-                line.put(number, call(rpc, request))
+                answers.put(number, call(rpc, request))
         except CallFailed as failure:
             if not (rpc.is_source and failure.code in END_OF_DATA):
-                line.failures[number] = failure
+                answers.failures[number] = failure
         except BaseException as error:
             self.error = error
             self.stopped.set()
@@ -175,7 +175,7 @@ class _Run:
             except CallFailed as failure:
                 if not failure.again or self.stopped.is_set():
                     raise
-                _LOG.warning("%s: called again in %.1f s: %s", rpc, pause,
+                _LOG.warning("%s: next try in %.1f s: %s", rpc, pause,
                              failure)
                 if self.stopped.wait(pause):
                     raise
@@ -194,7 +194,7 @@ class _Run:
             self._inputs[key].put(answer)
 
     def _report(self, rpc: Rpc, failure: CallFailed) -> None:
-        # Go on taking messages, as the platform does, only to count them.
+        # Take the remaining messages too, only to count them.
         for _ in self._inputs[rpc.key]:
             pass
         undone = (0 if rpc.is_source else self._inputs[rpc.key].taken
@@ -206,7 +206,7 @@ class _Run:
 
 
 class _InOrder:
-    """Hands answers on in the order of their requests."""
+    """Passes answers on in the order of their requests."""
 
     def __init__(self, hand_on: Callable[[Message], None]) -> None:
         self.failures: dict[int, CallFailed] = {}
@@ -224,7 +224,7 @@ class _InOrder:
 
 
 class _Input:
-    """The queue of one rpc, which ends when all that feed it have ended."""
+    """The queue of one rpc; it ends when all its producers have ended."""
 
     def __init__(self, producers: int) -> None:
         self.taken = 0
@@ -243,7 +243,7 @@ class _Input:
             yield message
 
     def _take(self) -> tuple[int, Message] | None:
-        # Of several that wait one waits for a message, the others for it.
+        # One caller at a time waits for a message, the others for the lock.
         with self._lock:
             while self._producers:
                 message = self._queue.get()
@@ -254,17 +254,17 @@ class _Input:
             return None
 
 
-def _calls_for_ever() -> Iterator[tuple[int, Message]]:
+def _empty_requests() -> Iterator[tuple[int, Message]]:
     return ((number, aura_pb2.Empty()) for number in itertools.count())
 
 
-class InProcess:
-    """The blocks' own servicers, called directly, without any server."""
+class InProcess(Transport):
+    """The blocks' servicers in this process, called without any server."""
 
     def __init__(self, blueprint: Blueprint, shared: Path,
                  settings: Settings,
                  make: Callable[[Block], Servicer] | None = None) -> None:
-        make = make or (lambda block: block.servicer(shared, settings))
+        make = make or (lambda block: StageServicer(block, shared, settings))
         self._nodes: dict[str, tuple[str, Any]] = {}
         for node in blueprint.nodes:
             block = blocks.offering(node.rpcs[0].name)
@@ -280,17 +280,9 @@ class InProcess:
         """Call a servicer's method; errors become the same statuses."""
         block, servicer = self._nodes[rpc.node]
         try:
-            # Over the wire each block has a copy of its own, too.
+            # A copy, as each block gets over the wire.
             answer: Message = getattr(servicer, rpc.name)(
                 type(request).FromString(request.SerializeToString()), None)
         except BaseException as error:
             raise CallFailed(*status_of(error, block)) from error
         return answer
-
-    def calls_at_once(self, rpc: Rpc) -> int:
-        """One, as on the platform."""
-        return 1
-
-    def log(self, node: str) -> str:
-        """Nothing: what is logged in this process is seen already."""
-        return ""

@@ -1,9 +1,9 @@
 """
 A solution on one machine: each node a gRPC server process on loopback.
 
-The processes are started together, watched while they start, and ended with
-the `LocalProcesses` that started them, also after Ctrl-C or when this
-process is killed.
+The processes start together, are watched while they start, and end with the
+`LocalProcesses` that started them, also after Ctrl-C or if this process is
+killed.
 """
 
 import contextlib
@@ -23,14 +23,13 @@ from google.protobuf.message import Message
 
 from aura import blocks
 from aura.blocks import Block
-from aura.errors import UnavailableError
+from aura.errors import UnavailableError, UnsupportedError
 from aura.platform.blueprint import Blueprint, Node, Rpc
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
 from aura.rpc.status import CallFailed
 
 GRACE_S = 3.0
-LOG_LINES = 40
-LOG_LINES_SAID = 5
+LOG_LINES, LOG_LINES_SHOWN = 40, 5
 QUIET_S, QUIET_ROUNDS = 0.05, 20
 _LISTENING = re.compile(r" listening on \S+:(\d+)$")
 
@@ -47,6 +46,11 @@ class LocalProcesses:
                  environ: Mapping[str, str] | None = None,
                  command: Callable[[Block], Sequence[str]] = serve_command,
                  timeout_s: float = READY_TIMEOUT_S) -> None:
+        if not hasattr(os, "killpg"):
+            raise UnsupportedError(
+                "platform.unix_only", "this system cannot end a group of "
+                "processes, as 'aura run' does",
+                "add --in-process, or use Linux, macOS or WSL")
         self._blueprint = blueprint
         self._environ = {
             **os.environ, "AURA_GRACE_S": str(GRACE_S), **(environ or {}),
@@ -70,7 +74,7 @@ class LocalProcesses:
         self._end()
 
     def call(self, rpc: Rpc, request: Message) -> Message:
-        """Call an rpc; that a process has ended is no reason to wait."""
+        """Call an rpc; a process that has ended is not called again."""
         assert self._nodes is not None, "enter the context first"
         try:
             return self._nodes.call(rpc, request)
@@ -79,7 +83,8 @@ class LocalProcesses:
             if (failure.code is grpc.StatusCode.UNAVAILABLE
                     and process.ended_within(PERIOD_S)):
                 raise CallFailed(
-                    failure.code, process.obituary, again=False) from None
+                    failure.code, process.how_it_ended, again=False
+                ) from None
             raise
 
     def calls_at_once(self, rpc: Rpc) -> int:
@@ -87,8 +92,8 @@ class LocalProcesses:
         return 1
 
     def log(self, node: str) -> str:
-        """The last lines that a node wrote."""
-        return "\n".join(self._processes[node].said())
+        """The last lines of a node's log."""
+        return "\n".join(self._processes[node].last_lines())
 
     def _start(self) -> None:
         deadline = time.monotonic() + self._timeout_s
@@ -101,7 +106,7 @@ class LocalProcesses:
         self._nodes = Nodes(self._blueprint, addresses)
         self._nodes.wait_ready(
             deadline - time.monotonic(), self._check_alive,
-            lambda node: self._processes[node].complaint)
+            lambda node: self._processes[node].last_error)
 
     def _begin(self, node: Node) -> "Process":
         block = blocks.offering(node.rpcs[0].name)
@@ -120,25 +125,25 @@ class LocalProcesses:
             self._nodes.close()
         try:
             for process in self._processes.values():
-                process.ask_to_end()
+                process.terminate()
             deadline = time.monotonic() + GRACE_S + 1
             for process in self._processes.values():
                 process.ended_within(deadline - time.monotonic())
         finally:
-            # Also when a second Ctrl-C does not let them end in peace.
+            # Also if a second Ctrl-C interrupts the wait.
             for process in self._processes.values():
                 process.reap()
 
 
 class Process:
-    """One server process, with what it wrote last."""
+    """One server process, with the last lines of its log."""
 
     def __init__(self, node: str, command: Sequence[str],
                  environ: Mapping[str, str]) -> None:
         self._node = node
-        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._port = 0
-        # In a session of its own: Ctrl-C comes here first, not to all.
+        # In its own session: Ctrl-C reaches this process first, not all.
         self._process = subprocess.Popen(
             command, env=environ, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -149,37 +154,36 @@ class Process:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.lines.append(line.rstrip())
-            if found := _LISTENING.search(self.lines[-1]):
+            self._lines.append(line.rstrip())
+            if found := _LISTENING.search(self._lines[-1]):
                 self._port = int(found[1])
 
-    def said(self) -> list[str]:
-        """Its last lines; what is still on its way is waited for."""
+    def last_lines(self) -> list[str]:
+        """The last lines of its log, after a wait for lines on their way."""
         for _ in range(QUIET_ROUNDS):
-            before = list(self.lines)
+            before = list(self._lines)
             time.sleep(QUIET_S)
-            if list(self.lines) == before:
+            if list(self._lines) == before:
                 break
-        return list(self.lines)
+        return list(self._lines)
 
     @property
-    def obituary(self) -> str:
-        """How the process ended, with its last lines."""
+    def how_it_ended(self) -> str:
+        """Exit code and last lines of a process that has ended."""
         self._reader.join(1)
         return (f"{self._node} ended with exit code "
-                f"{self._process.returncode}{self.last_words}")
+                f"{self._process.returncode}{self._quoted_lines}")
 
     @property
-    def last_words(self) -> str:
-        """Its last lines, to end a sentence with."""
+    def _quoted_lines(self) -> str:
         return "; its last lines: " + " | ".join(
-            list(self.lines)[-LOG_LINES_SAID:])
+            list(self._lines)[-LOG_LINES_SHOWN:])
 
     @property
-    def complaint(self) -> str:
-        """Its last error, if any, to end a sentence with."""
-        errors = [line for line in self.lines if " ERROR " in line]
-        return f"; it says: {errors[-1]}" if errors else ""
+    def last_error(self) -> str:
+        """The last error in its log, if any, to end a sentence with."""
+        errors = [line for line in self._lines if " ERROR " in line]
+        return f"; its last error: {errors[-1]}" if errors else ""
 
     def wait_for_port(self, deadline: float) -> int:
         while not self._port:
@@ -187,13 +191,13 @@ class Process:
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     "run.not_there", f"{self._node} does not listen yet"
-                    + self.last_words)
+                    + self._quoted_lines)
             time.sleep(PERIOD_S)
         return self._port
 
     def check_alive(self) -> None:
         if self._process.poll() is not None:
-            raise UnavailableError("run.ended", self.obituary)
+            raise UnavailableError("run.ended", self.how_it_ended)
 
     def ended_within(self, seconds: float) -> bool:
         try:
@@ -202,7 +206,7 @@ class Process:
             return False
         return True
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         self._process.terminate()
 
     def reap(self) -> None:

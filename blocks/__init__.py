@@ -1,1 +1,0 @@
-"""The five blocks: what is specific to each image."""

@@ -1,0 +1,61 @@
+"""
+The blocks' stages as gRPC servicers.
+
+A servicer imports its stage when it is made. So each image needs only the
+libraries of its own block, and a server can open its port before that.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from aura import blocks
+from aura.blocks import Block, Servicer
+from aura.errors import PreconditionError
+from aura.settings import Settings, shared_folder
+
+
+class StageServicer:
+    """Answers each rpc of a block with a method of its stage."""
+
+    def __init__(self, block: Block, shared: Path, settings: Settings) -> None:
+        from aura.stages.run_layout import Workspace
+        module: Any = importlib.import_module(f"aura.stages.{block.folder}")
+        stage = getattr(module, block.stage)(
+            Workspace.shared(shared, settings), settings)
+        self.ready: Callable[[], bool] = stage.ready
+        for rpc, method in block.rpcs.items():
+            setattr(self, rpc, _answering(getattr(stage, method)))
+
+
+def _answering(method: Callable[[Any], Any]) -> Callable[..., Any]:
+    def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
+        return method(request)
+    return answer
+
+
+def serve_block(name: str | None) -> int:
+    """Serve a block, or ``AURA_BLOCK``, with the environment's settings."""
+    from aura.rpc.server import serve
+    block = blocks.named(name or os.environ.get("AURA_BLOCK", ""))
+    # Only a restart can fix an error in the environment.
+    Settings.load()
+    return serve(block, lambda: _made(block, shared_folder()))
+
+
+def _made(block: Block, shared: Path) -> Servicer:
+    if shared.exists() and not os.access(shared, os.R_OK | os.X_OK):
+        raise PreconditionError(
+            "shared.forbidden", "the block may not read the shared folder",
+            f"allow user {os.geteuid()} or group {os.getegid()} to read, "
+            "write and enter it")
+    settings = Settings.load(shared)
+    servicer = StageServicer(block, shared, settings)
+    if block.name == "influx-exporter" and settings.web_port:
+        from aura.review.app import serve_share
+        serve_share(shared, settings, os.environ)
+    return servicer

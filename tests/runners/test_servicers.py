@@ -1,0 +1,158 @@
+"""The five blocks: their real servers, licences and pages."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import fields
+from pathlib import Path
+
+import grpc
+import pytest
+
+from aura.blocks import BLOCKS, named
+from aura.errors import InvalidInputError
+from aura.rpc import aura_pb2
+from aura.runners.servicers import StageServicer, serve_block
+from aura.settings import Settings
+from tests.served import served_blocks
+
+ROOT = Path(__file__).parents[2]
+SERVE = [sys.executable, "-m", "aura", "serve"]
+
+for_each_block = pytest.mark.parametrize(
+    "block", BLOCKS, ids=lambda block: block.name)
+
+
+def methods_of(block):
+    """The descriptors of a block's rpcs."""
+    service = aura_pb2.DESCRIPTOR.services_by_name[block.service]
+    return service.methods
+
+
+@pytest.fixture
+def serve():
+    """Start a real block and connect to it."""
+    with served_blocks() as begin:
+        yield lambda *args, **environ: begin(*args, **environ).connect()
+
+
+@for_each_block
+def test_the_real_block_serves_all_its_rpcs_and_ends(block, serve, tmp_path):
+    # As in an image: the block is named by the environment.
+    served = serve(SERVE, block.name, AURA_BLOCK=block.folder,
+                   SHARED_FOLDER_PATH=str(tmp_path))
+    assert served.status() == "SERVING"
+    assert time.monotonic() - served.started < 3
+    for method in methods_of(block):
+        call = getattr(served.stub, method.name)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(getattr(aura_pb2, method.input_type.name)(), timeout=20)
+        assert caught.value.code().name in (
+            "FAILED_PRECONDITION", "INVALID_ARGUMENT")
+        assert str(tmp_path) not in caught.value.details()
+        assert caught.value.details().startswith(f"{block.name}.")
+        if block.name == "ecg-loader":
+            assert f" {method.name.removeprefix('load_')}/" in (
+                caught.value.details())
+    served.process.terminate()
+    assert served.ended() == 0
+
+
+def test_a_name_on_the_command_line_beats_the_environment(serve, tmp_path):
+    served = serve([*SERVE, "feature-builder"], "feature-builder",
+                   AURA_BLOCK="trainer", SHARED_FOLDER_PATH=str(tmp_path))
+    served.wait_for("SERVING")
+
+
+@pytest.mark.parametrize("name", ["nothing", None])
+def test_an_unknown_block_is_not_served(name, monkeypatch):
+    monkeypatch.delenv("AURA_BLOCK", raising=False)
+    with pytest.raises(InvalidInputError) as caught:
+        serve_block(name)
+    assert caught.value.rule == "block.unknown"
+
+
+@pytest.mark.parametrize("folder", ["training", "recordings"])
+def test_the_loader_is_ready_when_one_of_its_folders_exists(
+        folder, tmp_path):
+    loader = StageServicer(named("ecg-loader"), tmp_path, Settings())
+    assert not loader.ready()
+    (tmp_path / folder).mkdir()
+    assert loader.ready()
+
+
+def test_the_exporter_serves_its_page_on_the_port_that_is_set(
+        serve, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = serve([*SERVE, "influx-exporter"], "influx-exporter",
+                   SHARED_FOLDER_PATH=str(tmp_path), AURA_WEB_PORT=str(port))
+    served.wait_for("SERVING")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+        assert b"not a medical device" in page.read()
+
+
+WITHOUT_UNIX = """
+import os, signal, sys
+from pathlib import Path
+
+for name in "geteuid", "getegid", "getuid", "killpg", "set_blocking":
+    delattr(os, name)
+del signal.SIGKILL
+
+from aura.errors import UnsupportedError
+from aura.platform.blueprint import Blueprint
+from aura.runners.containers import LocalContainers
+from aura.runners.processes import LocalProcesses
+from aura.runners.servicers import serve_block
+
+nothing = Blueprint("nothing", ())
+for use in (lambda: serve_block("trainer"),
+            lambda: LocalProcesses(nothing, Path(".")),
+            lambda: LocalContainers(nothing, Path("."))):
+    try:
+        use()
+    except UnsupportedError as error:
+        print(error)
+"""
+
+
+def test_a_system_without_unix_calls_imports_all_and_says_what_it_lacks():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_UNIX], text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert re.findall("^platform.unix_only: ", done.stdout, re.M) == (
+        ["platform.unix_only: "] * 3)
+    assert done.stdout.count("\n") == 3
+
+
+@for_each_block
+def test_the_license_is_a_profile_of_the_platform(block):
+    license = json.loads(
+        (ROOT / "blocks" / block.folder / "license.json").read_text("utf-8"))
+    assert license["$schema"].endswith("/1.0.0/license-profile.json")
+    assert license["keyword"] == "Apache-2.0"
+    assert license["rtuRequired"] is False
+    assert set(license) == {
+        "$schema", "keyword", "licenseName", "copyright", "softwareType",
+        "companyName", "contact", "rtuRequired"}
+    assert set(license["copyright"]) == {"year", "company", "suffix"}
+    assert set(license["contact"]) == {"name", "URL", "email"}
+
+
+@for_each_block
+def test_the_readme_names_rpcs_messages_and_true_settings(block):
+    text = (ROOT / "blocks" / block.folder / "README.md").read_text("utf-8")
+    for method in methods_of(block):
+        assert (f"| `{method.name}` | `{method.input_type.name}` | "
+                f"`{method.output_type.name}` |") in text
+    known = {entry.metadata["env"]: entry for entry in fields(Settings)}
+    for name, meaning, default in re.findall(
+            r"^\| `(AURA_\w+)` \| (.*) \| (.*) \|$", text, re.M):
+        assert meaning == known[name].metadata["text"]
+        assert default == (str(known[name].default) or "(none)")
