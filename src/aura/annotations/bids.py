@@ -86,19 +86,18 @@ def write_events(events: Iterable[Event], start: datetime,
                  duration_s: float, channels: str = MISSING) -> bytes:
     """Write disjoint events as SzCORE scores them."""
     length = _hundredths(duration_s)
-    tail = "\t".join((
-        "".join(c if c.isprintable() else " " for c in channels),
-        f"{start:%Y-%m-%d %H:%M:%S}", _seconds(length)))
-    lines = ["\t".join(COLUMNS)]
+    channels = "".join(c if c.isprintable() else " " for c in channels)
+    rows = []
     for event in sorted(events) or [Event(0.0, duration_s, BACKGROUND)]:
         # Both ends are rounded, so that neighbours stay neighbours.
         onset = min(_hundredths(event.onset_s), length)
         end = min(_hundredths(event.end_s), length)
-        confidence = (MISSING if event.confidence is None
-                      else f"{event.confidence:.2f}")
-        lines.append("\t".join((_seconds(onset), _seconds(end - onset),
-                                event.label, confidence, tail)))
-    return ("\n".join(lines) + "\n").encode("utf-8")
+        rows.append(Annotation(
+            onset / 100, (end - onset) / 100, event.label,
+            None if event.confidence is None else round(event.confidence, 2),
+            channels))
+    return write(Annotations(
+        tuple(rows), length / 100, start.replace(microsecond=0)))
 
 
 def _same_length(length: float | None, row: dict[str, str],
@@ -129,7 +128,3 @@ def _decimal(value: float) -> str:
 
 def _hundredths(seconds: float) -> int:
     return max(0, round(seconds * 100))
-
-
-def _seconds(hundredths: int) -> str:
-    return f"{hundredths // 100}.{hundredths % 100:02d}"

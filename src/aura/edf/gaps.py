@@ -7,7 +7,6 @@ gaps, and a gap is unscorable.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -19,33 +18,20 @@ from aura.errors import Problem
 from aura.recording import Floats, Signal
 
 
-@dataclass(frozen=True)
 class _Part:
     """Samples between two gaps, and where they are on the clock."""
 
-    signal: EcgSignal
-    onset_s: float
-    first: int
-    sample_count: int
-
-    @property
-    def fs_hz(self) -> float:
-        """Sampling rate in hertz."""
-        return self.signal.fs_hz
-
-    @property
-    def rails(self) -> tuple[float, float]:
-        """Smallest and largest value that the samples can have."""
-        return self.signal.rails
-
-    @property
-    def place(self) -> int:
-        """Index of the first sample on the recording's clock."""
-        return round(self.onset_s * self.fs_hz)
+    def __init__(self, signal: EcgSignal, onset_s: float, first: int,
+                 sample_count: int) -> None:
+        self._signal, self._first = signal, first
+        self.onset_s, self.sample_count = onset_s, sample_count
+        self.fs_hz, self.rails = signal.fs_hz, signal.rails
+        # Index of the first sample on the recording's clock.
+        self.place = round(onset_s * signal.fs_hz)
 
     def read(self, start: int, stop: int) -> Floats:
         """Read samples ``start`` to ``stop`` (exclusive) of the part."""
-        return self.signal.read(self.first + start, self.first + stop)
+        return self._signal.read(self._first + start, self._first + stop)
 
 
 class GappedSignal:
