@@ -56,11 +56,9 @@ def edf_plus(path: Path, rows: list[tuple[float, float, str]]) -> None:
     main = write.Main("EDF+C", start, "X X X X",
                       write.startdate(start, "X X X"), COUNT // 2, "1")
     signal = write.signal_fields("ECG", "mV", ("-5", "5"), (-100, 100), 1)
-    lists = [write.encode(*row) for row in rows]
+    samples = np.zeros((main.record_count, 1), np.int32)
     with path.open("wb") as stream:
-        samples = write.packed(np.zeros((main.record_count, 1), np.int32), 2)
-        write.write(stream, main, [signal], [samples],
-                    write.spread(lists, range(main.record_count)))
+        write.one_signal(stream, main, signal, [samples], rows)
 
     def ours() -> None:
         with path.open("rb") as stream:

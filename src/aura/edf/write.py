@@ -82,9 +82,95 @@ def signal_fields(label: str, unit: str, physical: tuple[str, str],
             str(samples_per_record), "")
 
 
-def write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
-          blocks: Iterable[NDArray[np.uint8]],
-          lists: Sequence[bytes] = ()) -> None:
+def one_signal(target: BinaryIO, main: Main, signal: SignalFields,
+               blocks: Iterable[NDArray[np.int32]],
+               rows: Iterable[Row] = ()) -> None:
+    """Write one signal, given as rows of samples for each second."""
+    packed = (_packed(block, main.sample_bytes) for block in blocks)
+    _write(target, main, [signal], packed, _spread(
+        [_encode(*row) for row in rows], range(main.record_count))
+        if "+" in main.kind else ())
+
+
+def copy(source: BinaryIO, target: BinaryIO, header: Header,
+         timeline: Timeline, rows: Iterable[Row]) -> None:
+    """
+    Copy a recording as EDF+ or BDF+ with these annotations and no others.
+
+    Its samples keep their bytes and its records their times.
+    """
+    raw = read_at(source.fileno(), header.header_bytes, 0).replace(
+        b"\0", b" ")
+    family, first_s = header.kind[:3], timeline.first_onset_s
+    lists = _spread(
+        [_encode(first_s + onset_s, duration_s, text)
+         for onset_s, duration_s, text in sorted(
+             rows, key=lambda row: row[0])],
+        [first_s + onset_s for onset_s in _onsets(header, timeline)])
+    size = sum(one.width for one in header.signals) + max(map(len, lists))
+    if size > RECORD_BYTES_MAX:
+        raise ResourceError(
+            "convert.record_size", f"with these annotations a record has "
+            f"{size} bytes; the limit is {RECORD_BYTES_MAX}",
+            "convert the annotations to another format with --to")
+    count = header.header_bytes // MAIN_BYTES - 1
+    signals = [
+        tuple(cell.decode("latin-1") for cell in cells) for cells in zip(
+            *columns(raw[MAIN_BYTES:], count).values(), strict=True)
+        if fields.text(cells[0]) != f"{family} Annotations"]
+    main = Main(
+        family + (header.kind[3:] or "+C"), header.start, _patient(header),
+        _recording(header, raw[88:168]), header.record_count,
+        raw[244:252].decode("ascii"))
+    _write(target, main, signals, _records(source, header), lists)
+
+
+def annotation_file(rows: Sequence[Row], start: datetime,
+                    duration_s: float) -> bytes:
+    """
+    Encode annotations as an EDF+ file without signals or patient.
+
+    Opened beside its recording, a viewer such as EDFbrowser shows them.
+    """
+    late_s = start.microsecond / 1e6
+    lists = [_encode(late_s + onset_s, length_s, text)
+             for onset_s, length_s, text in rows]
+    longest = max(map(len, lists), default=0)
+    # Besides its share a record holds its onset and, at most, one list more.
+    share = max(_PLUS_RECORD_BYTES - 32 - longest, longest)
+    count = max(1, math.ceil(sum(map(len, lists)) / share))
+    record_s = max(1, math.ceil(duration_s / count))
+    records = _spread(lists, [late_s + i * record_s for i in range(count)])
+    main = Main("EDF+C", start, "X X X X",
+                startdate(start, "X X aura-review"), count, str(record_s))
+    target = io.BytesIO()
+    _write(target, main, [], [np.empty((count, 0), np.uint8)],
+           [one + b"\0" for one in records])
+    return target.getvalue()
+
+
+def printable(text: str) -> str:
+    """A text as an annotation can hold it: without control characters."""
+    return "".join(" " if ord(c) < 32 or ord(c) == 127 else c
+                   for c in text).strip()
+
+
+def field(text: str, width: int = 80) -> str:
+    """A text as a header field can hold it: ASCII, cut to its width."""
+    # Escaped and not replaced, so that two patients do not become one.
+    return printable(text).encode("ascii", "backslashreplace").decode()[
+        :width]
+
+
+def startdate(start: datetime, rest: str) -> str:
+    """The recording field of EDF+."""
+    month = fields.MONTHS[start.month - 1]
+    return f"Startdate {start:%d}-{month}-{start.year:04d} {rest}"
+
+
+def _write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
+           blocks: Iterable[NDArray[np.uint8]],
+           lists: Sequence[bytes]) -> None:
     """Write records given as rows of bytes, with one list for each."""
     if lists:
         size = main.sample_bytes
@@ -106,64 +192,7 @@ def write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
         target.write(block.tobytes())
 
 
-def copy(source: BinaryIO, target: BinaryIO, header: Header,
-         timeline: Timeline, rows: Iterable[Row]) -> None:
-    """
-    Copy a recording as EDF+ or BDF+ with these annotations and no others.
-
-    Its samples keep their bytes and its records their times.
-    """
-    raw = read_at(source.fileno(), header.header_bytes, 0).replace(
-        b"\0", b" ")
-    family, first_s = header.kind[:3], timeline.first_onset_s
-    lists = spread(
-        [encode(first_s + onset_s, duration_s, text)
-         for onset_s, duration_s, text in sorted(
-             rows, key=lambda row: row[0])],
-        [first_s + onset_s for onset_s in _onsets(header, timeline)])
-    size = sum(one.width for one in header.signals) + max(map(len, lists))
-    if size > RECORD_BYTES_MAX:
-        raise ResourceError(
-            "convert.record_size", f"with these annotations a record has "
-            f"{size} bytes; the limit is {RECORD_BYTES_MAX}",
-            "convert the annotations to another format with --to")
-    count = header.header_bytes // MAIN_BYTES - 1
-    signals = [
-        tuple(cell.decode("latin-1") for cell in cells) for cells in zip(
-            *columns(raw[MAIN_BYTES:], count).values(), strict=True)
-        if fields.text(cells[0]) != f"{family} Annotations"]
-    main = Main(
-        family + (header.kind[3:] or "+C"), header.start, _patient(header),
-        _recording(header, raw[88:168]), header.record_count,
-        raw[244:252].decode("ascii"))
-    write(target, main, signals, _records(source, header), lists)
-
-
-def annotation_file(rows: Sequence[Row], start: datetime,
-                    duration_s: float) -> bytes:
-    """
-    Encode annotations as an EDF+ file without signals or patient.
-
-    Opened beside its recording, a viewer such as EDFbrowser shows them.
-    """
-    late_s = start.microsecond / 1e6
-    lists = [encode(late_s + onset_s, length_s, text)
-             for onset_s, length_s, text in rows]
-    longest = max(map(len, lists), default=0)
-    # Besides its share a record holds its onset and, at most, one list more.
-    share = max(_PLUS_RECORD_BYTES - 32 - longest, longest)
-    count = max(1, math.ceil(sum(map(len, lists)) / share))
-    record_s = max(1, math.ceil(duration_s / count))
-    records = spread(lists, [late_s + i * record_s for i in range(count)])
-    main = Main("EDF+C", start, "X X X X",
-                startdate(start, "X X aura-review"), count, str(record_s))
-    target = io.BytesIO()
-    write(target, main, [], [np.empty((count, 0), np.uint8)],
-          [one + b"\0" for one in records])
-    return target.getvalue()
-
-
-def encode(onset_s: float, duration_s: float | None, text: str) -> bytes:
+def _encode(onset_s: float, duration_s: float | None, text: str) -> bytes:
     """Encode a time-stamped annotation list of one text."""
     onset = _number(onset_s)
     sign = "" if onset.startswith("-") else "+"
@@ -172,9 +201,9 @@ def encode(onset_s: float, duration_s: float | None, text: str) -> bytes:
         "utf-8", "replace")
 
 
-def spread(lists: Sequence[bytes], onsets_s: Iterable[float]) -> list[bytes]:
+def _spread(lists: Sequence[bytes], onsets_s: Iterable[float]) -> list[bytes]:
     """Put lists into records evenly and in order, each after its onset."""
-    records = [[encode(onset_s, None, "")] for onset_s in onsets_s]
+    records = [[_encode(onset_s, None, "")] for onset_s in onsets_s]
     # With room for one more than the mean no list has to be cut.
     room = -(-sum(map(len, lists)) // len(records)) + max(
         map(len, lists), default=0)
@@ -187,30 +216,10 @@ def spread(lists: Sequence[bytes], onsets_s: Iterable[float]) -> list[bytes]:
     return [b"".join(record) for record in records]
 
 
-def packed(samples: NDArray[np.int32],
-           sample_bytes: int) -> NDArray[np.uint8]:
-    """Bytes of samples that have a row for each record."""
+def _packed(samples: NDArray[np.int32],
+            sample_bytes: int) -> NDArray[np.uint8]:
     whole = np.ascontiguousarray(samples, "<i4").view(np.uint8)
     return whole.reshape(-1, 4)[:, :sample_bytes].reshape(len(samples), -1)
-
-
-def printable(text: str) -> str:
-    """A text as an annotation can hold it: without control characters."""
-    return "".join(" " if ord(c) < 32 or ord(c) == 127 else c
-                   for c in text).strip()
-
-
-def field(text: str, width: int = 80) -> str:
-    """A text as a header field can hold it: ASCII, cut to its width."""
-    # Escaped and not replaced, so that two patients do not become one.
-    return printable(text).encode("ascii", "backslashreplace").decode()[
-        :width]
-
-
-def startdate(start: datetime, rest: str) -> str:
-    """The recording field of EDF+."""
-    month = fields.MONTHS[start.month - 1]
-    return f"Startdate {start:%d}-{month}-{start.year:04d} {rest}"
 
 
 def _padded(text: str, width: int) -> bytes:

@@ -272,17 +272,15 @@ def _write_edf(stream: BinaryIO, counts: NDArray[np.int32], fs_hz: int,
     high = min(2 ** 15 - 1,
                max(signal.zero + half - 1, int(counts.max(initial=0))))
     label = signal.label or "ECG"
-    write.write(stream, write.Main(
+    main = write.Main(
         "EDF", START, write.field(f"{patient} X X X"),
-        write.startdate(START, "X X X"), len(counts) // fs_hz, "1"), [
-            write.signal_fields(
-                write.field(
-                    label if "ECG" in label.upper() else f"ECG {label}", 16),
-                write.field(signal.unit, 8),
-                (_decimal((low - signal.baseline) / signal.gain),
-                 _decimal((high - signal.baseline) / signal.gain)),
-                (low, high), fs_hz)],
-        [write.packed(counts.reshape(-1, fs_hz), 2)])
+        write.startdate(START, "X X X"), len(counts) // fs_hz, "1")
+    write.one_signal(stream, main, write.signal_fields(
+        write.field(label if "ECG" in label.upper() else f"ECG {label}", 16),
+        write.field(signal.unit, 8),
+        (_decimal((low - signal.baseline) / signal.gain),
+         _decimal((high - signal.baseline) / signal.gain)),
+        (low, high), fs_hz), [counts.reshape(-1, fs_hz)])
 
 
 def _decimal(value: float) -> str:

@@ -57,11 +57,9 @@ def write_edf(path: Path, recording: SyntheticEcg, *,
         write.field(channel, 16), "mV", (f"{low:g}", f"{high:g}"),
         (-limit, limit - 1), int(fs_hz), "none: SYNTHETIC")
     with folder.replace(path.name) as stream:
-        write.write(stream, main, [signal], (
-            write.packed(block, main.sample_bytes)
-            for block in _digital(recording, limit)), write.spread(
-                [write.encode(event.onset_s, event.duration_s, SEIZURE_TEXT)
-                 for event in recording.seizures], range(seconds)))
+        write.one_signal(stream, main, signal, _digital(recording, limit), [
+            (event.onset_s, event.duration_s, SEIZURE_TEXT)
+            for event in recording.seizures])
     folder.write(path.with_suffix(".tse_bi").name,
                  tse.write_seizures(recording.seizures, seconds))
     return path
