@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Before numpy, which tests import first: its threads fight for the processors
-# with those of everything else that runs.
-import aura  # noqa: F401
-
 ROOT = Path(__file__).parents[1]
+
+# Set before a test imports numpy: BLAS threads compete for the processors with
+# everything else that runs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long one example takes says more of what else the machine does. The
 # same commit has the same examples; `make soak` looks for others.

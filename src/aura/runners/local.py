@@ -47,7 +47,8 @@ def open_input(path: Path) -> Input:
     absolute = Path(os.path.abspath(path))
     if not os.path.lexists(absolute):
         raise MissingError(
-            "path.missing", f"there is no {path}", "check the name")
+            "path.missing", f"there is no file or folder {path}",
+            "check the name")
     parent = Path(os.path.realpath(absolute.parent))
     if absolute.is_dir():
         if absolute.name == "ecg":
