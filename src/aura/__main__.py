@@ -8,13 +8,13 @@ from types import FrameType
 
 def _leave(number: int, frame: FrameType | None) -> None:
     if "serve" in sys.argv[1:2]:
-        # Nothing is at work yet, and an import may catch an exception.
+        # No call runs yet, and an import might catch an exception.
         os._exit(0)
     sys.exit(128 + number)
 
 
-# Before all that takes time: the kernel ignores a SIGTERM to the first
-# process of a container that has no handler of its own.
+# Before the slow imports, because the kernel ignores SIGTERM for the first
+# process of a container if it has no handler.
 signal.signal(signal.SIGTERM, _leave)
 
 from aura.cli import main  # noqa: E402
