@@ -66,3 +66,10 @@ def test_the_smallest_rate_has_two_figures(rate, shown):
 def test_rows_make_a_markdown_table():
     assert report.markdown_table([("a", "b"), ("1", "2")]) == [
         "| a | b |", "|---|---|", "| 1 | 2 |"]
+
+
+def test_mean_over_patients_leaves_out_the_undefined():
+    assert report.mean_over_patients([1.0, math.nan, 0.5]) == {
+        "mean": 0.75, "std": 0.25, "patients": 2}
+    assert report.mean_over_patients([math.nan]) == {
+        "mean": None, "std": None, "patients": 0}

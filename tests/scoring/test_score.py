@@ -11,13 +11,7 @@ from timescoring.scoring import EventScoring, SampleScoring
 from aura.errors import InvalidInputError
 from aura.recording import Event
 from aura.scoring.matching import EventRules, seizure_spans
-from aura.scoring.score import (
-    EventScore,
-    mean_over_patients,
-    pool,
-    score,
-    score_missed,
-)
+from aura.scoring.score import EventScore, pool, score, score_missed
 from aura.spans import covered, cut, merge, near, union
 
 
@@ -300,15 +294,6 @@ def test_pooled_counts_are_sums(pairs):
     assert len(pooled.events.latencies_s) == sum(
         len(s.events.latencies_s) for s in scores)
     assert pooled.samples.fn == sum(s.samples.fn for s in scores)
-
-
-def test_mean_over_patients_leaves_out_the_undefined():
-    values = [1.0, math.nan, 0.5]
-    mean = mean_over_patients(values)
-    assert (mean.mean, mean.std, mean.patients) == (
-        np.nanmean(values), np.nanstd(values), 2)
-    nobody = mean_over_patients([math.nan])
-    assert math.isnan(nobody.mean) and nobody.patients == 0
 
 
 @pytest.mark.parametrize("wrong", [

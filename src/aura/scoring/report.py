@@ -7,12 +7,14 @@ bytes: no time, host or folder is part of them.
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
-from aura.scoring.score import Score, mean_over_patients
+from aura.scoring.score import Score
 
 if TYPE_CHECKING:
     from aura.scoring.compare import Comparison, PatientScore
@@ -118,16 +120,21 @@ def _estimates(holder: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _means(patients: Sequence["PatientScore"]) -> dict[str, Any]:
-    def mean(metric: Callable[[Score], Estimate]) -> dict[str, Any]:
-        found = mean_over_patients([metric(p.score).value for p in patients])
-        return {"mean": finite(found.mean), "std": finite(found.std),
-                "patients": found.patients}
+    scores = [patient.score for patient in patients]
+    return {kind: {
+        name: mean_over_patients(
+            getattr(getattr(score, kind), name).value for score in scores)
+        for name in names} for kind, names in (
+            ("events", EVENT_METRICS), ("samples", SAMPLE_METRICS))}
 
-    return {
-        "events": {name: mean(lambda s: getattr(s.events, name))
-                   for name in EVENT_METRICS},
-        "samples": {name: mean(lambda s: getattr(s.samples, name))
-                    for name in SAMPLE_METRICS}}
+
+def mean_over_patients(values: Iterable[float]) -> dict[str, Any]:
+    """Average one metric over patients, as SzCORE does by default."""
+    defined = np.array([value for value in values if not math.isnan(value)])
+    some = len(defined) > 0
+    return {"mean": float(defined.mean()) if some else None,
+            "std": float(defined.std()) if some else None,
+            "patients": len(defined)}
 
 
 # Text. Numbers may come from a file, so any value must be safe to show.

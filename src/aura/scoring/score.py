@@ -11,7 +11,7 @@ SzCORE: Dan et al., Epilepsia, 2024, https://doi.org/10.1111/epi.18113
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,15 +108,6 @@ class Score:
     samples: SampleScore = SampleScore()
 
 
-@dataclass(frozen=True)
-class PatientMean:
-    """A metric averaged over the patients for whom it is defined."""
-
-    mean: float  # Mean and standard deviation (ddof 0); NaN without patients
-    std: float
-    patients: int  # Patients for whom the metric is defined
-
-
 def score(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Score:
     """
@@ -183,15 +174,6 @@ def pool(scores: Iterable[Score]) -> Score:
         SampleScore(
             sum(s.tp for s in samples), sum(s.fp for s in samples),
             sum(s.fn for s in samples)))
-
-
-def mean_over_patients(values: Sequence[float]) -> PatientMean:
-    """Average one metric over patients, as SzCORE does by default."""
-    defined = np.array([x for x in values if not math.isnan(x)])
-    if not len(defined):
-        return PatientMean(math.nan, math.nan, 0)
-    return PatientMean(
-        float(defined.mean()), float(defined.std()), len(defined))
 
 
 def _event_score(truth: Floats, alarms: Floats, duration_s: float,
