@@ -65,7 +65,8 @@ def test_a_seizure_names_the_alarms_that_meet_it_tolerances_included():
     # Alarms without length: inside, and outside.
     ([(1030, 1030), (1200, 1200)], (0,), [True, False]),
     # A long alarm is cut; only its first 300 s match.
-    ([(1080, 1700)], (0,), [True])])
+    ([(1080, 1700)], (0,), [True]),
+    ([(1080, 1380), (1380, 1700)], (0,), [True, False])])
 def test_alarms_inside_the_tolerances_match(alarms, matches, right):
     found = agree(events((1000, 1030)), events(*alarms), 3600.0)
     (seizure,) = [one for one in found.judged if one.outcome != "FP"]

@@ -214,6 +214,17 @@ def test_alarm_in_the_last_half_step_meets_a_seizure_there():
     reference = events((3500, 3600))
     found = score(reference, [Event(3599.99, 0.0)], 3600.0).events
     assert (found.tp, found.fp, found.strict_fp) == (1, 0, 0)
+    # It takes the last step, and not the one before.
+    found = score(events((3599.8, 3599.9)), [Event(3599.99, 0.0)], 3600.0,
+                  EventRules(0, 0)).events
+    assert (found.tp, found.fp, found.strict_fp) == (0, 1, 1)
+
+
+def test_the_window_of_a_seizure_ends_with_the_recording():
+    last = events((3580, 3600))  # 20 s of a window of 50 s
+    for share, tp in ((0.39, 1), (0.41, 0)):
+        rules = EventRules(min_overlap=share)
+        assert score(last, last, 3600.0, rules).events.tp == tp
 
 
 @pytest.mark.parametrize("duration_s", [99.4, 99.5, 99.6, 100.5])
