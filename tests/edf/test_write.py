@@ -142,10 +142,13 @@ def test_a_copy_has_room_for_a_hundred_thousand_annotations(copied):
                               for onset_s, _, text in rows) + 60 * 1000
 
 
-def test_a_record_that_is_too_long_to_be_read_is_not_written(copied):
-    rows = [(1, 1, "x" * 17_000_000)]
+def test_a_record_that_is_too_long_to_be_read_is_not_written(
+        copied, monkeypatch):
+    # 512 bytes of samples, and 12 of annotations without the text.
+    monkeypatch.setattr(write, "RECORD_BYTES_MAX", 512 + 12 + 100)
+    copied(File(), [(1, 1, "x" * 100)])
     with pytest.raises(AuraError, match="convert.record_size"):
-        copied(File(), rows)
+        copied(File(), [(1, 1, "x" * 101)])
 
 
 rows_of = st.lists(st.tuples(

@@ -107,7 +107,8 @@ def copy(source: BinaryIO, target: BinaryIO, header: Header,
          for onset_s, duration_s, text in sorted(
              rows, key=lambda row: row[0])],
         [first_s + onset_s for onset_s in _onsets(header, timeline)])
-    size = sum(one.width for one in header.signals) + max(map(len, lists))
+    size = sum(one.width for one in header.signals) + _width(
+        lists, header.sample_bytes)
     if size > RECORD_BYTES_MAX:
         raise ResourceError(
             "convert.record_size", f"with these annotations a record has "
@@ -173,12 +174,11 @@ def _write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
            lists: Sequence[bytes]) -> None:
     """Write records given as rows of bytes, with one list for each."""
     if lists:
-        size = main.sample_bytes
-        width = -(-max(map(len, lists)) // size) * size
-        limit = 1 << (8 * size - 1)
+        width = _width(lists, main.sample_bytes)
+        limit = 1 << (8 * main.sample_bytes - 1)
         signals = [*signals, signal_fields(
             f"{main.kind[:3]} Annotations", "", ("-1", "1"),
-            (-limit, limit - 1), width // size)]
+            (-limit, limit - 1), width // main.sample_bytes)]
     target.write(main.header(signals))
     first = 0
     for block in blocks:
@@ -190,6 +190,12 @@ def _write(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
                 len(block), width)))
             first = last
         target.write(block.tobytes())
+
+
+def _width(lists: Sequence[bytes], sample_bytes: int) -> int:
+    """Bytes that have room for each of the lists, in whole samples."""
+    longest = max(map(len, lists))
+    return longest + -longest % sample_bytes
 
 
 def _encode(onset_s: float, duration_s: float | None, text: str) -> bytes:
