@@ -75,17 +75,14 @@ def _modules(folder: Path, out: Path) -> dict[Path, str]:
     run = subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc",
          f"--proto_path=aura/rpc={folder}", f"--python_out={out}",
-         f"--pyi_out={out}", f"--grpc_python_out={out}",
+         f"--pyi_out={out}",
          f"--descriptor_set_out={out / 'descriptors'}", SOURCE])
     if run.returncode:
         raise SystemExit("protos/aura.proto does not compile")
     products = {}
     for path in sorted((out / "aura" / "rpc").iterdir()):
-        head = ["# flake8: noqa", GENERATED]
-        if path.name.endswith("_grpc.py"):
-            head.insert(1, "# mypy: ignore-errors")
         products[ROOT / "src" / "aura" / "rpc" / path.name] = "\n".join(
-            [*head, path.read_text("utf-8")])
+            ["# flake8: noqa", GENERATED, path.read_text("utf-8")])
     return products
 
 

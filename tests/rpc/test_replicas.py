@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2
 from aura.blocks import named
 from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, parse
-from aura.rpc import aura_pb2_grpc, replicas
+from aura.rpc import replicas
+from aura.rpc.binding import Stub
 from aura.rpc.aura_pb2 import EcgBatch
 from aura.rpc.client import Nodes
 from aura.rpc.replicas import KEEPALIVE_S, Replica, Replicas, addresses_of
@@ -238,7 +239,7 @@ def test_uneven_calls_end_sooner_than_with_grpcs_round_robin(start):
             {"loadBalancingConfig": [{"round_robin": {}}]}))))
     grpc.channel_ready_future(channel).result(10)
     time.sleep(0.5)
-    theirs = aura_pb2_grpc.FeatureBuilderStub(channel).build_features
+    theirs = Stub("FeatureBuilder", channel).build_features
 
     def wall_of(name, call):
         begin = time.monotonic()

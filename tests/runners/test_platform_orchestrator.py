@@ -22,7 +22,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from aura import cli
 from aura.blocks import BLOCKS
 from aura.folder import PARTIAL
-from aura.rpc import aura_pb2, aura_pb2_grpc
+from aura.rpc import aura_pb2
+from aura.rpc.binding import Stub
 from aura.synthetic.cohort import write_cohort
 from tests.runners.installation import Bundle, Served
 from tests.runners.platform_orchestrator import Orchestrator, Refused, merge
@@ -251,7 +252,7 @@ def test_another_blocks_message_is_refused_clearly(predicted, served):
     for block in BLOCKS:
         with grpc.insecure_channel(f"127.0.0.1:{served[block.name]}") as at:
             service = aura_pb2.DESCRIPTOR.services_by_name[block.service]
-            stub = getattr(aura_pb2_grpc, f"{block.service}Stub")(at)
+            stub = Stub(block.service, at)
             for method in service.methods:
                 kind = getattr(aura_pb2, method.input_type.name)
                 # To a source any message is Empty with fields it ignores.
@@ -291,7 +292,7 @@ def test_a_read_only_shared_folder_is_said_at_the_first_call(
     loader = serve("ecg-loader", folder, prefix=unprivileged)
     with grpc.insecure_channel(f"127.0.0.1:{loader.port}") as channel:
         with pytest.raises(grpc.RpcError) as caught:
-            aura_pb2_grpc.EcgLoaderStub(channel).load_training(
+            Stub("EcgLoader", channel).load_training(
                 aura_pb2.Empty(), timeout=30)
     folder.chmod(0o755)
     assert caught.value.code().name == "FAILED_PRECONDITION"
@@ -306,7 +307,7 @@ def test_a_shared_folder_that_may_not_be_entered_is_said_until_it_may(
     folder.chmod(0)
     loader = serve("ecg-loader", folder, prefix=unprivileged)
     with grpc.insecure_channel(f"127.0.0.1:{loader.port}") as channel:
-        stub = aura_pb2_grpc.EcgLoaderStub(channel)
+        stub = Stub("EcgLoader", channel)
         health = health_pb2_grpc.HealthStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             stub.load_training(aura_pb2.Empty(), timeout=60)

@@ -14,14 +14,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura.blocks import Block
-from aura.rpc import aura_pb2_grpc
+from aura.rpc.binding import Stub
 from aura.rpc.status import CallFailed
 
 LOOK_PERIOD_S = 1.0
@@ -71,8 +70,7 @@ class Replica:
             ("grpc.http2.ping_timeout_ms", timeout_ms),
             # A long call sends no data; any number of pings is allowed.
             ("grpc.http2.max_pings_without_data", 0)))
-        self._stub: Any = getattr(
-            aura_pb2_grpc, f"{block.service}Stub")(self._channel)
+        self._stub = Stub(block.service, self._channel)
 
     def call(self, rpc: str, request: Message) -> Message:
         """Call an rpc without a deadline: a training may take hours."""

@@ -29,7 +29,7 @@ from aura.errors import (
     PreconditionError,
     UnsupportedError,
 )
-from aura.rpc import aura_pb2_grpc
+from aura.rpc import binding
 from aura.rpc.dispatch import Dispatch
 from aura.rpc.status import frames_of
 
@@ -126,9 +126,8 @@ class BlockServer:
             ThreadPoolExecutor(2, thread_name_prefix="reflection"),
             interceptors=[self._dispatch],
             options=(("grpc.so_reuseport", 0),))
-        add = getattr(
-            aura_pb2_grpc, f"add_{block.service}Servicer_to_server")
-        add(self._servicer, self._server)
+        self._server.add_generic_rpc_handlers(
+            [binding.handlers(block.service, self._servicer)])
         health_pb2_grpc.add_HealthServicer_to_server(
             self._health, self._server)
         reflection.enable_server_reflection(

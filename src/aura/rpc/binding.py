@@ -1,0 +1,41 @@
+"""Stubs and handlers of the blocks' services, made from their descriptors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from aura.rpc import aura_pb2
+
+Kind = type[Message]
+
+
+class Stub:
+    """The rpcs of a service as methods that call it; all are unary."""
+
+    def __init__(self, service: str, channel: grpc.Channel) -> None:
+        for rpc, request, answer in _rpcs(service):
+            setattr(self, rpc, channel.unary_unary(
+                f"/{service}/{rpc}", request.SerializeToString,
+                answer.FromString))
+
+    def __getattr__(self, rpc: str) -> Any:
+        raise AttributeError(f"the service has no rpc {rpc}")
+
+
+def handlers(service: str, servicer: object) -> Any:
+    """What a server needs to answer the rpcs of a service."""
+    return grpc.method_handlers_generic_handler(service, {
+        rpc: grpc.unary_unary_rpc_method_handler(
+            getattr(servicer, rpc), request.FromString,
+            answer.SerializeToString)
+        for rpc, request, answer in _rpcs(service)})
+
+
+def _rpcs(service: str) -> Iterator[tuple[str, Kind, Kind]]:
+    """Name, request and answer of each rpc."""
+    for rpc in aura_pb2.DESCRIPTOR.services_by_name[service].methods:
+        yield (rpc.name, GetMessageClass(rpc.input_type),
+               GetMessageClass(rpc.output_type))
