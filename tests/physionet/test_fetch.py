@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aura import cli
+from aura import cli, folder as aura_folder
 from aura.edf.header import read_header
 from aura.edf.signal import EcgSignal
 from aura.errors import (
-    AuraError,
     CorruptDataError,
     InvalidInputError,
     MissingError,
@@ -224,10 +223,10 @@ def test_szdb_becomes_edf_with_seizures_by_patient(
         "0.0000 5.0000 bckg 1.0000", "5.0000 15.0000 seiz 1.0000",
         "15.0000 60.0000 bckg 1.0000", "60.0000 70.0000 seiz 1.0000",
         "70.0000 80.0000 bckg 1.0000"]
-    told, readme = capsys.readouterr().out, (
+    printed, readme = capsys.readouterr().out, (
         tmp_path / "README.md").read_text()
     for text in ("Attribution License v1.0", "Al-Aweel", "Goldberger"):
-        assert text in told and text in readme
+        assert text in printed and text in readme
     assert "sz03 in szB" in readme
 
 
@@ -592,7 +591,7 @@ def test_help_has_the_sets_and_an_example(capsys):
     assert all(name in text for name in SETS) and "example:" in text
 
 
-def test_full_disk_errors_are_told_apart_from_others():
-    from aura.folder import write_error
-    assert isinstance(write_error(OSError(errno.ENOSPC, "x")), ResourceError)
-    assert isinstance(write_error(OSError(errno.EROFS, "x")), AuraError)
+def test_a_full_disk_and_a_folder_that_is_read_only_are_two_errors():
+    assert [aura_folder.write_error(OSError(number, "x")).rule
+            for number in (errno.ENOSPC, errno.EROFS)] == [
+        "disk.full", "disk.unwritable"]

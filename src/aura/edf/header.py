@@ -135,8 +135,8 @@ def read_header(stream: BinaryIO) -> Header:
             "use the recording that belongs to these annotations")
     if plus and not annotations:
         raise InvalidInputError(
-            "edf.annotations_missing", f"the header says {kind}, but there "
-            f"is no signal '{label}'", "export the recording again, as EDF+ "
+            "edf.annotations_missing", f"the file is marked as {kind}, but it "
+            f"has no signal '{label}'", "export the recording again, as EDF+ "
             "or as plain EDF")
     return Header(
         kind, sample_bytes,
@@ -335,8 +335,8 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
     if annotated and not plus:
         found.append(Problem(
             "edf.annotations_in_plain", "warning",
-            "the file has annotations, but its header does not say EDF+ or "
-            "BDF+; they are not read"))
+            "the annotations in the file are not read, because its header "
+            "does not mark it as EDF+ or BDF+"))
     return found
 
 

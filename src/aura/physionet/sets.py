@@ -1,8 +1,8 @@
 """
 The sets that can be fetched, with licence, citation and patients.
 
-The patients matter most: a set that does not say that three of its records
-are of one woman would put her on both sides of a split.
+The patients matter most: if three records are of one woman and the set does
+not name her, she would be on both sides of a split.
 """
 
 from collections.abc import Mapping
