@@ -1,1 +1,1 @@
-"""What runs a solution: the same stages, the same digits, anywhere."""
+"""Ways to run a solution, in one process or many; equal results."""
