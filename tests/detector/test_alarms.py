@@ -79,6 +79,8 @@ def test_the_numbers_of_the_default_rule():
     rule = AlarmRule(.5)
     assert smooth(np.eye(1, 10, 4)[0], 1.0, rule) == pytest.approx(
         [0, 0, 0, 0, .2, .2, .2, .2, .2, 0])
+    assert smooth(np.eye(1, 12, 1)[0], 0.5, rule) == pytest.approx(
+        [0, .5, 1 / 3, .25, .2, 1 / 6, 1 / 7, 1 / 8, 1 / 9, .1, .1, 0])
 
     def found(*runs):
         """Alarms of up to 5 s at 0.5, followed by 0.3 and then by 0.2."""

@@ -1,4 +1,4 @@
-"""Which rows a forest learns from, what they weigh, and that it repeats."""
+"""A forest learns from the right rows with the right weights."""
 
 from dataclasses import replace
 
@@ -12,19 +12,19 @@ from tests.learning_examples import cohort, example
 
 
 def numbered(one):
-    """The same recording, whose values are the numbers of its rows."""
+    """The same recording, with the row numbers as values."""
     rows = np.arange(len(one.time_s), dtype=np.float32)
     return replace(one, values=np.column_stack([rows, rows]))
 
 
 def chosen(*examples):
-    """Row numbers learnt from, of seizures and of all other time."""
+    """Numbers of the rows to learn from, in seizures and outside."""
     rows = training_rows([numbered(one) for one in examples])
     return (rows.values[rows.seizure, 0].tolist(),
             rows.values[~rows.seizure, 0].tolist())
 
 
-def test_of_a_seizure_the_peak_is_learnt_also_after_its_end():
+def test_the_peak_of_a_seizure_is_learnt_even_after_its_end():
     one = example("p", (300, 20))
     rise = np.zeros(600)
     rise[299] = 99                                   # ends at the onset
@@ -40,16 +40,16 @@ def test_without_a_rise_the_whole_seizure_is_learnt():
         assert chosen(replace(one, rise=rise))[0] == list(range(300, 350))
 
 
-def test_of_other_time_only_the_last_minutes_highest_rate_is_learnt():
-    one = example("p", (300, 20))
+def test_outside_seizures_only_the_highest_rate_of_a_minute_is_learnt():
+    one = example("p", (300, 20), (440, 20))
     from_peak = np.zeros(600)
     from_peak[[0, 100]] = -0.1, np.nan
     _, other = chosen(replace(one, from_peak=from_peak))
     before = [row for row in range(1, 270) if row != 100]
-    assert other == before + list(range(410, 600))
+    assert other == before + list(range(550, 600))
 
 
-def test_nothing_unscorable_is_learnt():
+def test_unscorable_rows_are_not_learnt():
     scorable = np.ones(600, dtype=bool)
     scorable[:305] = scorable[500:] = False
     one = example("p", (300, 20), scorable=scorable,
@@ -59,19 +59,21 @@ def test_nothing_unscorable_is_learnt():
     assert other == list(range(410, 500))
 
 
-def test_events_that_are_no_seizures_are_other_time():
+def test_other_events_are_not_seizures():
     one = replace(example("p"), events=(Event(300, 20, "bckg"),),
                   from_peak=np.zeros(600))
     assert chosen(one) == ([], list(range(600)))
 
 
-def test_each_seizure_weighs_the_same_and_all_as_much_as_the_rest():
+def test_seizures_weigh_the_same_and_together_as_much_as_the_rest():
+    rise = np.ones(600)
+    rise[100] = 2                             # the only row of its peak
     one = example("p", (100, 4), (300, 100),
-                  rise=np.ones(600), from_peak=np.zeros(600))
+                  rise=rise, from_peak=np.zeros(600))
     rows = training_rows([one, example("q", from_peak=np.zeros(600))])
     weights = rows.weight[rows.seizure]
-    assert len(weights) == 34 + 130
-    assert sum(weights[:34]) == pytest.approx(sum(weights[34:]))
+    assert len(weights) == 1 + 130
+    assert weights[0] == pytest.approx(sum(weights[1:]))
     assert sum(weights) == pytest.approx(sum(rows.weight[~rows.seizure]))
     assert rows.weight.mean() == pytest.approx(1)
 
@@ -109,12 +111,31 @@ def test_the_same_seed_gives_the_same_trees_with_any_number_of_jobs():
     assert list(one.classes_) == [0, 1]
 
 
-def test_votes_are_added_by_one_thread_whatever_number_has_fitted():
-    # Of several, the order in which they end would change the last digit.
+def test_trees_are_shallow_and_their_leaves_are_large(monkeypatch):
+    monkeypatch.setattr(forest, "TREES", 3)
+    random = np.random.default_rng(1)
+    examples = [replace(one, from_peak=np.zeros(600), rise=np.ones(600),
+                        values=random.random((600, 2)).astype(np.float32))
+                for one in cohort(9)]
+    grown = [one.tree_ for one in fit(examples, 1).estimators_]
+    assert [tree.max_depth for tree in grown] == [10, 10, 10]
+    assert min(tree.n_node_samples[tree.feature < 0].min()
+               for tree in grown) == 20
+
+
+def test_seizures_and_other_time_have_equal_weight_in_the_forest():
+    examples = [replace(one, values=np.zeros((600, 2), np.float32))
+                for one in cohort()]
+    assert fit(examples, 1).predict_proba(np.zeros((1, 2))) == pytest.approx(
+        .5, abs=.05)
+
+
+def test_one_thread_adds_the_votes_whatever_number_has_fitted():
+    # With several, their order would change the last digit.
     assert fit(cohort(), 1, 8).n_jobs == 1
 
 
-def test_a_forest_tells_a_seizure_from_calm_with_missing_values():
+def test_a_forest_learns_and_predicts_with_missing_values():
     examples = cohort()
     for one in examples:
         one.values[:200, 1] = np.nan

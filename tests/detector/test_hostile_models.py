@@ -186,27 +186,20 @@ def scalar(value):
             "is_json": True}
 
 
-def nodes(change):
-    """An artefact whose first tree has other nodes."""
-    def make(it):
-        it.nodes(change)
-        it.pack()
-    return make
-
-
-def values(change):
-    def make(it):
-        it.values(change)
-        it.pack()
-    return make
-
-
 def schema(change):
-    """An artefact whose list of types is another."""
+    """An artefact with a change in its forest, packed again."""
     def make(it):
         change(it)
         it.pack()
     return make
+
+
+def nodes(change):
+    return schema(lambda it: it.nodes(change))
+
+
+def values(change):
+    return schema(lambda it: it.values(change))
 
 
 def card(**entries):

@@ -1,4 +1,4 @@
-"""Heart rate against the patient's own past, one row at a time."""
+"""Features of the heart rate relative to the last minutes."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def holey(seed, count, share=.1):
     return bpm
 
 
-def test_every_feature_of_the_table_is_computed_and_no_other():
+def test_exactly_the_features_of_the_table_are_computed():
     assert list(relative_to_baseline(rate([70] * 5))) == [
         name for name, _, _ in baseline.BASELINE]
 
 
-def test_a_rise_is_told_against_the_minutes_before_the_last_one():
+def test_a_rise_is_relative_to_the_minutes_before_the_last():
     bpm = np.concatenate([np.full(600, 70.0), np.full(50, 110.0)])
     found = relative_to_baseline(rate(bpm))
     last = {name: column[-1] for name, column in found.items()}
@@ -45,14 +45,14 @@ def test_a_rise_is_told_against_the_minutes_before_the_last_one():
     assert found["hr_from_peak"][599] == 0
 
 
-def test_the_rise_itself_does_not_lift_the_baseline_for_a_minute():
+def test_a_rise_does_not_raise_the_baseline_for_a_minute():
     bpm = np.concatenate([np.full(600, 70.0), np.full(400, 110.0)])
     base = relative_to_baseline(rate(bpm))["hr_base"]
     assert (base[600:800] == 70).all()
     assert base[-1] == 110
 
 
-def test_nothing_is_said_before_there_is_a_baseline():
+def test_features_are_missing_until_there_is_a_baseline():
     found = relative_to_baseline(rate(np.full(400, 70.0)))
     assert np.flatnonzero(np.isfinite(found["hr_base"]))[0] == 119
     assert np.isnan(found["hr_over_p95"][:110]).all()
@@ -61,7 +61,7 @@ def test_nothing_is_said_before_there_is_a_baseline():
 
 @settings(max_examples=20)
 @given(st.integers(0, 10 ** 6), st.sampled_from([1.0, 2.0, 10.0]))
-def test_median_and_mad_are_numpys(seed, hop_s):
+def test_median_and_mad_equal_those_of_numpy(seed, hop_s):
     bpm = holey(seed, 500, .3)
     found = relative_to_baseline(rate(bpm, hop_s))
     near, far = int(60 / hop_s), int(360 / hop_s)
@@ -79,7 +79,7 @@ def test_median_and_mad_are_numpys(seed, hop_s):
 
 
 @given(st.integers(0, 10 ** 6), st.integers(1, 499))
-def test_what_comes_later_changes_nothing_before(seed, now):
+def test_later_rows_change_no_earlier_row(seed, now):
     one, two = holey(seed, 500), holey(seed + 1, 500)
     two[:now] = one[:now]
     first = relative_to_baseline(rate(one))
@@ -90,21 +90,21 @@ def test_what_comes_later_changes_nothing_before(seed, now):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 59, 61, 361])
 @pytest.mark.parametrize("hop_s", [.5, 1.0, 30.0, 600.0])
-def test_any_length_and_hop_will_do(count, hop_s):
+def test_every_length_and_hop_is_possible(count, hop_s):
     for bpm in (np.full(count, np.nan), np.full(count, 70.0)):
         found = relative_to_baseline(rate(bpm, hop_s))
         assert all(len(column) == count for column in found.values())
         assert len(ratio_to_recent_median(rate(bpm, hop_s))) == count
 
 
-def test_more_rows_than_one_chunk_are_each_in_their_place(monkeypatch):
+def test_chunks_do_not_change_the_features(monkeypatch):
     whole = relative_to_baseline(rate(holey(1, 900)))
     monkeypatch.setattr(baseline, "CHUNK", 13)
     for name, column in relative_to_baseline(rate(holey(1, 900))).items():
         assert np.array_equal(column, whole[name], equal_nan=True), name
 
 
-def test_the_one_line_rule_takes_the_last_five_minutes():
+def test_the_ratio_is_to_the_median_of_the_last_five_minutes():
     bpm = np.concatenate([np.full(1000, 60.0), np.full(151, 90.0)])
     ratio = ratio_to_recent_median(rate(bpm))
     assert ratio[1000] == ratio[1148] == 1.5

@@ -93,7 +93,7 @@ def test_another_future_changes_no_earlier_row(seed, now_s, other):
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 20])
 @pytest.mark.parametrize("duration_s", [0.0, 0.5, 17.0, 64.0, 400.0])
 @pytest.mark.parametrize("hop_s", [.5, 1.0, 10.0])
-def test_little_or_nothing_gives_rows_of_nan(count, duration_s, hop_s):
+def test_few_or_no_beats_give_rows_of_nan(count, duration_s, hop_s):
     time_s = .3 + .8 * np.arange(count)
     beats = Beats(time_s[time_s < duration_s], duration_s)
     with warnings.catch_warnings():
@@ -121,7 +121,7 @@ def test_a_seizure_in_the_first_150_s_keeps_its_rows():
     assert built.scorable[9:].all()
 
 
-def test_unscorable_time_is_not_scorable_and_leaves_no_trace_behind():
+def test_beats_in_unscorable_time_change_no_feature():
     spans = [(300.0, 340.0)]
     spoilt = heart(7, spans=spans)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""HRV features agree with their definitions and with what is published."""
+"""HRV features agree with their definitions and with publications."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_features_ignore_the_direction_of_time(nn_ms):
 
 
 @given(INTERVALS, st.sampled_from([.5, 2, 4]))
-def test_features_scale_as_their_units(nn_ms, factor):
+def test_features_scale_with_their_units(nn_ms, factor):
     one = features(nn_ms)
     other = features(np.multiply(nn_ms, factor))
     for name in ("mean_nni", "sdnn", "sdsd", "rmssd", "median_nni",
@@ -68,7 +68,7 @@ def test_task_force_1996_definitions_by_hand():
     assert found["min_hr"] == pytest.approx(60000 / 860)
 
 
-def test_a_difference_of_just_50_ms_is_not_above():
+def test_a_difference_of_exactly_50_ms_is_not_above():
     assert features([800, 850, 800, 850, 800])["nni_50"] == 0
 
 
@@ -172,7 +172,7 @@ def test_a_window_with_a_gap_of_more_than_3_s_has_no_spectrum(
 
 
 @pytest.mark.parametrize("next_s", [[], [200.9], [230.0]])
-def test_a_spectrum_does_not_reach_beyond_the_last_beat_it_knows(next_s):
+def test_a_spectrum_does_not_reach_beyond_the_last_beat(next_s):
     # The segments of the row at 222.5 s end at 200.25 s.
     time_s = np.concatenate([np.arange(1.1, 200.2), next_s])
     intervals = series(1000 + np.arange(len(time_s)) % 7, time_s)
@@ -202,7 +202,7 @@ def test_few_intervals_give_nan_not_errors(count):
     assert all(np.isnan(column).all() for column in found.values())
 
 
-def test_more_windows_than_one_chunk_are_each_in_their_place(monkeypatch):
+def test_chunks_do_not_change_the_features(monkeypatch):
     rng = np.random.default_rng(5)
     intervals = series(rng.normal(800, 40, 300))
     ends = np.arange(60.0, 230.0)

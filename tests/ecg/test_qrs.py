@@ -15,10 +15,10 @@ FS = 128.0
 SHAPE = np.array([0., -.1, -.2, .3, 1., .5, -.4, -.3, 0.])
 
 
-def train(places, count=20000, height=1.0):
+def train(places, count=20000, heights=1.0):
     """A signal with the shape at each place."""
     signal = np.zeros(count)
-    for place in places:
+    for place, height in np.broadcast(places, heights):
         signal[place - 4:place + 5] += height * SHAPE
     return signal
 
@@ -33,6 +33,7 @@ def test_the_template_has_the_shape_of_the_complexes(places):
     middle = template.shape[template.half - 4:template.half + 5]
     assert middle / middle.max() == pytest.approx(SHAPE, abs=.08)
     assert template.shape[0] == template.shape[-1] == 0
+    assert len(template.shape) == 27            # 0.1 s before and after
 
 
 def test_peaks_of_noise_do_not_change_the_template(places):
@@ -48,7 +49,20 @@ def test_peaks_of_noise_do_not_change_the_template(places):
 
 def test_fewer_than_8_beats_make_no_template(places):
     assert qrs.learn(train(places), places[:7], FS) is None
+    assert qrs.learn(train(places), places[:8], FS) is not None
     assert qrs.learn(np.zeros(20000), places, FS) is None
+
+
+@pytest.mark.parametrize("beats, apart_s, peaks, peaks_apart_s", [
+    (40, 2.0, 60, 1.0),         # a pause of 2 s counts in full
+    (30, 1.0, 12, 4.0)])        # and a longer one as 2 s
+def test_the_template_has_the_height_of_most_of_the_time(
+        beats, apart_s, peaks, peaks_apart_s):
+    index = np.cumsum(np.round(FS * np.repeat(
+        [apart_s, peaks_apart_s], [beats, peaks])).astype(int))
+    signal = train(index, 20000, np.repeat([1, 10], [beats, peaks]))
+    template = qrs.learn(signal, index, FS)
+    assert template.height == pytest.approx(np.ptp(SHAPE), rel=.1)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e4])
@@ -80,6 +94,65 @@ def test_the_filter_removes_the_noise_of_the_recording(places, band_hz):
     plain = np.convolve(signal, template.shape[::-1], "same")
     ours = qrs.matched(signal, places, template)
     assert stands_out(ours) > 1.3 * stands_out(plain)
+
+
+def test_the_filter_equals_its_definition(places):
+    """The template times the inverse covariance of noise and 10 % power."""
+    hum = .5 * np.sin(np.arange(20000) / 3)
+    template = qrs.learn(train(places), places, FS)
+    noise = hum.copy()
+    noise[places[:, None] + np.arange(-13, 14)] = 0
+    lags = np.array([noise[lag:] @ noise[:len(noise) - lag]
+                     for lag in range(27)]) / (20000 - 27 * len(places))
+    lags[0] += .1 * np.ptp(template.shape) ** 2 / 8
+    place = np.arange(27)
+    weights = np.linalg.solve(
+        lags[np.abs(place[:, None] - place)], template.shape)
+    expected = np.convolve(hum, weights[::-1] / (
+        weights @ template.shape), "same")
+    assert qrs.matched(hum, places, template) == pytest.approx(
+        expected, abs=2e-6)
+
+
+def test_what_is_left_below_a_millionth_of_a_beat_is_silence(places):
+    signal = train(places)
+    template = qrs.learn(signal, places, FS)
+    signal[5000:] = train([9000, 15000], 20000, [.75e-6, 1.5e-6])[5000:]
+    filtered = qrs.matched(signal, places, template)
+    assert filtered[9000] == 0 and filtered[15000] > 1e-6
+
+
+@pytest.mark.parametrize("height, apart, removed", [
+    (.5, 120, True), (.7, 120, False), (.5, 130, False), (2, 120, True)])
+def test_a_peak_is_left_out_if_it_fits_60_percent_within_1_3_intervals(
+        places, height, apart, removed):
+    index = np.concatenate([places[:100], places[100:] + apart - 97])
+    spurious = index[99] + 60
+    template = qrs.learn(train(index), index, FS)
+    signal = train(index) + train([spurious], heights=height)
+    # Loud noise unlike the template does not change the usual height.
+    unlike = np.random.default_rng(0).standard_normal(27)
+    unlike -= unlike @ template.shape * template.shape / (
+        template.shape @ template.shape)
+    unlike = 20 * (.5 * template.shape / np.linalg.norm(template.shape)
+                   + np.sqrt(.75) * unlike / np.linalg.norm(unlike))
+    peaks = np.arange(20100, 50000, 97)
+    signal = np.concatenate([signal, np.zeros(30000)])
+    signal[peaks[:, None] + np.arange(-13, 14)] = unlike
+    found = qrs.without_insertions(signal, np.sort(np.concatenate(
+        [index, [spurious], peaks])), template)
+    assert (spurious not in found) == removed
+    assert np.isin(index, found).all()
+
+
+def test_at_most_two_poor_peaks_in_one_interval_are_left_out(places):
+    index = np.concatenate([places[:100], places[100:] + 23])
+    poor = index[99] + np.array([30, 60, 90])
+    template = qrs.learn(train(index), index, FS)
+    found = qrs.without_insertions(
+        train(index) + train(poor, heights=[.5, .25, .12]),
+        np.sort(np.concatenate([index, poor])), template)
+    assert np.isin(poor, found).tolist() == [True, False, False]
 
 
 def test_only_a_poor_peak_between_two_close_beats_is_left_out(places):

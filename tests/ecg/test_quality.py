@@ -73,6 +73,74 @@ def test_a_second_is_clipped_at_5_percent_at_the_device_or_20_at_extremes(
     assert found.tolist() == ([[30, 31]] if clipped else [])
 
 
+BEATS = np.arange(50, 2000, 100)  # Samples of 20 s at 100 Hz
+
+
+def band(alike=0.0, beats=BEATS):
+    """QRS complexes 1 high whose likeness to their median is known."""
+    grid = np.arange(-6, 7) / 6
+    odd, even = grid / np.linalg.norm(grid), grid ** 2 - np.mean(grid ** 2)
+    signal = np.zeros(2000)
+    for number, at in enumerate(beats):
+        complex_ = alike * odd + (-1) ** number * np.sqrt(
+            1 - alike ** 2) * even / np.linalg.norm(even)
+        signal[at - 6:at + 7] = complex_ / np.ptp(complex_)
+    return signal
+
+
+def noisy(signal, beats=BEATS, samples=np.arange(2000.0) % 50):
+    """Bad windows of 20 s at 100 Hz."""
+    return assess(samples, 100.0, signal, 100.0, beats / 100, 0, 0,
+                  NO_RAILS).spans.tolist()
+
+
+@pytest.mark.parametrize("alike, ratio, bad", [
+    (.92, 2.0, False), (.88, 6.5, True), (.88, 7.5, False),
+    (.77, 11.5, False), (.73, 11.5, True), (.73, 12.5, False)])
+def test_beats_of_a_noisy_window_neither_look_alike_nor_stand_out(
+        alike, ratio, bad):
+    signal = band(alike)
+    rest = signal[1000:] == 0
+    signal[1000:][rest] = (-1.0) ** np.arange(rest.sum()) / ratio
+    assert noisy(signal) == ([[10, 20]] if bad else [])
+
+
+@pytest.mark.parametrize("beats, bad", [(2, False), (3, True)])
+def test_fewer_than_3_beats_in_a_window_are_not_noise(beats, bad):
+    beats = BEATS[1:10 + beats]
+    signal = band(beats=beats)
+    signal[1600:] = (-1.0) ** np.arange(400)
+    assert noisy(signal, beats) == ([[10, 20]] if bad else [])
+
+
+@pytest.mark.parametrize("after_s, height, bad", [
+    (.05, 9, False),            # part of the QRS
+    (.07, 9, True), (.09, 9, True),  # neither QRS nor rest
+    (.09, 0, True)])
+def test_the_qrs_is_measured_within_60_ms(after_s, height, bad):
+    signal = band()
+    signal[signal == 0] = .2
+    signal[BEATS + round(100 * after_s)] += height * (-1.0) ** BEATS
+    assert bool(noisy(signal)) == bad
+
+
+@pytest.mark.parametrize("after_s, bad", [(.09, False), (.12, True)])
+def test_noise_is_measured_outside_100_ms_of_a_beat(after_s, bad):
+    signal = band()
+    signal[BEATS + round(100 * after_s)] = 3
+    assert bool(noisy(signal)) == bad
+
+
+@pytest.mark.parametrize("share, bad", [(.08, [[5, 14]]), (.12, [])])
+def test_a_signal_that_moves_less_than_a_tenth_of_a_qrs_is_flat(share, bad):
+    samples = np.arange(2000.0) % 50
+    samples[400:1500] = share * (samples[400:1500] / 49)
+    found = noisy(band(1.0), samples=samples)
+    assert spans(*found).tolist() == [
+        [second, second + 1] for start, end in bad
+        for second in range(start, end)]
+
+
 @pytest.mark.parametrize("fs_hz", [100.0, 128.4, 199.6])
 def test_a_span_is_where_it_is_at_any_rate(fs_hz):
     count = int(900 * fs_hz)
@@ -105,3 +173,9 @@ def test_each_segment_judges_its_own_part_and_touching_windows_are_one():
         SegmentQuality(100, spans((95, 105), (105, 115), (140, 150)))]
     found = join(segments, np.arange(0, 147.0), 147.0)
     assert found.tolist() == [[80, 115], [140, 147]]
+
+
+@pytest.mark.parametrize("gap_s, count", [(.9e-6, 1), (1.1e-6, 2)])
+def test_windows_closer_than_a_microsecond_are_one_span(gap_s, count):
+    bad = SegmentQuality(0, spans((80, 90), (90 + gap_s, 100)))
+    assert len(join([bad], np.arange(0, 147.0), 147.0)) == count

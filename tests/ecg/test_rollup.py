@@ -1,4 +1,4 @@
-"""Minima and maxima keep what the eye looks for."""
+"""Minima and maxima of stretches keep narrow peaks."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SAMPLES = st.lists(st.floats(-9, 9) | st.just(np.nan), max_size=40)
 
 
 def slow(samples, factor):
-    """The same by a loop, for comparison."""
+    """The same in a loop."""
     low, high = [], []
     for start in range(0, len(samples), factor):
         part = [x for x in samples[start:start + factor] if x == x]
@@ -21,7 +21,7 @@ def slow(samples, factor):
 
 
 @given(SAMPLES, st.integers(1, 12))
-def test_each_stretch_has_its_smallest_and_largest(samples, factor):
+def test_each_stretch_has_its_smallest_and_largest_value(samples, factor):
     found = minmax(np.array(samples, float), factor)
     assert np.array_equal(found, slow(samples, factor), equal_nan=True)
 

@@ -1,4 +1,4 @@
-"""Intervals are what they are called; nothing is made up in between."""
+"""Each RR interval has the right kind, and none is interpolated."""
 
 import statistics
 
@@ -26,7 +26,7 @@ def kinds(intervals_ms, spans=()):
 
 
 def disjoint(spans):
-    """(start, length) as (start, end), those that would overlap left out."""
+    """(start, length) as (start, end), without overlaps."""
     kept = []
     for start, length in sorted(spans):
         if not kept or start > kept[-1][1]:
@@ -65,12 +65,12 @@ def test_kinds_follow_the_rules(intervals_ms, spans):
 
 
 @given(INTERVALS_MS, st.integers(0, 59))
-def test_what_comes_later_changes_no_kind(intervals_ms, count):
+def test_later_beats_change_no_earlier_kind(intervals_ms, count):
     whole = kinds(intervals_ms)
     assert kinds(intervals_ms[:count]) == whole[:count]
 
 
-def test_an_early_beat_and_its_pause_are_ectopic_and_no_other():
+def test_only_an_early_beat_and_its_pause_are_ectopic():
     found = kinds([800] * 8 + [520, 1080] + [800] * 8)
     assert found == ["NORMAL"] * 8 + ["ECTOPIC"] * 2 + ["NORMAL"] * 8
 
@@ -79,7 +79,7 @@ def test_a_missed_beat_is_not_normal():
     assert kinds([800] * 8 + [1600] + [800] * 3)[8] == "ECTOPIC"
 
 
-def test_a_true_step_of_the_heart_rate_is_taken_after_one_interval():
+def test_after_a_true_step_of_the_heart_rate_one_interval_is_ectopic():
     found = kinds([1000] * 10 + [600] * 10)
     assert found.count("ECTOPIC") == 1 and found[10] == "ECTOPIC"
 
@@ -96,6 +96,6 @@ def test_an_interval_across_an_unscorable_span_is_unscorable():
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_beats_make_no_interval(count):
+def test_fewer_than_two_beats_have_no_interval(count):
     series = rr_series(Beats(np.arange(count) + .5, 10.0))
     assert len(series.time_s) == len(series.rr_s) == len(series.kind) == 0

@@ -22,8 +22,7 @@ from scipy import signal as sps  # type: ignore[import-untyped]
 from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
 from aura.ecg import qrs
-from aura.ecg.qrs import Indices
-from aura.ecg.quality import TOUCHING_S, SegmentQuality, assess, join
+from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import Beats, Floats, Signal
 from aura.spans import merge
 

@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz  # type: ignore[import-untyped]
 
+from aura.ecg.quality import Indices, around, cosine
 from aura.recording import Floats
 from aura.spans import near
-
-Indices = NDArray[np.int64]
 
 HALF_S = 0.1
 # A template of fewer beats would show their noise.
@@ -69,11 +68,11 @@ def learn(signal: Floats, index: Indices, fs_hz: float) -> Template | None:
     inside = index[(index >= half) & (index < len(signal) - half)]
     if len(inside) < LEAST_BEATS:
         return None
-    rows = signal[inside[:, None] + np.arange(-half, half + 1)]
+    rows = around(signal, inside, half)
     rows = rows[_usual(np.ptp(rows, axis=1), inside, fs_hz)]
     shape = np.median(rows, axis=0)
     for _ in range(ROUNDS):
-        alike = _likeness(rows, shape)
+        alike = cosine(rows, shape)
         shape = np.median(rows[alike >= np.median(alike)], axis=0)
     shape = shape * np.hanning(2 * half + 1)
     return Template(shape, half) if np.ptp(shape) > 0 else None
@@ -137,10 +136,8 @@ def _usual(height: Floats, index: Indices,
 
 def _fit(signal: Floats, index: Indices, template: Template) -> Floats:
     """From 0 to 1, which is the usual shape and height."""
-    half = template.half
-    centre = np.clip(index, half, len(signal) - half - 1)
-    rows = signal[centre[:, None] + np.arange(-half, half + 1)]
-    alike = _likeness(rows, template.shape)
+    rows = around(signal, index, template.half)
+    alike = cosine(rows, template.shape)
     size = rows @ template.shape
     clear = alike > ALIKE
     if not clear.any():
@@ -149,11 +146,3 @@ def _fit(signal: Floats, index: Indices, template: Template) -> Floats:
     ratio = np.maximum(size, 1e-9 * usual) / usual
     fit: Floats = np.minimum(ratio, 1 / ratio) * np.maximum(alike, 0)
     return fit
-
-
-def _likeness(rows: Floats, shape: Floats) -> Floats:
-    """Cosine of each row and the shape; 0 for a row of zeros."""
-    norm = np.sqrt((rows ** 2).sum(axis=1) * (shape ** 2).sum())
-    alike: Floats = np.divide(rows @ shape, norm,
-                              out=np.zeros(len(rows)), where=norm > 0)
-    return alike

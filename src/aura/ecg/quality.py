@@ -21,9 +21,7 @@ WINDOW_S = 10.0
 TOUCHING_S = 1e-6
 QRS_HALF_S = 0.06
 QRS_GUARD_S = 0.1
-# Share of a QRS; and seconds before and after that must be flat too.
-FLAT_RANGE = 0.1
-FLAT_NEIGHBOURS = 1
+FLAT_RANGE = 0.1  # Share of a QRS
 # A second is clipped if a larger share of it is at the limits of the device,
 # or at the extremes of the segment.
 DEVICE_LIMIT_SHARE = 0.05
@@ -52,7 +50,7 @@ def assess(samples: Floats, fs_hz: float, band: Floats, band_hz: float,
     index = np.round(beats_s * band_hz).astype(np.int64)
     width = round(WINDOW_S * band_hz)
     window, count = index // width, -(-len(band) // width)
-    shapes = _shapes(band, index, band_hz)
+    shapes = around(band, index, round(QRS_HALF_S * band_hz))
     size = np.ptp(shapes, axis=1)
     qrs = _median_by_window(size, window, count)
     # The median of windows: noise has more beats in a window than a heart.
@@ -103,15 +101,12 @@ def _windows(samples: Floats, width: int) -> Floats:
 def _flat(samples: Floats, fs_hz: float, typical: float) -> Bools:
     """Seconds in whose 3 s the signal moves less than a tenth of a QRS."""
     rows = _windows(samples, round(fs_hz))
-    low, high = rows.min(axis=1), rows.max(axis=1)
-    for shift in range(1, FLAT_NEIGHBOURS + 1):
-        low = np.minimum(low, np.minimum(
-            np.pad(low, (shift, 0), mode="edge")[:-shift],
-            np.pad(low, (0, shift), mode="edge")[shift:]))
-        high = np.maximum(high, np.maximum(
-            np.pad(high, (shift, 0), mode="edge")[:-shift],
-            np.pad(high, (0, shift), mode="edge")[shift:]))
-    flat: Bools = high - low < FLAT_RANGE * typical
+    low, high = np.pad([rows.min(axis=1), rows.max(axis=1)],
+                       ((0, 0), (1, 1)), mode="edge")
+    flat: Bools = (
+        np.maximum.reduce([high[:-2], high[1:-1], high[2:]])
+        - np.minimum.reduce([low[:-2], low[1:-1], low[2:]])
+        < FLAT_RANGE * typical)
     return flat
 
 
@@ -130,12 +125,19 @@ def _share(rows: Bools) -> Floats:
     return np.asarray(np.count_nonzero(rows, axis=1) / rows.shape[1])
 
 
-def _shapes(band: Floats, index: Indices, fs_hz: float) -> Floats:
-    """The signal around each beat, one row for each."""
-    half = round(QRS_HALF_S * fs_hz)
-    centre = np.clip(index, half, max(len(band) - half - 1, half))
-    shapes: Floats = band[centre[:, None] + np.arange(-half, half + 1)]
-    return shapes
+def around(signal: Floats, index: Indices, half: int) -> Floats:
+    """The signal around each index, one row for each."""
+    centre = np.clip(index, half, max(len(signal) - half - 1, half))
+    rows: Floats = signal[centre[:, None] + np.arange(-half, half + 1)]
+    return rows
+
+
+def cosine(rows: Floats, shape: Floats) -> Floats:
+    """Cosine of each row and the shape; 0 for a row of zeros."""
+    norm = np.sqrt((rows ** 2).sum(axis=1) * (shape ** 2).sum())
+    alike: Floats = np.divide(rows @ shape, norm,
+                              out=np.zeros(len(rows)), where=norm > 0)
+    return alike
 
 
 def _likeness(shapes: Floats, usual: Bools) -> Floats:
@@ -143,12 +145,8 @@ def _likeness(shapes: Floats, usual: Bools) -> Floats:
     if not usual.any():
         return np.zeros(len(shapes))
     template = np.median(shapes[usual], axis=0)
-    template = template - template.mean()
-    centred = shapes - shapes.mean(axis=1, keepdims=True)
-    norm = np.sqrt((centred ** 2).sum(axis=1) * (template ** 2).sum())
-    likeness: Floats = np.divide(centred @ template, norm,
-                                 out=np.zeros(len(norm)), where=norm > 0)
-    return likeness
+    return cosine(shapes - shapes.mean(axis=1, keepdims=True),
+                  template - template.mean())
 
 
 def _rest(band: Floats, index: Indices, fs_hz: float, width: int) -> Floats:

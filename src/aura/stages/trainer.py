@@ -1,8 +1,8 @@
 """
-The trainer: collects the tables of a run, then trains and validates.
+The trainer: collects the feature tables of a run, trains and validates.
 
-What has arrived is noted on the shared folder, so that a trainer that was
-restarted in the middle of a run still knows it.
+It keeps a record of the tables on the shared folder, so it may be restarted
+in the middle of a run.
 """
 
 import json
@@ -47,16 +47,16 @@ class TrainingStage:
         self._settings = settings
 
     def ready(self) -> bool:
-        """Whether the workspace is there and can be written."""
+        """Whether the shared folder is there and can be written to."""
         return os.access(self._folder.root, os.W_OK)
 
     def train(self, request: FeatureTable) -> TrainingReport:
-        """Note a table; when it was the last that was missing, train."""
+        """Record a table; after the last table of the run, train."""
         if request.schema_id != features.SCHEMA_ID:
             raise PreconditionError(
-                "train.schema", "the table is of another feature schema",
-                "run the feature-builder of this version")
-        arrived = self._note(request)
+                "train.schema", "the table has another feature schema",
+                "use the feature-builder and the trainer of one version")
+        arrived = self._record(request)
         if len(arrived) < request.batch_count:
             return TrainingReport(
                 run_id=request.run_id, schema_id=request.schema_id,
@@ -79,38 +79,40 @@ class TrainingStage:
                 train_rows=sum(len(e.time_s) for e in examples)))
         return self._finish(request, self._keep(model))
 
-    def _note(self, request: FeatureTable) -> list[FeatureTable]:
-        """Note a table; all of the run that have arrived, in order."""
+    def _record(self, request: FeatureTable) -> list[FeatureTable]:
+        """Record a table; return all tables of the run so far, in order."""
         if not 0 <= request.batch_index < request.batch_count:
             raise InvalidInputError(
-                "train.batch", f"batch {request.batch_index} of "
-                f"{request.batch_count} makes no sense")
+                "train.batch", f"batch_index {request.batch_index} is not "
+                f"below batch_count {request.batch_count}",
+                "number the batches from 0")
         place = f"{run_folder(request.run_id)}/arrived"
         self._folder.write(
             f"{place}/{request.batch_index:04d}.json",
             json_format.MessageToJson(request).encode("ascii"))
         names = sorted(
             path.name for path in self._folder.path(place).glob("*.json"))
-        noted = [json_format.Parse(
+        tables_so_far = [json_format.Parse(
             self._folder.read(f"{place}/{name}"), FeatureTable())
             for name in names]
-        # What belongs to another count is no part of this run.
-        return [one for one in noted
+        # A table with another count is left from an earlier run.
+        return [one for one in tables_so_far
                 if one.batch_count == request.batch_count]
 
     def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
             tuple[dict[str, Any], Example]]:
-        """What identifies each recording to learn from, and its rows."""
+        """Yield the identity and the rows of each recording to learn from."""
         batches = [manifest.read(self._folder, request.manifest_path)
                    for request in arrived]
         annotated = {batch.input for batch in batches
                      if any(one.annotated for _, one in batch.recordings)}
         free = (set() if self._settings.annotated_only
                 else self._workspace.free_trees(annotated))
-        # Of who has seizures elsewhere nobody knows that there are none here.
-        ill = {one.patient for batch in batches
-               for _, one in batch.recordings
-               if any(event.is_seizure for event in one.events)}
+        # A recording that was not annotated may have seizures too if others
+        # of the patient have.
+        with_seizures = {one.patient for batch in batches
+                         for _, one in batch.recordings
+                         if any(event.is_seizure for event in one.events)}
         for request, batch in zip(arrived, batches, strict=True):
             table = tables.read(
                 self._folder.read(request.table_path), _COLUMNS)
@@ -118,9 +120,9 @@ class TrainingStage:
             numbers = table.values["recording"]
             for number, one in batch.recordings:
                 rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-                if rows.start == rows.stop or not (
-                        one.annotated or (batch.input in free
-                                          and one.patient not in ill)):
+                usable = one.annotated or (
+                    batch.input in free and one.patient not in with_seizures)
+                if rows.start == rows.stop or not usable:
                     continue
                 head = training.head_of(one)
                 if not one.annotated:
@@ -143,13 +145,13 @@ class TrainingStage:
             sensitivity=_number(pooled["sensitivity"]["value"]),
             false_alarms_per_24h=_number(
                 pooled["false_alarms_per_24h"]["value"]),
-            status_text=f"{validated['verdict']}. The smallest false-alarm "
-            "rate that these hours resolve is "
+            status_text=f"{validated['verdict']}. The smallest false alarm "
+            "rate that these hours can show is "
             f"{validated['smallest_resolvable_false_alarms_per_24h']:.2f} "
             "per 24 h.")
 
     def _has(self, path: str, model: Model) -> bool:
-        """Whether this very model is there; it may be in use just now."""
+        """Whether the same model is there; others may be using it."""
         try:
             there = load_model(self._folder.path(path))
         except AuraError:
@@ -176,7 +178,7 @@ class TrainingStage:
 def _checked(hop_s: float) -> float:
     if not 0 < hop_s < math.inf:
         raise CorruptDataError(
-            "table.hop", "a feature table does not say its hop",
+            "table.hop", "the feature table has no valid hop_s",
             "run the feature-builder again")
     return hop_s
 
