@@ -71,9 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         code: int = given.run(given)
-    except AuraError as error:
-        print(f"aura {given.verb}: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(f"aura {given.verb}: stopped", file=sys.stderr)
         return 130
@@ -81,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output has closed it.
         sys.stderr.close()
         return 1
-    except OSError as error:
-        # Most faults have a rule; a disk can fail anywhere.
-        print(f"aura {given.verb}: {error.filename or 'a file'}: "
-              f"{error.strerror or error}", file=sys.stderr)
-        return 1
+    except (AuraError, OSError) as error:
+        return console.fail(given.verb, error)
     return code

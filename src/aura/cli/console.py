@@ -136,6 +136,15 @@ def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
             bar.update(size)
 
 
+def fail(verb: str, error: object) -> int:
+    """Print an error, and return the exit code 1."""
+    if isinstance(error, OSError):
+        # Most faults have a rule; a disk can fail anywhere.
+        error = f"{error.filename or 'a file'}: {error.strerror or error}"
+    print(f"aura {verb}: {error}", file=sys.stderr)
+    return 1
+
+
 def print_problems(problems: Iterable[tuple[str, Problem]]) -> None:
     """Print a line for each error, and one for each rule that warned."""
     from aura.dataset.names import printable
@@ -149,8 +158,7 @@ def print_problems(problems: Iterable[tuple[str, Problem]]) -> None:
             warnings[problem.rule] += 1
             example.setdefault(problem.rule, line)
     for rule, count in sorted(warnings.items()):
-        more = (f" (and {plural(count - 1, 'file')} more)" if count > 1
-                else "")
+        more = f" (and {plural(count - 1, 'more file')})" if count > 1 else ""
         print(f"warning {example[rule]}{more}", file=sys.stderr)
 
 
@@ -172,9 +180,7 @@ def exit_code(verb: str, done: int, files: Iterable[Iterable[Problem]],
     count = (f"{plural(len(rules), noun)} "
              f"{'was' if len(rules) == 1 else 'were'} rejected (see above)")
     if not done:
-        print(f"aura {verb}: {failure}" + (f": {count}." if rules else "."),
-              file=sys.stderr)
-        return 1
+        return fail(verb, failure + (f": {count}." if rules else "."))
     if rules:
         print(f"aura {verb}: {count}.", file=sys.stderr)
         return 2

@@ -63,8 +63,7 @@ def _train(given: argparse.Namespace) -> int:
     if code == 1:
         return 1
     if not report.model_path:
-        print(f"aura train: {report.status_text}", file=sys.stderr)
-        return 1
+        return console.fail("train", report.status_text)
     print(_summary(json.loads((given.out / "card.json").read_bytes()),
                    given.out))
     return code
@@ -117,7 +116,14 @@ def _evaluate(given: argparse.Namespace) -> int:
     code = console.print_outcome("evaluate", found.outcome)
     if code == 1:
         return 1
-    _warn_unannotated(found.taken_as_free, found.left_out)
+    for count, rule, text in (
+            (found.taken_as_free, "taken_as_free_of_seizures", "in folders "
+             "without any annotation counted as free of seizures, so every "
+             "alarm there is a false one (--annotated-only leaves them out)"),
+            (found.left_out, "not_annotated", "without annotations left out")):
+        if count:
+            print(f"warning evaluate.{rule}: {plural(count, 'recording')} "
+                  f"{text}", file=sys.stderr)
     done = evaluate.evaluate(found, settings, _track_detectors,
                              given.candidates)
     evaluate.write(done, given.out, not given.no_pictures)
@@ -125,19 +131,6 @@ def _evaluate(given: argparse.Namespace) -> int:
     print(f"\nreport.json, report.md and the figures are in {given.out}.")
     print(console.NOT_A_DEVICE)
     return code
-
-
-def _warn_unannotated(taken: int, left_out: int) -> None:
-    if taken:
-        print("warning evaluate.taken_as_free_of_seizures: "
-              f"{plural(taken, 'recording')} in folders without any "
-              "annotation counted as free of seizures, so every alarm there "
-              "is a false one (--annotated-only leaves them out)",
-              file=sys.stderr)
-    if left_out:
-        print(f"warning evaluate.not_annotated: "
-              f"{plural(left_out, 'recording')} without annotations left out",
-              file=sys.stderr)
 
 
 def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:

@@ -82,9 +82,8 @@ def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
     from aura.review.app import PageServer
     from aura.review.guard import Access
     if not 0 <= given.port <= 65535:
-        print(f"aura review: --port is {given.port}; it must be between 0 and "
-              "65535", file=sys.stderr)
-        return 1
+        return console.fail("review", f"--port is {given.port}; it must be "
+                            "between 0 and 65535")
     server = PageServer(service, Access.to(given.host, os.environ), given.port)
     count = len(service.runs.worklist().cases)
     print(f"{plural(count, 'recording')} to review at {server.address} "
@@ -147,11 +146,9 @@ def _export(given: argparse.Namespace) -> int:
         print("warning: Results of an earlier export stay in the store: "
               f"{report['earlier_results_stay']}", file=sys.stderr)
     if not report["recordings"]:
-        print("aura export: No recording was exported"
-              + (" (see above)." if report["left_out"] else
-                 f": {given.folder} contains no predictions."),
-              file=sys.stderr)
-        return 1
+        return console.fail("export", "No recording was exported" + (
+            " (see above)." if report["left_out"]
+            else f": {given.folder} contains no predictions."))
     target = given.files or report["target"]
     if given.files:
         for path in sorted(report["folder"].glob("*.lp.gz")):

@@ -11,7 +11,6 @@ from typing import Any
 from aura import blocks
 from aura.cli import console
 from aura.errors import (
-    AuraError,
     InvalidInputError,
     MissingError,
     ResourceError,
@@ -67,9 +66,7 @@ def _call(given: argparse.Namespace) -> int:
     try:
         return _answer(given)
     except (UnavailableError, ResourceError, OSError) as error:
-        text = error if isinstance(error, AuraError) else (
-            f"{error.filename or 'a file'}: {error.strerror or error}")
-        print(f"aura call: {text}", file=sys.stderr)
+        console.fail("call", error)
         return AGAIN_LATER
 
 

@@ -132,7 +132,7 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
     with transport as nodes:
         result = orchestrator.run(plan, nodes, print_answer)
     for failure in result.failures:
-        print(f"aura {verb}: {failure}", file=sys.stderr)
+        console.fail(verb, failure)
         if failure.log:
             print(failure.log, file=sys.stderr)
     if result.failures:
@@ -140,9 +140,7 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
     answers: list[Any] = [
         answer for some in result.results.values() for answer in some]
     if not answers:
-        print(f"aura {verb}: No recording was found in {shared}.",
-              file=sys.stderr)
-        return 1
+        return console.fail(verb, f"No recording was found in {shared}.")
     # The platform's limit is 4 MiB, and it is slow from 100 kB on.
     print(f"{plural(sum(result.counts.values()), 'message')}, the biggest of "
           f"{plural(result.biggest_bytes, 'byte')}")
@@ -197,8 +195,7 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
     if report.exists():
         content = json.loads(report.read_bytes())
         if not content.get("model_path"):
-            print(f"aura {verb}: {content['status_text']}", file=sys.stderr)
-            return 1
+            return console.fail(verb, content["status_text"])
         print(content["status_text"])
         print(f"Model {content['model_id'][:12]} is in "
               f"{content['model_path']}.")
