@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor_pb2 import (
-    FileDescriptorProto,
-    FileDescriptorSet,
-)
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from aura.blocks import BLOCKS
+from aura.platform import repository
 from aura.rpc import aura_pb2
+from tests.runners.platform_orchestrator import merge
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,35 +27,12 @@ def load_project():
     return module
 
 
-def compile_alone(folder, block):
-    """A block's own file as protoc reads it for the orchestrator."""
-    name = f"{block.name}1.proto"
-    (folder / name).write_bytes(
-        (ROOT / "blocks" / block.folder / "model.proto").read_bytes())
-    out = folder / "set"
-    subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={folder}",
-         f"--descriptor_set_out={out}", str(folder / name)], check=True)
-    return FileDescriptorSet.FromString(out.read_bytes()).file[0]
-
-
 @pytest.fixture(scope="module")
-def merged(tmp_path_factory):
+def merged():
     """One file of all five, as the orchestrator makes it."""
-    folder = tmp_path_factory.mktemp("microservice")
-    messages, services = {}, {}
-    for block in BLOCKS:
-        file = compile_alone(folder, block)
-        assert file.syntax == "proto3" and not file.package
-        assert not file.enum_type and not file.extension
-        for known, entries in ((messages, file.message_type),
-                               (services, file.service)):
-            for entry in entries:
-                assert known.setdefault(entry.name, entry) == entry
-    # It leaves the syntax out, which makes the merged file proto2.
-    return FileDescriptorProto(
-        name="all_in_one.proto", message_type=messages.values(),
-        service=services.values())
+    return merge({
+        f"{block.name}1.proto": repository.text(
+            f"blocks/{block.folder}/model.proto") for block in BLOCKS})
 
 
 def test_committed_files_are_as_generated(capsys):

@@ -1,13 +1,12 @@
 """
-The platform's parallel orchestrator, imitated to the letter where it hurts.
+An imitation of the platform's parallel orchestrator.
 
-It is written from what the original was seen to do. Protos are merged into
-one file without a syntax, which makes it proto2. Each connected rpc has a
-thread and an unbounded queue, channels are plain with default limits, no
-call is repeated or waits for a server, every message is told as text, and
-whatever is raised ends the rpc's thread for good. Nothing says when a run
-has ended; a run again is `initialize` and `run`, with the blocks as they
-were left.
+It follows the observed behaviour of the original. Protos are merged into one
+file without a syntax, which makes it proto2. Each connected rpc has a thread
+and an unbounded queue. Channels are plain, with default limits. No call is
+repeated or waits for a server. Every message becomes an event as text. Any
+exception ends the thread of its rpc. The end of a run is not reported. To
+run again, call `initialize` and `run`; the blocks keep their state.
 """
 
 import json
@@ -29,7 +28,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 
 class Refused(Exception):
-    """The orchestrator does not take the solution."""
+    """The orchestrator rejects the solution."""
 
 
 def merge(protos):
@@ -61,20 +60,20 @@ def merge(protos):
 
 
 class Orchestrator:
-    """One process of the original runs one solution; so does one of these."""
+    """Runs one solution, like one process of the original."""
 
     def __init__(self):
         self.threads = []
         self.pool = None
 
     def initialize(self, blueprint, dockerinfo, protos):
-        """Take a solution; end what another run has left."""
+        """Read a solution; end the threads of the last run."""
         for thread in self.threads:
             thread.terminate()
         for thread in self.threads:
             thread.join(30)
         self.threads, self.events = [], []
-        # The original imports the merged file once, and never again.
+        # The original imports the merged file only once.
         if self.pool is None:
             self.pool = DescriptorPool()
             self.pool.Add(merge(protos))
@@ -108,7 +107,7 @@ class Orchestrator:
 
     @property
     def is_idle(self):
-        """What nobody tells a user: all sources ended, all is quiet."""
+        """Whether all sources have ended and all queues are empty."""
         return all(
             not thread.is_alive() or (
                 not thread.empty_in and thread.waiting

@@ -1,10 +1,9 @@
 """
 Both bundles under an imitation of the platform's orchestrator.
 
-The five blocks run as processes of their own, one set for all tests of this
-file, in the order in which a user would go: a prediction without a model,
-a training, the same once more, predictions. `platform_orchestrator` says
-what the imitation is true to.
+The five blocks run as processes, one set for all tests of this file, in the
+order of a user: a prediction without a model, a training, the same again,
+predictions. `platform_orchestrator` describes the imitation.
 """
 
 import hashlib
@@ -166,17 +165,16 @@ def predicted(trained, bundles, shared):
         shared, orchestrator.named("export").answers[0].run_id)]
 
 
-def test_without_a_model_the_predictor_says_so_and_the_others_go_on(
+def test_without_a_model_only_the_predictor_and_what_follows_it_fail(
         without_model):
     assert counts(without_model) == {
         "load_recordings": 2, "build_features": 2, "predict": 0, "export": 0}
     error = without_model.named("predict").error
     assert error.code().name == "FAILED_PRECONDITION"
     assert error.details().startswith("seizure-predictor.model.missing: ")
-    assert "train one first" in error.details()
 
 
-def test_a_training_ends_with_a_model_that_is_there(trained, shared):
+def test_a_training_writes_a_model(trained, shared):
     orchestrator, (reports, _) = trained
     assert [report.done for report in reports] == [False, True]
     assert reports[-1].model_path == f"models/{reports[-1].model_id}"
@@ -184,7 +182,7 @@ def test_a_training_ends_with_a_model_that_is_there(trained, shared):
     assert (shared / "runs" / reports[-1].run_id / "DONE").is_file()
 
 
-def test_the_source_ends_by_not_found_and_nothing_else_ends(trained):
+def test_only_the_source_ends_and_with_not_found(trained):
     assert errors(trained[0]) == {"load_training": "NOT_FOUND"}
 
 
@@ -216,7 +214,7 @@ def test_messages_are_small_even_as_text(trained, predicted):
         assert max(map(len, orchestrator.events)) < BIGGEST_MESSAGE
 
 
-def test_two_solutions_on_one_folder_do_not_meet(predicted, bundles, shared):
+def test_two_solutions_can_run_on_one_folder(predicted, bundles, shared):
     solutions = [Orchestrator(), Orchestrator()]
     for orchestrator, name in zip(solutions, ("training", "prediction")):
         orchestrator.initialize(*bundles[name])
@@ -267,24 +265,27 @@ def test_another_blocks_message_is_refused_clearly(predicted, served):
                     assert caught.value.details().startswith(block.name)
 
 
-def test_a_missing_shared_folder_is_said_at_the_first_call(
+def elsewhere(bundle, block, port):
+    """A bundle that uses another server for a block."""
+    blueprint, dockerinfo, protos = bundle
+    content = json.loads(dockerinfo)
+    for entry in content["docker_info_list"]:
+        if entry["container_name"] == f"{block}1":
+            entry["port"] = port
+    return blueprint, json.dumps(content), protos
+
+
+def test_a_missing_shared_folder_fails_the_first_call(
         bundles, serve, tmp_path):
     loader = serve("ecg-loader", tmp_path / "away")
-    blueprint, dockerinfo, protos = bundles["training"]
-    content = json.loads(dockerinfo)
-    content["docker_info_list"][0]["port"] = loader.port
-    orchestrator = Orchestrator()
-    orchestrator.initialize(blueprint, json.dumps(content), protos)
-    orchestrator.run()
-    finished(orchestrator)
-    error = orchestrator.named("load_training").error
+    error = run(elsewhere(bundles["training"], "ecg-loader", loader.port)
+                ).named("load_training").error
     assert error.code().name == "FAILED_PRECONDITION"
-    assert error.details() == (
-        "ecg-loader.loader.no_folder: there is no folder training/ for "
-        "training; make it on the shared folder and put recordings there")
+    assert error.details().startswith("ecg-loader.loader.no_folder: ")
+    assert str(tmp_path) not in error.details()
 
 
-def test_a_read_only_shared_folder_is_said_at_the_first_call(
+def test_a_read_only_shared_folder_fails_the_first_call(
         shared, bundles, serve, tmp_path, unprivileged):
     folder = tmp_path / "read-only"
     shutil.copytree(shared / "training", folder / "training")
@@ -300,7 +301,7 @@ def test_a_read_only_shared_folder_is_said_at_the_first_call(
     assert str(tmp_path) not in caught.value.details()
 
 
-def test_a_shared_folder_that_may_not_be_entered_is_said_until_it_may(
+def test_a_shared_folder_without_permission_fails_calls_until_it_is_given(
         shared, serve, tmp_path, unprivileged):
     folder = tmp_path / "closed"
     shutil.copytree(shared / "training", folder / "training")
@@ -326,21 +327,11 @@ def test_a_shared_folder_that_may_not_be_entered_is_said_until_it_may(
     assert loader.close() == 0
 
 
-def without(bundle, block, port):
-    """A bundle in which another server stands in for a block."""
-    blueprint, dockerinfo, protos = bundle
-    content = json.loads(dockerinfo)
-    for entry in content["docker_info_list"]:
-        if entry["container_name"] == f"{block}1":
-            entry["port"] = port
-    return blueprint, json.dumps(content), protos
-
-
-def test_what_a_killed_run_left_does_not_touch_the_next(
+def test_files_of_a_killed_run_do_not_affect_the_next(
         predicted, bundles, shared, serve):
     known = set((shared / "runs").iterdir())
     builder = serve("feature-builder", shared)
-    bundle = without(bundles["prediction"], "feature-builder", builder.port)
+    bundle = elsewhere(bundles["prediction"], "feature-builder", builder.port)
     builder.process.send_signal(signal.SIGSTOP)
     orchestrator = Orchestrator()
     orchestrator.initialize(*bundle)
@@ -364,11 +355,11 @@ def test_what_a_killed_run_left_does_not_touch_the_next(
 
 @pytest.fixture
 def small_disk(shared, tmp_path):
-    """A folder whose runs/ holds 12 kB, and how its blocks get to see it."""
+    """A folder with 12 kB of space in runs/, and a command that sees it."""
     folder = tmp_path / "small"
     shutil.copytree(shared / "training", folder / "training")
     (folder / "runs").mkdir()
-    # Mounted for these processes alone, and gone with the last of them.
+    # Mounted only for these processes; it ends with the last of them.
     keeper = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=12k none '
          '"$0" && echo mounted && exec cat', folder / "runs"],
@@ -383,14 +374,15 @@ def small_disk(shared, tmp_path):
 
 @pytest.mark.skipif(shutil.which("unshare") is None,
                     reason="there are no namespaces to mount a disk in")
-def test_a_full_disk_is_said_and_the_next_run_is_whole(
+def test_a_full_disk_fails_a_run_and_the_next_is_complete(
         bundles, serve, small_disk):
     folder, inside = small_disk
     loader, builder = (serve(name, folder, prefix=inside)
                        for name in ("ecg-loader", "feature-builder"))
-    bundle = without(without(
-        without(bundles["training"], "ecg-loader", loader.port),
-        "feature-builder", builder.port), "seizure-trainer", "1")
+    bundle = bundles["training"]
+    for name, port in (("ecg-loader", loader.port), ("seizure-trainer", "1"),
+                       ("feature-builder", builder.port)):
+        bundle = elsewhere(bundle, name, port)
     orchestrator = run(bundle)
     failure, = (error for thread in orchestrator.threads
                 if (error := thread.error)
@@ -407,14 +399,9 @@ def test_a_full_disk_is_said_and_the_next_run_is_whole(
     assert left.count("features.parquet") == 2 and PARTIAL not in left
 
 
-def test_a_block_that_is_not_up_is_given_up_for_the_run(bundles):
-    blueprint, dockerinfo, protos = bundles["prediction"]
-    content = json.loads(dockerinfo)
-    content["docker_info_list"][-2]["port"] = "1"
-    orchestrator = Orchestrator()
-    orchestrator.initialize(blueprint, json.dumps(content), protos)
-    orchestrator.run()
-    finished(orchestrator)
+def test_a_block_that_does_not_listen_is_out_for_the_run(bundles):
+    orchestrator = run(
+        elsewhere(bundles["prediction"], "influx-exporter", "1"))
     assert errors(orchestrator)["export"] == "UNAVAILABLE"
     assert counts(orchestrator)["build_features"] == 2
 
