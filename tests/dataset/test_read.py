@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from aura.dataset import annotation_files, channels, find, read
+from aura.dataset import annotation_files, ecg_channel, find, read
 from aura.dataset.patients import alias
 from aura.dataset.read import Refused
 from aura.errors import AuraError
@@ -276,14 +276,14 @@ def test_a_file_that_cannot_be_read_is_refused(examined, monkeypatch):
 
 
 def test_a_file_that_grows_meanwhile_is_refused(examined, monkeypatch):
-    assess = channels.assess
+    assess = ecg_channel.assess
 
     def meanwhile(signal):
         with open(f"/proc/self/fd/{signal._stream.fileno()}", "ab") as file:
             file.write(b"more")
         return assess(signal)
 
-    monkeypatch.setattr(channels, "assess", meanwhile)
+    monkeypatch.setattr(ecg_channel, "assess", meanwhile)
     assert rules(examined(File())) == ["recording.changed"]
 
 

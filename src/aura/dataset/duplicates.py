@@ -1,55 +1,68 @@
 """
-One recording that is there twice: in two forms, or by two ways.
+Recordings that are there twice: as waveform and as beats, or by two paths.
 
-Used twice it would count twice, so it is refused until somebody says which
-form to take. Two files are one recording if they have the same name in one
-folder, or if the beats of the one are where the other has them: its
-waveform is steep there, or its intervals are the same. Compared are files
-of one patient, and files of one name, since not all say whose they are.
+Such a recording would count twice, so both files are refused until the user
+chooses a form. Two files are one recording if they have the same name in one
+folder. They are too if they share a patient or a name and the beats of one
+fit the other: its waveform is steep there, or its intervals are the same.
+
+The work grows with the files and not with their pairs: where a patient has
+many files, an index of rhythms finds the few that are worth comparing.
 """
 
 import os
 import posixpath
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
+from functools import cache, lru_cache
 
 import numpy as np
 
-from aura.dataset import beat_files, ecg_channel
+from aura.dataset import beat_files
 from aura.dataset.beat_files import BEATS, RR
-from aura.dataset.channels import slopes
+from aura.dataset.ecg_channel import index_of, slopes
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable
-from aura.dataset.patients import alias, identity_of
-from aura.edf import gaps
+from aura.dataset.patients import identity_of
+from aura.dataset.read import signal_of
+from aura.dataset.rhythm import (
+    RhythmIndex,
+    highest,
+    length_of,
+    peaks,
+    similar,
+)
 from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
 from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder
 from aura.recording import Floats, Signal
 
-# What is taken, best first, by the setting `prefer`.
+# Forms by preference, for each value of the setting `prefer`.
 PREFERENCES = {ECG: (ECG, BEATS, RR), BEATS: (BEATS, RR, ECG),
                RR: (RR, BEATS, ECG)}
 EXCERPTS = 8
 EXCERPT_S = 60.0
-# Nearly all beats of one's own are where the waveform is steep, of any
-# other's at best half: `pytest tests/dataset/test_duplicates.py -k szdb`.
+# The waveform is steep at nearly all of its own beats, and at half of others
+# at most: `pytest tests/dataset/test_duplicates.py -k szdb`.
 STEEP_SHARE = 0.75
 BEAT_HALF_S = 0.07
-# An RR series starts with its first beat, wherever that is.
+# An RR series starts with its first beat, at an unknown time.
 OFFSETS_S = np.arange(0.0, 3.0, 0.02)
 SAME_S = 0.02
 MATCHING_SHARE = 0.95
 INTERVALS_MIN, INTERVALS_MAX = 30, 2000
+# Up to so many files of a patient are compared without the index.
+FEW = 32
 
 Found = tuple[Folder, Candidate]
+# ``patient`` or ``name``, and which.
+Key = tuple[str, str]
 
 
 def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
-    """Refuse what is there in two forms, or all forms but the preferred."""
+    """Refuse recordings in two forms, or all forms but the preferred."""
     if prefer and prefer not in PREFERENCES:
         raise InvalidInputError(
             "settings.prefer", f"AURA_PREFER is {prefer[:60]!r}",
@@ -59,7 +72,8 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
              if candidate.problem is None]
     if len({candidates[number].form for number in sound}) < 2:
         return candidates
-    for group in _groups(found, sound):
+    for group in _merged([*_same_names(found, sound),
+                          *_matches(found, sound)]):
         ranked = sorted(group, key=lambda number: (
             PREFERENCES[prefer or ECG].index(candidates[number].form)))
         for number in group if not prefer else ranked[1:]:
@@ -71,11 +85,11 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
 
 
 def _once(found: Sequence[Found]) -> list[Candidate]:
-    """The candidates; a file that is there by two ways is used once."""
+    """The candidates, each file only once, whatever paths lead to it."""
     candidates = [candidate for _, candidate in found]
     places = [folder.root / candidate.path for folder, candidate in found]
     first: dict[tuple[int, int], int] = {}
-    # The file itself and not the link, since folders name patients.
+    # The file rather than a link to it, because folders name patients.
     for number in sorted(range(len(found)), key=lambda number: (
             candidates[number].problem is None
             and places[number].is_symlink())):
@@ -84,12 +98,12 @@ def _once(found: Sequence[Found]) -> list[Candidate]:
         try:
             status = os.stat(places[number])
         except OSError:
-            continue  # reading it will say what is wrong
+            continue  # the reader reports what is wrong
         one = first.setdefault((status.st_dev, status.st_ino), number)
         if one != number:
             candidates[number] = replace(candidates[number], problem=Problem(
                 "recording.twice", "warning", "this is the same file as "
-                f"{printable(candidates[one].name)}, and is used once"))
+                f"{printable(candidates[one].name)}, which is used"))
     return candidates
 
 
@@ -97,135 +111,174 @@ def _problem(other: Candidate, prefer: str) -> Problem:
     named = f"{printable(other.name)} ({other.form})"
     if prefer:
         return Problem(
-            "recording.other_form", "warning", f"this recording is used in "
-            f"its other form, {named}")
+            "recording.other_form", "warning", f"{named} is the same "
+            "recording, and is used")
     return Problem(
-        "recording.two_forms", "error", "this recording is here in another "
-        f"form too, {named}, and would count twice; --prefer ecg, beats or "
-        "rr (AURA_PREFER) takes one of them")
+        "recording.two_forms", "error", f"this recording also exists as "
+        f"{named}, and counting both would double it; choose one with "
+        "--prefer ecg, beats or rr (AURA_PREFER)")
 
 
-def _groups(found: Sequence[Found], sound: Sequence[int]) -> list[set[int]]:
-    """Numbers of the files that are one recording."""
-    alike: dict[str, list[int]] = defaultdict(list)
-    for number in sound:
-        alike[_patient(*found[number])].append(number)
-        alike[posixpath.basename(found[number][1].stem)].append(number)
-    pairs = {pair for numbers in alike.values()
-             for pair in combinations(numbers, 2)}
-    known: dict[int, Floats | None] = {}
-    groups = [{one, other} for one, other in sorted(pairs)
-              if found[one][1].form != found[other][1].form
-              and _are_one(found, one, other, known)]
-    # The same name in one folder would have the same output.
-    named: dict[tuple[str, str], set[int]] = defaultdict(set)
+def _same_names(found: Sequence[Found],
+                sound: Iterable[int]) -> Iterator[set[int]]:
+    """Files of one name in one folder: they would have the same output."""
+    named: dict[str, set[int]] = defaultdict(set)
     for number in sound:
         folder, candidate = found[number]
-        place = posixpath.dirname(candidate.path)
-        named[f"{folder.root}/{place}", posixpath.basename(
-            candidate.stem)].add(number)
-    return _merged([*groups, *(
-        group for group in named.values() if len(group) > 1)])
+        place = folder.root / posixpath.dirname(candidate.path)
+        named[f"{place}/{posixpath.basename(candidate.stem)}"].add(number)
+    return (group for group in named.values() if len(group) > 1)
 
 
-def _merged(groups: list[set[int]]) -> list[set[int]]:
-    merged: list[set[int]] = []
+def _merged(groups: Iterable[set[int]]) -> list[set[int]]:
+    """Join groups that share a member."""
+    group_of: dict[int, set[int]] = {}
     for group in groups:
-        touching = [other for other in merged if other & group]
-        merged = [other for other in merged if not other & group]
-        merged.append(group.union(*touching))
-    return merged
+        joined = group.union(*(group_of.get(one, ()) for one in group))
+        group_of.update(dict.fromkeys(joined, joined))
+    return list({id(group): group for group in group_of.values()}.values())
 
 
-def _patient(folder: Folder, candidate: Candidate) -> str:
-    """What stands for the patient; a file at fault is of nobody else."""
-    patient = ""
-    if candidate.form == ECG:
-        try:
-            with folder.open(candidate.path) as stream:
-                patient = read_header(stream).patient
-        except (AuraError, OSError):
-            return f"{folder.root}/{candidate.path}"
-    return alias("p", identity_of(folder, candidate.path, patient), "")
+def _matches(found: Sequence[Found],
+             sound: Sequence[int]) -> Iterator[set[int]]:
+    """Pairs of files of two forms whose beats fit each other."""
+    numbers = {form: [number for number in sound
+                      if found[number][1].form == form]
+               for form in PREFERENCES}
+    series = _BeatFiles(found, [*numbers[BEATS], *numbers[RR]])
+    for number in numbers[ECG]:
+        for other in _beats_of(*found[number], series):
+            yield {number, other}
+    intervals = _BeatFiles(found, numbers[RR])
+    for number in numbers[BEATS]:
+        beats_s = series.time_s(number)
+        for other in intervals.likely(_keys(*found[number]),
+                                      length_of(beats_s), lambda: beats_s):
+            if same_intervals(beats_s, intervals.time_s(other)):
+                yield {number, other}
 
 
-def _are_one(found: Sequence[Found], one: int, other: int,
-             known: dict[int, Floats | None]) -> bool:
-    if found[other][1].form == ECG:
-        one, other = other, one
-    beats = _beats(found, other, known)
-    if beats is None:
-        return False
-    folder, candidate = found[one]
-    if candidate.form != ECG:
-        mine = _beats(found, one, known)
-        return mine is not None and same_intervals(mine, beats)
+def _beats_of(folder: Folder, candidate: Candidate,
+              series: "_BeatFiles") -> list[int]:
+    """The beat files that belong to a waveform."""
     try:
         with folder.open(candidate.path) as stream:
             header = read_header(stream)
-            timeline = read_timeline(stream, header)
-            index, _, _ = ecg_channel.choose(stream, header)
-            signal = gaps.GappedSignal(stream, header, timeline, index)
-            floats = found[other][1].form == RR
-            return belong(signal, beats, OFFSETS_S if floats
-                          else np.zeros(1))
+            signal = cache(lambda: signal_of(
+                stream, header, index_of(stream, header)))
+            likely = series.likely(
+                _keys(folder, candidate, header.patient),
+                float(header.duration_s), cache(lambda: peaks(signal())))
+            if not likely:
+                return []
+            # A file with faulty annotations is refused anyway.
+            read_timeline(stream, header)
+            excerpts = list(_excerpts(signal()))
+            return [number for number in likely if _belong(
+                excerpts, series.time_s(number), OFFSETS_S
+                if series.form(number) == RR else np.zeros(1))]
     except (AuraError, OSError):
-        return False
+        return []  # the reader reports what is wrong
 
 
-def _beats(found: Sequence[Found], number: int,
-           known: dict[int, Floats | None]) -> Floats | None:
-    if number not in known:
-        folder, candidate = found[number]
+def _keys(folder: Folder, candidate: Candidate,
+          header_patient: str = "") -> tuple[Key, Key]:
+    """Patient and name of a file."""
+    return (("patient", identity_of(folder, candidate.path, header_patient)),
+            ("name", posixpath.basename(candidate.stem)))
+
+
+class _BeatFiles:
+    """Beat files by patient and by name."""
+
+    def __init__(self, found: Sequence[Found],
+                 numbers: Iterable[int]) -> None:
+        self._found = found
+        self._numbers: dict[Key, list[int]] = defaultdict(list)
+        for number in numbers:
+            for key in _keys(*found[number]):
+                self._numbers[key].append(number)
+        self._compared: Counter[int] = Counter()
+        self._indices: dict[Key, RhythmIndex] = {}
+        self.time_s = lru_cache(FEW)(self._time_s)
+
+    def form(self, number: int) -> str:
+        """Form of a file."""
+        return self._found[number][1].form
+
+    def likely(self, keys: Iterable[Key], length_s: float,
+               beats: Callable[[], Floats]) -> list[int]:
+        """Files to compare with one: all of a few, or those alike."""
+        near = [key for key in keys if key in self._numbers]
+        if sum(len(self._numbers[key]) for key in near) <= FEW:
+            few = {number for key in near for number in self._numbers[key]}
+            if all(self._compared[number] < FEW for number in few):
+                self._compared.update(few)
+                return [number for number in sorted(few) if similar(
+                    length_s, length_of(self.time_s(number)))]
+        return sorted({number for key in near for number
+                       in self._index(key).alike(length_s, beats)})
+
+    def _index(self, key: Key) -> RhythmIndex:
+        if key not in self._indices:
+            self._indices[key] = RhythmIndex(
+                (number, self._time_s(number))
+                for number in self._numbers[key])
+        return self._indices[key]
+
+    def _time_s(self, number: int) -> Floats:
+        """Beats of a file; none if it cannot be read."""
+        folder, candidate = self._found[number]
         try:
             with folder.open(candidate.path) as stream:
-                known[number] = beat_files.read(stream).time_s
+                return beat_files.read(stream).time_s
         except (AuraError, OSError):
-            known[number] = None
-    return known[number]
+            return np.empty(0)
 
 
-def belong(signal: Signal, beats_s: Floats, offsets_s: Floats) -> bool:
+def _excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
+    """Start, rate and highest slope around each sample of each excerpt."""
+    fs_hz = signal.fs_hz
+    length = round(EXCERPT_S * fs_hz)
+    reach = max(1, round(BEAT_HALF_S * fs_hz))
+    last = signal.sample_count - length
+    for start in sorted({max(0, round(last * i / (EXCERPTS - 1)))
+                         for i in range(EXCERPTS)}):
+        stop = min(start + length, signal.sample_count)
+        steep = slopes(signal.read(start, stop), fs_hz)
+        if len(steep) > 4 * reach and np.isfinite(steep).all():
+            # A QRS complex lies in the 0.1 s around its peak.
+            yield start, fs_hz, highest(np.pad(
+                steep, (2 * reach, 0), mode="edge"), 2 * reach + 1)
+
+
+def _belong(excerpts: Iterable[tuple[int, float, Floats]],
+            beats_s: Floats, offsets_s: Floats) -> bool:
     """Whether beats are those of a waveform."""
-    shares = [share for start in _starts(signal)
-              if (share := _steep(signal, start, beats_s, offsets_s))
-              is not None]
-    if not shares:
-        return False
-    median: Floats = np.median(np.array(shares), axis=0)
-    return bool(median.max() >= STEEP_SHARE)
+    shares = [share for excerpt in excerpts
+              if (share := _steep(*excerpt, beats_s, offsets_s)) is not None]
+    return bool(shares) and bool(
+        np.median(np.array(shares), axis=0).max() >= STEEP_SHARE)
 
 
-def _starts(signal: Signal) -> Iterator[int]:
-    last = signal.sample_count - round(EXCERPT_S * signal.fs_hz)
-    for i in range(EXCERPTS):
-        yield max(0, round(last * i / (EXCERPTS - 1)))
-
-
-def _steep(signal: Signal, start: int, beats_s: Floats,
+def _steep(start: int, fs_hz: float, steepest: Floats, beats_s: Floats,
            offsets_s: Floats) -> Floats | None:
     """Share of steep beats in an excerpt, for each offset."""
-    fs_hz = signal.fs_hz
-    stop = min(start + round(EXCERPT_S * fs_hz), signal.sample_count)
-    steep = slopes(signal.read(start, stop), fs_hz)
-    reach = max(1, round(BEAT_HALF_S * fs_hz))
-    if len(steep) <= 4 * reach or not np.isfinite(steep).all():
+    begin_s, end_s = start / fs_hz, (start + len(steepest)) / fs_hz
+    first, last = np.searchsorted(beats_s, (begin_s - offsets_s[-1], end_s))
+    times = beats_s[first:last] + offsets_s[:, np.newaxis]
+    inside = (times >= begin_s) & (times < end_s)
+    if inside.sum(axis=1).min() < 10:
         return None
-    # A complex lies in the 0.1 s around its peak.
-    highest: Floats = np.lib.stride_tricks.sliding_window_view(
-        np.pad(steep, (2 * reach, 0), mode="edge"), 2 * reach + 1).max(axis=1)
-    begin_s, end_s = start / fs_hz, (start + len(steep)) / fs_hz
-    shares = []
-    for offset in offsets_s:
-        times = beats_s + offset
-        times = times[(times >= begin_s) & (times < end_s)]
-        if len(times) < 10:
-            return None
-        between = (times[1:] + times[:-1]) / 2
-        at = highest[((times - begin_s) * fs_hz).astype(np.int64)]
-        away = highest[((between - begin_s) * fs_hz).astype(np.int64)]
-        shares.append(np.mean(at[1:] > 2 * away))
-    return np.array(shares)
+
+    def slope(times: Floats) -> Floats:
+        at = ((times - begin_s) * fs_hz).astype(np.int64)
+        return np.asarray(steepest[at.clip(0, len(steepest) - 1)])
+
+    both = inside[:, 1:] & inside[:, :-1]
+    middles = (times[:, 1:] + times[:, :-1]) / 2
+    steep = slope(times[:, 1:]) > 2 * slope(middles)
+    return np.asarray((steep & both).sum(axis=1) / both.sum(axis=1))
 
 
 def same_intervals(one_s: Floats, other_s: Floats) -> bool:
