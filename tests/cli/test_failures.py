@@ -109,6 +109,13 @@ def test_total_failure_never_reads_like_success(
     assert err.splitlines()[-1].endswith("1 file was rejected (see above).")
 
 
+def test_scores_without_any_prediction_have_no_table(model, run, tmp_path):
+    code, out, err = run("score", model / "study", tmp_path)
+    assert (code, out) == (1, "") and "score.no_hypothesis" in err
+    code, out, _ = run("score", model / "study", tmp_path, "--json")
+    assert code == 1 and json.loads(out)["without_hypothesis"] == 3
+
+
 def test_a_prediction_of_nothing_keeps_the_earlier_one(model, run, tmp_path):
     record(tmp_path / "in/x.edf", 60, seizure=None)
     again = ("predict", tmp_path / "in", "--model", model / "model", "--out",

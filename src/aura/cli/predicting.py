@@ -151,13 +151,12 @@ def _score(given: argparse.Namespace) -> int:
     compared = compare.compare(
         given.reference, given.hypothesis, settings.ecg_channel,
         settings.alias_key, prefer=settings.prefer)
+    scored = len(compared.recordings) - compared.without_hypothesis
     if given.json:
-        print(json.dumps(score_dict(compared), indent=2,
-                         allow_nan=False))
-    else:
+        print(json.dumps(score_dict(compared), indent=2, allow_nan=False))
+    elif scored:
         print(score_table(compared))
     console.print_problems(compared.problems)
-    scored = len(compared.recordings) - compared.without_hypothesis
     faults = {path: [problem] for path, problem in compared.problems
               if problem.level == "error"}
     return console.exit_code("score", scored, faults.values(),
