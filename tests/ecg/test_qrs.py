@@ -145,6 +145,17 @@ def test_a_peak_is_left_out_if_it_fits_60_percent_within_1_3_intervals(
     assert np.isin(index, found).all()
 
 
+@pytest.mark.parametrize("slow, removed", [(15, True), (8, False)])
+def test_the_usual_interval_is_the_median_of_21(slow, removed):
+    index = 100 + np.cumsum(np.repeat([97, 200, 97], [60, slow, 60]))
+    spurious = index[60 + slow // 2 - 1] + 100
+    template = qrs.learn(train(index), index, FS)
+    found = qrs.without_insertions(
+        train(index) + train([spurious], heights=.5),
+        np.sort(np.append(index, spurious)), template)
+    assert (spurious not in found) == removed
+
+
 def test_at_most_two_poor_peaks_in_one_interval_are_left_out(places):
     index = np.concatenate([places[:100], places[100:] + 23])
     poor = index[99] + np.array([30, 60, 90])

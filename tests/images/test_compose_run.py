@@ -84,8 +84,8 @@ def project(engine, built, cohort, tmp_path_factory):
 
 def test_both_solutions_run_and_their_blocks_are_healthy(project, engine):
     made, shared = project
-    assert "model " in made.run("training")
-    assert "results in runs/recordings-" in made.run("prediction")
+    assert "Model " in made.run("training")
+    assert "runs/recordings-" in made.run("prediction")
     assert len(list(shared.glob("runs/recordings-*/events/**/*.tsv"))) == len(
         list(shared.glob("recordings/**/*.edf")))
     blocks = made.containers()

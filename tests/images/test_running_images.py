@@ -129,8 +129,7 @@ class Callers:
 
     def __init__(self, container, request, count=4):
         self.calls = []
-        method = container.block.rpcs[0]
-        self._call = getattr(container.stub, method)
+        self._call = getattr(container.stub, next(iter(container.block.rpcs)))
         self._request = request
         self._threads = [threading.Thread(target=self.work)
                          for _ in range(count)]
@@ -167,7 +166,7 @@ def request_for(block, shared):
 
     with Recorded(plan, shared, Settings()) as nodes:
         assert not orchestrator.run(plan, nodes).failures
-    return asked[block.rpcs[0]]
+    return asked[next(iter(block.rpcs))]
 
 
 @for_each_block

@@ -26,13 +26,7 @@ from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable
 from aura.dataset.patients import identity_of
 from aura.dataset.read import signal_of
-from aura.dataset.rhythm import (
-    RhythmIndex,
-    highest,
-    length_of,
-    peaks,
-    similar,
-)
+from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
 from aura.errors import AuraError, InvalidInputError, Problem
@@ -214,8 +208,7 @@ class _BeatFiles:
             few = {number for key in near for number in self._numbers[key]}
             if all(self._compared[number] < FEW for number in few):
                 self._compared.update(few)
-                return [number for number in sorted(few) if similar(
-                    length_s, length_of(self.time_s(number)))]
+                return sorted(few)
         return sorted({number for key in near for number
                        in self._index(key).alike(length_s, beats)})
 

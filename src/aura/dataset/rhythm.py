@@ -28,8 +28,8 @@ _CLOCK = _STEPS ** 4
 LENGTHS_MAX = 8.0
 # A gram that more files have does not tell them apart.
 COMMON = 200
-SHARED_MIN = 0.1
-LIKELY = 4
+SHARED_MIN = 0.03
+LIKELY = 16
 # Beats of a waveform are where its slopes are highest within 0.2 s.
 PEAK_HZ = 100.0
 PEAK_HALF_S = 0.2
@@ -79,11 +79,6 @@ class RhythmIndex:
 def length_of(time_s: Floats) -> float:
     """Length of a series of beats."""
     return float(time_s[-1]) if len(time_s) else 0.0
-
-
-def similar(one_s: float, other_s: float) -> bool:
-    """Whether two lengths are so similar that files are compared."""
-    return max(one_s, other_s) <= LENGTHS_MAX * min(one_s, other_s)
 
 
 def grams(time_s: Floats) -> Grams:
