@@ -13,7 +13,7 @@ from aura.detector.training import RULE
 from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.errors import PreconditionError
-from aura.evaluation import chance, markdown, measures, report
+from aura.evaluation import chance, markdown, measures, results
 from aura.evaluation.detectors import DETECTORS, Detector, csi_slope
 from aura.evaluation.measures import auc, rows_and_labels, summary
 from aura.evaluation.nested import Fold, Held, held_out, rescored, rounds
@@ -35,7 +35,7 @@ def small(monkeypatch):
 
 
 def evaluated(cases, detectors=DETECTORS, seed=1):
-    return report.evaluate(
+    return results.evaluate(
         cases, target_far=200.0, seed=seed, detectors=detectors)
 
 
@@ -198,11 +198,11 @@ def test_what_cannot_be_scored_is_missed_and_its_hours_do_not_count():
 def test_latencies_are_onset_to_alarm():
     one = held(case("p", (300, 40), (1500, 40), seconds=3600),
                (340, 20), (1490, 30))
-    assert [report.latency(one, place) for place in (0, 1)] == [40.0, -10.0]
+    assert [results.latency(one, place) for place in (0, 1)] == [40.0, -10.0]
     told = summary([one])["latency_s"]
     assert told["median"] == 15.0
     assert told["percentile_95"] == pytest.approx(37.5)
-    assert report.latency(held(one.case), 0) is None
+    assert results.latency(held(one.case), 0) is None
 
 
 # --- chance ----------------------------------------------------------------

@@ -29,7 +29,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class EventMarks:
     """Both layers of a recording in order of time, and SzCORE's counts."""
 
     marks: tuple[Mark, ...]
@@ -39,21 +39,21 @@ class Comparison:
 
 
 def compare(recording: Recording,
-            predicted: tuple[Event, ...] | None) -> Comparison:
+            predicted: tuple[Event, ...] | None) -> EventMarks:
     """Compare both layers; events without outcome if that is impossible."""
     if not recording.annotated or predicted is None:
-        return Comparison(_marks(recording, predicted, {}, {}, {}), None)
+        return EventMarks(_marks(recording, predicted, {}, {}, {}), None)
     try:
         found = agree(recording.events, predicted, recording.duration_s)
     except AuraError:
-        return Comparison(_marks(recording, predicted, {}, {}, {}), None)
+        return EventMarks(_marks(recording, predicted, {}, {}, {}), None)
     seizures, alarms = (
         dict(zip(map(tuple, spans.tolist()), matched.tolist(), strict=True))
         for spans, matched in ((found.annotated, found.found),
                                (found.predicted, found.right)))
     latencies = {one.onset_s: one.latency_s for one in found.judged
                  if one.outcome == "TP" and one.latency_s == one.latency_s}
-    return Comparison(
+    return EventMarks(
         _marks(recording, predicted, seizures, alarms, latencies),
         {outcome: sum(one.outcome == outcome for one in found.judged)
          for outcome in ("TP", "FP", "FN")})

@@ -19,7 +19,7 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
-from aura.review.marks import Comparison, compare
+from aura.review.marks import EventMarks, compare
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
@@ -47,7 +47,7 @@ class ReviewCase:
     recording: Recording  # ``entry.recording``, which is not None here
 
     @cached_property
-    def comparison(self) -> Comparison:
+    def comparison(self) -> EventMarks:
         """Its annotations and alarms, compared."""
         return compare(self.recording, self.entry.predicted)
 

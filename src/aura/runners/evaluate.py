@@ -15,7 +15,7 @@ from aura.dataset.patients import alias
 from aura.detector.forest import MODEL_FEATURES
 from aura.ecg import features
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation import candidates, detectors, markdown, report
+from aura.evaluation import candidates, detectors, markdown, results
 from aura.evaluation.case import Case
 from aura.evaluation.detectors import Detector, csi_slope
 from aura.folder import Folder
@@ -112,7 +112,7 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
 
 
 def evaluate(given: Read, settings: Settings,
-             track: report.Track = iter,
+             track: results.Track = iter,
              try_more: bool = False) -> dict[str, Any]:
     """Evaluate all detectors on these recordings."""
     problems = Counter(
@@ -121,7 +121,7 @@ def evaluate(given: Read, settings: Settings,
     problems |= {rule: count for rule, count in (
         ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
         ("evaluate.not_annotated", given.left_out)) if count}
-    return report.evaluate(
+    return results.evaluate(
         given.cases, target_far=settings.target_far, seed=settings.seed,
         problems=problems, track=track,
         detectors=tuple(_detectors(settings, try_more)))
@@ -145,4 +145,4 @@ def write(found: Mapping[str, Any], out: Path,
         from aura.evaluation.pictures import draw
         draw(found, out)
     folder.write("report.md", markdown.markdown(found).encode("utf-8"))
-    folder.write("report.json", report.as_json(found))
+    folder.write("report.json", results.as_json(found))
