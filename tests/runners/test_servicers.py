@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import fields
 from pathlib import Path
@@ -46,7 +45,6 @@ def test_the_real_block_serves_all_its_rpcs_and_ends(block, serve, tmp_path):
     served = serve(SERVE, block.name, AURA_BLOCK=block.folder,
                    SHARED_FOLDER_PATH=str(tmp_path))
     assert served.status() == "SERVING"
-    assert time.monotonic() - served.started < 3
     for method in methods_of(block):
         call = getattr(served.stub, method.name)
         with pytest.raises(grpc.RpcError) as caught:
