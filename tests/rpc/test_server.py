@@ -78,8 +78,10 @@ def test_health_answers_while_all_threads_work(builder):
 
 def test_calls_beyond_the_queue_are_refused_as_unavailable(builder):
     limit = CALLS_AT_ONCE + CALLS_WAITING
-    calls = [builder.stub.build_features.future(
-        EcgBatch(manifest_path="sleep:0.1")) for _ in range(limit + 8)]
+    # The first calls hold all threads until the last one was sent.
+    calls = [builder.stub.build_features.future(EcgBatch(
+        manifest_path="sleep:2" if number < CALLS_AT_ONCE else ""))
+        for number in range(limit + 8)]
     codes = [call.code() for call in calls]
     assert codes.count(grpc.StatusCode.OK) == limit
     refused = [call for call in calls if call.code() is
