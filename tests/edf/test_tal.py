@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.edf.header import read_header
-from aura.edf.tal import EdfAnnotation, parse, read_timeline
+from aura.edf.tal import EdfAnnotation, Timeline, parse, read_timeline
 from aura.errors import AuraError, ResourceError
 from tests.edf_builder import Channel, heart, plus, tal
 from tests.work import lines_run
@@ -38,6 +38,11 @@ def test_specification_example():
 
 def test_record_onsets_are_not_annotations(timeline_of):
     assert timeline_of(plus()).annotations == ()
+
+
+def test_annotations_in_plain_edf_are_not_read(timeline_of):
+    file = plus([0.25, 1.25], [tal(1, 1, "seizure")])
+    assert timeline_of(replace(file, reserved="")) == Timeline(0.0, ())
 
 
 def test_onsets_count_from_the_first_sample(timeline_of):

@@ -272,6 +272,32 @@ def test_a_control_character_does_not_end_an_annotation(tmp_path):
         "a b c?"]
 
 
+@pytest.mark.parametrize("kind, bits", [
+    ("EDF", 16), ("EDF+C", 16), ("BDF+C", 24)])
+def test_one_signal_agrees_with_pyedflib_and_edfio(tmp_path, kind, bits):
+    limit = 1 << (bits - 1)
+    samples = np.array([[-limit, -1, 0], [1, 256, limit - 1]], np.int32)
+    rows = [(0.5, 1.0, "seizure")] if "+" in kind else []
+    path = tmp_path / f"r.{kind[:3].lower()}"
+    with path.open("wb") as stream:
+        write.one_signal(
+            stream, write.Main(kind, START, "X X X X", write.startdate(
+                START, "X X X"), 2, "1"),
+            write.signal_fields("ECG", "mV", ("-5", "5"),
+                                (-limit, limit - 1), 3), [samples], rows)
+    header, timeline, found = ours(path)
+    assert (header.kind, header.start, header.problems) == (kind, START, ())
+    assert np.array_equal(found[0], samples.ravel())
+    assert [(n.onset_s, n.duration_s, n.text)
+            for n in timeline.annotations] == rows
+    with pyedflib.EdfReader(str(path)) as other:
+        assert np.array_equal(other.readSignal(0, digital=True), found[0])
+        assert list(zip(*other.readAnnotations(), strict=True)) == rows
+    third = (edfio.read_bdf if bits == 24 else edfio.read_edf)(path)
+    assert np.array_equal(third.signals[0].digital, found[0])
+    assert [(a.onset, a.duration, a.text) for a in third.annotations] == rows
+
+
 def test_a_text_longer_than_its_field_is_an_error():
     with pytest.raises(ValueError, match="more than 80 bytes"):
         write.Main("EDF", START, "p" * 81, "", 1, "1").header([
