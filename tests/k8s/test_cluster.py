@@ -113,7 +113,7 @@ def test_a_killed_feature_builder_costs_a_retry_not_a_result(
     site.cluster.signal(victim, "KILL")
     log = site.wait("prediction")
     check_order(log, BATCHES)
-    assert "feature-builder1.build_features: called again in" in log
+    assert "feature-builder1.build_features: next try in" in log
     check_same(site.shared, folder)
     # The pod itself was kept, and its container started anew.
     until(lambda: site.restarts(victim) == 1)
