@@ -229,11 +229,11 @@ def tell(result: dict[str, dict]) -> None:
         print(f"{kind}: F1 (Se/PPV) at dB")
         print(" " * 12 + "".join(f"{ratio:>18d}" for ratio in RATIOS_DB))
         for name, found in result.items():
-            cells = [pooled(found["rows"], kind, ratio)
-                     for ratio in RATIOS_DB]
+            scores = [pooled(found["rows"], kind, ratio)
+                       for ratio in RATIOS_DB]
             print(f"  {name:10s}" + "".join(
                 f"{f1:8.3f} ({se:.2f}/{ppv:.2f})"
-                for se, ppv, f1 in cells))
+                for se, ppv, f1 in scores))
 
 
 def draw(result: dict[str, dict], path: Path) -> None:

@@ -1,9 +1,9 @@
 """
-Which 10-s cells the quality rule flags, and how wrong their beats are.
+Which 10-s windows the quality rule flags, and how wrong their beats are.
 
 Real records (mitdb and szdb, the first half hour of each) with noise of
-five strengths added. A cell's truth is the F1 of its R peaks against the
-reference, within 150 ms and one to one; flagged is a cell of which half or
+five strengths added. A window's truth is the F1 of its R peaks against the
+reference, within 150 ms and one to one; flagged is a window of which half or
 more is unscorable. Strengths are relative to the 99th percentile of the
 signal's distance from its median.
 """
@@ -24,7 +24,7 @@ from aura.spans import covered
 
 LEVELS = (.1, .25, .5, 1., 3.)
 KINDS = ("white", "muscle", "motion")
-CELL_S, LENGTH_S, TOLERANCE_S = 10.0, 1800.0, .15
+WINDOW_S, LENGTH_S, TOLERANCE_S = 10.0, 1800.0, .15
 WRONG, RIGHT = .6, .85
 DATA = Path(os.environ.get("AURA_DATA", Path(__file__).parents[1]
                            / "../shared/data"))
@@ -63,28 +63,29 @@ def noise(kind: str, count: int, fs_hz: float,
     return samples / samples.std()
 
 
-def cell_f1(truth: np.ndarray, times: np.ndarray, cells: int) -> np.ndarray:
-    """F1 of each cell; NaN where the reference has no beat."""
+def window_f1(
+        truth: np.ndarray, times: np.ndarray, windows: int) -> np.ndarray:
+    """F1 of each window; NaN where the reference has no beat."""
     hit = at = 0
-    hits = np.zeros(cells)
+    hits = np.zeros(windows)
     for time_s in truth:
         while at < len(times) and times[at] < time_s - TOLERANCE_S:
             at += 1
         hit = at < len(times) and times[at] <= time_s + TOLERANCE_S
         at += hit
-        hits[min(int(time_s / CELL_S), cells - 1)] += hit
-    edges = CELL_S * np.arange(cells + 1)
+        hits[min(int(time_s / WINDOW_S), windows - 1)] += hit
+    edges = WINDOW_S * np.arange(windows + 1)
     real, found = (np.histogram(one, edges)[0] for one in (truth, times))
     return np.where(real > 0, 2 * hits / np.maximum(real + found, 1), np.nan)
 
 
 def judged() -> Iterator[tuple[str, float, np.ndarray, np.ndarray]]:
-    """Yield kind, level, F1 and verdict of the cells of each signal."""
+    """Yield kind, level, F1 and decision of the windows of each signal."""
     rng = np.random.default_rng(0)
     for samples, fs_hz, truth in records():
         size = np.percentile(np.abs(samples - np.median(samples)), 99)
-        cells = int(len(samples) / fs_hz / CELL_S)
-        edges = CELL_S * np.arange(cells + 1)
+        windows = int(len(samples) / fs_hz / WINDOW_S)
+        edges = WINDOW_S * np.arange(windows + 1)
         for kind, level in [("none", 0.), *(
                 (kind, level) for kind in KINDS for level in LEVELS)]:
             spoilt = samples if kind == "none" else samples + (
@@ -92,8 +93,8 @@ def judged() -> Iterator[tuple[str, float, np.ndarray, np.ndarray]]:
             found = find_beats(ArraySignal(spoilt, fs_hz))
             lost_s = covered(found.unscorable, np.column_stack(
                 [edges[:-1], edges[1:]]))
-            yield kind, level, cell_f1(truth, found.time_s, cells), (
-                lost_s >= CELL_S / 2)
+            yield kind, level, window_f1(truth, found.time_s, windows), (
+                lost_s >= WINDOW_S / 2)
 
 
 def main() -> None:
@@ -101,13 +102,13 @@ def main() -> None:
     if not DATA.is_dir():
         print(f"no recordings at {DATA}; set AURA_DATA")
         return
-    cells: dict[tuple[str, float], list[tuple[np.ndarray, np.ndarray]]] = {}
+    windows: dict[tuple[str, float], list[tuple[np.ndarray, np.ndarray]]] = {}
     for kind, level, score, bad in judged():
-        cells.setdefault((kind, level), []).append((score, bad))
-    print("noise    level   cells   F1 < .6: number, flagged %   "
+        windows.setdefault((kind, level), []).append((score, bad))
+    print("noise    level   windows   F1 < .6: number, flagged %   "
           "F1 > .85: number, flagged %")
     everything = []
-    for (kind, level), parts in cells.items():
+    for (kind, level), parts in windows.items():
         score, bad = (np.concatenate(one) for one in zip(*parts))
         everything.append((score, bad))
         print(f"{kind:8s} {level:5.2f} {line(score, bad)}")
@@ -116,7 +117,7 @@ def main() -> None:
 
 
 def line(score: np.ndarray, bad: np.ndarray) -> str:
-    """Counts of wrong and of right cells, and how many are flagged."""
+    """Counts of wrong and of right windows, and how many are flagged."""
     text = f"{np.isfinite(score).sum():7d}"
     for chosen in (score < WRONG, score > RIGHT):
         share = 100 * bad[chosen].mean() if chosen.any() else np.nan

@@ -1,5 +1,5 @@
 """
-What can go wrong, in words for the person who has to mend it.
+What can go wrong, in words for the person who has to correct it.
 
 Every error that a user can meet is an `AuraError`: a *rule* that names the
 check (``edf.truncated``), one line saying what was found, and a way out.

@@ -71,7 +71,7 @@ def test_a_status_names_rules_and_never_files():
     entries = [Entry(f"{n}.edf", None, (Problem(f"r.{n:02d}", "error", "t"),))
                for n in range(20)]
     text = manifest.status_text([*entries, Entry("ok", RECORDING)])
-    assert text.startswith("1 recordings, 20 files refused: 1 r.00, 1 r.01")
+    assert text.startswith("1 recording, 20 files refused: 1 r.00, 1 r.01")
     assert ".edf" not in text and len(text) < 200
 
 
@@ -227,7 +227,7 @@ def test_a_file_that_goes_away_is_refused_and_the_others_go_on(trained):
     (trained.shared / "recordings/p1/rec.edf").unlink()
     table = trained.features.build(batches[0])
     assert table.status_text == (
-        "1 recordings, 1 files refused: 1 path.missing")
+        "1 recording, 1 file refused: 1 path.missing")
     assert table.row_count == 600
     (trained.shared / "recordings/p2/rec.edf").write_bytes(b"changed")
     report = trained.exporter.export(trained.predictor.predict(table))
@@ -350,7 +350,7 @@ def test_a_manifest_cannot_lead_outside(trained, tmp_path):
         table = trained.features.build(EcgBatch(
             run_id=name, batch_count=1, manifest_path=f"{name}.json"))
         assert table.status_text == (
-            "0 recordings, 1 files refused: 1 path.outside")
+            "0 recordings, 1 file refused: 1 path.outside")
     manifest.write(trained.workspace.folder, "m.json", Manifest(
         "elsewhere", ()))
     with pytest.raises(InvalidInputError, match="manifest.input"):

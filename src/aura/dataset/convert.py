@@ -30,7 +30,7 @@ from aura.errors import (
     PreconditionError,
     Problem,
 )
-from aura.folder import Folder
+from aura.folder import Folder, read_error
 from aura.recording import BACKGROUND
 
 # Of annotations that lie alone; what is beside recordings is found there.
@@ -255,7 +255,7 @@ def _is_alone(folder: Folder, path: str) -> bool:
 def _problem(error: AuraError | OSError) -> Problem:
     if isinstance(error, AuraError):
         return error.problem
-    return Problem("path.read", "error", f"reading failed: {error.strerror}")
+    return read_error(error).problem
 
 
 def _nothing() -> Problem:

@@ -15,6 +15,7 @@ from aura.dataset import read
 from aura.dataset.patients import alias
 from aura.ecg import features, rr
 from aura.errors import AuraError, InvalidInputError
+from aura.folder import read_error
 from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import Event, Floats, Recording
@@ -125,8 +126,8 @@ class BatchPoints:
             except AuraError as error:
                 self._leave_out(entry, error.rule, error.text)
             except OSError as error:
-                self._leave_out(entry, "path.read",
-                                f"reading failed: {error.strerror}")
+                failure = read_error(error)
+                self._leave_out(entry, failure.rule, failure.text)
 
     def _leave_out(self, entry: Entry, rule: str, text: str) -> None:
         self.left_out.append({"path": entry.path, "rule": rule, "text": text})

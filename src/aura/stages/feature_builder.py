@@ -19,7 +19,7 @@ from aura.ecg import features, rr
 from aura.ecg.beats import MIN_RATE_HZ
 from aura.ecg.features import FeatureRows, seizure_fraction
 from aura.errors import AuraError, Problem
-from aura.folder import Folder
+from aura.folder import Folder, read_error
 from aura.recording import Beats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.settings import Settings
@@ -100,8 +100,7 @@ class FeatureStage:
         except AuraError as error:
             return error.problem
         except OSError as error:
-            return Problem("path.read", "error",
-                           f"reading failed: {error.strerror}")
+            return read_error(error).problem
         return _Built(number, recording, beats,
                       features.build(beats, self._settings.hop_s))
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from aura.errors import CorruptDataError, Problem
+from aura.errors import CorruptDataError, Problem, plural
 from aura.folder import Folder
 from aura.recording import Event, Recording
 
@@ -131,15 +131,15 @@ def status_text(entries: Sequence[Entry]) -> str:
     """
     refused = [entry for entry in entries if entry.refused]
     if not refused:
-        return f"{len(entries)} recordings"
+        return plural(len(entries), "recording")
     rules: dict[str, int] = {}
     for entry in refused:
         rule = entry.problems[-1].rule if entry.problems else "unknown"
         rules[rule] = rules.get(rule, 0) + 1
     listed = ", ".join(
         f"{count} {rule}" for rule, count in sorted(rules.items())[:8])
-    return (f"{len(entries) - len(refused)} recordings, "
-            f"{len(refused)} files refused: {listed}")
+    return (f"{plural(len(entries) - len(refused), 'recording')}, "
+            f"{plural(len(refused), 'file')} refused: {listed}")
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
