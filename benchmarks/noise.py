@@ -230,7 +230,7 @@ def tell(result: dict[str, dict]) -> None:
         print(" " * 12 + "".join(f"{ratio:>18d}" for ratio in RATIOS_DB))
         for name, found in result.items():
             scores = [pooled(found["rows"], kind, ratio)
-                       for ratio in RATIOS_DB]
+                      for ratio in RATIOS_DB]
             print(f"  {name:10s}" + "".join(
                 f"{f1:8.3f} ({se:.2f}/{ppv:.2f})"
                 for se, ppv, f1 in scores))
