@@ -6,10 +6,13 @@ check (``edf.truncated``), one line saying what was found, and a way out.
 The class says who has to act; `aura.rpc.status` maps it to a gRPC status.
 """
 
+import traceback
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["error", "warning"]
+ISSUES = "https://github.com/aura-healthcare/aura-blocks/issues"
+CAUSES_SHOWN = 8
 
 
 def plural(count: int, noun: str) -> str:
@@ -114,3 +117,16 @@ class EndOfData(AuraError):
 
     def __init__(self) -> None:
         super().__init__("source.end", "all batches have been handed out")
+
+
+def frames_of(error: BaseException) -> str:
+    """Code lines and types of an exception and its causes, without texts."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    # Causes can form a circle.
+    while cause is not None and len(parts) < CAUSES_SHOWN:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.append(f"{frames}{type(cause).__name__}")
+        cause = cause.__cause__ or (
+            None if cause.__suppress_context__ else cause.__context__)
+    return "\ncaused by\n".join(parts)

@@ -11,6 +11,7 @@ load on Unix only.
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import stat
@@ -21,12 +22,15 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from aura.errors import (
+    ISSUES,
     AuraError,
     ForbiddenError,
     InvalidInputError,
     MissingError,
     PreconditionError,
+    Problem,
     ResourceError,
+    frames_of,
 )
 
 try:
@@ -35,6 +39,7 @@ try:
 except ImportError:
     _UNIX = False
 
+_LOG = logging.getLogger(__name__)
 PARTIAL = ".partial-"
 PARTIAL_MAX_AGE_S = 3600.0
 # What this process is writing just now, by full path.
@@ -217,6 +222,27 @@ def read_error(error: OSError) -> AuraError:
     return ResourceError(
         "path.read", f"cannot read this file: {error.strerror}",
         "check the disk or the network drive, and try again")
+
+
+def problem_of(error: Exception) -> Problem:
+    """
+    The finding about one input that an exception stands for.
+
+    An input that raises what nobody foresaw costs itself only. The log has
+    the place in the code, but neither content nor name of the input.
+    """
+    if isinstance(error, AuraError):
+        return error.problem
+    if isinstance(error, OSError):
+        return read_error(error).problem
+    if isinstance(error, MemoryError):
+        # The next input would fail too.
+        raise error
+    kind = type(error).__name__
+    _LOG.error("unforeseen %s\n%s", kind, frames_of(error))
+    return Problem(
+        "input.unforeseen", "error", f"aura cannot read this file: {kind}; "
+        f"please report it with the frames in the log at {ISSUES}")
 
 
 def write_error(error: OSError) -> AuraError:

@@ -7,8 +7,9 @@ import pytest
 from tests.toys import CANARY
 
 from aura import errors
+from aura.errors import frames_of
 from aura.rpc.aura_pb2 import EcgBatch
-from aura.rpc.status import CODES, frames_of, printable, status_of
+from aura.rpc.status import CODES, printable, status_of
 
 TABLE = {
     "InvalidInputError": "INVALID_ARGUMENT",

@@ -1,6 +1,7 @@
 """The five stages on a shared folder: batches, order, repetition, faults."""
 
 import gzip
+import importlib
 import json
 import os
 import shutil
@@ -235,6 +236,32 @@ def test_a_file_that_goes_away_is_refused_and_the_others_go_on(trained):
         (trained.shared / report.report_path).read_bytes())["left_out"]
     assert [item["path"] for item in left_out] == ["p2/rec.edf"]
     assert "1 not exported" in report.status_text
+
+
+@pytest.mark.parametrize("place", [
+    "aura.dataset.ground_truth.seizures", "aura.detection.find_beats",
+    "aura.ecg.features.build", "aura.annotations.bids.write_events",
+    "aura.influx.points.ecg"])
+def test_an_unforeseen_error_costs_one_recording_and_tells_no_content(
+        trained, monkeypatch, caplog, place):
+    module, _, name = place.rpartition(".")
+    work = getattr(importlib.import_module(module), name)
+    texts = iter(["canary"])
+
+    def fails_once(*arguments, **settings):
+        for text in texts:
+            raise KeyError(text)
+        return work(*arguments, **settings)
+
+    monkeypatch.setattr(place, fails_once)
+    *_, report = trained.with_settings(workers=1).predict()
+    assert report.is_last and "canary" not in caplog.text
+    assert "KeyError" in caplog.text and "in fails_once" in caplog.text
+    batch = content(trained.shared / "runs/run")
+    left = (batch["batches/0000/predictions.json"]
+            + batch["export/0000.json"]).decode()
+    assert left.count('"rule": "input.unforeseen"') == 1
+    assert "canary" not in left
 
 
 def test_tables_hold_units_labels_and_every_recording(chain):

@@ -30,7 +30,7 @@ from aura.errors import (
     PreconditionError,
     Problem,
 )
-from aura.folder import Folder, read_error
+from aura.folder import Folder, problem_of
 from aura.recording import BACKGROUND
 
 # Of annotations that lie alone; what is beside recordings is found there.
@@ -104,8 +104,8 @@ class _Conversion:
                 if self._to.write is not None:
                     return self._text(candidate, extent)
                 return self._copy(candidate, extent, stream, header, timeline)
-        except (AuraError, OSError) as error:
-            return Converted(candidate.name, None, (_problem(error),))
+        except Exception as error:
+            return Converted(candidate.name, None, (problem_of(error),))
 
     def alone(self, path: str, name: str,
               unused: Sequence[str] = ()) -> Converted:
@@ -120,8 +120,8 @@ class _Conversion:
                     "recordings", "give it in a folder with the recordings "
                     "that it names")
             return self._write(shown, _stem(name), document, _unused(unused))
-        except (AuraError, OSError) as error:
-            return Converted(shown, None, (_problem(error),))
+        except Exception as error:
+            return Converted(shown, None, (problem_of(error),))
 
     def _text(self, candidate: Candidate, extent: Extent) -> Converted:
         document, problems = self._known(candidate, extent)
@@ -250,12 +250,6 @@ def _is_alone(folder: Folder, path: str) -> bool:
         except (AuraError, OSError):
             return False
     return name.endswith(ALONE[:-1]) or name == szdb.NAME
-
-
-def _problem(error: AuraError | OSError) -> Problem:
-    if isinstance(error, AuraError):
-        return error.problem
-    return read_error(error).problem
 
 
 def _nothing() -> Problem:

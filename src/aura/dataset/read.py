@@ -27,8 +27,8 @@ from aura.edf.gaps import GappedSignal
 from aura.edf.header import Header, read_at, read_header
 from aura.edf.signal import EcgSignal
 from aura.edf.tal import read_timeline
-from aura.errors import AuraError, CorruptDataError, Problem
-from aura.folder import Folder, read_error
+from aura.errors import CorruptDataError, Problem
+from aura.folder import Folder, problem_of
 from aura.recording import Beats, Recording
 
 SHORT_S = 60.0
@@ -123,11 +123,8 @@ def _recording(folder: Folder, candidate: Candidate, ecg_channel: str,
                 return _beats(folder, candidate, stream, alias_key), {}
             return _waveform(folder, candidate, stream, ecg_channel,
                              alias_key)
-    except AuraError as error:
-        problem = error.problem
-    except OSError as error:
-        problem = read_error(error).problem
-    return Refused(candidate.name, (problem,)), {}
+    except Exception as error:
+        return Refused(candidate.name, (problem_of(error),)), {}
 
 
 def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,

@@ -28,10 +28,10 @@ from aura.errors import (
     InvalidInputError,
     PreconditionError,
     UnsupportedError,
+    frames_of,
 )
 from aura.rpc import binding
 from aura.rpc.dispatch import Dispatch
-from aura.rpc.status import frames_of
 
 READY_PERIOD_S = 1.0
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -13,7 +13,6 @@ orchestrators treat it so. A missing folder or model is FAILED_PRECONDITION.
 import logging
 import secrets
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -30,12 +29,12 @@ from aura.errors import (
     ResourceError,
     UnavailableError,
     UnsupportedError,
+    frames_of,
 )
 
 # Details of about 8 kB turn every status into RESOURCE_EXHAUSTED, and gRPC
 # writes a character beyond ASCII as three to twelve bytes.
 DETAILS_LIMIT = 1000
-CAUSES_SHOWN = 8
 
 CODES: dict[type[AuraError], grpc.StatusCode] = {
     InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -96,19 +95,6 @@ def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
     if len(content) <= limit:
         return text
     return content[:limit - 3].decode("utf-8", "ignore") + "..."
-
-
-def frames_of(error: BaseException) -> str:
-    """Code lines and types of an exception and its causes, without texts."""
-    parts: list[str] = []
-    cause: BaseException | None = error
-    # Causes can form a circle.
-    while cause is not None and len(parts) < CAUSES_SHOWN:
-        frames = "".join(traceback.format_tb(cause.__traceback__))
-        parts.append(f"{frames}{type(cause).__name__}")
-        cause = cause.__cause__ or (
-            None if cause.__suppress_context__ else cause.__context__)
-    return "\ncaused by\n".join(parts)
 
 
 def answering(behaviour: Behaviour, block: str, rpc: str) -> Behaviour:

@@ -14,8 +14,8 @@ import numpy as np
 from aura.dataset import read
 from aura.dataset.patients import alias
 from aura.ecg import features, rr
-from aura.errors import AuraError, InvalidInputError
-from aura.folder import read_error
+from aura.errors import InvalidInputError
+from aura.folder import problem_of
 from aura.influx import points, schema
 from aura.influx.points import Series
 from aura.recording import Event, Floats, Recording
@@ -123,14 +123,11 @@ class BatchPoints:
                 for text in self._recording(number, entry, entry.recording):
                     self.written += text.count(b"\n")
                     yield text
-            except AuraError as error:
-                self._leave_out(entry, error.rule, error.text)
-            except OSError as error:
-                failure = read_error(error)
-                self._leave_out(entry, failure.rule, failure.text)
-
-    def _leave_out(self, entry: Entry, rule: str, text: str) -> None:
-        self.left_out.append({"path": entry.path, "rule": rule, "text": text})
+            except Exception as error:
+                problem = problem_of(error)
+                self.left_out.append({
+                    "path": entry.path, "rule": problem.rule,
+                    "text": problem.text})
 
     def _recording(self, number: int, entry: Entry,
                    recording: Recording) -> Iterator[bytes]:

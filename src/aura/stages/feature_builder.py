@@ -18,8 +18,8 @@ from aura.dataset import read
 from aura.ecg import features, rr
 from aura.ecg.beats import MIN_RATE_HZ
 from aura.ecg.features import FeatureRows, seizure_fraction
-from aura.errors import AuraError, Problem
-from aura.folder import Folder, read_error
+from aura.errors import Problem
+from aura.folder import Folder, problem_of
 from aura.recording import Beats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.settings import Settings
@@ -97,12 +97,10 @@ class FeatureStage:
                    recording: Recording) -> "_Built | Problem":
         try:
             beats = beats_of(folder, recording)
-        except AuraError as error:
-            return error.problem
-        except OSError as error:
-            return read_error(error).problem
-        return _Built(number, recording, beats,
-                      features.build(beats, self._settings.hop_s))
+            return _Built(number, recording, beats,
+                          features.build(beats, self._settings.hop_s))
+        except Exception as error:
+            return problem_of(error)
 
 
 def beats_of(folder: Folder, recording: Recording) -> Beats:

@@ -25,6 +25,7 @@ from aura.errors import (
     MissingError,
     PreconditionError,
 )
+from aura.folder import problem_of
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
@@ -106,10 +107,13 @@ class PredictionStage:
                    raised: list[Event]) -> Entry:
         assert entry.recording is not None
         recording = entry.recording
-        self._workspace.write_events(
-            run_id, recording.path, bids.write_events(
+        try:
+            content = bids.write_events(
                 raised, recording.start, recording.duration_s,
-                recording.channel or "n/a"))
+                recording.channel or "n/a")
+        except Exception as error:
+            return entry.refuse(problem_of(error))
+        self._workspace.write_events(run_id, recording.path, content)
         return replace(entry, predicted=tuple(raised))
 
     def _model_folder(self) -> Path:
