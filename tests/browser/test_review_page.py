@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from aura.recording import Event
 from aura.review.document import write_document
+from aura.review.script import text_of
 from tests.browser.pages import (
     HOSTILE,
     SENTENCE,
@@ -310,6 +311,68 @@ def test_one_file_shows_the_same_without_a_server(
     assert [url for url in page.asked
             if not url.startswith(("file:", "data:"))] == []
     untroubled(page)
+
+
+# What the page would draw of 10 s if only a coarse tile can be had.
+COARSE_ONLY = """async ([code, refusal]) => {
+  const { Waveform } = await import(
+    `data:text/javascript,${encodeURIComponent(code)}`);
+  const coarse = { head: { scale: 1, offset: 0 }, columns: {
+    low: new Int16Array(2048).fill(-1), high: new Int16Array(2048).fill(1) } };
+  const frame = async (key, name) => {
+    if (name.startsWith('ecg/1024/')) return coarse;
+    return refusal === null ? new Promise(() => {}) : Promise.reject(refusal);
+  };
+  const wave = new Waveform({ editable: refusal?.status !== 404, frame }, {
+    key: 1, fs_hz: 256, waveform: { samples: 256 * 7200, buckets: 2048,
+      factors: [1, 4, 16, 64, 256, 1024], problem: null } }, () => {});
+  wave.tile(1024, 0);
+  wave.view(100, 110, 1000);
+  for (let i = 0; i < 20; i += 1) await null;
+  const { line, columns, missing } = wave.view(100, 110, 1000);
+  return [line[1].filter((one) => one !== null).length, columns[1].length > 0,
+    missing.map(({ from, to, why }) => [Math.round(to - from), why])];
+}"""
+
+
+@pytest.mark.parametrize("refusal, why", [
+    (None, "loading"), ({"status": 404}, "samples are not in this file"),
+    ({"status": 0, "message": "gone"}, "not loaded: gone")])
+def test_a_coarse_tile_is_never_drawn_as_a_line(
+        browse, refusal, why):
+    code = text_of("waveform.js")
+    assert browse().evaluate(COARSE_ONLY, [code, refusal]) == [
+        0, True, [[10, why]]]
+
+
+def test_a_stopped_server_is_told_in_the_plot_until_it_is_back(
+        browse, serve, run):
+    site, page = serve(run), browse()
+    page.route("**/ecg/**", lambda route: route.abort())
+    open_case(page, site, "one.edf")
+    ecg = page.locator(".row.ecg .body")
+    expect(ecg).to_have_attribute("aria-label", re.compile("not loaded"))
+    page.unroute("**/ecg/**")
+    expect(ecg).to_have_attribute("aria-label", "ECG")
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 2])
+def test_texts_of_the_plots_have_one_size_on_every_screen(
+        browse, serve, run, ratio):
+    site, page = serve(run), browse(device_scale_factor=ratio)
+    page.add_init_script("""window.sizes = new Set();
+      const write = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (...given) {
+        const { a } = this.getTransform();
+        sizes.add(a * parseFloat(this.font) / devicePixelRatio);
+        return write.apply(this, given);
+      };""")
+    open_case(page, site, "one.edf")
+    page.keyboard.press("1")
+    page.wait_for_timeout(1000)
+    sizes = page.evaluate("[...sizes]")
+    assert sizes and 10 <= min(sizes) and max(sizes) <= 13
+    untroubled(page, site)
 
 
 @pytest.mark.parametrize("name, notices, sought", [

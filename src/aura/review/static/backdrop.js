@@ -1,6 +1,6 @@
 // Background of a chart, and the lines drawn on its traces.
 import { number } from "./dom.js";
-import { FONT, hatch } from "./paint.js";
+import { font, hatch } from "./paint.js";
 
 // Unscorable segments, annotations, alarms, and the range of the close-up.
 export function backdrop(scene, u, [from, to], near = null) {
@@ -55,7 +55,7 @@ export function threshold(scene, u) {
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
   const text = `threshold ${number(level, 2)}`;
-  ctx.font = FONT.replace("11.5px", `${11 * ratio}px`);
+  ctx.font = font(11 * ratio);
   ctx.textAlign = "right";
   ctx.textBaseline = level > 0.8 ? "top" : "bottom";
   const x = bbox.left + bbox.width - 5 * ratio;

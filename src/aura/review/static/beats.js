@@ -1,5 +1,5 @@
 // R peaks as marks on the ECG, or in place of it.
-import { FONT } from "./paint.js";
+import { font } from "./paint.js";
 import { firstAtLeast } from "./window.js";
 
 const KINDS = ["", "ectopic", "artifact", "unscorable"];
@@ -28,7 +28,7 @@ export class Beats {
     const size = Math.min(3.6, each / 2) * ratio;
     ctx.save();
     ctx.lineWidth = 1.4 * ratio;
-    ctx.font = FONT.replace("11.5px", `${10.5 * ratio}px`);
+    ctx.font = font(10.5 * ratio);
     ctx.textAlign = "center";
     for (let i = first; i < last; i += 1) {
       const x = bbox.left + (time_ms[i] / 1000 - from) / (to - from)

@@ -60,10 +60,6 @@ export class Chart {
         ? "" : text));
   }
 
-  get empty() {
-    return this.u.data[1].length === 0;
-  }
-
   fill(data) {
     const thin = data[0].length > MANY && !this.more.still;
     this.widths.forEach((width, n) => {

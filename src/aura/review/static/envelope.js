@@ -1,10 +1,10 @@
-// Draws minimum and maximum of segments as columns. A line up and down in
-// every pixel takes a browser many times as long.
+// The ECG where its samples are not drawn: as columns, or as missing.
+import { FONT_SIZE, font, hatch } from "./paint.js";
 
-// `x` and `y` contain each segment twice, minimum first; null is a gap.
-export function envelope(u, colour) {
+// `x` and `y` contain each segment twice, minimum first; null is a gap. A line
+// up and down in every pixel would take a browser many times as long.
+export function envelope(u, colour, [x, y]) {
   const { ctx, bbox } = u;
-  const [x, y] = u.data;
   const { min: from, max: to } = u.scales.x;
   const { min: low, max: high } = u.scales.y;
   const across = bbox.width / (to - from);
@@ -42,5 +42,31 @@ export function envelope(u, colour) {
     wide = Math.max(1, Math.ceil(2 * (x[i + 1] - x[i]) * across));
   }
   column();
+  ctx.restore();
+}
+
+// Hatches the spans that have no tile of the wanted detail, and says why.
+export function absent(u, colours, missing, [from, to]) {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio;
+  const at = (seconds) => bbox.left + bbox.width * Math.max(0, Math.min(
+    1, (seconds - from) / (to - from)));
+  ctx.save();
+  ctx.font = font(FONT_SIZE * ratio);
+  ctx.textAlign = "center";
+  ctx.textBaseline = "bottom";
+  for (const span of missing) {
+    const [left, right] = [at(span.from), at(span.to)];
+    ctx.fillStyle = hatch(ctx, colours.muted, 9);
+    ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    const { width } = ctx.measureText(span.why);
+    if (width + 16 * ratio > right - left) continue;
+    const [middle, foot] = [(left + right) / 2, bbox.top + bbox.height];
+    ctx.fillStyle = colours.panel;
+    ctx.fillRect(middle - width / 2 - 6 * ratio, foot - 20 * ratio,
+      width + 12 * ratio, 18 * ratio);
+    ctx.fillStyle = colours.ink;
+    ctx.fillText(span.why, middle, foot - 5 * ratio);
+  }
   ctx.restore();
 }

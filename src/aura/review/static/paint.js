@@ -10,8 +10,11 @@ export function palette() {
     (name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-export const FONT = "11.5px system-ui, 'Segoe UI', Roboto, 'Noto Sans', "
-  + "'DejaVu Sans', sans-serif";
+export const FONT_SIZE = 12;
+export const font = (size) => `${size}px system-ui, 'Segoe UI', Roboto, `
+  + "'Noto Sans', 'DejaVu Sans', sans-serif";
+// A whole number: uPlot scales the digits before "px" by the pixel ratio.
+export const FONT = font(FONT_SIZE);
 
 const patterns = new Map();
 

@@ -1,11 +1,10 @@
 // The plots: overview, ECG, events, heart rate, probability, close-up.
-import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
 import { Beats } from "./beats.js";
 import { Chart, trace } from "./chart.js";
 import { element, sentence, since } from "./dom.js";
-import { envelope } from "./envelope.js";
+import { absent, envelope } from "./envelope.js";
 import { LANES, LANE_TITLES, Lanes } from "./lanes.js";
 import { Overview } from "./overview.js";
 import { palette } from "./paint.js";
@@ -134,15 +133,17 @@ export class Plots {
     const wave = this.waveform.there
       ? { range: () => this.ecgRange ?? [-1, 1] }
       : { range: () => [0, 1], y: { values: () => [] } };
-    const coarse = () => this.waveform.there && this.factor > 1;
-    const line = uPlot.paths.linear();
-    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1, {
-      paths: (...given) => (coarse() ? null : line(...given)) })], {
+    const rest = (u, window, seen) => {
+      if (!seen) return;
+      envelope(u, colours.ecg, seen.columns);
+      absent(u, colours, seen.missing, window);
+    };
+    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1)], {
       ...wave,
       behind: (u, window) => backdrop(scene, u, window,
         this.time.width > 2 * CLOSE_S ? this.closeWindow() : null),
       above: (u, window) => {
-        if (coarse()) envelope(u, colours.ecg);
+        rest(u, window, this.seen);
         scene.beats?.paint(u, window);
       } });
     this.rateChart = chart(this.rateBody, 146, [
@@ -156,6 +157,7 @@ export class Plots {
     this.closeChart = chart(this.closeBody, 148, [trace(colours.ecg, 1.4)], {
       ...wave, window: () => this.closeWindow(), axis: true, still: true,
       above: (u, window) => {
+        rest(u, window, this.near);
         scene.beats?.paint(u, window, true);
         pointer(scene, u, window);
       } });
@@ -204,9 +206,9 @@ export class Plots {
     if (this.waveform.there) {
       this.ecgRange = this.waveform.limits() ?? this.ecgRange
         ?? this.seenRange(from, to, points);
-      const seen = this.waveform.view(from, to, points);
-      this.factor = seen.factor;
-      this.ecgChart.fill([seen.x, seen.y]);
+      this.seen = this.waveform.view(from, to, points);
+      this.ecgChart.fill(this.seen.line);
+      this.tell(this.seen.missing);
     } else {
       this.ecgChart.fill([[], []]);
     }
@@ -220,10 +222,20 @@ export class Plots {
     this.drawCursor();
     this.actions.drawn();
     if (!this.shown && trends !== null
-      && !(this.waveform.there && this.ecgChart.empty)) {
+      && !(this.waveform.there && empty(this.seen))) {
       this.shown = true;
       performance.mark("shown");
     }
+  }
+
+  // The same in words as the hatching.
+  tell(missing) {
+    const reasons = [...new Set(missing.map((one) => one.why))].join("; ");
+    if (reasons === this.reasons) return;
+    this.reasons = reasons;
+    this.ecgBody.setAttribute("role", "img");
+    this.ecgBody.setAttribute("aria-label",
+      reasons ? `ECG, in part not shown: ${reasons}` : "ECG");
   }
 
   // Panning does not change the close-up.
@@ -233,14 +245,14 @@ export class Plots {
       + `${this.ecgRange} ${beats === null} ${events.review.version}`;
     if (state === this.close_drawn) return;
     this.close_drawn = state;
-    const near = this.waveform.there
-      ? this.waveform.view(...this.closeWindow(), points) : { x: [], y: [] };
-    this.closeChart.fill([near.x, near.y]);
+    this.near = this.waveform.there
+      ? this.waveform.view(...this.closeWindow(), points) : null;
+    this.closeChart.fill(this.near?.line ?? [[], []]);
   }
 
   seenRange(from, to, points) {
-    const known = this.waveform.view(from, to, points).y.filter(
-      (one) => one !== null);
+    const { line, columns } = this.waveform.view(from, to, points);
+    const known = [...line[1], ...columns[1]].filter((one) => one !== null);
     if (known.length === 0) return undefined;
     const [low, high] = known.reduce(([a, b], one) => [
       Math.min(a, one), Math.max(b, one)], [Infinity, -Infinity]);
@@ -285,4 +297,8 @@ export class Plots {
     const beat = beats === null ? null : beats.kindAt(seconds);
     return { rate, base, chance, lost, beat };
   }
+}
+
+function empty({ line, columns }) {
+  return line[1].length + columns[1].length === 0;
 }

@@ -1,8 +1,10 @@
 // The ECG in tiles, as samples or as minimum and maximum of segments.
 
 const MISSING = -32768;
+const RETRY_MS = 3000;
 
-// Coarser tiles are drawn until finer ones have loaded.
+// Coarser tiles are drawn until finer ones have loaded. Only samples are drawn
+// as a line: a line through minimum and maximum is a wave that does not exist.
 export class Waveform {
   constructor(source, detail, arrived) {
     this.source = source;
@@ -24,22 +26,33 @@ export class Waveform {
   tile(factor, index) {
     const name = `ecg/${factor}/${index}`;
     const known = this.tiles.get(name);
-    if (known !== undefined) return known.columns ? known : null;
+    if (known !== undefined && !known.retry) {
+      return known.columns ? known : null;
+    }
     if (index < 0 || index * factor * this.buckets >= this.samples) {
       return null;
     }
-    this.tiles.set(name, {});
+    this.keep(name, { why: known?.why ?? "loading" });
     this.source.frame(this.key, name).then((frame) => {
-      this.tiles.set(name, frame);
-      this.arrivals += 1;
-      this.arrived();
+      this.keep(name, frame, true);
     }, (refusal) => {
-      // Retries, unless the tile is missing from a one-file page.
-      if (refusal.status !== 404 || this.source.editable) {
-        setTimeout(() => this.tiles.delete(name), 3000);
+      if (refusal.status === 404 && !this.source.editable) {
+        this.keep(name, { absent: true,
+          why: "samples are not in this file" }, true);
+        return;
       }
+      const why = `not loaded: ${refusal.message}`;
+      this.keep(name, { why }, true);
+      setTimeout(() => this.keep(name, { why, retry: true }, true), RETRY_MS);
     });
     return null;
+  }
+
+  keep(name, tile, changed = false) {
+    this.tiles.set(name, tile);
+    if (!changed) return;
+    this.arrivals += 1;
+    this.arrived();
   }
 
   factorFor(from, to, pixels) {
@@ -51,48 +64,63 @@ export class Waveform {
     return chosen;
   }
 
-  // Points to draw between two times, and the samples per segment.
+  // What to draw between two times: samples, columns of minimum and maximum,
+  // and the spans whose tile is missing, each with the reason.
   view(from, to, pixels) {
-    const x = [];
-    const y = [];
+    const seen = { line: [[], []], columns: [[], []], missing: [] };
     const factor = this.factorFor(from, to, pixels);
     const last = Math.min(to * this.rate, this.samples);
     let at = Math.max(0, Math.floor(from * this.rate / factor) * factor);
-    while (at < last) at = this.add(x, y, factor, at, last);
+    while (at < last) at = this.add(seen, factor, at, last);
     const span = factor * this.buckets;
     const index = Math.floor(from * this.rate / span);
     this.tile(factor, Math.floor(to * this.rate / span) + 1);
     if (index > 0) this.tile(factor, index - 1);
-    return { x, y, factor };
+    return seen;
   }
 
-  add(x, y, factor, at, last) {
-    let level = this.factors.indexOf(factor);
-    const wanted = (Math.floor(at / factor / this.buckets) + 1)
-      * factor * this.buckets;
-    const end = Math.min(wanted, last);
-    for (; level < this.factors.length; level += 1) {
-      const used = this.factors[level];
-      const tile = level === this.factors.indexOf(factor)
-        ? this.tile(used, Math.floor(at / used / this.buckets))
-        : this.loaded(used, Math.floor(at / used / this.buckets));
-      if (tile !== null) {
-        return this.push(x, y, used, tile, at, end);
-      }
+  add(seen, factor, at, last) {
+    const span = factor * this.buckets;
+    const end = Math.min((Math.floor(at / span) + 1) * span, last);
+    const [used, tile] = this.best(factor, at);
+    const next = tile === null ? end : this.push(seen, used, tile, at, end);
+    if (tile === null || used > factor) this.miss(seen, factor, at, next);
+    return next;
+  }
+
+  // The tile of the wanted detail; else a finer one if the page has no other;
+  // else a coarser one.
+  best(factor, at) {
+    const level = this.factors.indexOf(factor);
+    const index = (used) => Math.floor(at / used / this.buckets);
+    for (const used of this.factors.slice(0, level + 1).reverse()) {
+      const tile = this.tile(used, index(used));
+      if (tile !== null) return [used, tile];
+      if (!this.tiles.get(`ecg/${used}/${index(used)}`).absent) break;
     }
-    x.push(at / this.rate, at / this.rate);
-    y.push(null, null);
-    return end;
+    for (const used of this.factors.slice(level + 1)) {
+      const known = this.tiles.get(`ecg/${used}/${index(used)}`);
+      if (known?.columns) return [used, known];
+    }
+    return [factor, null];
   }
 
-  loaded(factor, index) {
-    const known = this.tiles.get(`ecg/${factor}/${index}`);
-    return known !== undefined && known.columns ? known : null;
+  miss({ missing, line, columns }, factor, at, end) {
+    const { why } = this.tiles.get(
+      `ecg/${factor}/${Math.floor(at / factor / this.buckets)}`) ?? {};
+    const [from, to] = [at / this.rate, end / this.rate];
+    const before = missing.at(-1);
+    if (before?.why === why && before.to === from) before.to = to;
+    else missing.push({ from, to, why });
+    rupture(line, from);
+    rupture(columns, from);
   }
 
-  push(x, y, factor, tile, at, end) {
+  push(seen, factor, tile, at, end) {
     const { scale, offset } = tile.head;
     const { low, high } = tile.columns;
+    const [x, y] = high === undefined ? seen.line : seen.columns;
+    rupture(high === undefined ? seen.columns : seen.line, at / this.rate);
     const first = Math.floor(at / factor / this.buckets)
       * factor * this.buckets;
     const stop = Math.min(Math.ceil((end - first) / factor) + 1, low.length);
@@ -131,4 +159,11 @@ export class Waveform {
     return Array.from(column).filter((one) => one !== MISSING)
       .map((one) => offset + scale * one).sort((a, b) => a - b);
   }
+}
+
+// A gap in a line, or (as a pair) in columns.
+function rupture([x, y], seconds) {
+  if (y.length === 0 || y.at(-1) === null) return;
+  x.push(seconds, seconds);
+  y.push(null, null);
 }
