@@ -1,12 +1,9 @@
 """
 Safe reading, writing and locking of files in one folder.
 
-A `Folder` opens only regular files that really lie inside it, whatever
-``..``, links or a rename during the call suggest. `write` replaces a file as
-a whole or not at all: a reader sees the old or the new content, and a kill or
-a full disk leaves the old one. Without ``fcntl`` (on Windows) locks hold
-between the threads of one process only, so blocks may share a folder under
-load on Unix only.
+A `Folder` opens only regular files that really lie inside it. `write` replaces
+a file as a whole or not at all. Without ``fcntl`` (on Windows) locks hold
+between the threads of one process only.
 """
 
 import contextlib
@@ -162,8 +159,7 @@ class Folder:
 
     def sweep(self, below: str = ".",
               older_s: float = PARTIAL_MAX_AGE_S) -> None:
-        """Remove what killed writers left, and nothing that is being written.
-        """
+        """Remove what killed writers left; nothing that is being written."""
         limit = time.time() - older_s
         for path in self.path(below).rglob(f"{PARTIAL}*"):
             with contextlib.suppress(OSError):

@@ -1,9 +1,4 @@
-"""
-One figure per recording: heart rate, probability, annotations, predictions.
-
-No image contains matplotlib, so import this module only to draw. Text is never
-parsed as math, and equal data give equal bytes.
-"""
+"""One figure per recording; needs matplotlib, so import it late."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache

@@ -1,9 +1,4 @@
-"""
-The nouns of the project: a recording, its events, its beats, its signal.
-
-Times are seconds (float64) on the recording's own clock, which starts at
-the first sample. Calendar time is added only where results leave it.
-"""
+"""The nouns of the project; times are seconds on the recording's own clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

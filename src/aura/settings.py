@@ -1,8 +1,7 @@
 """
 All settings in one table. The environment overrides ``config.toml``.
 
-The platform sets only the name of the shared folder in the environment of a
-block, so a user of the canvas can only write ``config.toml`` on that folder.
+The platform sets only the shared folder in a block's environment.
 """
 
 import os
@@ -24,12 +23,8 @@ _KINDS = {int: "a whole number", float: "a number"}
 def setting(env: str, default: Any, text: str,
             allowed: tuple[float, float] | None = None, *,
             secret: bool = False) -> Any:
-    """
-    Declare a setting: environment variable, default, help text and range.
-
-    A secret is never shown, and never read from ``config.toml``, because
-    every user of the shared folder can read that file.
-    """
+    """Declare a setting: variable, default, help text and range."""
+    # All users can read ``config.toml``, so no secret is read from it.
     return field(default=default, repr=not secret, metadata={
         "env": env, "text": text, "allowed": allowed, "secret": secret})
 
@@ -158,12 +153,8 @@ class Settings:
 
 
 def shared_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """
-    The shared folder, as an absolute path.
-
-    The platform sets ``SHARED_FOLDER_PATH`` to the name of the shared-folder
-    node, which is the mount point without its leading slash.
-    """
+    """The shared folder, as an absolute path."""
+    # The platform sets it to the mount point without its leading slash.
     environ = os.environ if environ is None else environ
     text = environ.get("SHARED_FOLDER_PATH") or SHARED_FOLDER_DEFAULT
     return Path("/") / text

@@ -1,10 +1,4 @@
-"""
-Variants of the forest that ``aura evaluate --candidates`` compares.
-
-Four variants see more features, all of them causal. One learns from made-up
-hours without seizures as well. Each is a row of the table, scored on the same
-people with thresholds chosen in the same way.
-"""
+"""Variants of the forest that ``aura evaluate --candidates`` compares."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

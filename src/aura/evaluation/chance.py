@@ -1,10 +1,4 @@
-"""
-What chance alone gives: shifted alarms, other patients, shuffled labels.
-
-The last two, `shuffled_labels` and `missingness_only`, test the evaluation
-itself: their AUC is 0.5 unless labels leak or missing features give them
-away.
-"""
+"""What chance alone gives, and self-tests: 0.5 unless labels leak."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,14 +34,8 @@ class Chance:
 
 def by_shifted_alarms(held: Sequence[Held], seed: int,
                       surrogates: int | None = None) -> Chance:
-    """
-    Shift all alarms of a recording by one random time, around its end.
-
-    Number, lengths and distances of the alarms stay; only their relation to
-    the seizures is lost.
-
-    Source: https://doi.org/10.1103/PhysRevE.67.010901
-    """
+    """Shift all alarms of a recording by one random time, around its end."""
+    # Source: https://doi.org/10.1103/PhysRevE.67.010901
     random = np.random.default_rng(seed)
     surrogates = SURROGATES if surrogates is None else surrogates
     hits = np.zeros(surrogates)
@@ -88,13 +76,7 @@ class Resampled:
 
 def by_patients(held: Sequence[Held], seed: int,
                 resamples: int = RESAMPLES) -> dict[str, Resampled]:
-    """
-    Draw people with replacement, with all their recordings, and count.
-
-    Seizures and false alarms of one person are alike, so intervals that
-    assume independence are too narrow. With a handful of patients these
-    intervals are not exact either.
-    """
+    """Draw people with replacement, and count: events of one are alike."""
     names = sorted({one.case.patient for one in held})
     counts = np.zeros((len(names), 4))
     for one in held:
@@ -130,14 +112,7 @@ class SelfTest:
 
 def shuffled_labels(cases: Sequence[Case], seed: int,
                     shuffles: int | None = None) -> SelfTest:
-    """
-    Train and score the forest on seizures at random places.
-
-    One random shift per recording moves its seizures, around its end, so
-    that their number, lengths and distances stay. The AUC is taken within
-    each held-out patient. If a label leaks through a fold, moved seizures
-    can be found.
-    """
+    """Train and score the forest on seizures at random places."""
     random = np.random.default_rng(seed)
     known = [case for case in cases if case.seizures and case.can_be_scored]
     means = []

@@ -1,10 +1,4 @@
-"""
-The detectors of the table: the forest, published rules, other classifiers.
-
-All learn from the same rows of the same people. Every threshold except the
-fixed one is chosen at the same false alarm rate. Detectors differ in how they
-score a row and in how scores become alarms.
-"""
+"""The detectors of the table: forest, published rules, classifiers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -125,15 +119,9 @@ def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
 
 def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
               end_s: Floats) -> Floats:
-    """
-    ModCSI100filtered x Slope at the ends of the rows.
-
-    The length of the Lorenz plot of the last 100 RR intervals over its width,
-    times how steeply the intervals change. A median over seven beats removes
-    ectopic beats first.
-    Source: https://doi.org/10.1109/EMBC.2014.6944639,
-    https://doi.org/10.1111/epi.16343
-    """
+    """ModCSI100filtered x Slope at the ends of the rows."""
+    # Source: https://doi.org/10.1109/EMBC.2014.6944639,
+    # https://doi.org/10.1111/epi.16343
     usable = np.asarray(kind) != Kind.UNSCORABLE
     time_s, rr_ms = time_s[usable], rr_s[usable] * 1000.0
     before = CSI_MEDIAN_BEATS + CSI_WINDOW_BEATS - 2

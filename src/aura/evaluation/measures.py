@@ -72,12 +72,7 @@ class Point:
 
 
 def curve(held: Sequence[Held], control: Sequence[str]) -> list[Point]:
-    """
-    Score held-out recordings at one threshold after the other.
-
-    Each threshold is applied to all folds, with hindsight. This shows what
-    the scores can do, not what choosing a threshold would have given.
-    """
+    """Score held-out recordings at each threshold, with hindsight."""
     highest = [block_peaks(one.smoothed.astype(np.float64),
                            one.case.hop_s, one.rule) for one in held]
     quiet = [rescored(one, np.inf) for one in held]

@@ -1,10 +1,4 @@
-"""
-Nested, patient-wise scoring: who is held out when, and what is found in them.
-
-In each fold the detector learns from the training people, its threshold
-comes from an inner cross-validation of the same people, and the others are
-scored.
-"""
+"""Nested, patient-wise scoring: who is held out when, and what is found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,15 +54,7 @@ def control_group(cases: Sequence[Case]) -> list[str]:
 
 
 def rounds(cases: Sequence[Case]) -> tuple[Round, ...]:
-    """
-    Deal people into rounds of folds.
-
-    Patients with seizures are held out as in `validation.folds`. The control
-    group makes two halves, with a round for each. In a round, the patients'
-    folds and one last fold learn from one half. The last fold learns from
-    all patients as well, and the other half is scored. With fewer than two
-    people in the control group there is one round.
-    """
+    """Deal people into rounds of folds: one for each half of the controls."""
     control = control_group(cases)
     everybody = {case.patient for case in cases}
     if len(control) < 2:

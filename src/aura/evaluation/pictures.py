@@ -1,9 +1,4 @@
-"""
-Three pictures of an evaluation; equal reports give equal bytes.
-
-This module needs matplotlib, which no block's image has. Import it only to
-draw.
-"""
+"""Three pictures of an evaluation; needs matplotlib, so import it late."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

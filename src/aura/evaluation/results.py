@@ -1,9 +1,4 @@
-"""
-Run an evaluation, and write its result as one JSON object.
-
-The same data and seed give the same bytes: no path, time or host is part of
-it. People and recordings have their aliases.
-"""
+"""Run an evaluation, and write its result as JSON: no path, time or host."""
 
 import hashlib
 import json

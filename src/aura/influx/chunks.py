@@ -1,9 +1,8 @@
 """
 Line protocol in a compressed file that can be sent in chunks.
 
-Each *chunk* of whole lines is a separate gzip member. All chunks together are
-one gzip file for any reader. A single chunk is the body of one request, sent
-exactly as it is in the file. Equal points give equal bytes.
+Each chunk of whole lines is a separate gzip member, and the body of one
+request exactly as it is in the file.
 """
 
 import gzip

@@ -1,9 +1,8 @@
 """
 Delivery of line protocol files to a store; every point is accounted for.
 
-A file is sent chunk by chunk. A *ledger* file next to it records how far the
-store has acknowledged it, so that a delivery that was killed continues from
-there. Points that are sent twice after a kill change nothing.
+A *ledger* file records how far the store has acknowledged a file, so that a
+delivery that was killed continues from there.
 """
 
 import hashlib

@@ -1,11 +1,8 @@
 """
 Points as InfluxDB line protocol, many rows at a time.
 
-A row becomes one line, ``measurement,tags fields time``. Each number is the
-shortest text that reads back as the same number. Text that the format cannot
-express is replaced by a fixed rule, so that the same data always give the
-same points: InfluxDB knows a point by measurement, tags and time, and a
-repeated write must change nothing.
+Text that the format cannot express is replaced by a fixed rule: the same data
+always give the same points, so a repeated write changes nothing.
 """
 
 import io
@@ -49,11 +46,7 @@ def encode(measurement: str, tags: Mapping[str, str], time_ns: Integers,
 
 def encode_pieces(measurement: str, tags: Mapping[str, str],
                   time_ns: Integers, fields: Fields) -> Iterator[bytes]:
-    """
-    Yield the same in pieces of some ten thousand values.
-
-    Everything is checked before the first piece.
-    """
+    """Yield the same in pieces; all is checked before the first one."""
     head = _head(measurement, tags)
     _check_time(time_ns)
     columns = {_name(name, "field"): _checked(name, column, len(time_ns))
@@ -95,12 +88,8 @@ def _lines(head: str, time_ns: Integers, columns: Fields) -> bytes:
 
 
 def _joined(texts: Array) -> bytes:
-    """
-    The texts of an array, from behind the mark to the last line break.
-
-    An array keeps its texts in one run of bytes, and IPC writes that run as
-    it is. Python strings would take 40 times as long.
-    """
+    """The texts of an array, from behind the mark to the last line break."""
+    # Python strings would take 40 times as long.
     stream = io.BytesIO()
     write_ipc_stream(RecordBatch.from_arrays([texts], names=["lines"]),
                      stream, compression=None)

@@ -1,8 +1,4 @@
-"""
-A recording and its results as points of the schema, in line protocol.
-
-A missing value has no field, and a row without values has no point.
-"""
+"""A recording and its results as points of the schema, in line protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,10 +1,8 @@
 """
 The schema: every measurement in the store, with its tags and fields.
 
-All points have the tags ``patient`` and ``recording`` (aliases). The other
-tags have few values each. No tag holds a run, a host or a name: InfluxDB
-knows a point by measurement, tags and time, so writing it twice changes
-nothing. Times are the recording's own clock in nanoseconds.
+No tag holds a run, a host or a name, so writing a point twice changes nothing.
+Times are the recording's own clock in nanoseconds.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """
 One request to InfluxDB, and what its answer means.
 
-influxdb-client sends the request. Its own reading of the answer is not
-enough: it takes an HTML page for success, and it does not say whether to try
-again or which setting is wrong.
+influxdb-client's own reading of the answer is not enough: it takes an HTML
+page for success, and does not say whether to try again.
 """
 
 import http.client
@@ -127,13 +126,8 @@ class Selection:
 
 def earlier_results(patient: str, recording: str, model_id: str,
                     start_ns: int, end_ns: int) -> tuple[Selection, ...]:
-    """
-    Results that an earlier export of a recording may have left.
-
-    An export overwrites points, but not an event that is now at another
-    second. So results are deleted first. Curves without a model stay, and so
-    do the results of other models.
-    """
+    """Results that an earlier export of a recording may have left."""
+    # An export overwrites points, but not an event that is now elsewhere.
     chosen: list[dict[str, str]] = [
         {"_measurement": schema.EVENT.name, "layer": schema.ORIGINAL},
         {"_measurement": schema.UNSCORABLE.name}]
@@ -328,11 +322,7 @@ def _reason(error: Exception) -> str:
 
 
 def _text(message: Any) -> str:
-    """
-    A server's message without the line that it quotes.
-
-    A line that it could not parse is in single quotes and holds values.
-    """
+    """A server's message without the line that it quotes, with values."""
     text = message.decode("utf-8", "replace") if isinstance(
         message, bytes) else str(message)
     text = re.sub(r"'.*'", "a line", text, flags=re.DOTALL)

@@ -1,9 +1,4 @@
-"""
-Blueprints: the nodes of a solution, and the links between their rpcs.
-
-A blueprint is the JSON file that the platform's canvas saves. `parse` reads
-it and rejects a solution that would hang, crash or pass on wrong messages.
-"""
+"""Blueprints as the canvas saves them: nodes, and links between rpcs."""
 
 import json
 import re

@@ -1,11 +1,4 @@
-"""
-Writes solutions in the form that the platform gives for download.
-
-A bundle contains the blueprint, the addresses for the orchestrator, one proto
-per node, and the Kubernetes files. Everything is as the platform's deployer
-writes it: the shared folder is set without a leading slash, and no node gets
-any other setting. Equal inputs give equal bytes.
-"""
+"""Writes a solution as the platform's deployer does, to the byte."""
 
 import copy
 import json

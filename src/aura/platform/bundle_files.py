@@ -113,12 +113,7 @@ def addresses(text: str, solution: Blueprint) -> dict[str, str]:
 
 
 def replicated(text: str) -> set[str]:
-    """
-    Nodes whose host is a name for several servers: ``"replicas": true``.
-
-    The name is that of a headless Service, which has the address of every
-    pod. The platform ignores such an entry.
-    """
+    """Nodes whose host is a headless Service: ``"replicas": true``."""
     entries(text)
     return {entry["container_name"]
             for entry in json.loads(text)["docker_info_list"]

@@ -1,11 +1,4 @@
-"""
-Finds what the platform would reject or wire wrongly in a solution.
-
-The canvas checks little: it compares ports only by structure, and it looks
-for nodes without a link. Other mistakes fail when the orchestrator reads the
-download, hang in a run, or send data to the wrong place. `check` reads all
-files of a bundle and lists everything that it finds.
-"""
+"""Finds what the platform would reject or wire wrongly in a solution."""
 
 import re
 from collections import Counter

@@ -1,10 +1,4 @@
-"""
-Makes a trained model a block of its own: an image that contains the model,
-and the request that onboards the image on the platform.
-
-The image is the predictor's with one more folder, so the block has the same
-proto, ports and results. The model is checked before anything is written.
-"""
+"""Makes a trained model a block of its own: an image, and its onboarding."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -2,12 +2,7 @@
 The rules of the platform for a block's ``model.proto``.
 
 Three parsers read the file: a line-based one at onboarding, real ``protoc``
-in the orchestrator, and our own ``protoc``. Each of them rejects, loses or
-corrupts some legal constructs, often silently. The rules leave only what all
-three understand: one layout, line by line.
-
-`check` reads one file. `check_all` also compares the files of several blocks,
-which share one canvas and one merged file.
+in the orchestrator, and our own. The rules leave only what all understand.
 """
 
 import keyword
@@ -97,11 +92,7 @@ class Proto:
 
     @property
     def signatures(self) -> dict[str, Signature]:
-        """
-        What the canvas compares of each message of a port.
-
-        These are the role, number and type of each field, but no name.
-        """
+        """Role, number and type of each field: what the canvas compares."""
         ports = {name for method in self.methods
                  for name in (method.given, method.answer)}
         return {name: tuple((entry.repeated, entry.number, entry.kind)

@@ -1,9 +1,4 @@
-"""
-Text of files that a checkout keeps at its top, and a wheel in ``data/``.
-
-These are ``solutions/*.json`` and each block's ``model.proto`` and
-``license.json``.
-"""
+"""Text of files that a checkout keeps at its top, and a wheel in ``data/``."""
 
 from pathlib import Path
 

@@ -1,11 +1,8 @@
 """
 The audit trail of a recording: every decision of its reviewers.
 
-Each line of the file is one step: who, when, which action, from what to
-what. Replaying the steps gives the state of the review; its version is the
-number of steps. A step is saved as a whole or not at all, and only if its
-reviewer has seen all earlier steps on the same event, so two tabs, or two
-servers on one folder, never lose each other's work.
+Each line of the file is a step. A step is saved only if its reviewer has seen
+all earlier steps on the same event, so no tab or server loses another's work.
 """
 
 import json

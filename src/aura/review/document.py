@@ -1,8 +1,7 @@
 """
 The page of one recording as one read-only file that opens offline.
 
-It contains the script and the bytes that the server would send, and can run
-nothing else: its policy allows only the digests of its own script and style.
+Its policy allows only the digests of its own script and style.
 """
 
 import base64

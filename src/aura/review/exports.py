@@ -1,11 +1,4 @@
-"""
-The reviewed annotation, and the files that it is exported to.
-
-Original annotations are kept unless they are rejected. Alarms are added when
-they are accepted, but an alarm that overlaps a kept event adds nothing,
-because its onset is less exact. Events that were added or moved by hand are
-kept as they are.
-"""
+"""The reviewed annotation, and the files that it is exported to."""
 
 from collections.abc import Iterable
 from datetime import datetime

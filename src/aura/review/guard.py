@@ -2,8 +2,7 @@
 Access to the review page: host names, token and origin of each request.
 
 Every request must name a known host, so another web site that points its own
-name to this machine gets nothing. Beyond loopback a token is needed as well.
-Changes must come from the page itself.
+name to this machine gets nothing.
 """
 
 import hmac

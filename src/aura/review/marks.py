@@ -1,8 +1,4 @@
-"""
-The annotations and alarms of a recording, each with its outcome.
-
-`aura.scoring.matching` compares both; here the outcomes find their events.
-"""
+"""The annotations and alarms of a recording, each with its outcome."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,11 +1,4 @@
-"""
-Why an alarm was raised, or why not.
-
-Shows the features when the alarm was raised; for a missed seizure, when the
-probability near it was highest. Each is compared with its usual range in the
-recording: the 5th to 95th percentile of scorable rows, without those around
-events.
-"""
+"""Why an alarm was raised, or why not: features beside their usual range."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,8 +1,7 @@
 """
 The page's script: all modules of ``static`` in one.
 
-A browser finds a module's imports only after it has read the module. With
-two dozen modules that costs half a second.
+A browser that finds two dozen modules one by one needs half a second.
 """
 
 import json
@@ -29,12 +28,7 @@ _DEFAULT = re.compile(r"^export \{ (\w+) as default \};\n?", re.M)
 
 @cache
 def script() -> str:
-    """
-    All modules of the page as one script.
-
-    Each becomes a function that returns its exports. This needs no build
-    tool, because all modules write imports and exports in the same way.
-    """
+    """All modules of the page, each as a function that returns its exports."""
     parts = ['"use strict";\nconst modules = {};\n']
     for name in MODULES:
         text = text_of(name)

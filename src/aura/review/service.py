@@ -1,9 +1,4 @@
-"""
-All that the review page asks for, and the decisions that it saves.
-
-Answers are plain data or bytes; nothing here knows HTTP, so the served page
-and the one-file page show the same.
-"""
+"""All that the review page asks for and saves; nothing here knows HTTP."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,9 +1,8 @@
 """
 The ECG in tiles: samples when zoomed in, lowest and highest values else.
 
-A tile holds `BUCKETS` buckets of ``factor`` samples. Tiles of small factors
-are read from the recording. The others come from a pyramid, made once in one
-pass over the file and kept while there is room.
+Tiles of small factors are read from the recording, others from a pyramid that
+is made once in one pass over the file.
 """
 
 import threading

@@ -1,5 +1,4 @@
-"""Beats, heart rate and probability of a recording, from the run's tables.
-"""
+"""Beats, heart rate and probability of a recording, from the run's tables."""
 
 from dataclasses import dataclass
 
@@ -30,8 +29,7 @@ class Trends:
 
 
 def read_trends(runs: Runs, case: ReviewCase) -> Trends:
-    """Heart rate, baseline and probability; an unreadable table is a problem.
-    """
+    """Heart rate, baseline and probability; with a problem per bad table."""
     problems: list[Problem] = []
     rate, _ = _rows(runs, case, "features.parquet", RATE, problems)
     chance, metadata = _rows(

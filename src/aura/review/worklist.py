@@ -1,9 +1,8 @@
 """
 The recordings of runs, as they can be reviewed.
 
-Requests name a recording by a key, never by a path. The key is made of the
-run's name and the recording's path, so a bookmark survives a repeated run. A
-damaged batch becomes a problem of the worklist; all others are shown.
+A key is made of the run's name and the recording's path, so a bookmark
+survives a repeated run. A damaged batch becomes a problem of the worklist.
 """
 
 import hashlib
@@ -106,8 +105,7 @@ class Runs:
 
     def table(self, case: ReviewCase, name: str,
               columns: tuple[str, ...] = ()) -> tables.Columns:
-        """Columns of a table of the batch, with the rows of all recordings.
-        """
+        """Columns of a table of the batch, with rows of all recordings."""
         return self._tables(self._stamp(f"{case.batch}/{name}"), columns)
 
     def _read_table(self, stamp: _Stamp,

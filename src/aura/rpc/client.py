@@ -1,9 +1,4 @@
-"""
-Calls to the nodes of a solution that already listen.
-
-Channels use no proxy of the environment, and reconnect soon to a block that
-was restarted.
-"""
+"""Calls to the nodes of a solution that already listen."""
 
 import time
 from collections.abc import Callable, Collection, Mapping

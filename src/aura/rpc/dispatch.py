@@ -2,8 +2,7 @@
 Which thread answers which call, and how many calls may wait.
 
 grpcio has one pool of threads for all calls, where a few long calls would
-block the health check. Here the block's own calls have their own threads and
-a bounded queue; health has other threads.
+block the health check.
 """
 
 import threading
@@ -43,8 +42,7 @@ class WorkPool(ThreadPoolExecutor):
 
 
 class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
-    """Gives each call its threads, and wraps the block's own in `answering`.
-    """
+    """Gives each call its threads, and wraps the block's in `answering`."""
 
     def __init__(self, block: Block) -> None:
         self._block = block

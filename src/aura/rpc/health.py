@@ -1,9 +1,7 @@
 """
 Asks a running block for its health: ``python -m aura.rpc.health [SERVICE]``.
 
-This is the health check of the images, and the probe on a Kubernetes without
-gRPC probes. Without SERVICE it asks whether the server answers, with SERVICE
-whether the block is ready. It imports little, because it starts often.
+The health check of the images. It imports little, because it starts often.
 """
 
 import os

@@ -1,13 +1,8 @@
 """
 Several servers of one block behind one name.
 
-Each server gets one call at a time, as the only server of a block would. The
-name is looked up every second, because servers come and go during a run. A
-server that failed gets no call until it is SERVING again.
-
-gRPC's own ``round_robin`` cannot replace this: it counts calls, not work, so
-a long call delays those behind it while other servers idle, and it looks up
-the name again only after a connection was lost.
+gRPC's own ``round_robin`` cannot replace this: it counts calls, not work, and
+it looks up the name again only after a connection was lost.
 """
 
 import contextlib
@@ -36,11 +31,7 @@ Resolve = Callable[[str], Sequence[str]]
 
 
 def addresses_of(target: str) -> list[str]:
-    """
-    All addresses behind a ``host:port``, of one family.
-
-    A server that has an IPv4 and an IPv6 address is still one server.
-    """
+    """All addresses behind a ``host:port``, of one family: one a server."""
     host, _, port = target.rpartition(":")
     found = socket.getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -2,9 +2,7 @@
 A block as a gRPC server: health, reflection, readiness, draining.
 
 The port opens before anything slow is imported, because the platform's
-orchestrator drops a block for the whole run if its first call fails. Early
-calls wait. After SIGTERM or SIGINT running calls finish and the process
-exits with 0.
+orchestrator drops a block for the whole run if its first call fails.
 """
 
 import logging
@@ -82,11 +80,7 @@ def _number(environ: Mapping[str, str], name: str, default: float,
 
 
 class Deferred:
-    """
-    The servicer until the real one is made; its calls wait for that.
-
-    If the real one cannot be made, calls raise the reason.
-    """
+    """The servicer until the real one is made; its calls wait for that."""
 
     def __init__(self, block: Block) -> None:
         self._tried = threading.Event()
@@ -147,13 +141,8 @@ class BlockServer:
         _LOG.info("%s listening on %s:%d", self._block.name, host, bound)
 
     def prepare(self, make: Callable[[], Servicer]) -> None:
-        """
-        Make the servicer, pass calls to it, and watch whether it is ready.
-
-        A user can fix some errors while the block runs, such as missing
-        rights on the shared folder. The block then answers calls with the
-        error and tries again: if it exited, it would only be restarted.
-        """
+        """Make the servicer, pass calls to it, and watch its readiness."""
+        # Users can fix some errors meanwhile, such as missing rights.
         logged = ""
         while True:
             try:
@@ -233,13 +222,9 @@ def serve(block: Block, make: Callable[[], Servicer],
 
 
 class _End:
-    """
-    Makes the main thread wait until a signal or another thread ends it.
-
-    A lock is not enough: the kernel may deliver a signal to any thread of
-    the process, and then nothing would wake the one that waits. The
-    interpreter writes to this pipe whichever thread gets the signal.
-    """
+    """Makes the main thread wait until a signal or another thread ends it."""
+    # A lock is not enough: a signal may reach any thread. The interpreter
+    # writes to this pipe whichever thread gets it.
 
     _FAILED = b"\xff"
 

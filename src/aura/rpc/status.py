@@ -1,13 +1,9 @@
 """
 The one place where errors become gRPC statuses.
 
-A client gets the rule and the one-line text of an `AuraError`. Of any other
-exception it gets only an identifier: the text may contain a path, and a path
-may contain a patient's name. For the same reason the log gets the types and
-code lines of an unexpected exception, but not its text.
-
-NOT_FOUND means only "the source has handed out everything", because
-orchestrators treat it so. A missing folder or model is FAILED_PRECONDITION.
+Text of an unexpected exception may hold a path, and a path a patient's name:
+a client gets an identifier, the log gets types and code lines. NOT_FOUND means
+only that a source has handed out everything; orchestrators treat it so.
 """
 
 import logging

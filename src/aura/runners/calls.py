@@ -1,9 +1,4 @@
-"""
-One rpc of one block, called in this process: JSON in, JSON out.
-
-A scheduler can run a stage this way as its own task, and a user can look at
-one stage alone. Nothing listens, and no process is left running.
-"""
+"""One rpc of one block, called in this process: JSON in, JSON out."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence

@@ -1,11 +1,4 @@
-"""
-A solution on one machine: each node a container of the blueprint's image.
-
-The containers get what the platform gives them: the shared folder, its name
-without the leading slash, and no other place to write to. They listen on
-loopback. They end, and are removed, with the `LocalContainers` that started
-them, also if this process is killed.
-"""
+"""A solution on one machine: each node a container of its image."""
 
 import os
 import secrets

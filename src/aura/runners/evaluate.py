@@ -1,6 +1,4 @@
-"""
-Evaluate recordings: read them, compute features, compare detectors.
-"""
+"""Evaluate recordings: read them, compute features, compare detectors."""
 
 import tempfile
 from collections import Counter

@@ -38,12 +38,8 @@ Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
 def open_input(path: Path) -> Input:
-    """
-    A folder or a single file that a user has named.
-
-    For a single file or an ``ecg`` folder, the folder above is opened too,
-    because the annotations of a BIDS session are beside the ``ecg`` folder.
-    """
+    """A folder or a single file that a user has named."""
+    # Annotations of a BIDS session are beside its ``ecg`` folder.
     absolute = Path(os.path.abspath(path))
     if not os.path.lexists(absolute):
         raise MissingError(
@@ -69,11 +65,7 @@ def no_recordings() -> MissingError:
 
 def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
         dict[str, Input], list[tuple[str, Entry]]]:
-    """
-    Inputs by number, and an entry for each input that is rejected.
-
-    With `unique` no two inputs may contain recordings of the same name.
-    """
+    """Inputs by number, and an entry for each input that is rejected."""
     inputs: dict[str, Input] = {}
     rejected: list[tuple[str, Entry]] = []
     taken: dict[str, Path] = {}

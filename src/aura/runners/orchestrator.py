@@ -1,14 +1,10 @@
 """
 Runs a blueprint as the platform's orchestrator does.
 
-Each connected rpc has a thread and a queue. It is called one call at a time,
-in order. A source is called again and again until it answers NOT_FOUND; any
-other error ends its rpc for the whole run.
-
-Four things differ from the platform. A run ends when the sources have ended
-and all queues are empty. It reports errors. It repeats a call if the block
-was unavailable. A node with several servers gets several calls at once, and
-their answers are passed on in the order of the requests.
+Each connected rpc has a thread and a queue, and is called one call at a time.
+A source is called again and again until it answers NOT_FOUND. Unlike on the
+platform a run ends, reports errors, and repeats a call if a block was
+unavailable; a node with several servers gets several calls at once.
 """
 
 import itertools

@@ -1,10 +1,4 @@
-"""
-A solution on one machine: each node a gRPC server process on loopback.
-
-The processes start together, are watched while they start, and end with the
-`LocalProcesses` that started them, also after Ctrl-C or if this process is
-killed.
-"""
+"""A solution on one machine: each node a gRPC server process on loopback."""
 
 import contextlib
 import os

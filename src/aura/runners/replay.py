@@ -1,6 +1,4 @@
-"""
-A recording played to a model as if it were happening now.
-"""
+"""A recording played to a model as if it were happening now."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,9 +1,4 @@
-"""
-The blocks' stages as gRPC servicers.
-
-A servicer imports its stage when it is made. So each image needs only the
-libraries of its own block, and a server can open its port before that.
-"""
+"""The blocks' stages as gRPC servicers, imported when they are made."""
 
 import importlib
 import os

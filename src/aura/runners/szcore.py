@@ -3,10 +3,6 @@ One recording in, one event file out, as SzCORE runs an algorithm.
 
     python -m aura.runners.szcore INPUT.edf OUTPUT.tsv
 
-A recording without an ECG, or one that cannot be scored at all, gets one
-``bckg`` row and a warning, so that the run goes on. The events are those of
-``aura predict``.
-
 Source: Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
 """
 

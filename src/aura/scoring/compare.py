@@ -1,10 +1,7 @@
 """
 Score a folder of predictions against the folder of annotated recordings.
 
-The predictions of a recording have its path and name, with the ending
-``.tsv``. In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are
-ignored: ``eeg/sub-1_run-2_events.tsv`` belongs to
-``ecg/sub-1_run-2_ecg.edf``.
+In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are ignored.
 """
 
 import posixpath

@@ -1,9 +1,4 @@
-"""
-Exact confidence intervals for the few events that seizure scoring counts.
-
-A share of four seizures says little without its interval, so every value
-here comes with its interval, its count and its total.
-"""
+"""Exact confidence intervals for the few events that scoring counts."""
 
 import math
 from dataclasses import dataclass
@@ -28,11 +23,8 @@ class Estimate:
 
 
 def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
-    """
-    Proportion with its Clopper-Pearson interval.
-
-    Source: https://doi.org/10.1093/biomet/26.4.404
-    """
+    """Proportion with its Clopper-Pearson interval."""
+    # Source: https://doi.org/10.1093/biomet/26.4.404
     # Imported here because counting alone does not need scipy.
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
@@ -51,12 +43,8 @@ def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
 
 
 def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
-    """
-    F1 score, 2 tp / (2 tp + fp + fn), with an exact interval.
-
-    F1 = 2 J / (1 + J) rises with the proportion J = tp / (tp + fp + fn),
-    whose Clopper-Pearson interval, given that total, is carried over.
-    """
+    """F1 score with an exact interval."""
+    # It rises with tp / (tp + fp + fn), whose interval is carried over.
     if min(fp, fn) < 0:
         raise InvalidInputError(
             "interval.count", f"fp is {fp} and fn is {fn}",
@@ -71,11 +59,8 @@ def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
 
 
 def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
-    """
-    Events per 24 h with the exact interval of a Poisson count.
-
-    Source: https://doi.org/10.1093/biomet/28.3-4.437
-    """
+    """Events per 24 h with the exact interval of a Poisson count."""
+    # Source: https://doi.org/10.1093/biomet/28.3-4.437
     from scipy.special import gammaincinv
 
     tail = _tail(level)

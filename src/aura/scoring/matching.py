@@ -1,9 +1,4 @@
-"""
-Which predicted events match which annotated seizures, by SzCORE's rules.
-
-Both are joined, cut and laid on one time grid, as timescoring 0.0.7 does.
-`aura.scoring.score` counts the matches; `agree` lists them one by one.
-"""
+"""Which predicted events match which annotated seizures, by SzCORE's rules."""
 
 import math
 from collections.abc import Iterable

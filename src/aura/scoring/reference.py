@@ -1,10 +1,7 @@
 """
 What is known to be true of a tree: recordings and their annotated seizures.
 
-Where the tree holds recordings, they and the annotations that belong to
-them are read. Where it holds annotations alone (``.tse_bi``, ``.tse``,
-``.csv_bi``, or a HED-SCORE tree of ``.tsv``), each file stands for its
-recording and has to say how long that is.
+In a tree of annotations alone each file has to say how long its recording is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,9 +1,4 @@
-"""
-Scores as values for JSON, as text, and as rows of tables.
-
-Every report of the project is made of these. The same scores give the same
-bytes: no time, host or folder is part of them.
-"""
+"""Scores as values for JSON, as text, and as rows of tables."""
 
 import math
 import sys

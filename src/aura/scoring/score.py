@@ -2,10 +2,7 @@
 Predicted seizures against annotated ones, as SzCORE counts them.
 
 The counts equal those of timescoring 0.0.7, the reference implementation,
-for sorted events inside the recording. Other events, which timescoring
-counts wrongly without a warning, are counted as well: they may be in any
-order, overlap, contain each other, reach outside the recording (only the
-part inside counts), or be shorter than a grid step (they take one step).
+for sorted events inside the recording; others are counted as well.
 
 SzCORE: Dan et al., Epilepsia, 2024, https://doi.org/10.1111/epi.18113
 """
@@ -149,12 +146,7 @@ def score(reference: Iterable[Event], hypothesis: Iterable[Event],
 
 def score_missed(reference: Iterable[Event], duration_s: float,
                  rules: EventRules = SZCORE) -> Score:
-    """
-    Score of a recording that has no predictions at all.
-
-    Its seizures are missed. Its hours do not count, because no detector
-    looked at them and they must not lower the false alarm rate.
-    """
+    """Score of a recording without predictions: no detector saw its hours."""
     missed = score(reference, (), duration_s, rules)
     return Score(EventScore(ref_true=missed.events.ref_true), missed.samples)
 

@@ -1,10 +1,8 @@
 """
 Alarms from probabilities as they arrive.
 
-`detector.alarms` is asked anew every hop, over the rows since the last
-moment at which all before could no longer matter: no alarm within the
-refractory time. At most an alarm, its merging and its refractory time are
-kept; of the day before, the highest probability of every five minutes.
+`detector.alarms` is asked anew every hop, over the rows since the last moment
+at which all before could no longer matter.
 """
 
 from dataclasses import dataclass, field, replace

@@ -2,11 +2,7 @@
 Beats from samples as they arrive.
 
 Whenever a cell of ten seconds is over, and two seconds more for the ends of
-filters, the last minute is heard as `aura.ecg.beats` hears a piece of a
-recording, and what is found in the cell is settled; a second is told when it
-is as old as the first one of its cell was then. A recording's batch hears
-pieces of 15 min instead, so that what the two call noise, and a beat in it,
-can differ.
+filters, the last minute is heard as `aura.ecg.beats` hears a recording.
 """
 
 from dataclasses import dataclass, field

@@ -1,9 +1,4 @@
-"""
-Features of one hop, from the beats up to it.
-
-The functions are those of `aura.ecg.features`, over no more of the past than
-they look at: some hundred beats, and half an hour of heart rates.
-"""
+"""Features of one hop, from the beats up to it, by `aura.ecg.features`."""
 
 from dataclasses import dataclass, field, replace
 

@@ -1,6 +1,4 @@
-"""
-A model at work second by second: settled beats in, decisions out.
-"""
+"""A model at work second by second: settled beats in, decisions out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

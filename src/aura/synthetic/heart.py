@@ -1,15 +1,8 @@
 """
 The heart rate of a synthetic patient, its rises, and the beats.
 
-Integral pulse frequency modulation [1]_ turns the rate into beat times: there
-is a beat whenever the integral of the rate has grown by one.
-
-References
-----------
-.. [1] Mateo & Laguna (2000). Improved heart rate variability signal
-   analysis from the beat occurrence times according to the IPFM model.
-   IEEE Trans Biomed Eng, 47(8), 985-996.
-   https://doi.org/10.1109/10.855382
+Integral pulse frequency modulation: Mateo & Laguna (2000), IEEE Trans Biomed
+Eng, 47(8), 985-996. https://doi.org/10.1109/10.855382
 """
 
 from dataclasses import dataclass
@@ -99,12 +92,7 @@ def draw_surges(duration_s: float, seed: int, *,
 
 def beat_times(duration_s: float, seed: int, heart: Heart,
                surges: tuple[Surge, ...]) -> tuple[Floats, Bools]:
-    """
-    Beat times in seconds, and which of the beats are ectopic.
-
-    An ectopic beat is early by 35 % of the interval, and a pause follows. No
-    two are neighbours, and the first and last two beats are normal.
-    """
+    """Beat times in seconds, and which beats are ectopic: early by 35 %."""
     time_s = np.arange(0, duration_s + 2, 1 / RATE_GRID_HZ)
     turns = np.cumsum(_rate_bpm(time_s, seed, heart, surges)
                       / (60 * RATE_GRID_HZ))

@@ -1,18 +1,9 @@
 """
 Synthetic ECG with known beats and seizures, for demos and tests.
 
-A score on this signal does not measure detection: these seizures look as
-their author made them, and some have no sign at all.
-
-The beats follow a heart rate (`aura.synthetic.heart`); each is a sum of five
-Gaussians [1]_. Everything follows from the seed. A segment has the same
-samples whether it is read alone or with the rest.
-
-References
-----------
-.. [1] McSharry et al. (2003). A dynamical model for generating synthetic
-   electrocardiogram signals. IEEE Trans Biomed Eng, 50(3), 289-294.
-   https://doi.org/10.1109/TBME.2003.808805
+A score on this signal does not measure detection. Each beat is a sum of five
+Gaussians: McSharry et al. (2003), IEEE Trans Biomed Eng, 50(3), 289-294.
+https://doi.org/10.1109/TBME.2003.808805
 """
 
 from collections.abc import Iterator
