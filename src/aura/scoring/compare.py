@@ -19,14 +19,7 @@ from aura.folder import Folder
 from aura.recording import Event
 from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
-    EVENTS,
-    Reference,
-    References,
-    Track,
-    read_references,
-    read_tsv,
-    run_of,
-)
+    EVENTS, Reference, References, read_references, read_tsv, run_of)
 from aura.scoring.report import counted
 from aura.scoring.score import Score, pool, score, score_missed
 
@@ -102,17 +95,9 @@ class Comparison:
         return len({path for path, problem in self.problems
                     if problem.level == "error"})
 
-    @property
-    def exit_code(self) -> int:
-        """0: no error. 1: nothing could be scored. 2: some had errors."""
-        if self.without_hypothesis == len(self.recordings):
-            return 1
-        return 2 if self.refused else 0
-
 
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
-            alias_key: str = "aura", track: Track = iter,
-            prefer: str = "") -> Comparison:
+            alias_key: str = "aura", prefer: str = "") -> Comparison:
     """Score a folder of predictions against annotated recordings."""
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
@@ -121,7 +106,7 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
                 "give the folder of the annotated recordings first, then "
                 "the folder that `aura predict` has written")
     truth = read_references(
-        Folder(reference), ecg_channel, alias_key, track, prefer)
+        Folder(reference), ecg_channel, alias_key, prefer)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "REFERENCE contains no recordings and no "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aura.errors import InvalidInputError
 
 LEVEL = 0.95
+TAIL = (1 - LEVEL) / 2
 HOURS_PER_DAY = 24.0
 
 
@@ -22,13 +23,12 @@ class Estimate:
     high: float
 
 
-def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
+def proportion(count: int, total: int) -> Estimate:
     """Proportion with its Clopper-Pearson interval."""
     # Source: https://doi.org/10.1093/biomet/26.4.404
     # Imported here because counting alone does not need scipy.
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
-    tail = _tail(level)
     if not 0 <= count <= total:
         raise InvalidInputError(
             "interval.count",
@@ -37,19 +37,19 @@ def proportion(count: int, total: int, level: float = LEVEL) -> Estimate:
     if total == 0:
         return Estimate(math.nan, 0, 0, 0.0, 1.0)
     misses = total - count
-    low = betaincinv(count, misses + 1, tail) if count else 0.0
-    high = betaincinv(count + 1, misses, 1 - tail) if misses else 1.0
+    low = betaincinv(count, misses + 1, TAIL) if count else 0.0
+    high = betaincinv(count + 1, misses, 1 - TAIL) if misses else 1.0
     return Estimate(count / total, count, total, float(low), float(high))
 
 
-def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
+def f1(tp: int, fp: int, fn: int) -> Estimate:
     """F1 score with an exact interval."""
     # It rises with tp / (tp + fp + fn), whose interval is carried over.
     if min(fp, fn) < 0:
         raise InvalidInputError(
             "interval.count", f"fp is {fp} and fn is {fn}",
             "counts must be 0 or more")
-    shared = proportion(tp, tp + fp + fn, level)
+    shared = proportion(tp, tp + fp + fn)
     value, low, high = (
         2 * part / (1 + part)
         for part in (shared.value, shared.low, shared.high))
@@ -58,12 +58,11 @@ def f1(tp: int, fp: int, fn: int, level: float = LEVEL) -> Estimate:
     return Estimate(value, tp, shared.total, low, high)
 
 
-def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
+def rate_per_24h(count: int, hours: float) -> Estimate:
     """Events per 24 h with the exact interval of a Poisson count."""
     # Source: https://doi.org/10.1093/biomet/28.3-4.437
     from scipy.special import gammaincinv
 
-    tail = _tail(level)
     _check_hours(hours)
     if count < 0 or (count and not hours):
         raise InvalidInputError(
@@ -73,8 +72,8 @@ def rate_per_24h(count: int, hours: float, level: float = LEVEL) -> Estimate:
     if not hours:
         return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
     days = hours / HOURS_PER_DAY
-    low = gammaincinv(count, tail) if count else 0.0
-    high = gammaincinv(count + 1, 1 - tail)
+    low = gammaincinv(count, TAIL) if count else 0.0
+    high = gammaincinv(count + 1, 1 - TAIL)
     return Estimate(count / days, count, hours,
                     float(low) / days, float(high) / days)
 
@@ -83,14 +82,6 @@ def resolvable_rate(hours: float) -> float:
     """Rate per 24 h that a single event in these hours makes."""
     _check_hours(hours)
     return HOURS_PER_DAY / hours if hours else math.inf
-
-
-def _tail(level: float) -> float:
-    if not 0 < level < 1:
-        raise InvalidInputError(
-            "interval.level", f"the confidence level is {level!r}",
-            "it must lie between 0 and 1, such as 0.95")
-    return (1 - level) / 2
 
 
 def _check_hours(hours: float) -> None:

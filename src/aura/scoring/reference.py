@@ -4,7 +4,7 @@ What is known to be true of a tree: recordings and their annotated seizures.
 In a tree of annotations alone each file has to say how long its recording is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -31,16 +31,12 @@ EVENTS = "_events.tsv"
 TSE = (".tse_bi", ".tse")
 CSV = (".csv_bi",)
 
-Track = Callable[[Sequence[Candidate]], Iterable[Candidate]]
-
 
 @dataclass(frozen=True)
 class Reference:
     """An annotated recording."""
 
-    # Location of the recording, or of its annotations where the tree holds no
-    # recordings.
-    path: str
+    path: str  # Of the recording, or of its annotations if that is missing
     patient: str  # Alias of the patient
     duration_s: float  # Length of the recording
     # Annotated seizures: disjoint and inside the recording.
@@ -70,13 +66,12 @@ def run_of(path: str) -> str:
 
 
 def read_references(folder: Folder, ecg_channel: str = "",
-                    alias_key: str = "aura", track: Track = iter,
-                    prefer: str = "") -> References:
+                    alias_key: str = "aura", prefer: str = "") -> References:
     """Read all annotated recordings of a tree."""
     candidates = duplicates.resolve(
         [(folder, candidate) for candidate in find.recordings(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):
-        return _recordings(folder, track(candidates), ecg_channel, alias_key)
+        return _recordings(folder, candidates, ecg_channel, alias_key)
     found = _annotation_files(folder, alias_key)
     listed = tuple((candidate.name, candidate.problem)
                    for candidate in candidates if candidate.problem)
@@ -98,7 +93,7 @@ def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
 
 def _recordings(folder: Folder, candidates: Iterable[Candidate],
                 ecg_channel: str, alias_key: str) -> References:
-    found_true, unannotated = [], []
+    annotated, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
         found = read.recording(folder, candidate, ecg_channel, alias_key)
@@ -109,17 +104,16 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
         problems += [(found.path, problem) for problem in found.problems
                      if problem.rule.startswith("annotations.")]
         if found.annotated:
-            found_true.append(Reference(
+            annotated.append(Reference(
                 found.path, found.patient, found.duration_s, found.events))
         else:
             unannotated.append(found.path)
-    return References(
-        tuple(found_true), tuple(unannotated), tuple(problems))
+    return References(tuple(annotated), tuple(unannotated), tuple(problems))
 
 
 def _annotation_files(folder: Folder, alias_key: str) -> References:
     paths, problems = find.files(folder, (*TSE, ".tsv", *CSV))
-    found_true, unannotated = [], []
+    annotated, unannotated = [], []
     for path in sorted(_one_per_run(paths)):
         try:
             events, duration_s = _read_alone(folder, path)
@@ -139,9 +133,8 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             continue
         identity = patient_identity(printable(path), "")
         patient = alias("p", identity, alias_key)
-        found_true.append(Reference(path, patient, duration_s, settled))
-    return References(
-        tuple(found_true), tuple(unannotated), tuple(problems))
+        annotated.append(Reference(path, patient, duration_s, settled))
+    return References(tuple(annotated), tuple(unannotated), tuple(problems))
 
 
 def _one_per_run(paths: Sequence[str]) -> Iterator[str]:

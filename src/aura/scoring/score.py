@@ -144,10 +144,9 @@ def score(reference: Iterable[Event], hypothesis: Iterable[Event],
                  _sample_score(truth, alarms))
 
 
-def score_missed(reference: Iterable[Event], duration_s: float,
-                 rules: EventRules = SZCORE) -> Score:
+def score_missed(reference: Iterable[Event], duration_s: float) -> Score:
     """Score of a recording without predictions: no detector saw its hours."""
-    missed = score(reference, (), duration_s, rules)
+    missed = score(reference, (), duration_s)
     return Score(EventScore(ref_true=missed.events.ref_true), missed.samples)
 
 
