@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -30,95 +31,7 @@ COPY model /model
 {labels}
 """
 
-_README = """\
-# {name}
-
-A trained seizure predictor for ECG as a block. The image contains the model.
-
-**{use}**
-
-{verdict}
-
-| | |
-|---|---|
-{facts}
-
-{scores}
-## Use it
-
-The block offers `predict(FeatureTable)` on port 8061, like `{predictor}`,
-and replaces that block on the canvas. It reads feature tables of the schema
-above from the shared folder. A `feature-builder` of the same version writes
-them.
-
-    docker build -t {image} .
-    docker push {image}
-    ACUMOS_TOKEN=user:token ./onboard.sh aiexp.example.org
-
-The last command onboards the image on the platform and prints the id of the
-new model. You find the token under "API token" in your profile's settings.
-"""
-
-_REQUEST = """\
-#!/bin/sh
-# Onboards the image of this folder as a model of the platform.
-#
-#   ACUMOS_TOKEN=user:token ./onboard.sh HOST[:PORT]
-#
-# Prints the solutionId. Push the image first.
-set -eu
-
-name='{name}'
-image='{image}'
-
-fail() {{
-    echo "onboard.sh: $1" >&2
-    exit 1
-}}
-
-[ $# -eq 1 ] || fail "usage: ACUMOS_TOKEN=user:token $0 HOST[:PORT]"
-[ -n "${{ACUMOS_TOKEN:-}}" ] ||
-    fail "ACUMOS_TOKEN is not set; set it to user:token, see your profile"
-command -v curl >/dev/null || fail "curl is not installed"
-
-case $1 in
-https://*) site=$1 ;;
-http://localhost | http://localhost:* | http://127.0.0.1 | \\
-    http://127.0.0.1:*) site=$1 ;;
-*://*) fail "the token would be sent unencrypted to $1; use https" ;;
-*:*) site=https://$1 ;;
-*) site=https://$1:443 ;;
-esac
-url=${{site%/}}/onboarding-app/v2/advancedModel
-
-cd "$(dirname "$0")"
-for file in license.json model.proto; do
-    [ -f "$file" ] || fail "there is no $file next to the script"
-done
-answer=$(mktemp)
-trap 'rm -f "$answer"' EXIT
-
-# The token goes through a pipe, because every user can read arguments.
-status=$(printf 'Authorization: %s\\n' "$ACUMOS_TOKEN" |
-    curl --silent --show-error --request POST --output "$answer" \\
-        --write-out '%{{http_code}}' --connect-timeout 30 --max-time 600 \\
-        --header @- --header 'Accept: application/json' \\
-        --header "modelname: $name" --header "dockerFileURL: $image" \\
-        --header 'isCreateMicroservice: false' \\
-        --form 'license=@license.json;type=application/json' \\
-        --form 'protobuf=@model.proto;type=text/plain' \\
-        "$url") || fail "no answer from $url"
-
-if [ "$status" != 201 ]; then
-    head -c 500 "$answer" >&2
-    echo >&2
-    fail "$url answered $status, not 201; nothing was onboarded"
-fi
-id=$(tr -d '\\n' <"$answer" |
-    sed -n 's/.*"solutionId"[[:space:]]*:[[:space:]]*"\\([^"]*\\)".*/\\1/p')
-[ -n "$id" ] || fail "$url answered 201, but without a solutionId"
-echo "$id"
-"""
+_FILES = resources.files("aura.platform") / "onboard"
 
 
 def context(model: Path, registry: str, tag: str, name: str | None
@@ -138,10 +51,15 @@ def context(model: Path, registry: str, tag: str, name: str | None
             use=model_card.USE, labels=_labels(name, tag, card),
             base=image_name(registry, PREDICTOR.name, tag)),
         "README.md": _readme(name, image, card),
-        REQUEST_FILE: _REQUEST.format(name=name, image=image)}
+        REQUEST_FILE: _template(REQUEST_FILE).replace(
+            "{name}", name).replace("{image}", image)}
     return image, {
         **files,
         **{path: text.encode("utf-8") for path, text in texts.items()}}
+
+
+def _template(name: str) -> str:
+    return (_FILES / name).read_text("utf-8")
 
 
 def _check_name(name: str) -> None:
@@ -188,7 +106,7 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     found = card.get("validation")
     found = found if isinstance(found, dict) else {}
     verdict = found.get("verdict")
-    return _README.format(
+    return _template("README.md").format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
         verdict=f"{_plain(verdict)}." if verdict else
         "The card of this model has no validation.",
