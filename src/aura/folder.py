@@ -39,8 +39,7 @@ except ImportError:
 _LOG = logging.getLogger(__name__)
 PARTIAL = ".partial-"
 PARTIAL_MAX_AGE_S = 3600.0
-# What this process is writing just now, by full path.
-_being_written: set[Path] = set()
+_being_written: set[Path] = set()  # By full path
 _threads = threading.Lock()
 _READ = (os.O_RDONLY | getattr(os, "O_BINARY", 0)
          | getattr(os, "O_NONBLOCK", 0))

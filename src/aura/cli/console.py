@@ -20,8 +20,7 @@ RECORDINGS = ("EDF or BDF recordings, CSV files of beats, or folders of them "
               "in any layout")
 MODEL = "folder that 'aura train' has written"
 PREDICTIONS = "folder that 'aura predict' has written"
-# Rules of an input in which there is no file to read.
-_NO_FILE = {"path.missing", "path.no_recordings"}
+_NO_FILE = {"path.missing", "path.no_recordings"}  # No file to read
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "target_far": ("--target-far", {"type": float, "metavar": "N"}),
     "seed": ("--seed", {"type": int, "metavar": "N"}),

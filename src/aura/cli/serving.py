@@ -19,8 +19,7 @@ from aura.errors import (
 from aura.folder import Folder
 from aura.settings import SHARED_FOLDER_DEFAULT, Settings, shared_folder
 
-# EX_TEMPFAIL of sysexits.h, which mail and batch systems know.
-AGAIN_LATER = 75
+AGAIN_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def register(verbs: console.Verbs) -> None:

@@ -37,8 +37,7 @@ SETS = (
     ("frozen", "baseline frozen in and after alarms", ("hr_rise_frozen",)),
 )
 
-# Made-up people and the length of their recordings.
-PEOPLE = 12
+PEOPLE = 12  # Made-up people
 DURATION_S = 7200.0
 # Ranges of the rise in bpm, of the seconds up, at the top, and of the time
 # constant down; how many in an hour.

@@ -16,10 +16,8 @@ class Case(Example):
     sha256: str  # Digest of the recording's bytes
     ratio: Floats  # Heart rate over its 5-min median; NaN if unscorable
     csi_slope: Floats  # See `aura.evaluation.detectors.csi_slope`
-    # Which features are missing; no rows if the recording has no events.
-    missing: Bools
-    # See `aura.evaluation.candidates`; no columns unless they are asked for.
-    candidates: np.ndarray
+    missing: Bools  # Missing features; no rows without events
+    candidates: np.ndarray  # No columns unless asked for
 
     @property
     def can_be_scored(self) -> bool:

@@ -27,9 +27,7 @@ class Chance:
 
     mean: float  # Expected number of seizures
     high: float  # 95 % of the surrogates find no more than this
-    # Share of surrogates that find as many seizures as the real alarms. The
-    # real alarms count as one of the surrogates.
-    p_value: float
+    p_value: float  # Share that find as many as the real alarms
 
 
 def by_shifted_alarms(held: Sequence[Held], seed: int,

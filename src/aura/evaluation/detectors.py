@@ -45,11 +45,8 @@ class Detector:
     key: str  # Name for programs
     name: str  # Name in the table
     what: str  # Description in a sentence
-    # How scores become alarms. The threshold is chosen from the training
-    # people, unless it is `fixed`.
-    rule: AlarmRule
-    # Learns from cases with a seed; returns a function that scores rows.
-    fit: Fit[Case]
+    rule: AlarmRule  # The threshold is chosen unless `fixed`
+    fit: Fit[Case]  # Returns a function that scores rows
     fixed: bool = False
     probability: bool = True  # Whether scores are probabilities
 

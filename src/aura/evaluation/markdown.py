@@ -14,8 +14,7 @@ from aura.scoring.report import (
 )
 
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0)
-# Between the results of two rounds, if they differ.
-APART = " · "
+APART = " · "  # Between the results of two rounds, if they differ
 METHOD = (
     "Nested and patient-wise: neither the model nor the choice of its "
     "threshold has seen the people who are scored. Events by SzCORE's rules. "

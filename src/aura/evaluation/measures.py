@@ -105,14 +105,11 @@ def _levels(peaks: Floats) -> Floats:
 class Reliability:
     """How often rows of a given probability are seizure."""
 
-    # For each bin with rows: mean probability, and share of seizure rows.
-    predicted: tuple[float, ...]
+    predicted: tuple[float, ...]  # Mean probability of each bin with rows
     observed: tuple[float, ...]
     rows: tuple[int, ...]
     brier: float  # Mean square of probability minus truth; NaN without rows
-    # Share of seizure rows; the Brier score of no knowledge is
-    # prevalence x (1 - prevalence).
-    prevalence: float
+    prevalence: float  # Share of seizure rows
 
 
 def reliability(held: Sequence[Held]) -> Reliability:

@@ -28,8 +28,7 @@ class Fold:
         return train, test
 
 
-# The folds of a round score each person at most once.
-Round = tuple[Fold, ...]
+Round = tuple[Fold, ...]  # Scores each person at most once
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,11 @@ class Held:
 
     case: Case
     fold: int  # Position of the fold in its round
-    # Scores of the rows, as given and smoothed; NaN if unscorable.
-    row_score: np.ndarray
+    row_score: np.ndarray  # Scores of rows; NaN if unscorable
     smoothed: np.ndarray
     rule: AlarmRule  # With the threshold of the fold
     raised: tuple[Event, ...]  # Alarms
-    # Seizures count as missed, and hours not at all, if nothing is scorable.
-    score: Score
+    score: Score  # All missed in no hours if nothing is scorable
 
 
 def control_group(cases: Sequence[Case]) -> list[str]:

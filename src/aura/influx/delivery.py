@@ -40,8 +40,7 @@ class Ledger:
     # Points before the offset that the store has stored, or refused for good.
     acknowledged: int = 0
     rejected: int = 0
-    # The first rejected points: measurement, recording, time and reason.
-    named: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()  # Measurement, recording, time, reason
     done: bool = False  # Whether the whole file is delivered
     kept: str = ""  # Why the store has kept earlier results
 

@@ -25,8 +25,7 @@ VALUES_AT_ONCE = 2 ** 16
 # next ones. To get each from the system would take twice the time.
 LARGE_BLOCK = 16 * 2 ** 20
 
-# A backslash at the end would escape the next character.
-LAST_BACKSLASH = "\N{FULLWIDTH REVERSE SOLIDUS}"
+LAST_BACKSLASH = "\N{FULLWIDTH REVERSE SOLIDUS}"  # At the end it would escape
 CONTROLS = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}",
                           "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 TEXT = DataType.string()

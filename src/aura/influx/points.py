@@ -25,8 +25,7 @@ from aura.scoring.score import Score
 from aura.spans import merge
 
 PIECE_S = 900.0
-# Raw samples before and after an event.
-AROUND_S = 60.0
+AROUND_S = 60.0  # Raw samples before and after an event
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ TIMEOUT_S = 30.0
 LONGEST_TEXT = 200
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
-# Characters that may be in an HTTP header.
-TOKEN = re.compile(r"[\x21-\x7e]*")
+TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
 SET_TOKEN = "set INFLUXDB_V2_TOKEN or INFLUXDB_V2_TOKEN_FILE to a token that "
 
 # influxdb-client has no types.
@@ -50,10 +49,8 @@ class Target:
     url: str
     org: str
     bucket: str
-    # Never shown; empty for a store that needs none.
-    token: str = field(default="", repr=False)
-    # File of certificates to trust instead of the system's, or empty.
-    ca_file: str = ""
+    token: str = field(default="", repr=False)  # Never shown
+    ca_file: str = ""  # Certificates to trust instead of the system's
 
     @property
     def name(self) -> str:
@@ -155,8 +152,7 @@ class Answer:
     # "refused": at least one line is refused; others may be stored.
     outcome: Literal["done", "retry", "too large", "refused"]
     text: str = ""  # The reason, in a few words
-    # How long the server asks the client to wait, if it does.
-    wait_s: float | None = None
+    wait_s: float | None = None  # If the server asks for that
 
 
 class Store:

@@ -10,8 +10,7 @@ from typing import Any
 from aura.errors import InvalidInputError, Problem
 
 EMPTY = "Empty"
-# The name of a Kubernetes Service: an RFC 1035 label.
-_NODE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_NODE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1035
 
 Key = tuple[str, str]
 

@@ -28,10 +28,8 @@ class Download:
     texts: dict[str, str] = field(default_factory=dict)  # By path
     blueprint: Blueprint | None = None  # Also one that cannot run
     protos: dict[str, Proto] = field(default_factory=dict)  # By node
-    # Name, host and port from ``dockerinfo.json``.
-    entries: list[tuple[str, str, int]] | None = None
-    # The Kubernetes objects, by path.
-    objects: dict[str, Any] = field(default_factory=dict)
+    entries: list[tuple[str, str, int]] | None = None  # Name, host, port
+    objects: dict[str, Any] = field(default_factory=dict)  # By path
     problems: list[Problem] = field(default_factory=list)
 
     @property

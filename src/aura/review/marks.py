@@ -15,13 +15,11 @@ _Spans = dict[tuple[float, ...], bool]
 class Mark:
     """An annotation or an alarm of a run."""
 
-    # Made of layer and times, so that it stays when the run is repeated.
-    key: str
+    key: str  # Of layer and times: it stays when the run is repeated
     layer: Layer  # Annotated by a person, or found by the model
     event: Event
     outcome: str  # ``TP``, ``FP`` or ``FN``; ``""`` if it cannot be scored
-    # First alarm minus onset of a found seizure.
-    latency_s: float | None = None
+    latency_s: float | None = None  # First alarm minus onset
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,7 @@ class EventMarks:
     """Both layers of a recording in order of time, and SzCORE's counts."""
 
     marks: tuple[Mark, ...]
-    # ``TP``, ``FP`` and ``FN`` as `scoring.score` counts them, after events
-    # are joined and cut; None without annotation or without prediction.
-    counts: dict[str, int] | None
+    counts: dict[str, int] | None  # ``TP``, ``FP``, ``FN`` as scored; or None
 
 
 def compare(recording: Recording,

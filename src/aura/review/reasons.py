@@ -14,8 +14,7 @@ from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
 
 OTHERS = 5
-# Left out of the usual range, on both sides of an event.
-MARGIN_S = 120.0
+MARGIN_S = 120.0  # Around an event, left out of the usual range
 MIN_USUAL_ROWS = 60
 
 TITLES = {
@@ -60,8 +59,7 @@ class Reason:
     low: float | None  # 5th, 50th and 95th percentile of the usual rows
     median: float | None
     high: float | None
-    # Distance from the median in units of the robust spread.
-    unusual: float | None
+    unusual: float | None  # Distance from the median in robust spreads
 
     @property
     def outside(self) -> bool:
@@ -77,8 +75,7 @@ class Explanation:
 
     time_s: float | None  # The moment; None if nothing could be scored
     probability: float | None  # Smoothed probability at that moment
-    # Features that the model uses, then the most unusual others.
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Reason, ...]  # Used ones, then the most unusual
 
 
 class Explainer:

@@ -23,8 +23,7 @@ FACTORS = (1, 4, 16, 64, 256, 1024, 4096)
 BASE = 64
 BUCKETS = 4096
 PYRAMIDS_KEPT = 4
-# Multiple of every factor; 16 MB of samples.
-BLOCK = 2 ** 21
+BLOCK = 2 ** 21  # Multiple of every factor; 16 MB of samples
 MISSING = -32768
 FULL = 32767
 
@@ -35,12 +34,9 @@ _Pyramid = dict[int, tuple[Floats, Floats]]
 class Tile:
     """Part of an ECG, as integers."""
 
-    # Lowest and highest value of each bucket, or `MISSING`; equal for a
-    # factor of 1.
-    low: NDArray[np.int16]
+    low: NDArray[np.int16]  # Of each bucket, or `MISSING`
     high: NDArray[np.int16]
-    # A value is ``offset + scale * integer``, in the signal's unit.
-    scale: float
+    scale: float  # A value is ``offset + scale * integer``
     offset: float
 
 

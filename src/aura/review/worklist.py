@@ -61,10 +61,8 @@ class Worklist:
     """All recordings of a workspace."""
 
     cases: tuple[ReviewCase, ...]  # In order of run and path
-    # Run, path and reason of each refused recording.
-    refused: tuple[tuple[str, str, Problem], ...]
-    # Path and reason of each manifest that cannot be used.
-    problems: tuple[tuple[str, Problem], ...]
+    refused: tuple[tuple[str, str, Problem], ...]  # Run, path, reason
+    problems: tuple[tuple[str, Problem], ...]  # Unusable manifests
 
 
 class Runs:

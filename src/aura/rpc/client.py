@@ -12,11 +12,9 @@ from aura.platform.blueprint import Blueprint, Rpc
 from aura.rpc.replicas import Replica, Replicas, Resolve, addresses_of
 
 READY_TIMEOUT_S = 60.0
-# A block that has started and is not ready waits for its user.
-NOT_READY_PATIENCE_S = 3.0
+NOT_READY_PATIENCE_S = 3.0  # It has started and waits for its user
 PERIOD_S = 0.05
-# No more replicas than these get calls at the same time.
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 16  # Replicas that are called at the same time
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _STARTING = health_pb2.HealthCheckResponse.UNKNOWN

@@ -19,8 +19,7 @@ from aura.rpc.binding import Stub
 from aura.rpc.status import CallFailed
 
 LOOK_PERIOD_S = 1.0
-# How long a call waits while no server at all answers.
-PATIENCE_S = 2.0
+PATIENCE_S = 2.0  # While no server at all answers
 
 # A gRPC server with default settings closes a connection that pings more
 # often than every 300 s.

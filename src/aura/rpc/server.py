@@ -43,13 +43,9 @@ _LOG = logging.getLogger(__name__)
 class Endpoint:
     """Where a server listens, and how it stops."""
 
-    # ``AURA_HOST``: address to bind; images set ``[::]``.
-    host: str = "127.0.0.1"
-    # ``AURA_PORT``: port to bind; 0 takes a free one, which the log names.
-    port: int = 8061
-    # ``AURA_GRACE_S``: seconds that a stop waits for running calls.
-    # Kubernetes kills a pod 30 s after its SIGTERM.
-    grace_s: float = 25.0
+    host: str = "127.0.0.1"  # ``AURA_HOST``; images set ``[::]``
+    port: int = 8061  # ``AURA_PORT``; 0 takes a free one, which the log names
+    grace_s: float = 25.0  # ``AURA_GRACE_S``; Kubernetes kills after 30 s
     # ``AURA_ENDS_WITH_INPUT=1``: the server stops when its standard input
     # ends, so that it does not outlive a parent that was killed.
     ends_with_input: bool = False

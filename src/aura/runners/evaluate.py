@@ -31,11 +31,8 @@ class Read:
 
     cases: tuple[Case, ...]
     outcome: Outcome  # The problems of each file
-    # Recordings in folders without any annotation: the control group.
-    taken_as_free: int
-    # Other recordings without annotations: in folders with annotations, or of
-    # a patient who has seizures in another folder.
-    left_out: int
+    taken_as_free: int  # In folders without annotations: the control group
+    left_out: int  # Other recordings without annotations
 
 
 def read(paths: Sequence[Path], settings: Settings,

@@ -53,8 +53,7 @@ class Transport(Protocol):
 class Retry:
     """When to repeat a call whose block was unavailable."""
 
-    # The first pause between two tries. It doubles up to the longest.
-    first_s: float = 0.1
+    first_s: float = 0.1  # First pause; it doubles up to the longest
     longest_s: float = 5.0
     total_s: float = 120.0  # After this time there is no further try
 

@@ -31,21 +31,15 @@ class Replayed:
     """How a replay went."""
 
     recording: Recording
-    # Whether beats were looked for as samples arrived; else they came from a
-    # file of beats, or from the batch across an EDF+D's gaps.
-    live: bool
+    live: bool  # Whether beats were found as samples arrived
     delay_s: float  # From the end of a second to the decision on it
     events: list[Event] = field(default_factory=list)  # Of the stream
-    # Of `aura predict` on the same recording.
-    batch: list[Event] = field(default_factory=list)
-    # Hops in all, those that the stream could score, those that only one of
-    # the two could, and those that are at or above the threshold in only one.
-    rows: int = 0
+    batch: list[Event] = field(default_factory=list)  # Of `aura predict`
+    rows: int = 0  # Hops in all
     scorable: int = 0
     scorable_differs: int = 0
     alarm_rows_differ: int = 0
-    # CPU time of each hop.
-    hop_ms: Floats = field(default_factory=lambda: np.empty(0))
+    hop_ms: Floats = field(default_factory=lambda: np.empty(0))  # CPU time
 
     @property
     def identical(self) -> bool:

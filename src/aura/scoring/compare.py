@@ -62,8 +62,7 @@ class Comparison:
 
     recordings: tuple[RecordingScore, ...]  # In order of path
     unannotated: tuple[str, ...]  # Recordings that are not annotated
-    # Path of a file and its problem. A file with an error was not used.
-    problems: tuple[Finding, ...]
+    problems: tuple[Finding, ...]  # A file with an error was not used
 
     @property
     def pooled(self) -> Score:

@@ -17,9 +17,7 @@ class Estimate:
     value: float  # NaN if `total` is 0
     count: int  # Events counted
     total: float  # Events they are a share of, or hours for a rate
-    # Ends of the interval. If `total` is 0 it contains everything that is
-    # possible: [0, 1], or [0, inf) for a rate.
-    low: float
+    low: float  # [0, 1] or [0, inf) if `total` is 0
     high: float
 
 

@@ -12,8 +12,7 @@ from aura.recording import Bools, Event, Floats
 from aura.spans import covered, cut, merge, union
 
 EVENT_GRID_HZ = 10
-# The reference implementation asks for this much more than `min_overlap`.
-OVERLAP_MARGIN = 1e-6
+OVERLAP_MARGIN = 1e-6  # More than `min_overlap`, as timescoring has it
 
 Outcome = Literal["TP", "FP", "FN"]
 
@@ -22,16 +21,11 @@ Outcome = Literal["TP", "FP", "FN"]
 class EventRules:
     """When a predicted event matches an annotated one; SzCORE by default."""
 
-    # A prediction may lie this far before the start and after the end.
-    tolerance_before_s: float = 30.0
+    tolerance_before_s: float = 30.0  # A prediction may lie this far outside
     tolerance_after_s: float = 60.0
-    # Predictions must cover more than this share of a seizure with its
-    # tolerances; with 0 any overlap is a match.
-    min_overlap: float = 0.0
-    # Events closer than this are joined, annotated and predicted ones alike.
-    merge_gap_s: float = 90.0
-    # Longer events are cut into pieces of this length.
-    max_duration_s: float = 300.0
+    min_overlap: float = 0.0  # Of a seizure with its tolerances
+    merge_gap_s: float = 90.0  # Closer events are joined
+    max_duration_s: float = 300.0  # Longer events are cut
 
     def __post_init__(self) -> None:
         if not self.max_duration_s >= 1 / EVENT_GRID_HZ:
@@ -51,8 +45,7 @@ class Matches:
     alarms: Floats
     reference: Floats  # What is counted: both, joined and cut, in seconds
     hypothesis: Floats
-    # `reference` with its tolerances and `hypothesis`, in grid steps.
-    windows: Floats
+    windows: Floats  # `reference` with tolerances, in grid steps
     detections: Floats
     hit: Bools  # For each of `reference`, whether it is found
     false: Bools  # For each of `hypothesis`, whether it is a false alarm
@@ -80,28 +73,19 @@ class Judged:
     outcome: Outcome  # Found seizure, false alarm, missed seizure
     onset_s: float  # After joining and cutting
     end_s: float
-    # For a found seizure: the alarms that match it, as positions in
-    # `Agreement.predicted`.
-    matches: tuple[int, ...] = ()
-    # For a found seizure: first matching alarm minus onset. If the seizure is
-    # cut, only its first found piece has it; otherwise NaN.
-    latency_s: float = np.nan
+    matches: tuple[int, ...] = ()  # Places in `Agreement.predicted`
+    latency_s: float = np.nan  # First alarm minus onset; of a cut one, once
 
 
 @dataclass(frozen=True)
 class Agreement:
     """The annotated and predicted events of one recording, matched."""
 
-    # Seizures as given, sorted, inside the recording: start and end.
-    annotated: Floats
+    annotated: Floats  # Start and end, sorted, inside the recording
     predicted: Floats
-    # Whether each is part of a found seizure, and of an alarm that is not
-    # false.
-    found: Bools
+    found: Bools  # Whether it is part of a found seizure
     right: Bools
-    # All counted events in order of time: as many of each outcome as
-    # `aura.scoring.score.score` counts.
-    judged: tuple[Judged, ...]
+    judged: tuple[Judged, ...]  # In order of time, as they are counted
 
 
 def match(truth: Floats, alarms: Floats, duration_s: float,

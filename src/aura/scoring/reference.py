@@ -27,8 +27,7 @@ from aura.recording import Event
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
 BIDS_FOLDERS = ("ecg", "eeg")
 EVENTS = "_events.tsv"
-# In order of preference, as beside a recording.
-TSE = (".tse_bi", ".tse")
+TSE = (".tse_bi", ".tse")  # In order of preference
 CSV = (".csv_bi",)
 
 
@@ -39,8 +38,7 @@ class Reference:
     path: str  # Of the recording, or of its annotations if that is missing
     patient: str  # Alias of the patient
     duration_s: float  # Length of the recording
-    # Annotated seizures: disjoint and inside the recording.
-    events: tuple[Event, ...]
+    events: tuple[Event, ...]  # Disjoint seizures inside the recording
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,7 @@ class References:
     annotated: tuple[Reference, ...]  # In order of path
     # Recordings in which nobody looked for seizures.
     unannotated: tuple[str, ...]
-    # Path and problem. An error means that the file is none of the above.
-    problems: tuple[Finding, ...]
+    problems: tuple[Finding, ...]  # An error: the file is none of the above
 
 
 def run_of(path: str) -> str:

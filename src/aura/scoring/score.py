@@ -29,8 +29,7 @@ class EventScore:
     fp: int = 0  # Predicted events that match no seizure
     ref_true: int = 0  # Annotated seizures; like `tp`, joined and cut
     hours: float = 0.0  # Hours of the recordings that have predictions
-    # Alarms as given, neither joined nor cut, that match no seizure.
-    strict_fp: int = 0
+    strict_fp: int = 0  # Alarms as given that match no seizure
     # For each found seizure (joined, not cut): onset of the first matching
     # alarm as given, minus onset of the seizure. Negative if it came first.
     latencies_s: tuple[float, ...] = ()

@@ -36,9 +36,7 @@ class LiveBeats:
     fs_hz: float  # Sampling rate
     # Smallest and largest value that the device can express.
     rails: tuple[float, float] = (-np.inf, np.inf)
-    # How long a second is waited for before it counts as settled; less than
-    # `DELAY_S` hears more often.
-    delay_s: float = DELAY_S
+    delay_s: float = DELAY_S  # Until a second counts as settled
     _samples: Floats = field(default_factory=lambda: np.empty(0))
     _first: int = 0
     _polarity: float = 0.0

@@ -19,8 +19,7 @@ _RELATIVE = frozenset(name for name, *_ in baseline.BASELINE)
 class LiveRows:
     """Beats in, feature rows out, one per hop."""
 
-    # Features to compute; what none of them needs is left out.
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # Features to compute
     hop_s: float  # Seconds from one row to the next
     _beat_s: Floats = field(default_factory=lambda: np.empty(0))
     _spans: Floats = field(default_factory=lambda: np.empty((0, 2)))

@@ -30,8 +30,7 @@ class Stream:
     """Beats in, decisions and at the end all events out."""
 
     model: Model  # Checked against the schema of the features
-    # The setting of this name; 0 leaves it to the model.
-    adapt_after_h: float = 0.0
+    adapt_after_h: float = 0.0  # 0 leaves it to the model
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -24,8 +24,7 @@ class Heart:
     """Heart rate traits of one patient."""
 
     rest_bpm: float = 68.0  # Mean heart rate at rest
-    # Respiratory rate; its wave in the heart rate is the HF band.
-    breath_hz: float = 0.25
+    breath_hz: float = 0.25  # Respiratory rate
     # Relative size of the respiratory wave, of the 0.1 Hz wave and of slow
     # changes over minutes. The first two shrink at a high rate.
     hf_depth: float = 0.035
@@ -47,8 +46,7 @@ class Surge:
 
     onset_s: float
     duration_s: float  # Time until recovery begins
-    # Height of the plateau; 0 for a seizure without a rise.
-    rise_bpm: float
+    rise_bpm: float  # Height of the plateau; may be 0
     ramp_s: float  # Time from onset to plateau
     recovery_s: float  # Time constant of the recovery
     seizure: bool

@@ -46,16 +46,13 @@ class Sensor:
     """How the heart is recorded."""
 
     fs_hz: float = 256.0  # Sampling rate
-    # Height of an R peak in mV; negative for interchanged electrodes.
-    gain: float = 1.0
-    # Power of the ECG over the power of muscle noise; inf for no noise.
-    snr_db: float = 20.0
+    gain: float = 1.0  # R peak in mV; negative for interchanged electrodes
+    snr_db: float = 20.0  # Power over that of muscle noise; inf for none
     # Amplitudes of baseline wander and of mains hum.
     wander_mv: float = 0.1
     mains_mv: float = 0.01
     mains_hz: float = 50.0
-    # Largest value of either sign that the device can record.
-    rail_mv: float = 5.0
+    rail_mv: float = 5.0  # Largest value that the device can record
 
 
 @dataclass(frozen=True)
@@ -68,9 +65,7 @@ class SyntheticEcg:
     beat_time_s: Floats  # True times of the R peaks
     ectopic: Bools  # Which of the beats are ectopic
     surges: tuple[Surge, ...] = ()  # In seizures and efforts
-    # Stretches labelled ``flat``, ``saturated`` or ``noise``, without visible
-    # beats.
-    faults: tuple[Event, ...] = ()
+    faults: tuple[Event, ...] = ()  # ``flat``, ``saturated`` or ``noise``
     _root_rr: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
