@@ -202,8 +202,10 @@ def _real_path(descriptor: int, path: Path) -> Path:
     return Path(os.readlink(link)) if link.exists() else path
 
 
-def read_error(error: OSError) -> AuraError:
+def read_error(error: OSError | AuraError) -> AuraError:
     """The error for a file that could not be read."""
+    if isinstance(error, AuraError):
+        return error
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return MissingError("path.missing", "this file does not exist")
     if error.errno in (errno.EACCES, errno.EPERM):

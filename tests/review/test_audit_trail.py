@@ -9,9 +9,9 @@ import pytest
 
 from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
 from aura.folder import Folder
-from aura.recording import Event
+from aura.recording import Event, Recording
 from aura.review.audit_trail import AuditTrail, Change, ConflictError, Item
-from aura.review.exports import as_tsv, reviewed
+from aura.review.exports import exported, reviewed
 from aura.review.marks import Mark
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -33,6 +33,12 @@ def step(folder, version, action, key="", **more):
     with one.locked():
         return one.append(Change(version, "Ana", action, key, **more),
                           "m1", NOON)
+
+
+def as_tsv(given, annotated):
+    return exported(given, Recording(
+        "one.edf", "p", ("ECG",), "ECG", 0, "mV", 256.0, 600.0, START,
+        annotation_source="EDF+" if annotated else None), "tsv")
 
 
 def items(folder, marks=MARKS):
@@ -136,8 +142,7 @@ def test_an_invalid_change_writes_nothing(tmp_path, more, rule):
 def test_labels_of_any_script_are_kept(tmp_path, label):
     step(tmp_path, 0, "change", "p400000-30000", label=label)
     assert items(tmp_path)["p400000-30000"].label == label
-    assert label.encode() in as_tsv(
-        items(tmp_path).values(), START, 600.0, "ECG", True)
+    assert label.encode() in as_tsv(items(tmp_path).values(), True)
 
 
 def test_a_damaged_audit_trail_is_not_changed(tmp_path):
@@ -206,9 +211,9 @@ def test_background_is_written_only_after_annotation_or_review():
     rejected = [one("predicted", 400, 30, "rejected")]
 
     def rows(given, annotated):
-        return as_tsv(given, START, 600.0, "ECG", annotated).count(b"\n") - 1
+        return as_tsv(given, annotated).count(b"\n") - 1
 
     assert rows(undecided, annotated=False) == 0
     assert rows(rejected, annotated=False) == 1
     assert rows(undecided, annotated=True) == 1
-    assert b"\tbckg\t" in as_tsv(rejected, START, 600.0, "ECG", False)
+    assert b"\tbckg\t" in as_tsv(rejected, False)

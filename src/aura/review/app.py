@@ -249,9 +249,8 @@ def _json(content: Any, status: int = 200) -> Response:
 
 
 def _failed(error: Exception) -> Response:
-    if isinstance(error, OSError):
+    if isinstance(error, (AuraError, OSError)):
         error = read_error(error)
-    if isinstance(error, AuraError):
         status = next((code for kind, code in STATUS
                        if isinstance(error, kind)), 422)
         return _json({"rule": error.rule, "text": error.text}, status)

@@ -203,9 +203,7 @@ class AuditTrail:
         if action == "reset":
             # An event of an earlier prediction is not given any more.
             return self._given.get(before.key)
-        note = before.note if change.note is None else _text(
-            change.note, "note", LONGEST_NOTE, empty=True)
-        return replace(before, note=note, decision=(
+        return replace(before, note=_note(change, before), decision=(
             "accepted" if action == "accept" else "rejected"))
 
     def _edited(self, change: Change, item: Item) -> Item:
@@ -223,15 +221,18 @@ class AuditTrail:
                 f"{SHORTEST_S} s")
         label = item.label if change.label is None else _text(
             change.label, "label", LONGEST_LABEL)
-        note = item.note if change.note is None else _text(
-            change.note, "note", LONGEST_NOTE, empty=True)
         onset, length = round(onset, 3), round(length, 3)
         given = self._given.get(item.key, item)
         changed = item.changed or (
             (given.onset_s, given.duration_s, given.label)
             != (onset, length, label))
         return replace(item, onset_s=onset, duration_s=length, label=label,
-                       note=note, changed=changed)
+                       note=_note(change, item), changed=changed)
+
+
+def _note(change: Change, item: Item) -> str:
+    return item.note if change.note is None else _text(
+        change.note, "note", LONGEST_NOTE, empty=True)
 
 
 def _text(text: str, name: str, longest: int, empty: bool = False) -> str:

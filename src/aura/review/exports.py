@@ -1,14 +1,13 @@
 """The reviewed annotation, and the files that it is exported to."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 import numpy as np
 
 from aura.annotations import bids
 from aura.annotations.annotation import disjoint_seizures
 from aura.edf import write
-from aura.recording import BACKGROUND, Event
+from aura.recording import BACKGROUND, Event, Recording
 from aura.review.audit_trail import Item
 from aura.spans import covered, union
 
@@ -30,25 +29,22 @@ def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
         event.onset_s, event.duration_s, event.label)))
 
 
-def as_tsv(items: Iterable[Item], start: datetime, duration_s: float,
-           channel: str, annotated: bool) -> bytes:
-    """The reviewed annotation as BIDS/HED-SCORE TSV."""
+def exported(items: Iterable[Item], recording: Recording,
+             kind: str) -> bytes:
+    """The reviewed annotation as BIDS/HED-SCORE ``tsv``, or EDF+."""
     listed = list(items)
+    start, duration_s = recording.start, recording.duration_s
     events = reviewed(listed, duration_s)
+    if kind == "edf":
+        return write.annotation_file([
+            (event.onset_s, event.duration_s, event.label)
+            for event in events], start, duration_s)
     content = bids.write_events(
-        events, start, duration_s, channel or "n/a")
+        events, start, duration_s, recording.channel or "n/a")
     undecided = any(item.decision == "open" for item in listed)
-    if not events and not annotated and undecided:
+    if not events and not recording.annotated and undecided:
         return content[:content.index(b"\n") + 1]
     return content
-
-
-def as_edf(items: Iterable[Item], start: datetime,
-           duration_s: float) -> bytes:
-    """The same events as an EDF+ file of annotations."""
-    return write.annotation_file([
-        (event.onset_s, event.duration_s, event.label)
-        for event in reviewed(items, duration_s)], start, duration_s)
 
 
 def _apart(alarms: list[Event], kept: list[Event]) -> list[Event]:

@@ -33,11 +33,12 @@ class EventMarks:
 def compare(recording: Recording,
             predicted: tuple[Event, ...] | None) -> EventMarks:
     """Compare both layers; events without outcome if that is impossible."""
-    if not recording.annotated or predicted is None:
-        return EventMarks(_marks(recording, predicted, {}, {}, {}), None)
     try:
-        found = agree(recording.events, predicted, recording.duration_s)
+        found = (agree(recording.events, predicted, recording.duration_s)
+                 if recording.annotated and predicted is not None else None)
     except AuraError:
+        found = None
+    if found is None:
         return EventMarks(_marks(recording, predicted, {}, {}, {}), None)
     seizures, alarms = (
         dict(zip(map(tuple, spans.tolist()), matched.tolist(), strict=True))

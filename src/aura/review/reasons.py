@@ -12,6 +12,7 @@ from aura.review.marks import Mark
 from aura.review.trends import filled, read_trends, rows_of
 from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
+from aura.scoring.report import finite
 
 OTHERS = 5
 MARGIN_S = 120.0  # Around an event, left out of the usual range
@@ -110,10 +111,9 @@ class Explainer:
         others = _distinct(sorted(
             (one for one in reasons if not one.used and one.outside),
             key=lambda one: -abs(one.unusual or 0.0)))[:OTHERS]
-        chance = float(self._smoothed[row])
         return Explanation(
-            float(self._time_s[row]),
-            chance if np.isfinite(chance) else None, (*used, *others))
+            float(self._time_s[row]), finite(float(self._smoothed[row])),
+            (*used, *others))
 
     def _moment(self, event: Event, raised: bool) -> int | None:
         """The row at an alarm's onset; else the highest near a seizure."""
@@ -135,7 +135,7 @@ class Explainer:
         column = self._values[name]
         usual = column[self._usual]
         usual = usual[np.isfinite(usual)].astype(np.float64)
-        value = _number(column[row])
+        value = finite(float(column[row]))
         low = median = high = unusual = None
         if len(usual) >= MIN_USUAL_ROWS:
             low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
@@ -174,7 +174,3 @@ def _near(time_s: Floats, marks: tuple[Mark, ...]) -> Bools:
                      mark.event.end_s + MARGIN_S])
         near[first:last] = True
     return near
-
-
-def _number(value: np.floating[Any]) -> float | None:
-    return float(value) if np.isfinite(value) else None

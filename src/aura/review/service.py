@@ -17,8 +17,8 @@ from aura.errors import (
     ResourceError,
 )
 from aura.folder import read_error
-from aura.review import exports
 from aura.review.audit_trail import AuditTrail, Change, Item, Step
+from aura.review.exports import exported, reviewed
 from aura.review.reasons import Explainer, used_features
 from aura.review.tiles import BUCKETS, FACTORS, Waveforms
 from aura.review.trends import read_beats, read_trends
@@ -68,11 +68,7 @@ class ReviewService:
             "threshold": trends.threshold, "model_id": trends.model_id,
             "waveform": self._waveform_state(case),
             "marks": [{
-                "key": mark.key, "layer": mark.layer,
-                "onset_s": mark.event.onset_s,
-                "duration_s": mark.event.duration_s,
-                "label": mark.event.label,
-                "confidence": mark.event.confidence,
+                "key": mark.key, "layer": mark.layer, **asdict(mark.event),
                 "outcome": mark.outcome, "latency_s": mark.latency_s}
                 for mark in case.comparison.marks],
             "review": self.review(key)}
@@ -135,7 +131,7 @@ class ReviewService:
                 for kind in ("tsv", "edf"):
                     self.runs.reviews.write(
                         self._file(case, kind),
-                        _exported(case, items, kind))
+                        exported(items.values(), case.recording, kind))
             except (PreconditionError, ResourceError) as error:
                 raise FilesNotWrittenError(
                     "review.files", "the decision is saved, but its TSV and "
@@ -157,8 +153,8 @@ class ReviewService:
                 self._file(case, kind))
         # Not from the disk: a kill after a step leaves older files there.
         trail = self._trail(case)
-        return name + FILES[kind], _exported(
-            case, trail.items(trail.steps()), kind)
+        return name + FILES[kind], exported(
+            trail.items(trail.steps()).values(), case.recording, kind)
 
     def _file(self, case: ReviewCase, kind: str) -> str:
         return self.runs.review_name(case, kind, FILES[kind])
@@ -183,7 +179,7 @@ class ReviewService:
                       for key in items if key in last],
             "reviewed": [
                 [event.onset_s, event.duration_s, event.label]
-                for event in exports.reviewed(
+                for event in reviewed(
                     items.values(), case.recording.duration_s)],
             "steps": [asdict(step) for step in steps[-STEPS_SHOWN:]],
             "files": {kind: self._file(case, kind) for kind in FILES}}
@@ -208,9 +204,7 @@ class ReviewService:
         problem: AuraError | None = None
         try:
             self._waveforms.tile(case, 1, 0)
-        except AuraError as error:
-            problem = error
-        except OSError as error:
+        except (AuraError, OSError) as error:
             problem = read_error(error)
         return {
             "factors": FACTORS, "buckets": BUCKETS,
@@ -269,14 +263,3 @@ def _known(case: ReviewCase) -> dict[str, Any]:
         "originals": len(recording.events),
         "predicted": None if predicted is None else len(predicted),
         "counts": case.comparison.counts}
-
-
-def _exported(case: ReviewCase, items: Mapping[str, Item],
-              kind: str) -> bytes:
-    recording = case.recording
-    if kind == "edf":
-        return exports.as_edf(
-            items.values(), recording.start, recording.duration_s)
-    return exports.as_tsv(
-        items.values(), recording.start, recording.duration_s,
-        recording.channel, recording.annotated)

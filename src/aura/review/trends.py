@@ -66,10 +66,9 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
     try:
         table = runs.table(case, name, columns)
     except (AuraError, OSError) as error:
-        text = (error if isinstance(error, AuraError)
-                else read_error(error)).text
         problems.append(Problem(
-            "review.table", "warning", f"{name} cannot be shown: {text}"))
+            "review.table", "warning",
+            f"{name} cannot be shown: {read_error(error).text}"))
         return {column: np.empty(0) for column in columns}, {}
     rows = rows_of(table, case.number)
     return ({column: table.values[column][rows] for column in columns},

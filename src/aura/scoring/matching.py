@@ -23,7 +23,7 @@ class EventRules:
 
     tolerance_before_s: float = 30.0  # A prediction may lie this far outside
     tolerance_after_s: float = 60.0
-    min_overlap: float = 0.0  # Of a seizure with its tolerances
+    min_overlap: float = 0.0  # Share of a seizure, with tolerances, to exceed
     merge_gap_s: float = 90.0  # Closer events are joined
     max_duration_s: float = 300.0  # Longer events are cut
 
