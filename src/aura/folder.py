@@ -133,7 +133,6 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self, relative: str) -> Iterator[None]:
-        """Keep out all others that lock the same file."""
         path = self.path(relative)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

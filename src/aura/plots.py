@@ -100,7 +100,6 @@ def _panels(duration_s: float) -> tuple[Figure, tuple[Axes, Axes, Axes]]:
 
 
 def clock(seconds: float, with_seconds: bool = True) -> str:
-    """Time of a recording as ``h:mm`` or ``h:mm:ss``."""
     minutes, second = divmod(round(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02d}" + (f":{second:02d}" if with_seconds else "")

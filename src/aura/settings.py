@@ -141,7 +141,6 @@ class Settings:
     @classmethod
     def load(cls, shared: Path | None = None,
              environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read settings from the environment and the shared folder."""
         environ = os.environ if environ is None else environ
         given = _read_config(shared / CONFIG_FILE) if shared else {}
         for entry in fields(cls):

@@ -42,7 +42,6 @@ the default of an option.
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all verbs."""
     made = console.Parser(
         prog="aura", usage="aura [-h] [--version] VERB ...", epilog=EPILOG,
         description="Train a random forest on annotated ECG recordings, "
@@ -63,7 +62,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line."""
     # Recordings and calls run in parallel. BLAS threads inside each of them
     # compete for the same processors: four times the time on 2 cores, and
     # some calls of 0.3 s took 25 s. No verb has loaded numpy yet.

@@ -85,19 +85,16 @@ class Verbs:
 
 
 def add_recordings(verb: argparse.ArgumentParser, kind: str = "") -> None:
-    """Add the argument for recordings."""
     verb.add_argument("paths", nargs="+", type=Path, metavar="IN",
                       help=kind + RECORDINGS)
 
 
 def add_model(verb: argparse.ArgumentParser) -> None:
-    """Add the option for a model's folder."""
     verb.add_argument("--model", required=True, type=Path, help=MODEL)
 
 
 def add_out(verb: argparse.ArgumentParser, text: str,
             metavar: str = "DIR") -> None:
-    """Add the option for the folder of all outputs."""
     verb.add_argument("--out", required=True, type=Path, metavar=metavar,
                       help=text)
 

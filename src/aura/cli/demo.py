@@ -25,7 +25,6 @@ LOUD = """\
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verb to the parser."""
     demo = verbs.add(
         "demo", _demo, "train and predict on synthetic ECG",
         "Train a model and predict seizures with the five blocks as gRPC "

@@ -17,7 +17,6 @@ ANNOTATED_ONLY = ("leave out folders without any annotation; by default, if "
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     train = verbs.add(
         "train", _train, "train a model on annotated recordings",
         "Train a random forest on annotated recordings, and validate it on "

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     predict = verbs.add(
         "predict", _predict, "find seizures with a trained model",
         "Write one BIDS/HED-SCORE event file per recording, with the input's "

@@ -16,7 +16,6 @@ from aura.settings import Settings
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     _register_fetch(verbs)
     inspect = verbs.add(
         "inspect", _inspect, "list recordings, annotations and faults",

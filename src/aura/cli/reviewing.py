@@ -19,7 +19,6 @@ PORT = 8062
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     review = verbs.add(
         "review", _review, "look at predictions on the ECG, in the browser",
         "Open a page in the browser that shows the ECG, the heart rate, the "

@@ -23,7 +23,6 @@ AGAIN_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     serve = verbs.add(
         "serve", _serve, "serve one block over gRPC",
         "Serve a block over gRPC, with health checks and reflection. It "

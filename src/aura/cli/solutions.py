@@ -22,7 +22,6 @@ BIGGEST_FILE = 4 * 2 ** 20
 
 
 def register(verbs: console.Verbs) -> None:
-    """Add the verbs to the parser."""
     run = verbs.add(
         "run", _run, "run training or prediction as the platform does",
         "Run a solution: start its blocks as gRPC processes on this machine, "

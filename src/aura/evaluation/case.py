@@ -21,7 +21,6 @@ class Case(Example):
 
     @property
     def can_be_scored(self) -> bool:
-        """Whether any row can be scored."""
         return bool(self.scorable.any())
 
     @property

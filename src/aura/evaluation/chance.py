@@ -101,8 +101,6 @@ def _interval(part: Floats, whole: Floats) -> Resampled:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """An AUC that should be 0.5."""
-
     auc: float  # Mean over repetitions and held-out patients; may be NaN
     standard_error: float  # Of that mean
     repetitions: int

@@ -62,7 +62,6 @@ def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 
 def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Logistic regression on the forest's features and rows."""
     # The solver has no random part, so it needs no seed.
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
@@ -71,7 +70,6 @@ def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 
 def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Gradient-boosted trees on the forest's features and rows."""
     model = HistGradientBoostingClassifier(
         min_samples_leaf=20, early_stopping=False, random_state=seed)
     return _learnt(model, "sample_weight", cases)
@@ -83,7 +81,6 @@ def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 
 def adaptive(after_h: float) -> Detector:
-    """The forest with the adaptive threshold."""
     return Detector(
         "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
         "The forest, its threshold chosen as before; after "

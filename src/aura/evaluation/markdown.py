@@ -42,7 +42,6 @@ def overview(report: Found) -> list[str]:
 
 
 def main_table(report: Found) -> list[str]:
-    """The main table: a row for each detector."""
     control = _has_control(report)
     head = ["detector", "seizures found", "95 %", "false alarms",
             "per 24 h", "95 %", "latency median, 95 %", "in alarm",

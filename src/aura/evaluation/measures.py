@@ -62,8 +62,6 @@ def number(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold of a curve."""
-
     threshold: float
     found: int
     seizures: int

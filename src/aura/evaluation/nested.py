@@ -21,7 +21,6 @@ class Fold:
     test: tuple[str, ...]
 
     def split(self, cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-        """Recordings of both sides."""
         train = [case for case in cases if case.patient in self.train]
         test = [case for case in cases if case.patient in self.test]
         validation.check_disjoint(train, test)

@@ -24,7 +24,6 @@ Found = Mapping[str, Any]
 
 
 def draw(report: Found, folder: Path) -> list[str]:
-    """Draw all pictures of a report."""
     pictures: dict[str, Callable[[Found], Figure]] = {
         "sensitivity.png": _sensitivity, "seizures.png": _seizures,
         "reliability.png": _reliability}

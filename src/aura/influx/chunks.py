@@ -48,7 +48,6 @@ class Chunk:
 
 
 def write(stream: BinaryIO, texts: Iterable[bytes]) -> None:
-    """Write lines, in chunks."""
     rest = b""
     for text in texts:
         rest += text
@@ -69,7 +68,6 @@ def write(stream: BinaryIO, texts: Iterable[bytes]) -> None:
 
 
 def read(stream: BinaryIO, start: int = 0) -> Iterator[Chunk]:
-    """Yield the chunks of a file."""
     stream.seek(start)
     block, end = stream.read(BLOCK), start
     while block:

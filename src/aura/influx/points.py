@@ -59,7 +59,6 @@ class Series:
 
     def pieces(self, measurement: Measurement, seconds: Floats,
                fields: Mapping[str, Column], **tags: str) -> Iterator[bytes]:
-        """The same, in pieces."""
         return encode_pieces(measurement.name, self._tags(measurement, tags),
                              self.time_ns(seconds), fields)
 
@@ -164,7 +163,6 @@ def heart_rate(series: Series, time_s: Floats, bpm: Floats,
 
 def features(series: Series, time_s: Floats,
              columns: Mapping[str, Column]) -> Iterator[bytes]:
-    """Feature columns by their names."""
     return series.pieces(schema.FEATURE, time_s, columns)
 
 

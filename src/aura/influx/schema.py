@@ -32,8 +32,6 @@ class Field:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement."""
-
     name: str  # As the store knows it
     text: str  # What one point is
     tags: tuple[str, ...]  # Besides `COMMON_TAGS`

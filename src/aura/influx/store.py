@@ -147,8 +147,6 @@ def _rfc3339(time_ns: int) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome of a request."""
-
     # "refused": at least one line is refused; others may be stored.
     outcome: Literal["done", "retry", "too large", "refused"]
     text: str = ""  # The reason, in a few words
@@ -169,7 +167,6 @@ class Store:
         self._bucket_created = False
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close()
 
     def write(self, packed: bytes) -> Answer:
@@ -248,7 +245,6 @@ class Store:
 
 
 def _meaning(error: ApiException) -> Answer | PreconditionError:
-    """The meaning of an answer other than 204."""
     status, text = error.status or 0, _text(error.message)
     if status == 413:
         return Answer("too large", "a line is larger than the server takes")

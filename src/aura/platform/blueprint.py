@@ -65,7 +65,6 @@ class Blueprint:
 
     @property
     def rpcs(self) -> tuple[Rpc, ...]:
-        """All connected rpcs of all nodes."""
         return tuple(rpc for node in self.nodes for rpc in node.rpcs)
 
     def feeding(self, rpc: Rpc) -> tuple[Rpc, ...]:

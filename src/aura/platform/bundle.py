@@ -34,7 +34,6 @@ _NOT_PLAIN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def image_name(registry: str, name: str, tag: str) -> str:
-    """Full name of a block's image."""
     if not _REGISTRY.fullmatch(registry):
         raise InvalidInputError(
             "solution.registry", f"{registry!r} is not a registry",
@@ -49,7 +48,6 @@ def image_name(registry: str, name: str, tag: str) -> str:
 
 def with_images(content: Mapping[str, Any], registry: str,
                 tag: str) -> dict[str, Any]:
-    """A blueprint with the images of a registry."""
     changed: dict[str, Any] = copy.deepcopy(dict(content))
     nodes = blueprint.parse(json.dumps(content)).nodes
     for entry, node in zip(changed["nodes"], nodes, strict=True):
@@ -61,7 +59,6 @@ def with_images(content: Mapping[str, Any], registry: str,
 
 
 def make_bundle(content: Mapping[str, Any]) -> dict[str, bytes]:
-    """All files of a solution."""
     text = json.dumps(content, indent=1) + "\n"
     nodes = blueprint.parse(text).nodes
     names = [node.name for node in nodes]

@@ -53,8 +53,6 @@ Signature = tuple[tuple[bool, int, str], ...]
 
 @dataclass(frozen=True)
 class ProtoField:
-    """One field of a message."""
-
     repeated: bool
     kind: str
     name: str
@@ -63,8 +61,6 @@ class ProtoField:
 
 @dataclass(frozen=True)
 class Method:
-    """One rpc of a service."""
-
     name: str
     streams_in: bool
     given: str
@@ -81,12 +77,10 @@ class Proto:
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, rule: str, text: str) -> None:
-        """Add a problem."""
         self.problems.append(Problem(f"proto.{rule}", "error", text))
 
     @property
     def methods(self) -> list[Method]:
-        """The rpcs of all services."""
         return [method for methods in self.services.values()
                 for method in methods]
 

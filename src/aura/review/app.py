@@ -53,7 +53,6 @@ _LOG = logging.getLogger(__name__)
 
 
 def application(service: ReviewService, access: Access) -> Guard:
-    """The ASGI application."""
     def give(work: Callable[[Request], Response]) -> Any:
         async def answer(request: Request) -> Response:
             try:
@@ -132,8 +131,6 @@ def _static(name: str) -> Callable[[Request], Response]:
 
 
 class PageServer:
-    """Serves the page from this thread or another one."""
-
     def __init__(self, service: ReviewService, access: Access,
                  port: int) -> None:
         # It logs a traceback for each request that a stop interrupts.

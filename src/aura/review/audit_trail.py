@@ -38,8 +38,6 @@ _JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True)
 class Item:
-    """An event under review."""
-
     key: str  # `Mark.key`, or ``a<step>`` for an event a reviewer added
     layer: Layer | Literal["added"]
     decision: Decision
@@ -68,7 +66,6 @@ class Step:
     after: Item | None
 
     def touches(self, key: str) -> bool:
-        """Whether this step is about an event."""
         return any(item is not None and item.key == key
                    for item in (self.before, self.after))
 
@@ -92,8 +89,6 @@ class ConflictError(PreconditionError):
 
 
 class AuditTrail:
-    """The audit trail of one recording."""
-
     def __init__(self, folder: Folder, name: str, marks: Sequence[Mark],
                  duration_s: float, head: Mapping[str, object]) -> None:
         self._folder = folder

@@ -26,7 +26,6 @@ TILES_MAX = 400
 
 
 def write_document(service: ReviewService, key: str) -> bytes:
-    """The page of one recording."""
     code, style = script(), "".join(map(text_of, STYLES))
     content = json.dumps(_content(service, key), allow_nan=False,
                          separators=(",", ":")).replace("<", "\\u003c")

@@ -49,8 +49,6 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Reason:
-    """One feature at one moment."""
-
     name: str  # Column of the feature table
     title: str
     unit: str
@@ -101,7 +99,6 @@ class Explainer:
             self._usual = scorable
 
     def explain(self, mark: Mark) -> Explanation:
-        """The features at an event."""
         row = self._moment(mark.event, mark.layer == "predicted")
         if row is None:
             return Explanation(None, None, ())

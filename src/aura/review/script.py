@@ -52,5 +52,4 @@ def _imported(match: re.Match[str]) -> str:
 
 
 def text_of(name: str) -> str:
-    """A file of the page."""
     return STATIC.joinpath(name).read_text("utf-8")

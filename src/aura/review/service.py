@@ -35,8 +35,6 @@ class FilesNotWrittenError(ResourceError):
 
 
 class ReviewService:
-    """The recordings of some runs, and the reviews of them."""
-
     def __init__(self, runs: Runs, now: Callable[[], datetime] = (
             lambda: datetime.now(UTC))) -> None:
         self.runs = runs

@@ -41,15 +41,12 @@ class Tile:
 
 
 class Waveforms:
-    """Tiles of the recordings of some runs."""
-
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._pyramids = lru_cache(PYRAMIDS_KEPT)(self._make)
         self._locks: dict[str, threading.Lock] = {}
 
     def tile(self, case: ReviewCase, factor: int, index: int) -> Tile:
-        """One tile."""
         if factor not in FACTORS:
             raise InvalidInputError(
                 "review.factor", f"unknown zoom factor {factor}",

@@ -35,8 +35,6 @@ _Stamp = tuple[str, int, int, int]
 
 @dataclass(frozen=True)
 class ReviewCase:
-    """One recording of a run."""
-
     key: str
     run: str
     batch: str  # Folder of its batch, relative to the workspace
@@ -47,7 +45,6 @@ class ReviewCase:
 
     @cached_property
     def comparison(self) -> EventMarks:
-        """Its annotations and alarms, compared."""
         return compare(self.recording, self.entry.predicted)
 
     @property
@@ -92,7 +89,6 @@ class Runs:
             return self._worklist
 
     def case(self, key: str) -> ReviewCase:
-        """The recording of a key."""
         self.worklist()
         case = self._by_key.get(key)
         if case is None:

@@ -29,7 +29,6 @@ class WorkPool(ThreadPoolExecutor):
         self.pending = 0
 
     def submit(self, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Start or queue a call."""
         with self._lock:
             self.pending += 1
         future = super().submit(*args, **kwargs)
@@ -52,7 +51,6 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
     def intercept_service(
             self, continuation: Callable[[grpc.HandlerCallDetails], Any],
             handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return the handler of a call."""
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler

@@ -112,7 +112,6 @@ class Replicas:
 
     @property
     def idle(self) -> int:
-        """How many servers wait for a call."""
         return len(self._idle)
 
     def call(self, rpc: str, request: Message) -> Message:

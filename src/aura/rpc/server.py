@@ -52,7 +52,6 @@ class Endpoint:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
-        """Read the endpoint from the environment."""
         environ = os.environ if environ is None else environ
         return cls(
             environ.get("AURA_HOST") or cls.host,

@@ -27,8 +27,6 @@ from aura.stages.run_layout import Workspace, batch_file
 
 @dataclass(frozen=True)
 class Read:
-    """The recordings of an evaluation."""
-
     cases: tuple[Case, ...]
     outcome: Outcome  # The problems of each file
     taken_as_free: int  # In folders without annotations: the control group
@@ -134,7 +132,6 @@ def _detectors(settings: Settings,
 
 def write(found: Mapping[str, Any], out: Path,
           pictures: bool = True) -> None:
-    """Write the report, its Markdown and its pictures."""
     folder = Folder(out)
     if pictures:
         from aura.evaluation.pictures import draw

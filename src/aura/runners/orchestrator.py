@@ -68,8 +68,6 @@ class Retry:
 
 @dataclass(frozen=True)
 class Failure:
-    """An rpc that ended with an error."""
-
     rpc: Rpc
     code: grpc.StatusCode
     details: str
@@ -82,8 +80,6 @@ class Failure:
 
 @dataclass
 class RunResult:
-    """Answers and failures of a run."""
-
     # Number of answers of each rpc, by ``node.rpc``.
     counts: dict[str, int] = field(default_factory=dict)
     # All answers of the rpcs at the end of the graph, in order.

@@ -86,7 +86,6 @@ class LocalProcesses:
         return 1
 
     def log(self, node: str) -> str:
-        """The last lines of a node's log."""
         return "\n".join(self._processes[node].last_lines())
 
     def _start(self) -> None:

@@ -28,8 +28,6 @@ BEATS_DELAY_S = 3.0
 
 @dataclass
 class Replayed:
-    """How a replay went."""
-
     recording: Recording
     live: bool  # Whether beats were found as samples arrived
     delay_s: float  # From the end of a second to the decision on it

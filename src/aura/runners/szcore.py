@@ -29,7 +29,6 @@ NO_ECG = "ecg.missing"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m aura.runners.szcore",
         description="Predict the seizures of "

@@ -52,7 +52,6 @@ class PatientScore:
 
     @property
     def score(self) -> Score:
-        """Sum of the counts."""
         return pool(s.score for s in self.scores)
 
 
@@ -66,7 +65,6 @@ class Comparison:
 
     @property
     def pooled(self) -> Score:
-        """Sum of all counts."""
         return pool(r.score for r in self.recordings)
 
     @property
@@ -90,7 +88,6 @@ class Comparison:
 
     @property
     def refused(self) -> int:
-        """Files with an error."""
         return len({path for path, problem in self.problems
                     if problem.level == "error"})
 

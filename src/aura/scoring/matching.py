@@ -90,7 +90,6 @@ class Agreement:
 
 def match(truth: Floats, alarms: Floats, duration_s: float,
           rules: EventRules = SZCORE) -> Matches:
-    """Match predicted with annotated seizures."""
     steps = max(1, round(duration_s * EVENT_GRID_HZ))
     merged = merge(truth, rules.merge_gap_s)
     reference = cut(merged, rules.max_duration_s)
@@ -181,7 +180,6 @@ def _part_of(spans: Floats, pieces: Floats) -> Bools:
 
 
 def _extend(spans: Floats, steps: int, rules: EventRules) -> Floats:
-    """Add the tolerances, inside the recording."""
     return np.column_stack((
         np.maximum(0.0, spans[:, 0] - rules.tolerance_before_s),
         np.minimum(steps / EVENT_GRID_HZ,

@@ -33,8 +33,6 @@ CSV = (".csv_bi",)
 
 @dataclass(frozen=True)
 class Reference:
-    """An annotated recording."""
-
     path: str  # Of the recording, or of its annotations if that is missing
     patient: str  # Alias of the patient
     duration_s: float  # Length of the recording

@@ -22,8 +22,6 @@ SAME_BEAT_S = 0.2
 
 @dataclass
 class Settled:
-    """What has been settled by one hop."""
-
     beat_s: Floats
     unscorable: Floats  # In seconds, both after what was settled before
     until_s: float  # Up to where all is settled

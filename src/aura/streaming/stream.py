@@ -16,8 +16,6 @@ from aura.streaming.live_rows import LiveRows
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided on one hop."""
-
     time_s: float  # End of the hop
     scorable: bool
     probability: float  # NaN where it cannot be scored

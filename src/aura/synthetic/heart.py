@@ -52,7 +52,6 @@ class Surge:
     seizure: bool
 
     def rate_bpm(self, time_s: Floats) -> Floats:
-        """Beats per minute added to the heart rate at each time."""
         ramp = np.clip((time_s - self.onset_s) / self.ramp_s, 0, 1)
         over_s = np.maximum(time_s - self.onset_s - self.duration_s, 0)
         smooth: Floats = ramp * ramp * (3 - 2 * ramp)
@@ -107,7 +106,6 @@ def beat_times(duration_s: float, seed: int, heart: Heart,
 
 def _rate_bpm(time_s: Floats, seed: int, heart: Heart,
               surges: tuple[Surge, ...]) -> Floats:
-    """Heart rate at each time, in beats per minute."""
     rng = np.random.default_rng([seed, _RATE])
 
     def wave(knot_s: float) -> Floats:

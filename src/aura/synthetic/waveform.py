@@ -74,12 +74,10 @@ class SyntheticEcg:
 
     @property
     def fs_hz(self) -> float:
-        """Sampling rate in hertz."""
         return self.sensor.fs_hz
 
     @property
     def sample_count(self) -> int:
-        """Number of samples."""
         return round(self.duration_s * self.fs_hz)
 
     @property
@@ -175,7 +173,6 @@ class SyntheticEcg:
 def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
         sensor: Sensor | None = None, surges: tuple[Surge, ...] | None = None,
         faults: tuple[Event, ...] = ()) -> SyntheticEcg:
-    """Make a synthetic recording."""
     if not 0 < duration_s < np.inf:
         raise InvalidInputError(
             "synthetic.duration", f"a length of {duration_s} s is not "
