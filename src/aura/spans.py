@@ -6,10 +6,19 @@ function excludes it. Nothing is rounded, so the unit may be seconds or grid
 steps.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from aura.recording import Bools, Floats
+
+
+def of(events: Iterable[Any]) -> Floats:
+    """Start and end of what has `onset_s` and `end_s`, in the same order."""
+    return np.array([(event.onset_s, event.end_s) for event in events],
+                    dtype=np.float64).reshape(-1, 2)
 
 
 def merge(spans: Floats, gap: float) -> Floats:

@@ -21,8 +21,6 @@ def test_only_numbers_are_shown_as_numbers(value, shown, in_hours):
 def test_numbers_have_digits_and_a_unit():
     assert report.number(33.4, 0, " s") == "33 s"
     assert report.number(None, 0, " s") == "-"
-    assert report.counted(1, "seizure") == "1 seizure"
-    assert report.counted(0, "seizure") == "0 seizures"
 
 
 @pytest.mark.parametrize("given, interval, whole", [

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from aura.errors import plural
 from aura.scoring.report import (
-    counted,
     hours,
     interval,
     markdown_table,
@@ -86,8 +86,8 @@ def _data(report: Found) -> Iterator[str]:
     yield (
         f"{people} {'person' if people == 1 else 'people'}, "
         f"{data['people_with_seizures']} of them with seizures. "
-        f"{counted(data['recordings'], 'recording')}, "
-        f"{counted(data['seizures_annotated'], 'seizure')}. "
+        f"{plural(data['recordings'], 'recording')}, "
+        f"{plural(data['seizures_annotated'], 'seizure')}. "
         f"{hours(data['hours'])} h, of which "
         f"{hours(data['scorable_hours'])} h could be scored. "
         f"Target rate of the thresholds: {target:g} false "
@@ -97,14 +97,14 @@ def _data(report: Found) -> Iterator[str]:
     if events != data["seizures_annotated"]:
         yield (
             f"\nBy SzCORE's rules these count as "
-            f"{counted(events, 'seizure')}: seizures less than 90 s apart "
+            f"{plural(events, 'seizure')}: seizures less than 90 s apart "
             "are joined, seizures longer than 300 s are cut.")
     lost = data["nothing_scorable"]
     if lost["recordings"]:
         yield (
-            f"\n**{counted(len(lost['recordings']), 'recording')} could not "
+            f"\n**{plural(len(lost['recordings']), 'recording')} could not "
             "be scored at all.** "
-            f"{counted(lost['seizures_counted_as_missed'], 'seizure')} "
+            f"{plural(lost['seizures_counted_as_missed'], 'seizure')} "
             f"counted as missed, {hours(lost['hours_not_counted'])} h left "
             "out.")
     for rule, count in data["problems"].items():

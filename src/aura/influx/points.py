@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import spans
 from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError
 from aura.influx import schema
@@ -15,14 +16,12 @@ from aura.influx.lineprotocol import (
     FIRST_NS,
     LAST_NS,
     Column,
-    encode,
     encode_pieces,
 )
 from aura.influx.schema import SECOND_NS, Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
 from aura.scoring.matching import Agreement
 from aura.scoring.score import Score
-from aura.spans import merge
 
 PIECE_S = 900.0
 AROUND_S = 60.0  # Raw samples before and after an event
@@ -54,20 +53,16 @@ class Series:
     def write(self, measurement: Measurement, seconds: Floats,
               fields: Mapping[str, Column], **tags: str) -> bytes:
         """Rows of one measurement as line protocol."""
-        return encode(measurement.name, self._tags(measurement, tags),
-                      self.time_ns(seconds), fields)
+        return b"".join(self.pieces(measurement, seconds, fields, **tags))
 
     def pieces(self, measurement: Measurement, seconds: Floats,
                fields: Mapping[str, Column], **tags: str) -> Iterator[bytes]:
-        return encode_pieces(measurement.name, self._tags(measurement, tags),
-                             self.time_ns(seconds), fields)
-
-    def _tags(self, measurement: Measurement,
-              more: Mapping[str, str]) -> dict[str, str]:
-        found = {"patient": self.patient, "recording": self.recording,
-                 "model": self.model_id[:schema.MODEL_DIGITS], **more}
-        return {name: found[name]
-                for name in (*schema.COMMON_TAGS, *measurement.tags)}
+        known = {"patient": self.patient, "recording": self.recording,
+                 "model": self.model_id[:schema.MODEL_DIGITS], **tags}
+        return encode_pieces(measurement.name, {
+            name: known[name]
+            for name in (*schema.COMMON_TAGS, *measurement.tags)
+        }, self.time_ns(seconds), fields)
 
 
 def start_ns(start: datetime, zone: ZoneInfo) -> int:
@@ -132,11 +127,9 @@ def raw(series: Series, signal: Signal, channel: str,
 
 def around(events: Sequence[Event], duration_s: float) -> Floats:
     """Spans around events, joined if they overlap."""
-    spans = np.array(
-        sorted((event.onset_s, event.end_s) for event in events),
-        dtype=np.float64).reshape(-1, 2)
-    return merge(np.clip(
-        spans + (-AROUND_S, AROUND_S), 0, duration_s), 0.0)
+    found = spans.of(sorted(events, key=lambda one: (one.onset_s, one.end_s)))
+    return spans.union(np.clip(
+        found + (-AROUND_S, AROUND_S), 0, duration_s))
 
 
 def _read(signal: Signal, start: int,
@@ -192,8 +185,7 @@ def probability(series: Series, time_s: Floats, smoothed: Floats,
 def events(series: Series, layer: str, listed: Sequence[Event],
            right: Bools | None = None) -> bytes:
     """Events of one layer, at their onsets."""
-    spans = np.array([(event.onset_s, event.end_s) for event in listed],
-                     dtype=np.float64).reshape(-1, 2)
+    found = spans.of(listed)
     # Always floats: a store refuses a field that changes its type.
     confidence = np.array([
         np.nan if event.confidence is None else event.confidence
@@ -201,8 +193,8 @@ def events(series: Series, layer: str, listed: Sequence[Event],
     outcome = {} if right is None else {"outcome": _texts(*(
         "TP" if one else "FP" for one in right))}
     return series.write(
-        schema.EVENT, spans[:, 0], {
-            **_span_fields(series, spans),
+        schema.EVENT, found[:, 0], {
+            **_span_fields(series, found),
             "label": _texts(*(event.label for event in listed)),
             "confidence": confidence, **outcome},
         layer=layer, **({"model": ""} if layer == schema.ORIGINAL else {}))
@@ -214,11 +206,10 @@ def agreement(series: Series, found: Agreement) -> bytes:
     for layer, outcomes in ((schema.ORIGINAL, ("TP", "FN")),
                             (schema.PREDICTED, ("FP",))):
         listed = [one for one in found.judged if one.outcome in outcomes]
-        spans = np.array([(one.onset_s, one.end_s) for one in listed],
-                         dtype=np.float64).reshape(-1, 2)
+        ends = spans.of(listed)
         lines.append(series.write(
-            schema.AGREEMENT, spans[:, 0], {
-                **_span_fields(series, spans),
+            schema.AGREEMENT, ends[:, 0], {
+                **_span_fields(series, ends),
                 "outcome": _texts(*(one.outcome for one in listed)),
                 "matches": _texts(*(",".join(
                     str(number + 1) for number in one.matches) or None

@@ -34,6 +34,27 @@ NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
 SET_TOKEN = "set INFLUXDB_V2_TOKEN or INFLUXDB_V2_TOKEN_FILE to a token that "
+# Statuses, a word of the server's text, and what is wrong.
+FAULTS = (
+    ((400, 422), "retention", (
+        "influx.retention", "the recordings are older than the bucket's "
+        "retention period", "set infinite retention: influx bucket update "
+        "--id ID --retention 0")),
+    ((0,), "", (
+        "influx.tls", "no secure connection to the server is possible",
+        "check the server's certificate; for a private authority, set "
+        "INFLUXDB_V2_SSL_CA_CERT to its file")),
+    ((401,), "", ("influx.auth", "the server does not know the token",
+                  SET_TOKEN + "the server has created")),
+    ((403,), "", ("influx.auth", "the token may not write to this bucket",
+                  SET_TOKEN + "may write to it")),
+    ((404,), "bucket", (
+        "influx.bucket", "the bucket does not exist (or this token may not "
+        "see it) and could not be created",
+        "create it with infinite retention, or set INFLUXDB_V2_BUCKET")),
+    ((404,), "organization", (
+        "influx.org", "the server does not know the organisation",
+        "set INFLUXDB_V2_ORG to its name")))
 
 # influxdb-client has no types.
 _CLIENT: Any = InfluxDBClient
@@ -248,41 +269,15 @@ def _meaning(error: ApiException) -> Answer | PreconditionError:
     status, text = error.status or 0, _text(error.message)
     if status == 413:
         return Answer("too large", "a line is larger than the server takes")
+    for codes, word, fault in FAULTS:
+        if status in codes and word in text:
+            return PreconditionError(*fault)
     if status in (400, 422):
-        if "retention" in text:
-            return PreconditionError(
-                "influx.retention", "the recordings are older than the "
-                "bucket's retention period",
-                "set infinite retention: influx bucket update --id ID "
-                "--retention 0")
         return Answer("refused", text)
     if status in (408, 425, 429) or status >= 500 and status not in (
             501, 505):
         return Answer("retry", f"it answers {status}",
                       _wait(error.retry_after))
-    if status == 0:
-        return PreconditionError(
-            "influx.tls", "no secure connection to the server is possible",
-            "check the server's certificate; for a private authority, set "
-            "INFLUXDB_V2_SSL_CA_CERT to its file")
-    if status == 401:
-        return PreconditionError(
-            "influx.auth", "the server does not know the token",
-            SET_TOKEN + "the server has created")
-    if status == 403:
-        return PreconditionError(
-            "influx.auth", "the token may not write to this bucket",
-            SET_TOKEN + "may write to it")
-    # The text of a 404 names what is missing.
-    if status == 404 and "bucket" in text:
-        return PreconditionError(
-            "influx.bucket", "the bucket does not exist (or this token may "
-            "not see it) and could not be created",
-            "create it with infinite retention, or set INFLUXDB_V2_BUCKET")
-    if status == 404 and "organization" in text:
-        return PreconditionError(
-            "influx.org", "the server does not know the organisation",
-            "set INFLUXDB_V2_ORG to its name")
     return _foreign(f"it answers {status}")
 
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from aura import spans
 from aura.annotations import bids
 from aura.annotations.annotation import disjoint_seizures
 from aura.edf import write
 from aura.recording import BACKGROUND, Event, Recording
 from aura.review.audit_trail import Item
-from aura.spans import covered, union
 
 
 def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
@@ -49,10 +47,7 @@ def exported(items: Iterable[Item], recording: Recording,
 
 def _apart(alarms: list[Event], kept: list[Event]) -> list[Event]:
     """Alarms that overlap no kept event."""
-    taken, spans = (np.array(
-        [(event.onset_s, event.end_s) for event in events],
-        dtype=np.float64).reshape(-1, 2)
-        for events in (sorted(kept, key=lambda event: event.onset_s), alarms))
-    overlap = covered(union(taken), spans)
+    taken = spans.union(spans.of(sorted(kept)))
+    overlap = spans.covered(taken, spans.of(alarms))
     return [alarm for alarm, length in zip(alarms, overlap, strict=True)
             if not length]

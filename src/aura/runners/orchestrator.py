@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -36,6 +36,12 @@ Observer = Callable[[Rpc, Message], None]
 
 class Transport(Protocol):
     """Nodes of a blueprint that can be called."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
     def call(self, rpc: Rpc, request: Message) -> Message:
         """Call an rpc and wait for its answer, however long that takes."""
@@ -147,8 +153,8 @@ class _Run:
         number = 0
         try:
             for number, request in (
-                    _empty_requests() if rpc.is_source
-                    else self._inputs[rpc.key]):
+                    zip(itertools.count(), itertools.repeat(aura_pb2.Empty()))
+                    if rpc.is_source else self._inputs[rpc.key]):
                 if self.stopped.is_set() or answers.failures:
                     return
                 answers.put(number, call(rpc, request))
@@ -245,10 +251,6 @@ class _Input:
             return None
 
 
-def _empty_requests() -> Iterator[tuple[int, Message]]:
-    return ((number, aura_pb2.Empty()) for number in itertools.count())
-
-
 class InProcess(Transport):
     """The blocks' servicers in this process, called without any server."""
 
@@ -260,12 +262,6 @@ class InProcess(Transport):
         for node in blueprint.nodes:
             block = blocks.offering(node.rpcs[0].name)
             self._nodes[node.name] = block.name, make(block)
-
-    def __enter__(self) -> "InProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def call(self, rpc: Rpc, request: Message) -> Message:
         """Call a servicer's method; errors become the same statuses."""

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import grpc
 from google.protobuf.message import Message
@@ -21,6 +22,7 @@ from aura.errors import UnavailableError, UnsupportedError
 from aura.platform.blueprint import Blueprint, Node, Rpc
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
 from aura.rpc.status import CallFailed
+from aura.runners.orchestrator import Transport
 
 GRACE_S = 3.0
 LOG_LINES, LOG_LINES_SHOWN = 40, 5
@@ -33,7 +35,7 @@ def serve_command(block: Block) -> Sequence[str]:
     return [sys.executable, "-m", "aura", "serve", block.name]
 
 
-class LocalProcesses:
+class LocalProcesses(Transport):
     """Starts the nodes of a blueprint and calls them; a context manager."""
 
     def __init__(self, blueprint: Blueprint, shared: Path,
@@ -56,7 +58,7 @@ class LocalProcesses:
         self._processes: dict[str, Process] = {}
         self._nodes: Nodes | None = None
 
-    def __enter__(self) -> "LocalProcesses":
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
@@ -80,10 +82,6 @@ class LocalProcesses:
                     failure.code, process.how_it_ended, again=False
                 ) from None
             raise
-
-    def calls_at_once(self, rpc: Rpc) -> int:
-        """One, as on the platform."""
-        return 1
 
     def log(self, node: str) -> str:
         return "\n".join(self._processes[node].last_lines())

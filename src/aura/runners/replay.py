@@ -25,6 +25,8 @@ from aura.streaming.stream import Decision, Stream
 # A pause is one after three seconds, and is known to be one by then.
 BEATS_DELAY_S = 3.0
 
+Steps = Iterator[tuple[float, Callable[[], Settled]]]  # By the time of each
+
 
 @dataclass
 class Replayed:
@@ -73,9 +75,9 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     return result
 
 
-def _play(stream: Stream, steps: Iterator[tuple[float, Callable[
-        [], Settled]]], speed: float, tell: Callable[[Decision], object],
-        result: Replayed) -> list[Decision]:
+def _play(stream: Stream, steps: Steps, speed: float,
+          tell: Callable[[Decision], object],
+          result: Replayed) -> list[Decision]:
     began = time.monotonic()
     decisions: list[Decision] = []
     spent = []
@@ -96,9 +98,8 @@ def _play(stream: Stream, steps: Iterator[tuple[float, Callable[
 
 
 @contextmanager
-def _settling(folder: Folder, recording: Recording, beats: Beats,
-              hop_s: float, delay_s: float | None) -> Iterator[tuple[
-                  bool, Iterator[tuple[float, Callable[[], Settled]]]]]:
+def _settling(folder: Folder, recording: Recording, beats: Beats, hop_s: float,
+              delay_s: float | None) -> Iterator[tuple[bool, Steps]]:
     """Whether it is a live waveform, and what each hop brings."""
     if recording.fs_hz is None or delay_s is None:
         yield False, _of_beats(beats, hop_s)
@@ -110,8 +111,7 @@ def _settling(folder: Folder, recording: Recording, beats: Beats,
             yield True, _of_samples(signal, hop_s, delay_s)
 
 
-def _of_samples(signal: Signal, hop_s: float, delay_s: float) -> Iterator[
-        tuple[float, Callable[[], Settled]]]:
+def _of_samples(signal: Signal, hop_s: float, delay_s: float) -> Steps:
     live = LiveBeats(signal.fs_hz, signal.rails, delay_s)
     at, count, number = 0, signal.sample_count, 0
     while at < count:
@@ -123,8 +123,7 @@ def _of_samples(signal: Signal, hop_s: float, delay_s: float) -> Iterator[
         at = stop
 
 
-def _of_beats(beats: Beats, hop_s: float) -> Iterator[
-        tuple[float, Callable[[], Settled]]]:
+def _of_beats(beats: Beats, hop_s: float) -> Steps:
     before_s = 0.0
     count = int(np.ceil(beats.duration_s / hop_s))
     for number in range(1, count + 1):

@@ -14,13 +14,13 @@ from aura.annotations.vocabulary import OTHER
 from aura.dataset import find
 from aura.dataset.find import Finding
 from aura.dataset.names import printable, recording_stem
-from aura.errors import AuraError, InvalidInputError, MissingError, Problem
+from aura.errors import (
+    AuraError, InvalidInputError, MissingError, Problem, plural)
 from aura.folder import Folder
 from aura.recording import Event
 from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
     EVENTS, Reference, References, read_references, read_tsv, run_of)
-from aura.scoring.report import counted
 from aura.scoring.score import Score, pool, score, score_missed
 
 DURATION_TOLERANCE_S = 1.0
@@ -173,7 +173,7 @@ def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
         score_missed(reference.events, reference.duration_s))
     return scored, [(scored.path, Problem(
         "score.no_hypothesis", "warning", "no predictions for this "
-        f"recording: {counted(scored.seizures, 'seizure')} counted as "
+        f"recording: {plural(scored.seizures, 'seizure')} counted as "
         "missed, its hours left out of the false alarm rate"))]
 
 
@@ -217,13 +217,13 @@ def _warnings(predicted: Sequence[Event], duration_s: float,
     other = sum(event.label == OTHER for event in predicted)
     if other:
         yield Problem(
-            "score.other", "warning", f"{counted(other, 'row')} not scored: "
+            "score.other", "warning", f"{plural(other, 'row')} not scored: "
             "the eventType of a seizure is 'sz' or begins with 'sz_'")
     outside = sum(
         event.onset_s < 0 or event.end_s > duration_s + DURATION_TOLERANCE_S
         for event in predicted if event.is_seizure)
     if outside:
         yield Problem(
-            "score.outside", "warning", f"{counted(outside, 'prediction')} "
+            "score.outside", "warning", f"{plural(outside, 'prediction')} "
             f"outside the recording of {duration_s:.2f} s: only the part "
             "inside is scored")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aura.errors import plural
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
 from aura.scoring.score import Score
@@ -156,11 +157,6 @@ def with_interval(found: Mapping[str, Any]) -> str:
     return value if value == "-" else f"{value} ({interval(found)})"
 
 
-def counted(many: int, noun: str) -> str:
-    """A number of things, such as ``1 seizure`` or ``2 seizures``."""
-    return f"{many} {noun}{'' if many == 1 else 's'}"
-
-
 def smallest_rate(rate: float | None, among: str = "") -> str:
     """What the rate would be with one false alarm."""
     if rate is None:
@@ -192,21 +188,21 @@ def score_table(comparison: "Comparison") -> str:
 
 def _summary(data: Mapping[str, Any]) -> str:
     return (f"{hours(data['hours'])} h, "
-            + ", ".join(counted(data[f"{noun}s"], noun)
+            + ", ".join(plural(data[f"{noun}s"], noun)
                         for noun in ("recording", "patient", "seizure"))
             + f". {smallest_rate(data['resolvable_false_alarms_per_24h'])}")
 
 
 def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
     if data["without_hypothesis"]:
-        yield (f"{counted(data['without_hypothesis'], 'recording')} without "
+        yield (f"{plural(data['without_hypothesis'], 'recording')} without "
                "predictions: the seizures count as missed, the hours are "
                "left out.")
     if data["unannotated"]:
-        yield (f"{counted(data['unannotated'], 'recording')} left out: not "
+        yield (f"{plural(data['unannotated'], 'recording')} left out: not "
                "annotated.")
     if data["refused"]:
-        yield (f"{counted(data['refused'], 'file')} rejected: not part of "
+        yield (f"{plural(data['refused'], 'file')} rejected: not part of "
                "these scores.")
 
 
@@ -217,8 +213,8 @@ def _legend(data: Mapping[str, Any]) -> Iterable[str]:
            f"than {SZCORE.max_duration_s:g} s are cut.")
     events = data["pooled"]["events"]["ref_true"]
     if events != data["seizures"]:
-        yield (f"By these rules {counted(data['seizures'], 'seizure')} count "
-               f"as {counted(events, 'event')}.")
+        yield (f"By these rules {plural(data['seizures'], 'seizure')} count "
+               f"as {plural(events, 'event')}.")
     yield ("strict: false alarms as predicted, neither joined nor cut. "
            "latency: median time from onset to the first alarm. sample: "
            "counted by seconds.")
