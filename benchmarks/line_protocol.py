@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aura.influx.lineprotocol import encode_pieces
+from aura.influx.lineprotocol import encode
 
 START_NS = 1_577_836_800 * 10 ** 9
 TAGS = {"patient": "p-0123456789", "recording": "r-0123456789"}
@@ -47,7 +47,7 @@ def cases() -> dict[str, tuple[int, Callable[[int], Columns]]]:
 
 def ours(times: np.ndarray, columns: Columns) -> list[bytes]:
     """Pieces of lines, as the exporter gets them."""
-    return list(encode_pieces("signal", TAGS, times, columns))
+    return list(encode("signal", TAGS, times, columns))
 
 
 def theirs(times: list[int], rows: list[tuple[float, ...]],

@@ -5,6 +5,13 @@ It follows the reference of InfluxDB 2 (line protocol: special characters,
 data types), not the encoder.
 """
 
+from aura.influx import lineprotocol
+
+
+def encode(*rows):
+    """Rows of one series as line protocol."""
+    return b"".join(lineprotocol.encode(*rows))
+
 
 def scan(line, index, ends):
     """Text up to one of the ends that no backslash stands before."""

@@ -9,8 +9,8 @@ from influxdb_client import Point
 
 from aura.errors import InvalidInputError
 from aura.influx import lineprotocol
-from aura.influx.lineprotocol import LAST_BACKSLASH, encode, encode_pieces
-from tests.lines import parse
+from aura.influx.lineprotocol import LAST_BACKSLASH
+from tests.lines import encode, parse
 
 ONE = {"v": np.array([1.5])}
 NOW = np.array([1_577_836_800_000_000_000])
@@ -159,7 +159,7 @@ def test_a_value_missing_in_one_piece_is_written_in_the_next(
                   and (name == "e" or np.isfinite(values[row]))}
         if fields:
             expected.append(("m", {"t": "x"}, fields, times[row]))
-    pieces = list(encode_pieces("m", {"t": "x"}, times, columns))
+    pieces = list(lineprotocol.encode("m", {"t": "x"}, times, columns))
     assert len(pieces) > 10
     found = parse(b"".join(pieces))
     for _, _, fields, _ in found:
@@ -221,7 +221,7 @@ def test_columns_of_another_kind_are_refused(column):
 
 
 def test_everything_is_checked_before_the_first_piece():
-    pieces = encode_pieces("m", {}, np.arange(3), {
+    pieces = lineprotocol.encode("m", {}, np.arange(3), {
         "a": np.ones(3), "b": np.ones(2)})
     with pytest.raises(InvalidInputError):
         next(pieces)

@@ -15,10 +15,10 @@ from aura.errors import (
 from aura.folder import Folder
 from aura.influx import chunks as chunk_files, delivery as delivery_module
 from aura.influx.delivery import Delivery
-from aura.influx.lineprotocol import encode
 from aura.influx.store import Selection, Store, Target
 from tests import fault_server
 from tests.fault_server import once, serving, status
+from tests.lines import encode
 
 HTML = "<!doctype html><title>Sign in</title>"
 SIZES = (1, 70, 520)

@@ -20,14 +20,13 @@ from aura.errors import PreconditionError
 from aura.folder import Folder
 from aura.influx import chunks, points, schema
 from aura.influx.delivery import Delivery
-from aura.influx.lineprotocol import encode
 from aura.influx.points import Series
 from aura.influx.store import Store, Target, earlier_results
 from aura.recording import ArraySignal, Event, Recording
 from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.synthetic.waveform import ecg
-from tests.lines import parse
+from tests.lines import encode, parse
 from tests.stored_points import flat, read_back
 
 pytestmark = pytest.mark.influxdb

@@ -179,4 +179,5 @@ def test_a_port_in_use_is_an_error(service):
     with pytest.raises(PreconditionError, match="review.port"):
         PageServer(service, Access(), first.port)
     assert first.address == f"http://127.0.0.1:{first.port}/"
-    first.close()
+    first.stop()
+    first.run()

@@ -67,7 +67,8 @@ def _row(one: Found, control: bool) -> list[str]:
         each(lambda part: ", ".join(
             _seconds(part["latency_s"][name])
             for name in ("median", "percentile_95"))),
-        each(lambda part: _percent(part["in_alarm_share"])),
+        each(lambda part: number(
+            part["in_alarm_share"] and 100 * part["in_alarm_share"], 2, " %")),
         _apart(f"{part['by_shifted_alarms']['mean']:.2f} "
                f"(p {part['by_shifted_alarms']['p_value']:.3f})"
                for part in one["rounds"])]
@@ -132,8 +133,7 @@ def equal_alarms(report: Found) -> Iterator[str]:
     yield (
         "The most seizures that any single threshold finds, by the false "
         f"alarms per 24 h that {who} may have. The threshold is chosen with "
-        "hindsight. This compares scores; it does not predict performance.")
-    yield ""
+        "hindsight. This compares scores; it does not predict performance.\n")
     yield from markdown_table([
         ["detector", *(f"{rate:g}" for rate in RATES)],
         *([one["name"], *(_best(one["curve_with_hindsight"], key, rate)
@@ -153,8 +153,7 @@ def _best(curve: Sequence[Found], key: str, rate: float) -> str:
 def _together(report: Found) -> Iterator[str]:
     yield (
         "The intervals of the first two columns come from 2,000 resamples of "
-        "people, because people differ more than seizures and hours do.")
-    yield ""
+        "people, because people differ more than seizures and hours do.\n")
     rows = [["detector", "share of seizures found", "false alarms per 24 h",
              "per 24 h that could be scored", "95 %",
              "alarms not joined, per 24 h"]]
@@ -175,8 +174,7 @@ def _resampled(part: Found) -> tuple[str, ...]:
 
 
 def _seizures(report: Found) -> Iterator[str]:
-    yield "Seconds from onset to alarm; - if the seizure was missed."
-    yield ""
+    yield "Seconds from onset to alarm; - if the seizure was missed.\n"
     rounds = [[part["seizures"] for part in one["rounds"]]
               for one in report["detectors"]]
     yield from markdown_table([
@@ -190,8 +188,7 @@ def _seizures(report: Found) -> Iterator[str]:
 
 def _people(report: Found) -> Iterator[str]:
     yield ("Seizures found, and false alarms. People without seizures and "
-           "false alarms are left out.")
-    yield ""
+           "false alarms are left out.\n")
     found = [[part["people"] for part in one["rounds"]]
              for one in report["detectors"]]
     rows = [["person", "hours",
@@ -208,8 +205,7 @@ def _people(report: Found) -> Iterator[str]:
 
 
 def _person(part: Found) -> str:
-    found = (f"{part['found']}/{part['seizures']}, "
-             if part["seizures"] else "")
+    found = f"{part['found']}/{part['seizures']}, " if part["seizures"] else ""
     return f"{found}{part['false_alarms']}"
 
 
@@ -233,7 +229,3 @@ def _apart(results: Any) -> str:
 
 def _seconds(value: float | None) -> str:
     return number(value, 0, " s")
-
-
-def _percent(value: float | None) -> str:
-    return number(None if value is None else 100 * value, 2, " %")

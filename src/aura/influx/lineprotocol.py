@@ -38,14 +38,8 @@ Fields = Mapping[str, Column]
 
 
 def encode(measurement: str, tags: Mapping[str, str], time_ns: Integers,
-           fields: Fields) -> bytes:
-    """Write rows of one series as line protocol."""
-    return b"".join(encode_pieces(measurement, tags, time_ns, fields))
-
-
-def encode_pieces(measurement: str, tags: Mapping[str, str],
-                  time_ns: Integers, fields: Fields) -> Iterator[bytes]:
-    """Yield the same in pieces; all is checked before the first one."""
+           fields: Fields) -> Iterator[bytes]:
+    """Yield rows of one series in pieces; all is checked before the first."""
     head = _head(measurement, tags)
     _check_time(time_ns)
     columns = {_name(name, "field"): _checked(name, column, len(time_ns))

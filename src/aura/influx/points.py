@@ -12,12 +12,7 @@ from aura import spans
 from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError
 from aura.influx import schema
-from aura.influx.lineprotocol import (
-    FIRST_NS,
-    LAST_NS,
-    Column,
-    encode_pieces,
-)
+from aura.influx.lineprotocol import FIRST_NS, LAST_NS, Column, encode
 from aura.influx.schema import SECOND_NS, Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
 from aura.scoring.matching import Agreement
@@ -59,7 +54,7 @@ class Series:
                fields: Mapping[str, Column], **tags: str) -> Iterator[bytes]:
         known = {"patient": self.patient, "recording": self.recording,
                  "model": self.model_id[:schema.MODEL_DIGITS], **tags}
-        return encode_pieces(measurement.name, {
+        return encode(measurement.name, {
             name: known[name]
             for name in (*schema.COMMON_TAGS, *measurement.tags)
         }, self.time_ns(seconds), fields)

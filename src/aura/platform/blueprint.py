@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from aura.errors import InvalidInputError, Problem
@@ -184,15 +185,9 @@ def _unreachable(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
 
 
 def _circles(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
-    # Remove, again and again, the rpcs that no remaining rpc feeds.
-    left = {rpc.key: rpc for rpc in blueprint.rpcs}
-    while True:
-        fed = {key for rpc in left.values() for key in rpc.targets}
-        free = left.keys() - fed
-        if not free:
-            break
-        for key in free:
-            del left[key]
-    if left:
-        yield "circle", ("messages would go in a circle: "
-                         + ", ".join(str(rpc) for rpc in left.values()))
+    try:
+        TopologicalSorter(
+            {rpc.key: rpc.targets for rpc in blueprint.rpcs}).prepare()
+    except CycleError as error:
+        yield "circle", ("messages would go in a circle: " + ", ".join(
+            ".".join(key) for key in reversed(error.args[1][1:])))

@@ -51,15 +51,11 @@ def context(model: Path, registry: str, tag: str, name: str | None
             use=model_card.USE, labels=_labels(name, tag, card),
             base=image_name(registry, PREDICTOR.name, tag)),
         "README.md": _readme(name, image, card),
-        REQUEST_FILE: _template(REQUEST_FILE).replace(
+        REQUEST_FILE: (_FILES / REQUEST_FILE).read_text("utf-8").replace(
             "{name}", name).replace("{image}", image)}
     return image, {
         **files,
         **{path: text.encode("utf-8") for path, text in texts.items()}}
-
-
-def _template(name: str) -> str:
-    return (_FILES / name).read_text("utf-8")
 
 
 def _check_name(name: str) -> None:
@@ -106,7 +102,7 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     found = card.get("validation")
     found = found if isinstance(found, dict) else {}
     verdict = found.get("verdict")
-    return _template("README.md").format(
+    return (_FILES / "README.md").read_text("utf-8").format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
         verdict=f"{_plain(verdict)}." if verdict else
         "The card of this model has no validation.",

@@ -161,17 +161,9 @@ class PageServer:
         finally:
             self._socket.close()
 
-    def start(self) -> None:
-        """Serve from another thread until the process ends."""
-        threading.Thread(target=self.run, daemon=True, name="web").start()
-
     def stop(self) -> None:
         """End a server that runs in another thread."""
         self._server.should_exit = True
-
-    def close(self) -> None:
-        """Free the port of a server that was never run."""
-        self._socket.close()
 
 
 def serve_share(shared: Path, settings: Settings,
@@ -182,7 +174,7 @@ def serve_share(shared: Path, settings: Settings,
         settings.web_host, environ, tuple(filter(None, names)))
     server = PageServer(ReviewService(on_share(shared, settings)), access,
                         settings.web_port)
-    server.start()
+    threading.Thread(target=server.run, daemon=True, name="web").start()
     _LOG.info("review page on %s", server.address)
     return server
 

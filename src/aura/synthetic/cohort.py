@@ -1,7 +1,6 @@
 """Folders of synthetic patients as EDF+ files, for demos and tests."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,9 @@ from aura.annotations import tse
 from aura.edf import write
 from aura.errors import InvalidInputError
 from aura.folder import Folder
+from aura.synthetic.simulate import START
 from aura.synthetic.waveform import SyntheticEcg, ecg
 
-# Invented: the time of day would change the bytes.
-START = datetime(2000, 1, 1)
 SEIZURE_TEXT = "seizure"
 
 
