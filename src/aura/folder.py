@@ -212,9 +212,8 @@ def read_error(error: OSError | AuraError) -> AuraError:
             "path.unreadable", "no permission to read this file",
             "give the user that runs aura read permission")
     if error.errno == errno.ELOOP:
-        return ForbiddenError(
-            "path.loop", "this link leads to itself",
-            "put the file in the place of the link")
+        return ForbiddenError("path.loop", "this link leads to itself",
+                              "put the file in the place of the link")
     return ResourceError(
         "path.read", f"cannot read this file: {error.strerror}",
         "check the disk or the network drive, and try again")

@@ -78,9 +78,8 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
 def _panels(duration_s: float) -> tuple[Figure, tuple[Axes, Axes, Axes]]:
     figure = Figure(figsize=(14, 7.6), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(
-        3, 1, height_ratios=(5, 3, 1.25), hspace=.12, left=.085, right=.975,
-        top=.845, bottom=.115)
+    grid = figure.add_gridspec(3, 1, height_ratios=(5, 3, 1.25), hspace=.12,
+                               left=.085, right=.975, top=.845, bottom=.115)
     rate = figure.add_subplot(grid[0])
     chance = figure.add_subplot(grid[1], sharex=rate)
     lanes = figure.add_subplot(grid[2], sharex=rate)
@@ -151,8 +150,7 @@ def _draw_unscorable(panels: Iterable[Axes], spans: Floats) -> None:
                facecolor=UNSCORABLE, alpha=.55, edgecolor="none", zorder=1.5)
 
 
-def _shade(axes: Axes, spans: list[tuple[float, float]],
-           **look: Any) -> None:
+def _shade(axes: Axes, spans: list[tuple[float, float]], **look: Any) -> None:
     """Shade stretches over the full height."""
     if spans:
         axes.broken_barh(spans, (0, 1), transform=axes.get_xaxis_transform(),
@@ -202,8 +200,7 @@ def _draw_lane(axes: Axes, row: int, events: Sequence[Event] | None,
         axes.broken_barh(
             [bar for bar in bars if (bar[1] > HATCHED * duration_s) == wide],
             (row - .28, .56), facecolor=colour, linewidth=.5, zorder=3,
-            edgecolor="white" if wide else colour,
-            hatch=hatch if wide else "")
+            edgecolor="white" if wide else colour, hatch=hatch if wide else "")
     free_s = 0.0
     ends = [*lefts[1:], duration_s]
     for event, left, width, end in zip(events, lefts, widths, ends):
@@ -257,9 +254,8 @@ def _draw_texts(figure: Figure, title: str, unscorable: Floats,
 def readable(text: str, longest: int) -> str:
     """A text on one line that the font can draw, cut in the middle if long."""
     known = _characters()
-    shown = "".join(
-        letter if letter.isprintable() and ord(letter) in known else "□"
-        for letter in text)
+    shown = "".join(letter if letter.isprintable() and ord(letter) in known
+                    else "□" for letter in text)
     if len(shown) > longest:
         half = longest // 2
         shown = f"{shown[:half - 1]}…{shown[-half:]}"

@@ -50,9 +50,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--version", action="version", version=f"aura {aura.__version__}",
         help="show the version and exit")
-    parsers = made.add_subparsers(
-        dest="verb", metavar="VERB", required=True, prog="aura",
-        help=argparse.SUPPRESS)
+    parsers = made.add_subparsers(dest="verb", metavar="VERB", required=True,
+                                  prog="aura", help=argparse.SUPPRESS)
     for title, modules in GROUPS:
         verbs = console.Verbs(parsers)
         for module in modules:

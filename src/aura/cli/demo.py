@@ -25,12 +25,11 @@ LOUD = """\
 
 
 def register(verbs: console.Verbs) -> None:
-    demo = verbs.add(
-        "demo", _demo, "train and predict on synthetic ECG",
-        "Train a model and predict seizures with the five blocks as gRPC "
-        "processes, on synthetic ECG with seizures or on your own annotated "
-        "recordings, and draw figures.",
-        "aura demo\naura demo --data study --out study-demo")
+    demo = verbs.add("demo", _demo, "train and predict on synthetic ECG",
+                     "Train a model and predict seizures with the five blocks "
+                     "as gRPC processes, on synthetic ECG with seizures or on "
+                     "your own annotated recordings, and draw figures.",
+                     "aura demo\naura demo --data study --out study-demo")
     demo.add_argument("--data", type=Path, metavar="DIR",
                       help="folder of annotated recordings to use instead of "
                       "synthetic ones")
@@ -88,9 +87,8 @@ def _prepare(shared: Path, data: Path | None) -> None:
         return
     from aura.synthetic.cohort import write_cohort
     print(LOUD, flush=True)
-    for name, patients, seed in (
-            ("training", PATIENTS, SEED_TRAINING),
-            ("recordings", 2, SEED_PREDICTION)):
+    for name, patients, seed in (("training", PATIENTS, SEED_TRAINING),
+                                 ("recordings", 2, SEED_PREDICTION)):
         write_cohort(shared / name, patients, HOURS, seed)
 
 
@@ -108,8 +106,7 @@ def _copy(data: Path, target: Path) -> None:
 def _row(entry: "Entry") -> tuple[str, str, str]:
     recording = entry.recording
     annotated = recording is not None and recording.annotated
-    return (entry.path,
-            _spans(recording.events) if recording and annotated
+    return (entry.path, _spans(recording.events) if recording and annotated
             else "not annotated", _spans(entry.predicted or ()))
 
 

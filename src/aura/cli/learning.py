@@ -97,11 +97,10 @@ def _summary(card: dict[str, Any], out: Path) -> str:
 def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:
     from aura.scoring.report import interval, number
     rate = score["false_alarms_per_24h"]
-    return (
-        name, f"{score['found']}/{score['seizures']}",
-        interval(score["sensitivity"]), str(score["false_alarms"]),
-        number(rate["value"]), interval(rate),
-        number(score["median_latency_s"], 0, " s"))
+    return (name, f"{score['found']}/{score['seizures']}",
+            interval(score["sensitivity"]), str(score["false_alarms"]),
+            number(rate["value"]), interval(rate),
+            number(score["median_latency_s"], 0, " s"))
 
 
 def _evaluate(given: argparse.Namespace) -> int:

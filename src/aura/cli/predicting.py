@@ -53,8 +53,7 @@ def register(verbs: console.Verbs) -> None:
         "'aura predict', and the time that each second took.",
         "aura replay study/a.edf --model model --speed 60")
     replay.add_argument("path", type=Path, metavar="FILE",
-                        help="an EDF or BDF recording, or a CSV file of "
-                        "beats")
+                        help="an EDF or BDF recording, or a CSV file of beats")
     console.add_model(replay)
     replay.add_argument("--speed", type=_speed, default=0.0, metavar="N",
                         help="seconds of recording per second; 0 means as "
@@ -85,8 +84,7 @@ def _predict(given: argparse.Namespace) -> int:
         return 1
     if given.pictures:
         from aura.stages.run_layout import run_folder
-        draw_run(given.out / local.HIDDEN, run_folder(local.RUN_ID),
-                 given.out)
+        draw_run(given.out / local.HIDDEN, run_folder(local.RUN_ID), given.out)
     used = [entry for _, entry in outcome.entries if not entry.refused]
     seconds = sum(e.recording.duration_s for e in used if e.recording)
     scorable = sum(e.signals.scorable_s for e in used if e.signals)
@@ -105,11 +103,9 @@ def _predict(given: argparse.Namespace) -> int:
 def draw_run(shared: Path, run: str, out: Path) -> "list[Entry]":
     """Draw a figure of each recording of a run."""
     folder = Folder(shared)
-    return [
-        entry
-        for batch in sorted(folder.path(f"{run}/batches").iterdir())
-        for entry in _draw_batch(
-            folder, str(batch.relative_to(folder.root)), out)]
+    return [entry for batch in sorted(folder.path(f"{run}/batches").iterdir())
+            for entry in _draw_batch(
+                folder, str(batch.relative_to(folder.root)), out)]
 
 
 def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
@@ -119,27 +115,25 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
     from aura.dataset.names import recording_stem
     from aura.stages import manifest, tables
     listed = manifest.read(folder, f"{batch}/predictions.json")
-    features = tables.read(
-        folder.read(f"{batch}/features.parquet"),
-        ("recording", "time_s", "mean_hr", "hr_base"))
+    features = tables.read(folder.read(f"{batch}/features.parquet"),
+                           ("recording", "time_s", "mean_hr", "hr_base"))
     predictions = tables.read(folder.read(f"{batch}/predictions.parquet"))
     numbers = features.values["recording"]
     for number, recording in listed.recordings:
         entry = listed.entries[number]
         rows = slice(*np.searchsorted(numbers, [number, number + 1]))
         spans = entry.signals.unscorable if entry.signals else ()
-        plots.draw(
-            out / (recording_stem(recording.path) + ".png"),
-            title=recording.path,
-            time_s=features.values["time_s"][rows],
-            heart_rate_bpm=features.values["mean_hr"][rows],
-            baseline_bpm=features.values["hr_base"][rows],
-            probability=predictions.values["smoothed"][rows],
-            threshold=float(predictions.metadata["threshold"]),
-            reference=recording.events if recording.annotated else None,
-            predicted=entry.predicted or (),
-            unscorable=np.array(spans, dtype=np.float64).reshape(-1, 2),
-            duration_s=recording.duration_s)
+        plots.draw(out / (recording_stem(recording.path) + ".png"),
+                   title=recording.path,
+                   time_s=features.values["time_s"][rows],
+                   heart_rate_bpm=features.values["mean_hr"][rows],
+                   baseline_bpm=features.values["hr_base"][rows],
+                   probability=predictions.values["smoothed"][rows],
+                   threshold=float(predictions.metadata["threshold"]),
+                   reference=recording.events if recording.annotated else None,
+                   predicted=entry.predicted or (),
+                   unscorable=np.array(spans, dtype=np.float64).reshape(-1, 2),
+                   duration_s=recording.duration_s)
         yield entry
 
 
@@ -179,8 +173,7 @@ def _replay(given: argparse.Namespace) -> int:
               "replay does not show that there was no seizure.",
               file=sys.stderr)
     print(f"{plural(len(done.events), 'event')} in "
-          f"{console.clock(done.recording.duration_s)}: "
-          f"{_spans(done.events)}")
+          f"{console.clock(done.recording.duration_s)}: {_spans(done.events)}")
     print("'aura predict' finds "
           + ("the same events." if done.identical
              else f"other events: {_spans(done.batch)}"))

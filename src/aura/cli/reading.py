@@ -114,11 +114,10 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
         if not found:
             raise local.no_recordings()
     except AuraError as error:
-        yield {
-            "path": printable(path), "status": "refused", "channels": [],
-            "chosen": None, "fs_hz": None, "duration_s": None,
-            "annotations": {"source": None, "count": 0, "seizures": []},
-            "quality": {}, "problems": [vars(error.problem)]}
+        yield {"path": printable(path), "status": "refused", "channels": [],
+               "chosen": None, "fs_hz": None, "duration_s": None,
+               "annotations": {"source": None, "count": 0, "seizures": []},
+               "quality": {}, "problems": [vars(error.problem)]}
         return
     whole = os.path.isdir(path)
     for candidate in found:

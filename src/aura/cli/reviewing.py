@@ -127,10 +127,9 @@ def _export(given: argparse.Namespace) -> int:
         settings = replace(settings, influx_url="")
         Folder(given.files).try_writing()
     elif not settings.influx_url:
-        raise PreconditionError(
-            "influx.settings", "no InfluxDB server is set",
-            "set INFLUXDB_V2_URL, _ORG, _BUCKET and _TOKEN, or write files "
-            "with --files FOLDER")
+        raise PreconditionError("influx.settings", "no InfluxDB server is set",
+                                "set INFLUXDB_V2_URL, _ORG, _BUCKET and "
+                                "_TOKEN, or write files with --files FOLDER")
     if not given.folder.is_dir():
         raise MissingError(
             "path.missing", f"there is no folder {given.folder}",

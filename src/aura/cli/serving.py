@@ -10,12 +10,8 @@ from typing import Any
 
 from aura import blocks
 from aura.cli import console
-from aura.errors import (
-    InvalidInputError,
-    MissingError,
-    ResourceError,
-    UnavailableError,
-)
+from aura.errors import (InvalidInputError, MissingError, ResourceError,
+                         UnavailableError)
 from aura.folder import Folder
 from aura.settings import SHARED_FOLDER_DEFAULT, Settings, shared_folder
 
@@ -83,9 +79,8 @@ def _answer(given: argparse.Namespace) -> int:
     requests = calls.requests(given.rpc, texts)
     if os.environ.get("AURA_ENDS_WITH_INPUT") == "1":
         threading.Thread(target=_end_with_input, daemon=True).start()
-    answers = calls.call(
-        given.rpc, requests, shared, Settings.load(shared),
-        lambda answer: print_answer(given.rpc, answer))
+    answers = calls.call(given.rpc, requests, shared, Settings.load(shared),
+                         lambda answer: print_answer(given.rpc, answer))
     if is_source and not answers:
         print(f"{given.rpc}: No recording was found.", file=sys.stderr)
     single = not is_source and len(texts) == 1 and not texts[

@@ -205,9 +205,8 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
 
 def _bundle(given: argparse.Namespace) -> int:
     from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
-    content = with_images(
-        json.loads(blueprint_text(given.solution)), given.registry,
-        given.tag)
+    content = with_images(json.loads(blueprint_text(given.solution)),
+                          given.registry, given.tag)
     files = make_bundle(content)
     _write(given.out, files, BLUEPRINT_FILE)
     print(f"Wrote {plural(len(files), 'file')} of the solution "
@@ -241,16 +240,11 @@ def _onboard(given: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    from aura.platform.bundle import (
-        BLUEPRINT_FILE,
-        DEPLOYMENTS,
-        DOCKERINFO_FILE,
-        PROTOS,
-    )
+    from aura.platform.bundle import (BLUEPRINT_FILE, DEPLOYMENTS,
+                                      DOCKERINFO_FILE, PROTOS)
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
-                           "unzip the download, or run 'aura solution "
-                           "bundle'")
+                           "unzip the download, or run 'aura solution bundle'")
     inside = Folder(folder)
     found = {}
     for pattern in (BLUEPRINT_FILE, DOCKERINFO_FILE, f"{PROTOS}/*.proto",
@@ -266,9 +260,8 @@ def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
     """Write a folder, and remove the files of an earlier call from it."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
-            raise PreconditionError(
-                "out.taken", f"{out} contains other files",
-                "name a new or empty folder")
+            raise PreconditionError("out.taken", f"{out} contains other files",
+                                    "name a new or empty folder")
         for below in {Path(name).parent for name in files} - {Path(".")}:
             for path in (out / below).glob("*"):
                 if path.is_file():

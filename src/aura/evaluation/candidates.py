@@ -106,11 +106,9 @@ def rhythm(time_s: Floats, rr_s: Floats, kind: np.ndarray,
         return summed
 
     count = stop - begin
-    ectopic = np.divide(
-        total(kind[plausible] == Kind.ECTOPIC), count,
-        out=np.full(len(end_s), np.nan), where=count > 0)
-    rejected = np.clip(
-        1 - total(length_s) / np.minimum(end_s, RHYTHM_S), 0, 1)
+    ectopic = np.divide(total(kind[plausible] == Kind.ECTOPIC), count,
+                        out=np.full(len(end_s), np.nan), where=count > 0)
+    rejected = np.clip(1 - total(length_s) / np.minimum(end_s, RHYTHM_S), 0, 1)
     irregular = np.full(len(at_s) + 1, np.nan)
     if len(at_s) > RHYTHM_BEATS:
         change = np.abs(np.diff(length_s))
@@ -168,14 +166,12 @@ def made_up(number: int, hop_s: float, seed: int) -> Example:
     """Two hours of one made-up person."""
     rng = np.random.default_rng([seed, number])
     own_seed = int(rng.integers(2 ** 31))
-    heart = Heart(
-        rest_bpm=rng.uniform(55, 85), hf_depth=rng.uniform(.02, .05),
-        ectopic_fraction=ECTOPIC[number % len(ECTOPIC)])
+    heart = Heart(rest_bpm=rng.uniform(55, 85), hf_depth=rng.uniform(.02, .05),
+                  ectopic_fraction=ECTOPIC[number % len(ECTOPIC)])
     time_s, _ = beat_times(DURATION_S, own_seed, heart, _surges(rng))
     if number % 3 == 2:
         time_s = _with_noise(time_s, rng)
-    rows = features.build(
-        Beats(time_s, DURATION_S, np.empty((0, 2))), hop_s)
+    rows = features.build(Beats(time_s, DURATION_S, np.empty((0, 2))), hop_s)
 
     def column(name: str) -> np.ndarray:
         return rows.values[:, features.NAMES.index(name)]
@@ -186,8 +182,7 @@ def made_up(number: int, hop_s: float, seed: int) -> Example:
         rise=column("hr_rise").astype(np.float64),
         from_peak=column("hr_from_peak").astype(np.float64),
         heart_rate=column("mean_hr").astype(np.float64),
-        scorable=rows.scorable, events=(), duration_s=DURATION_S,
-        hop_s=hop_s)
+        scorable=rows.scorable, events=(), duration_s=DURATION_S, hop_s=hop_s)
 
 
 def _surges(rng: np.random.Generator) -> tuple[Surge, ...]:

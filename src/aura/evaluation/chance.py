@@ -46,9 +46,8 @@ def by_shifted_alarms(held: Sequence[Held], seed: int,
                 one.case.events, _shifted(one, float(shift_s)),
                 one.case.duration_s).events.tp
     found = sum(one.score.events.tp for one in held)
-    return Chance(
-        float(hits.mean()), float(np.quantile(hits, LEVEL)),
-        float((1 + np.sum(hits >= found)) / (1 + surrogates)))
+    return Chance(float(hits.mean()), float(np.quantile(hits, LEVEL)),
+                  float((1 + np.sum(hits >= found)) / (1 + surrogates)))
 
 
 def _shifted(held: Held, shift_s: float) -> list[Event]:
@@ -84,10 +83,9 @@ def by_patients(held: Sequence[Held], seed: int,
     drawn = np.random.default_rng(seed).integers(
         0, len(names), (resamples, len(names)))
     tp, fp, truth, hours = counts[drawn].sum(axis=1).T
-    return {
-        "sensitivity": _interval(tp, truth),
-        "false_alarms_per_24h": _interval(24.0 * fp, hours),
-        "f1": _interval(2 * tp, tp + fp + truth)}
+    return {"sensitivity": _interval(tp, truth),
+            "false_alarms_per_24h": _interval(24.0 * fp, hours),
+            "f1": _interval(2 * tp, tp + fp + truth)}
 
 
 def _interval(part: Floats, whole: Floats) -> Resampled:

@@ -28,9 +28,8 @@ from aura.evaluation.case import Case
 from aura.recording import Floats
 
 # Every crossing is an alarm, followed by three minutes without; as published.
-CSI_RULE = AlarmRule(
-    threshold=np.inf, release=1.0, smoothing_s=0.0, hold_s=0.0,
-    refractory_s=180.0)
+CSI_RULE = AlarmRule(threshold=np.inf, release=1.0, smoothing_s=0.0,
+                     hold_s=0.0, refractory_s=180.0)
 CSI_MEDIAN_BEATS = 7
 CSI_WINDOW_BEATS = 100
 CSI_CHUNK = 4096

@@ -4,22 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aura.errors import plural
-from aura.scoring.report import (
-    hours,
-    interval,
-    markdown_table,
-    number,
-    smallest_rate,
-    with_interval,
-)
+from aura.scoring.report import (hours, interval, markdown_table, number,
+                                 smallest_rate, with_interval)
 
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0)
 APART = " · "  # Between the results of two rounds, if they differ
-METHOD = (
-    "Nested and patient-wise: neither the model nor the choice of its "
-    "threshold has seen the people who are scored. Events by SzCORE's rules. "
-    "All intervals are at 95 %: Clopper-Pearson for proportions, exact "
-    "Poisson for rates, and a bootstrap over people.")
+METHOD = ("Nested and patient-wise: neither the model nor the choice of its "
+          "threshold has seen the people who are scored. Events by SzCORE's "
+          "rules. All intervals are at 95 %: Clopper-Pearson for proportions, "
+          "exact Poisson for rates, and a bootstrap over people.")
 
 Found = Mapping[str, Any]
 
@@ -89,11 +82,10 @@ def _data(report: Found) -> Iterator[str]:
         f"{data['people_with_seizures']} of them with seizures. "
         f"{plural(data['recordings'], 'recording')}, "
         f"{plural(data['seizures_annotated'], 'seizure')}. "
-        f"{hours(data['hours'])} h, of which "
-        f"{hours(data['scorable_hours'])} h could be scored. "
-        f"Target rate of the thresholds: {target:g} false "
-        f"alarm{'' if target == 1 else 's'} per 24 h. "
-        f"Seed {settings['seed']}.")
+        f"{hours(data['hours'])} h, of which {hours(data['scorable_hours'])} "
+        f"h could be scored. Target rate of the thresholds: {target:g} false "
+        f"alarm{'' if target == 1 else 's'} per 24 h. Seed "
+        f"{settings['seed']}.")
     events = report["detectors"][0]["rounds"][0]["everybody"]["seizures"]
     if events != data["seizures_annotated"]:
         yield (
@@ -117,12 +109,11 @@ def _reading(report: Found) -> Iterator[str]:
     yield smallest_rate(first["smallest_resolvable_per_24h"],
                         " among the patients with seizures")
     if len(report["rounds"]) > 1:
-        yield (
-            "Each patient was scored twice, once with each half of the "
-            "control group in the training data. Where the two results "
-            f"differ, both are given ({APART.strip()}). Each person of the "
-            "control group was scored once, by a model trained on all "
-            "patients and the other half.")
+        yield ("Each patient was scored twice, once with each half of the "
+               "control group in the training data. Where the two results "
+               f"differ, both are given ({APART.strip()}). Each person of the "
+               "control group was scored once, by a model trained on all "
+               "patients and the other half.")
 
 
 def equal_alarms(report: Found) -> Iterator[str]:
@@ -137,8 +128,7 @@ def equal_alarms(report: Found) -> Iterator[str]:
     yield from markdown_table([
         ["detector", *(f"{rate:g}" for rate in RATES)],
         *([one["name"], *(_best(one["curve_with_hindsight"], key, rate)
-                          for rate in RATES)]
-          for one in report["detectors"])])
+                          for rate in RATES)] for one in report["detectors"])])
 
 
 def _best(curve: Sequence[Found], key: str, rate: float) -> str:
@@ -166,11 +156,10 @@ def _together(report: Found) -> Iterator[str]:
 def _resampled(part: Found) -> tuple[str, ...]:
     everybody, drawn = part["everybody"], part["by_resampled_people"]
     scorable = everybody["false_alarms_per_scorable_24h"]
-    return (
-        *(with_interval({**drawn[name], "value": everybody[name]["value"]})
-          for name in ("sensitivity", "false_alarms_per_24h")),
-        number(scorable["value"]), interval(scorable),
-        number(everybody["alarms_not_merged_per_24h"]["value"]))
+    return (*(with_interval({**drawn[name], "value": everybody[name]["value"]})
+              for name in ("sensitivity", "false_alarms_per_24h")),
+            number(scorable["value"]), interval(scorable),
+            number(everybody["alarms_not_merged_per_24h"]["value"]))
 
 
 def _seizures(report: Found) -> Iterator[str]:
@@ -191,8 +180,7 @@ def _people(report: Found) -> Iterator[str]:
            "false alarms are left out.\n")
     found = [[part["people"] for part in one["rounds"]]
              for one in report["detectors"]]
-    rows = [["person", "hours",
-             *(one["name"] for one in report["detectors"])]]
+    rows = [["person", "hours", *(one["name"] for one in report["detectors"])]]
     for name in sorted({name for parts in found for part in parts
                         for name in part}):
         own = [[part[name] for part in parts if name in part]

@@ -82,10 +82,9 @@ def curve(held: Sequence[Held], control: Sequence[str]) -> list[Point]:
         everybody = pool(scores).events
         calm = pool(found for found, one in zip(scores, held, strict=True)
                     if one.case.patient in control).events
-        points.append(Point(
-            float(level), everybody.tp, everybody.ref_true,
-            everybody.false_alarms_per_24h.value,
-            calm.false_alarms_per_24h.value))
+        points.append(Point(float(level), everybody.tp, everybody.ref_true,
+                            everybody.false_alarms_per_24h.value,
+                            calm.false_alarms_per_24h.value))
         if not points[-1].false_alarms_per_24h < HIGHEST_RATE:
             break
     return points

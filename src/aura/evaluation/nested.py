@@ -59,11 +59,10 @@ def rounds(cases: Sequence[Case]) -> tuple[Round, ...]:
     patients = everybody - set(control)
     dealt = validation.folds(
         [case for case in cases if case.patient in patients])
-    return tuple(
-        (*(_fold(patients | set(near), test) for test in dealt),
-         _fold(patients | set(near), far))
-        for near, far in ((control[::2], control[1::2]),
-                          (control[1::2], control[::2])))
+    return tuple((*(_fold(patients | set(near), test) for test in dealt),
+                  _fold(patients | set(near), far))
+                 for near, far in ((control[::2], control[1::2]),
+                                   (control[1::2], control[::2])))
 
 
 def _fold(people: set[str], test: Sequence[str]) -> Fold:

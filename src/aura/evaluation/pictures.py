@@ -85,8 +85,7 @@ def _seizures(report: Found) -> Figure:
     lines = [(one["name"], part["seizures"])
              for one in detectors for part in one["rounds"]]
     count = len(lines[0][1])
-    figure, axes = _figure(max(6.0, 3.6 + .55 * count),
-                           1.4 + .36 * len(lines))
+    figure, axes = _figure(max(6.0, 3.6 + .55 * count), 1.4 + .36 * len(lines))
     for row, (_, seizures) in enumerate(lines):
         for column, seizure in enumerate(seizures):
             late = seizure["latency_s"]

@@ -15,21 +15,15 @@ from aura.evaluation import chance, measures
 from aura.evaluation.case import Case
 from aura.evaluation.detectors import DETECTORS, Detector
 from aura.evaluation.measures import number, summary
-from aura.evaluation.nested import (
-    Held,
-    Round,
-    control_group,
-    held_out,
-    rounds,
-)
+from aura.evaluation.nested import (Held, Round, control_group, held_out,
+                                    rounds)
 from aura.scoring.matching import SZCORE
 
 FORMAT = "aura-evaluation-1"
-METHOD = (
-    "Nested and patient-wise: whoever is scored has been seen neither by "
-    "the model nor by the choice of its threshold. Events by SzCORE's "
-    "rules; intervals of 95 %: Clopper-Pearson for parts, exact Poisson for "
-    "rates, and over resampled people.")
+METHOD = ("Nested and patient-wise: whoever is scored has been seen neither "
+          "by the model nor by the choice of its threshold. Events by "
+          "SzCORE's rules; intervals of 95 %: Clopper-Pearson for parts, "
+          "exact Poisson for rates, and over resampled people.")
 
 Track = Callable[[Sequence[Detector]], Iterable[Detector]]
 

@@ -55,9 +55,8 @@ def write(stream: BinaryIO, texts: Iterable[bytes]) -> None:
         begin = first = 0
         while len(ends) - first >= CHUNK_LINES or (
                 len(rest) - begin > CHUNK_BYTES):
-            count = int(np.searchsorted(
-                ends[first:first + CHUNK_LINES] - begin, CHUNK_BYTES,
-                side="right"))
+            count = int(np.searchsorted(ends[first:first + CHUNK_LINES]
+                                        - begin, CHUNK_BYTES, side="right"))
             first += max(count, 1)
             end = int(ends[first - 1])
             stream.write(_pack(rest[begin:end]))

@@ -125,11 +125,10 @@ class Delivery:
                         "names: set INFLUXDB_V2_BUCKET to a bucket that "
                         "nothing else writes to")
         assert chunk.lines == acknowledged + len(rejected), "a point is lost"
-        return replace(
-            ledger, offset=chunk.end,
-            acknowledged=ledger.acknowledged + acknowledged,
-            rejected=ledger.rejected + len(rejected),
-            named=(*ledger.named, *rejected)[:NAMED])
+        return replace(ledger, offset=chunk.end,
+                       acknowledged=ledger.acknowledged + acknowledged,
+                       rejected=ledger.rejected + len(rejected),
+                       named=(*ledger.named, *rejected)[:NAMED])
 
     def _patiently(self, request: Callable[[], Answer]) -> Answer:
         """Repeat a request until it is answered or patience ends."""

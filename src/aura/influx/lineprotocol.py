@@ -122,9 +122,8 @@ def _checked(name: str, column: Column, count: int) -> Column:
         column = column.astype(object)
         if all(value is None or isinstance(value, str) for value in column):
             return column
-    raise _bad_field(
-        name, f"has the type {column.dtype}; floats, integers, booleans and "
-        "strings are allowed")
+    raise _bad_field(name, f"has the type {column.dtype}; floats, integers, "
+                     "booleans and strings are allowed")
 
 
 def _bad_field(name: str, text: str) -> InvalidInputError:
@@ -144,10 +143,9 @@ def _check_time(time_ns: Integers) -> None:
 
 
 def _head(measurement: str, tags: Mapping[str, str]) -> str:
-    return ",".join([
-        _name(measurement, "measurement", escaped=", "),
-        *(f"{_name(name, 'tag')}={_key(tags[name])}"
-          for name in sorted(tags) if tags[name])])
+    return ",".join([_name(measurement, "measurement", escaped=", "),
+                     *(f"{_name(name, 'tag')}={_key(tags[name])}"
+                       for name in sorted(tags) if tags[name])])
 
 
 def _name(text: str, what: str, escaped: str = ",= ") -> str:

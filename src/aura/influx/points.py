@@ -123,8 +123,7 @@ def raw(series: Series, signal: Signal, channel: str,
 def around(events: Sequence[Event], duration_s: float) -> Floats:
     """Spans around events, joined if they overlap."""
     found = spans.of(sorted(events, key=lambda one: (one.onset_s, one.end_s)))
-    return spans.union(np.clip(
-        found + (-AROUND_S, AROUND_S), 0, duration_s))
+    return spans.union(np.clip(found + (-AROUND_S, AROUND_S), 0, duration_s))
 
 
 def _read(signal: Signal, start: int,
@@ -161,8 +160,7 @@ def quality(series: Series, time_s: Floats,
         "scorable": scorable.astype(np.float64)})
 
 
-def unscorable(series: Series,
-               spans: Sequence[tuple[float, float]]) -> bytes:
+def unscorable(series: Series, spans: Sequence[tuple[float, float]]) -> bytes:
     """Spans that could not be scored."""
     ends = np.array(spans, dtype=np.float64).reshape(-1, 2)
     return series.write(

@@ -220,9 +220,8 @@ class Store:
 
     def _post(self, packed: bytes) -> Answer | PreconditionError:
         return self._request(lambda: self._service.post_write_with_http_info(
-            self._target.org, self._target.bucket, packed,
-            precision="ns", content_encoding="gzip",
-            content_type="text/plain; charset=utf-8",
+            self._target.org, self._target.bucket, packed, precision="ns",
+            content_encoding="gzip", content_type="text/plain; charset=utf-8",
             urlopen_kw={"redirect": False}))
 
     @staticmethod
@@ -274,8 +273,7 @@ def _meaning(error: ApiException) -> Answer | PreconditionError:
             return PreconditionError(*fault)
     if status in (400, 422):
         return Answer("refused", text)
-    if status in (408, 425, 429) or status >= 500 and status not in (
-            501, 505):
+    if status in (408, 425, 429) or status >= 500 and status not in (501, 505):
         return Answer("retry", f"it answers {status}",
                       _wait(error.retry_after))
     return _foreign(f"it answers {status}")
@@ -300,12 +298,11 @@ def _wait(retry_after: str | None) -> float | None:
 def _reason(error: Exception) -> str:
     """Why a connection failed; the error's own text may hold addresses."""
     name = type(error).__name__
-    return {
-        "NewConnectionError": "nothing listens there",
-        "NameResolutionError": "the host does not exist",
-        "ConnectTimeoutError": "it cannot be reached",
-        "ReadTimeoutError": "it does not answer in time",
-        "ProtocolError": "it closes the connection"}.get(name, name)
+    return {"NewConnectionError": "nothing listens there",
+            "NameResolutionError": "the host does not exist",
+            "ConnectTimeoutError": "it cannot be reached",
+            "ReadTimeoutError": "it does not answer in time",
+            "ProtocolError": "it closes the connection"}.get(name, name)
 
 
 def _text(message: Any) -> str:

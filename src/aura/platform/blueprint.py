@@ -90,10 +90,9 @@ def read(text: str) -> Blueprint:
         raise InvalidInputError(
             "blueprint.json", f"the blueprint is not JSON: {error}",
             "download the solution again") from None
-    return Blueprint(
-        _get(content, "name", str, "the blueprint"),
-        tuple(_node(entry, number) for number, entry in enumerate(
-            _get(content, "nodes", list, "the blueprint"), 1)))
+    return Blueprint(_get(content, "name", str, "the blueprint"),
+                     tuple(_node(entry, number) for number, entry in enumerate(
+                         _get(content, "nodes", list, "the blueprint"), 1)))
 
 
 def check(blueprint: Blueprint) -> list[Problem]:
@@ -115,28 +114,25 @@ def _node(entry: Any, number: int) -> Node:
 
 def _rpc(node: str, call: Any, where: str) -> Rpc:
     signature = _get(call, "operation_signature", dict, where)
-    targets = tuple(
-        (_get(link, "container_name", str, where),
-         _get(_get(link, "operation_signature", dict, where),
-              "operation_name", str, where))
-        for link in _get(call, "connected_to", list, where))
+    targets = tuple((_get(link, "container_name", str, where),
+                     _get(_get(link, "operation_signature", dict, where),
+                          "operation_name", str, where))
+                    for link in _get(call, "connected_to", list, where))
     # Older canvases did not write whether a message is a stream.
-    return Rpc(
-        node, _get(signature, "operation_name", str, where),
-        _get(signature, "input_message_name", str, where),
-        _get(signature, "output_message_name", str, where), targets,
-        _get(signature, "input_message_stream", bool, where, False),
-        _get(signature, "output_message_stream", bool, where, False))
+    return Rpc(node, _get(signature, "operation_name", str, where),
+               _get(signature, "input_message_name", str, where),
+               _get(signature, "output_message_name", str, where), targets,
+               _get(signature, "input_message_stream", bool, where, False),
+               _get(signature, "output_message_stream", bool, where, False))
 
 
 def _get(content: Any, key: str, kind: type, where: str,
          default: Any = None) -> Any:
     value = content.get(key, default) if isinstance(content, dict) else None
     if not isinstance(value, kind):
-        raise InvalidInputError(
-            "blueprint.field",
-            f"{where} has no {key!r} of type {kind.__name__}",
-            "save the solution on the canvas again")
+        raise InvalidInputError("blueprint.field", f"{where} has no {key!r} "
+                                f"of type {kind.__name__}",
+                                "save the solution on the canvas again")
     return value
 
 
@@ -165,9 +161,8 @@ def _links(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
                 yield "link", (f"{rpc} is linked to {'.'.join(key)}, which is "
                                "not in the blueprint")
             elif target.is_source:
-                yield "source", (
-                    f"{rpc} is linked to {target}, which takes Empty and "
-                    "needs no link")
+                yield "source", (f"{rpc} is linked to {target}, which takes "
+                                 "Empty and needs no link")
             elif target.given != rpc.answer:
                 yield "type", (f"{rpc} returns {rpc.answer}, but {target} "
                                f"takes {target.given}")

@@ -10,12 +10,8 @@ from typing import Any
 from aura.errors import InvalidInputError, Problem
 from aura.platform import blueprint, proto_rules
 from aura.platform.blueprint import Blueprint, Node
-from aura.platform.bundle import (
-    BLUEPRINT_FILE,
-    DEPLOYMENTS,
-    DOCKERINFO_FILE,
-    PROTOS,
-)
+from aura.platform.bundle import (BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE,
+                                  PROTOS)
 from aura.platform.proto_rules import Proto
 
 AGAIN = "download the solution again"
@@ -35,9 +31,8 @@ class Download:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes without shared-folder nodes, which never run."""
-        return tuple(node for node in (
-            self.blueprint.nodes if self.blueprint else ())
-            if not is_shared_folder(node))
+        return tuple(node for node in (self.blueprint.nodes if self.blueprint
+                                       else ()) if not is_shared_folder(node))
 
 
 def is_shared_folder(node: Node) -> bool:

@@ -10,16 +10,9 @@ from aura import blocks
 from aura.errors import Problem
 from aura.platform import blueprint, bundle_files, proto_rules
 from aura.platform.blueprint import Rpc
-from aura.platform.bundle import (
-    CLAIM,
-    DEPLOYMENTS,
-    DOCKERINFO_FILE,
-    GRPC_PORT,
-    ORCHESTRATOR,
-    PROTOS,
-    PVC_FILE,
-    SHARED_FOLDER_ENV,
-)
+from aura.platform.bundle import (CLAIM, DEPLOYMENTS, DOCKERINFO_FILE,
+                                  GRPC_PORT, ORCHESTRATOR, PROTOS, PVC_FILE,
+                                  SHARED_FOLDER_ENV)
 from aura.platform.bundle_files import AGAIN, Download, is_shared_folder
 
 # The platform's script makes a Service <node>webui for every node.
@@ -48,8 +41,7 @@ def check(files: Mapping[str, bytes]) -> list[Problem]:
     problems = found.problems + [
         Problem(rule, "error", text)
         for look in (_protos, _wiring, _shared_folder_nodes, _operations,
-                     _dockerinfo, _deployments)
-        for rule, text in look(found)]
+                     _dockerinfo, _deployments) for rule, text in look(found)]
     return list(dict.fromkeys(problems))
 
 
@@ -200,9 +192,8 @@ def _deployments(found: Download) -> Iterator[Finding]:
             found, f"{DEPLOYMENTS}/{name}_service.yaml", wanted)
     yield from _shared_folders(found)
     for path in found.objects if found.blueprint else ():
-        whose = re.fullmatch(
-            r"(.+)_(deployment|service|service_webui)\.yaml",
-            PurePosixPath(path).name)
+        whose = re.fullmatch(r"(.+)_(deployment|service|service_webui)\.yaml",
+                             PurePosixPath(path).name)
         if whose and whose[1] not in (*images, ORCHESTRATOR):
             yield "deployment.stranger", (
                 f"{path} would start {whose[1]}, which is not in the "
@@ -269,10 +260,9 @@ def _is_mounted(pod: Any, folder: str) -> bool:
     claims = {_at(volume, "name") for volume in _list_at(pod, "volumes")
               if _at(volume, "persistentVolumeClaim.claimName") == CLAIM}
     # The kubelet adds the slash before the path, and so do the blocks.
-    return any(
-        _at(mount, "name") in claims
-        and str(_at(mount, "mountPath")).strip("/") == folder.strip("/")
-        for mount in _list_at(pod, "containers.0.volumeMounts"))
+    return any(_at(mount, "name") in claims
+               and str(_at(mount, "mountPath")).strip("/") == folder.strip("/")
+               for mount in _list_at(pod, "containers.0.volumeMounts"))
 
 
 def _missing(path: str) -> Finding:

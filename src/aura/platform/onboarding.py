@@ -104,11 +104,10 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     verdict = found.get("verdict")
     return (_FILES / "README.md").read_text("utf-8").format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
-        verdict=f"{_plain(verdict)}." if verdict else
-        "The card of this model has no validation.",
+        verdict=f"{_plain(verdict)}." if verdict
+        else "The card of this model has no validation.",
         facts="\n".join(f"| {_plain(key)} | {_plain(value)} |"
-                        for key, value in _facts(card)),
-        scores=_scores(found))
+                        for key, value in _facts(card)), scores=_scores(found))
 
 
 def _scores(found: Mapping[str, Any]) -> str:

@@ -31,12 +31,10 @@ _COMMENT_WORDS = re.compile(
     _FORBIDDEN.pattern + r"|;|\bsyntax\b|^//\s*(service|message|rpc)\b")
 _PRINTABLE = re.compile(r"[ -~]*")
 _OPEN = re.compile(r"(message|service) ([A-Z][A-Za-z0-9]*) \{")
-_FIELD = re.compile(
-    r"  (repeated )?([A-Za-z][A-Za-z0-9]*) ([a-z][a-z0-9_]*)"
-    r" = ([1-9][0-9]*);")
-_RPC = re.compile(
-    r"  rpc ([a-z][a-z0-9_]*)\((stream )?([A-Z][A-Za-z0-9]*)\)"
-    r" returns \((stream )?([A-Z][A-Za-z0-9]*)\);")
+_FIELD = re.compile(r"  (repeated )?([A-Za-z][A-Za-z0-9]*) ([a-z][a-z0-9_]*)"
+                    r" = ([1-9][0-9]*);")
+_RPC = re.compile(r"  rpc ([a-z][a-z0-9_]*)\((stream )?([A-Z][A-Za-z0-9]*)\)"
+                  r" returns \((stream )?([A-Z][A-Za-z0-9]*)\);")
 _LAYOUT = {
     "": "outside a block only 'message Name {', 'service Name {', comments "
         "and empty lines are allowed",
@@ -105,8 +103,7 @@ def check_all(models: Mapping[str, str]) -> list[Problem]:
     """Check the files of several blocks, alone and against each other."""
     protos = {name: parse(text) for name, text in models.items()}
     problems = [Problem(entry.rule, entry.level, f"{name}: {entry.text}")
-                for name, proto in protos.items()
-                for entry in proto.problems]
+                for name, proto in protos.items() for entry in proto.problems]
     for name in models:
         if not BLOCK_NAME.fullmatch(name):
             problems.append(Problem(
@@ -127,8 +124,7 @@ def parse(text: str) -> Proto:
     _check_characters(proto, lines)
     if lines[0] != FIRST_LINE:
         proto.complain("first_line", f"line 1 must be exactly {FIRST_LINE}")
-    _read_lines(proto, [
-        "" if "syntax" in lines[0] else lines[0], *lines[1:]])
+    _read_lines(proto, ["" if "syntax" in lines[0] else lines[0], *lines[1:]])
     for look in (_check_names, _check_services, _check_messages):
         look(proto)
     return proto
@@ -137,12 +133,10 @@ def parse(text: str) -> Proto:
 def _check_characters(proto: Proto, lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
         if not _PRINTABLE.fullmatch(line):
-            proto.complain(
-                "characters", f"line {number} has a tab, a carriage return "
-                "or a character beyond ASCII")
+            proto.complain("characters", f"line {number} has a tab, a "
+                           "carriage return or a character beyond ASCII")
         elif line.endswith(" "):
-            proto.complain(
-                "characters", f"line {number} ends with a blank")
+            proto.complain("characters", f"line {number} ends with a blank")
 
 
 def _read_lines(proto: Proto, lines: list[str]) -> None:
@@ -162,9 +156,8 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
                 "forbidden", f"line {number} has {found[0]!r}, which one of "
                 "the platform's parsers rejects or corrupts")
         elif re.search(r"//|/\*|\*/", line):
-            proto.complain(
-                "comment", f"line {number} has a comment inside a block, "
-                "after code or of the form /* */")
+            proto.complain("comment", f"line {number} has a comment inside a "
+                           "block, after code or of the form /* */")
         elif not block and (found := _OPEN.fullmatch(line)):
             block, name = found.groups()
             if name in proto.messages or name in proto.services:
@@ -202,22 +195,19 @@ def _check_services(proto: Proto) -> None:
     if len(proto.services) != 1:
         proto.complain(
             "service", f"the file has {len(proto.services)} services; the "
-            "orchestrator uses the first for all rpcs, so declare exactly "
-            "one")
+            "orchestrator uses the first for all rpcs, so declare exactly one")
     if not proto.methods:
         proto.complain("service", "the block has no rpc, so it has no port")
     for name in _repeated(method.name for method in proto.methods):
         proto.complain("duplicate", f"rpc {name} is declared twice")
     for method in proto.methods:
         if method.streams_in and method.streams_out:
-            proto.complain(
-                "stream", f"rpc {method.name} streams in and out, which "
-                "crashes the orchestrator")
+            proto.complain("stream", f"rpc {method.name} streams in and out, "
+                           "which crashes the orchestrator")
         for name in (method.given, method.answer):
             if name not in proto.messages:
-                proto.complain(
-                    "undefined", f"rpc {method.name} uses {name}, which "
-                    "this file does not define")
+                proto.complain("undefined", f"rpc {method.name} uses {name}, "
+                               "which this file does not define")
         if method.answer == "Empty":
             proto.complain(
                 "empty", f"rpc {method.name} returns Empty, which the canvas "
@@ -232,19 +222,16 @@ def _check_messages(proto: Proto) -> None:
                     "duplicate", f"{name} has two fields of {what} {value}")
         for entry in fields:
             if entry.kind not in SCALARS and entry.kind not in proto.messages:
-                proto.complain(
-                    "type", f"{name}.{entry.name} has the type {entry.kind}, "
-                    "which is neither a safe scalar nor a message of this "
-                    "file")
+                proto.complain("type", f"{name}.{entry.name} has the type "
+                               f"{entry.kind}, which is neither a safe scalar "
+                               "nor a message of this file")
             if (entry.number > _BIGGEST_NUMBER
                     or entry.number in _PROTOC_NUMBERS):
-                proto.complain(
-                    "number", f"{name}.{entry.name} has the number "
-                    f"{entry.number}, which protoc rejects")
+                proto.complain("number", f"{name}.{entry.name} has the number "
+                               f"{entry.number}, which protoc rejects")
         if (not fields) != (name == "Empty"):
-            proto.complain(
-                "empty", "only the message 'Empty', which marks a source, "
-                f"has no fields; {name} has {len(fields)}")
+            proto.complain("empty", "only the message 'Empty', which marks a "
+                           f"source, has no fields; {name} has {len(fields)}")
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
@@ -255,10 +242,9 @@ def _ambiguous(signatures: Mapping[str, Signature]) -> Iterator[Problem]:
     first: dict[Signature, str] = {}
     for name, signature in signatures.items():
         if signature == ((False, 1, "string"),):
-            yield Problem(
-                "proto.one_string", "error",
-                f"{name} is a single string, like the message of a shared "
-                "folder, so the canvas would link it to that")
+            yield Problem("proto.one_string", "error",
+                          f"{name} is a single string, like the message of a "
+                          "shared folder, so the canvas would link it to that")
         elif signature in first:
             yield Problem(
                 "proto.ambiguous", "error",
@@ -273,7 +259,6 @@ def _clashes(protos: Mapping[str, Proto]) -> Iterator[Problem]:
         for name, content in {**proto.messages, **proto.services}.items():
             other, expected = known.setdefault(name, (block, content))
             if content != expected:
-                yield Problem(
-                    "proto.clash", "error",
-                    f"{block} and {other} define {name} differently, so the "
-                    "orchestrator cannot merge them")
+                yield Problem("proto.clash", "error", f"{block} and {other} "
+                              f"define {name} differently, so the "
+                              "orchestrator cannot merge them")

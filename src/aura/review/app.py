@@ -20,14 +20,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aura.errors import (
-    AuraError,
-    ForbiddenError,
-    InvalidInputError,
-    MissingError,
-    PreconditionError,
-    ResourceError,
-)
+from aura.errors import (AuraError, ForbiddenError, InvalidInputError,
+                         MissingError, PreconditionError, ResourceError)
 from aura.folder import read_error
 from aura.review.audit_trail import Change, ConflictError
 from aura.review.guard import Access, Guard
@@ -41,9 +35,8 @@ SCRIPT = "main.js"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css",
          ".js": "text/javascript", ".svg": "image/svg+xml"}
 STATUS: tuple[tuple[type[AuraError], int], ...] = (
-    (ConflictError, 409), (FilesNotWrittenError, 409),
-    (MissingError, 404), (ForbiddenError, 403),
-    (PreconditionError, 503), (ResourceError, 507))
+    (ConflictError, 409), (FilesNotWrittenError, 409), (MissingError, 404),
+    (ForbiddenError, 403), (PreconditionError, 503), (ResourceError, 507))
 FIELDS: dict[str, tuple[type, ...]] = {
     "version": (int,), "reviewer": (str,), "action": (str,), "key": (str,),
     "onset_s": (int, float), "duration_s": (int, float), "label": (str,),
@@ -170,8 +163,7 @@ def serve_share(shared: Path, settings: Settings,
                 environ: Mapping[str, str]) -> PageServer:
     """Serve the runs of a shared folder from another thread of a block."""
     names = (name.strip() for name in settings.web_names.split(","))
-    access = Access.to(
-        settings.web_host, environ, tuple(filter(None, names)))
+    access = Access.to(settings.web_host, environ, tuple(filter(None, names)))
     server = PageServer(ReviewService(on_share(shared, settings)), access,
                         settings.web_port)
     threading.Thread(target=server.run, daemon=True, name="web").start()
@@ -197,8 +189,7 @@ def _bound(host: str, port: int) -> socket.socket:
         raise PreconditionError(
             "review.port", f"cannot use port {port} on {host}: "
             f"{getattr(error, 'strerror', None) or error}",
-            "another program may be using it; choose another port"
-        ) from None
+            "another program may be using it; choose another port") from None
     return bound
 
 
@@ -207,9 +198,8 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_CHANGE:
-            raise ResourceError(
-                "review.size",
-                f"the request is larger than {LARGEST_CHANGE} bytes")
+            raise ResourceError("review.size", "the request is larger than "
+                                f"{LARGEST_CHANGE} bytes")
     return body
 
 

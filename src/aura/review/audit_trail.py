@@ -14,12 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    MissingError,
-    PreconditionError,
-)
+from aura.errors import (CorruptDataError, InvalidInputError, MissingError,
+                         PreconditionError)
 from aura.folder import Folder
 from aura.recording import Event
 from aura.review.marks import Layer, Mark
@@ -162,10 +158,9 @@ class AuditTrail:
                 "move the audit trail away to start a new review")
         before = self.items(steps).get(change.key)
         after = self._changed(change, before, len(steps) + 1)
-        steps += (Step(
-            len(steps) + 1, now.isoformat(timespec="milliseconds"),
-            _text(change.reviewer, "reviewer name", LONGEST_NAME),
-            change.action, model_id, before, after),)
+        steps += (Step(len(steps) + 1, now.isoformat(timespec="milliseconds"),
+                       _text(change.reviewer, "reviewer name", LONGEST_NAME),
+                       change.action, model_id, before, after),)
         self._folder.write(self._name, "".join(
             json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
             for line in (head, *map(asdict, steps))).encode("utf-8"))
@@ -184,8 +179,7 @@ class AuditTrail:
             return replace(added, changed=False)
         if before is None:
             raise InvalidInputError(
-                "review.event", "this event does not exist",
-                "reload the page")
+                "review.event", "this event does not exist", "reload the page")
         if action == "change":
             return self._edited(change, replace(before, decision="accepted"))
         if (action == "remove") != (before.layer == "added"):
@@ -211,16 +205,14 @@ class AuditTrail:
                 and onset + length <= self._duration_s + 0.005):
             raise InvalidInputError(
                 "review.times", f"the event ({onset:.2f} to "
-                f"{onset + length:.2f} s) must lie within the recording (0 "
-                f"to {self._duration_s:.2f} s) and last at least "
-                f"{SHORTEST_S} s")
+                f"{onset + length:.2f} s) must lie within the recording (0 to "
+                f"{self._duration_s:.2f} s) and last at least {SHORTEST_S} s")
         label = item.label if change.label is None else _text(
             change.label, "label", LONGEST_LABEL)
         onset, length = round(onset, 3), round(length, 3)
         given = self._given.get(item.key, item)
-        changed = item.changed or (
-            (given.onset_s, given.duration_s, given.label)
-            != (onset, length, label))
+        changed = item.changed or ((given.onset_s, given.duration_s,
+                                    given.label) != (onset, length, label))
         return replace(item, onset_s=onset, duration_s=length, label=label,
                        note=_note(change, item), changed=changed)
 
@@ -244,7 +236,6 @@ def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
 
 
 def _read_step(row: dict[str, Any]) -> Step:
-    before, after = (
-        None if row[name] is None else Item(**row[name])
-        for name in ("before", "after"))
+    before, after = (None if row[name] is None else Item(**row[name])
+                     for name in ("before", "after"))
     return Step(**{**row, "before": before, "after": after})

@@ -27,8 +27,7 @@ def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
         event.onset_s, event.duration_s, event.label)))
 
 
-def exported(items: Iterable[Item], recording: Recording,
-             kind: str) -> bytes:
+def exported(items: Iterable[Item], recording: Recording, kind: str) -> bytes:
     """The reviewed annotation as BIDS/HED-SCORE ``tsv``, or EDF+."""
     listed = list(items)
     start, duration_s = recording.start, recording.duration_s

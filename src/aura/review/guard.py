@@ -28,13 +28,12 @@ POLICY = "; ".join((
     "img-src 'self'", "connect-src 'self'", "base-uri 'none'",
     "form-action 'none'", "frame-ancestors 'none'",
     "require-trusted-types-for 'script'", "trusted-types 'none'"))
-HEADERS = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+HEADERS = {"content-security-policy": POLICY,
+           "x-content-type-options": "nosniff",
+           "referrer-policy": "no-referrer",
+           "cross-origin-opener-policy": "same-origin",
+           "cross-origin-resource-policy": "same-origin",
+           "permissions-policy": "camera=(), microphone=(), geolocation=()"}
 
 
 @dataclass(frozen=True)

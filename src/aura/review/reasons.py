@@ -88,13 +88,11 @@ class Explainer:
                             if feature.name in table.values)
         self._time_s: Floats = table.values["time_s"][rows]
         scorable: Bools = table.values["scorable"][rows].astype(bool)
-        self._values = {name: table.values[name][rows]
-                        for name in self._names}
+        self._values = {name: table.values[name][rows] for name in self._names}
         self._used = tuple(name for name in used if name in self._names)
         self._smoothed = filled(
             read_trends(runs, case).probability, len(self._time_s))
-        self._usual = scorable & ~_near(
-            self._time_s, case.comparison.marks)
+        self._usual = scorable & ~_near(self._time_s, case.comparison.marks)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
 
@@ -166,8 +164,7 @@ def _distinct(reasons: list[Reason]) -> list[Reason]:
 def _near(time_s: Floats, marks: tuple[Mark, ...]) -> Bools:
     near = np.zeros(len(time_s), np.bool_)
     for mark in marks:
-        first, last = np.searchsorted(
-            time_s, [mark.event.onset_s - MARGIN_S,
-                     mark.event.end_s + MARGIN_S])
+        first, last = np.searchsorted(time_s, [mark.event.onset_s - MARGIN_S,
+                                               mark.event.end_s + MARGIN_S])
         near[first:last] = True
     return near

@@ -37,8 +37,7 @@ def script() -> str:
         exported = [] if default else _EXPORT.findall(text)
         body = _EXPORT.sub("", _DEFAULT.sub("", text))
         body = _IMPORT.sub(_imported, body)
-        names = ", ".join((*exported, *(
-            f"default: {one}" for one in default)))
+        names = ", ".join((*exported, *(f"default: {one}" for one in default)))
         parts.append(f"modules[{json.dumps(name)}] = (() => {{\n{body}\n"
                      f"return {{ {names} }};\n}})();\n")
     # "</script>" in a text would end the element.

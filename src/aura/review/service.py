@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from aura.dataset.names import recording_stem
-from aura.errors import (
-    AuraError,
-    CorruptDataError,
-    MissingError,
-    PreconditionError,
-    ResourceError,
-)
+from aura.errors import (AuraError, CorruptDataError, MissingError,
+                         PreconditionError, ResourceError)
 from aura.folder import read_error
 from aura.review.audit_trail import AuditTrail, Change, Item, Step
 from aura.review.exports import exported, reviewed
@@ -44,12 +39,11 @@ class ReviewService:
     def listing(self) -> dict[str, Any]:
         """All recordings with their counts, and what could not be read."""
         found = self.runs.worklist()
-        return {
-            "cases": [self._summary(case) for case in found.cases],
-            "refused": [{"run": run, "path": path, **asdict(problem)}
-                        for run, path, problem in found.refused],
-            "problems": [{"path": path, **asdict(problem)}
-                         for path, problem in found.problems]}
+        return {"cases": [self._summary(case) for case in found.cases],
+                "refused": [{"run": run, "path": path, **asdict(problem)}
+                            for run, path, problem in found.refused],
+                "problems": [{"path": path, **asdict(problem)}
+                             for path, problem in found.problems]}
 
     def detail(self, key: str) -> dict[str, Any]:
         """One recording: header, both layers, and its review."""
@@ -127,9 +121,8 @@ class ReviewService:
             items = trail.items(steps)
             try:
                 for kind in ("tsv", "edf"):
-                    self.runs.reviews.write(
-                        self._file(case, kind),
-                        exported(items.values(), case.recording, kind))
+                    self.runs.reviews.write(self._file(case, kind), exported(
+                        items.values(), case.recording, kind))
             except (PreconditionError, ResourceError) as error:
                 raise FilesNotWrittenError(
                     "review.files", "the decision is saved, but its TSV and "
@@ -142,9 +135,8 @@ class ReviewService:
         """Name and content of a file of the review."""
         case = self.runs.case(key)
         if kind not in FILES:
-            raise MissingError(
-                "review.kind", "unknown file type",
-                "choose one of " + ", ".join(FILES))
+            raise MissingError("review.kind", "unknown file type",
+                               "choose one of " + ", ".join(FILES))
         name = recording_stem(case.recording.path).rpartition("/")[2]
         if kind == "log":
             return name + FILES[kind], self.runs.reviews.read(
@@ -187,16 +179,14 @@ class ReviewService:
         if self.runs.reviews.path(self._file(case, "log")).is_file():
             trail = self._trail(case)
             try:
-                decided = sum(
-                    item.decision != "open"
-                    for item in trail.items(trail.steps()).values())
+                decided = sum(item.decision != "open"
+                              for item in trail.items(trail.steps()).values())
             except AuraError:
                 damaged = True
-        return {
-            **_known(case), "decided": decided, "trail_damaged": damaged,
-            "lost_s": sum(stop - start for start, stop in case.unscorable),
-            "events": len(case.comparison.marks),
-            "warnings": len(case.entry.problems)}
+        return {**_known(case), "decided": decided, "trail_damaged": damaged,
+                "lost_s": sum(stop - start for start, stop in case.unscorable),
+                "events": len(case.comparison.marks),
+                "warnings": len(case.entry.problems)}
 
     def _waveform_state(self, case: ReviewCase) -> dict[str, Any]:
         problem: AuraError | None = None
@@ -204,11 +194,10 @@ class ReviewService:
             self._waveforms.tile(case, 1, 0)
         except (AuraError, OSError) as error:
             problem = read_error(error)
-        return {
-            "factors": FACTORS, "buckets": BUCKETS,
-            "samples": round(case.recording.duration_s
-                             * (case.recording.fs_hz or 0)),
-            "problem": problem and asdict(problem.problem)}
+        return {"factors": FACTORS, "buckets": BUCKETS,
+                "samples": round(case.recording.duration_s
+                                 * (case.recording.fs_hz or 0)),
+                "problem": problem and asdict(problem.problem)}
 
     def _model_id(self, case: ReviewCase) -> str:
         return read_trends(self.runs, case).model_id
@@ -238,10 +227,9 @@ def frame(columns: Mapping[str, np.ndarray],
     A JSON head (its length first, 4 bytes, little-endian), padded to 8
     bytes, then each column padded to 8.
     """
-    head = json.dumps({
-        "columns": [[name, column.dtype.name, len(column)]
-                    for name, column in columns.items()],
-        **(more or {})}, allow_nan=False).encode("ascii")
+    head = json.dumps({"columns": [[name, column.dtype.name, len(column)]
+                                   for name, column in columns.items()],
+                       **(more or {})}, allow_nan=False).encode("ascii")
     head += b" " * (-(len(head) + 4) % 8)
     parts = [len(head).to_bytes(4, "little"), head]
     for column in columns.values():
@@ -252,12 +240,11 @@ def frame(columns: Mapping[str, np.ndarray],
 
 def _known(case: ReviewCase) -> dict[str, Any]:
     recording, predicted = case.recording, case.entry.predicted
-    return {
-        "key": case.key, "run": case.run, "path": recording.path,
-        "patient": recording.patient,
-        "start": recording.start.isoformat(),
-        "duration_s": recording.duration_s,
-        "annotated": recording.annotated,
-        "originals": len(recording.events),
-        "predicted": None if predicted is None else len(predicted),
-        "counts": case.comparison.counts}
+    return {"key": case.key, "run": case.run, "path": recording.path,
+            "patient": recording.patient,
+            "start": recording.start.isoformat(),
+            "duration_s": recording.duration_s,
+            "annotated": recording.annotated,
+            "originals": len(recording.events),
+            "predicted": None if predicted is None else len(predicted),
+            "counts": case.comparison.counts}

@@ -111,12 +111,10 @@ def packed(low: Floats, high: Floats) -> Tile:
     return Tile(integers(low), integers(high), scale, offset)
 
 
-def _opened(runs: Runs,
-            case: ReviewCase) -> AbstractContextManager[Signal]:
+def _opened(runs: Runs, case: ReviewCase) -> AbstractContextManager[Signal]:
     if case.recording.fs_hz is None:
-        raise UnsupportedError(
-            "review.beats_only",
-            "this recording contains beat times only, no ECG")
+        raise UnsupportedError("review.beats_only", "this recording contains "
+                               "beat times only, no ECG")
     return read.open_signal(
         runs.workspace.input_of(case.source), case.recording)
 

@@ -42,11 +42,10 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
             "different numbers of rows; run 'aura predict' or 'aura run "
             "prediction' again"))
         chance["smoothed"] = np.empty(0)
-    return Trends(
-        time_s, filled(rate["mean_hr"], count),
-        filled(rate["hr_base"], count), filled(chance["smoothed"], count),
-        _threshold(metadata), str(metadata.get("model_id", "")),
-        tuple(problems))
+    return Trends(time_s, filled(rate["mean_hr"], count),
+                  filled(rate["hr_base"], count),
+                  filled(chance["smoothed"], count), _threshold(metadata),
+                  str(metadata.get("model_id", "")), tuple(problems))
 
 
 def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:

@@ -165,9 +165,8 @@ def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
         if not whole.holds(out / name):
             raise outside()
     if not (out / HIDDEN).is_dir():
-        raise MissingError(
-            "review.no_run", f"{out} contains no predictions",
-            "give the output folder of 'aura predict --out'")
+        raise MissingError("review.no_run", f"{out} contains no predictions",
+                           "give the output folder of 'aura predict --out'")
     folder = Folder(out / HIDDEN)
     try:
         inputs = {str(name): _input(Path(str(place)), given) for name, place
@@ -201,8 +200,7 @@ def _has_valid_times(recording: Recording, entry: Entry) -> bool:
              *(time_s for event in events
                for time_s in (event.onset_s, event.duration_s))]
     return (all(isinstance(time_s, int | float) and math.isfinite(time_s)
-                for time_s in times)
-            and recording.duration_s > 0
+                for time_s in times) and recording.duration_s > 0
             and all(isinstance(event.label, str) and event.duration_s >= 0
                     for event in events))
 

@@ -26,9 +26,8 @@ class Nodes:
     def __init__(self, blueprint: Blueprint, addresses: Mapping[str, str],
                  replicated: Collection[str] = (),
                  resolve: Resolve = addresses_of) -> None:
-        self._blocks = {
-            node.name: blocks.offering(node.rpcs[0].name)
-            for node in blueprint.nodes}
+        self._blocks = {node.name: blocks.offering(node.rpcs[0].name)
+                        for node in blueprint.nodes}
         self._nodes: dict[str, Replica | Replicas] = {
             name: Replicas(block, addresses[name], resolve)
             if name in replicated else Replica(block, addresses[name])
@@ -60,15 +59,13 @@ class Nodes:
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S,
                    check: Callable[[], None] = lambda: None,
-                   last_error: Callable[[str], str] = lambda name: ""
-                   ) -> None:
+                   last_error: Callable[[str], str] = lambda name: "") -> None:
         """Wait until every node's service is SERVING."""
         deadline = time.monotonic() + timeout_s
         for name in self._nodes:
             self._wait_for(name, deadline, check, last_error)
 
-    def _wait_for(self, name: str, deadline: float,
-                  check: Callable[[], None],
+    def _wait_for(self, name: str, deadline: float, check: Callable[[], None],
                   last_error: Callable[[str], str]) -> None:
         block, patience = self._blocks[name], NOT_READY_PATIENCE_S
         while (status := self._nodes[name].health()) != _SERVING:

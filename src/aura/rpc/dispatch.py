@@ -59,9 +59,8 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
             return _in_pool(handler, handler.unary_unary, self._quick)
         full = self.work.pending >= CALLS_AT_ONCE + CALLS_WAITING
         behaviour = _refuse if full else handler.unary_unary
-        return _in_pool(
-            handler, answering(behaviour, self._block.name, rpc),
-            self._quick if full else self.work)
+        return _in_pool(handler, answering(behaviour, self._block.name, rpc),
+                        self._quick if full else self.work)
 
 
 def _refuse(request: Any, context: grpc.ServicerContext) -> Any:

@@ -35,8 +35,7 @@ def addresses_of(target: str) -> list[str]:
     found = socket.getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     family = found[0][0]
-    hosts = sorted({str(entry[4][0]) for entry in found
-                    if entry[0] == family})
+    hosts = sorted({str(entry[4][0]) for entry in found if entry[0] == family})
     return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             for host in hosts]
 
@@ -69,8 +68,7 @@ class Replica:
         except grpc.RpcError as error:
             # A server that is stopping cancels calls that arrive just then.
             away = error.code() is grpc.StatusCode.UNAVAILABLE or (
-                error.code() is grpc.StatusCode.CANCELLED
-                and not self._closed)
+                error.code() is grpc.StatusCode.CANCELLED and not self._closed)
             raise CallFailed(
                 error.code(), error.details() or "", away) from None
         # grpcio raises this if the channel has been closed meanwhile.

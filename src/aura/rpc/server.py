@@ -53,11 +53,10 @@ class Endpoint:
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
         environ = os.environ if environ is None else environ
-        return cls(
-            environ.get("AURA_HOST") or cls.host,
-            int(_number(environ, "AURA_PORT", cls.port, 65535)),
-            _number(environ, "AURA_GRACE_S", cls.grace_s, 86400),
-            environ.get("AURA_ENDS_WITH_INPUT") == "1")
+        return cls(environ.get("AURA_HOST") or cls.host,
+                   int(_number(environ, "AURA_PORT", cls.port, 65535)),
+                   _number(environ, "AURA_GRACE_S", cls.grace_s, 86400),
+                   environ.get("AURA_ENDS_WITH_INPUT") == "1")
 
 
 def _number(environ: Mapping[str, str], name: str, default: float,
@@ -113,8 +112,7 @@ class BlockServer:
         # Only streams of reflection use these threads; see `Dispatch`.
         self._server = grpc.server(
             ThreadPoolExecutor(2, thread_name_prefix="reflection"),
-            interceptors=[self._dispatch],
-            options=(("grpc.so_reuseport", 0),))
+            interceptors=[self._dispatch], options=(("grpc.so_reuseport", 0),))
         self._server.add_generic_rpc_handlers(
             [binding.handlers(block.service, self._servicer)])
         health_pb2_grpc.add_HealthServicer_to_server(
@@ -196,9 +194,8 @@ def serve(block: Block, make: Callable[[], Servicer],
         raise UnsupportedError(
             "platform.unix_only", "'aura serve' needs the signals of Unix",
             "run it on Linux or macOS, in WSL, or in a container")
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, force=True,
-        format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True,
+                        format="%(asctime)s %(levelname)s %(message)s")
     endpoint = endpoint or Endpoint.load()
     end = _End()
     server = BlockServer(block, endpoint)

@@ -61,32 +61,28 @@ class CallFailed(Exception):
         super().__init__(f"{code.name}: {details}")
 
 
-def status_of(error: BaseException, block: str) -> tuple[
-        grpc.StatusCode, str]:
+def status_of(error: BaseException, block: str) -> tuple[grpc.StatusCode, str]:
     """Status code and details of an exception from a stage."""
     if isinstance(error, AuraError):
         for kind in type(error).__mro__:
             if kind in CODES:
                 return CODES[kind], printable(f"{block}.{error}")
     if isinstance(error, MemoryError):
-        return (grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{block}.memory: there is not enough memory for this "
-                "request; give the block more, or set a smaller "
-                "AURA_BATCH_SIZE")
+        return (grpc.StatusCode.RESOURCE_EXHAUSTED, f"{block}.memory: there "
+                "is not enough memory for this request; give the block more, "
+                "or set a smaller AURA_BATCH_SIZE")
     identifier = secrets.token_hex(4)
     _LOG.error("%s: unexpected error %s\n%s",
                block, identifier, frames_of(error))
-    return (grpc.StatusCode.INTERNAL,
-            f"{block}.internal: unexpected error {identifier}; "
-            "look for this number in the block's log")
+    return (grpc.StatusCode.INTERNAL, f"{block}.internal: unexpected error "
+            f"{identifier}; look for this number in the block's log")
 
 
 def printable(text: str, limit: int = DETAILS_LIMIT) -> str:
     """One line without control characters, at most `limit` UTF-8 bytes."""
-    text = "".join(
-        character if character.isprintable()
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text)
+    text = "".join(character if character.isprintable()
+                   else character.encode("unicode_escape").decode("ascii")
+                   for character in text)
     content = text.encode("utf-8")
     if len(content) <= limit:
         return text

@@ -34,9 +34,8 @@ def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
     return found
 
 
-def call(rpc: str, given: Sequence[Message], shared: Path,
-         settings: Settings, observe: Observer | None = None
-         ) -> list[dict[str, Any]]:
+def call(rpc: str, given: Sequence[Message], shared: Path, settings: Settings,
+         observe: Observer | None = None) -> list[dict[str, Any]]:
     """Call an rpc with each message, or a source until its data end."""
     method = getattr(
         StageServicer(blocks.offering(rpc), shared, settings), rpc)

@@ -96,11 +96,10 @@ class LocalContainers(LocalProcesses):
             done = self._run(*verb, image)
             if done.returncode == 0:
                 return
-        raise MissingError(
-            "run.no_image",
-            f"there is no image {image}: {_last(done.stderr)}",
-            "build it with 'make images', or bundle the solution with "
-            "another registry or tag")
+        raise MissingError("run.no_image",
+                           f"there is no image {image}: {_last(done.stderr)}",
+                           "build it with 'make images', or bundle the "
+                           "solution with another registry or tag")
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([self._engine, *arguments], check=False,

@@ -104,24 +104,20 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
             else np.empty((len(time_s), 0), np.float32))
 
 
-def evaluate(given: Read, settings: Settings,
-             track: results.Track = iter,
+def evaluate(given: Read, settings: Settings, track: results.Track = iter,
              try_more: bool = False) -> dict[str, Any]:
     """Evaluate all detectors on these recordings."""
-    problems = Counter(
-        problem.rule for _, entry in given.outcome.entries
-        for problem in entry.problems)
+    problems = Counter(problem.rule for _, entry in given.outcome.entries
+                       for problem in entry.problems)
     problems |= {rule: count for rule, count in (
         ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
         ("evaluate.not_annotated", given.left_out)) if count}
-    return results.evaluate(
-        given.cases, target_far=settings.target_far, seed=settings.seed,
-        problems=problems, track=track,
-        detectors=tuple(_detectors(settings, try_more)))
+    return results.evaluate(given.cases, target_far=settings.target_far,
+                            seed=settings.seed, problems=problems, track=track,
+                            detectors=tuple(_detectors(settings, try_more)))
 
 
-def _detectors(settings: Settings,
-               try_more: bool) -> Iterator[Detector]:
+def _detectors(settings: Settings, try_more: bool) -> Iterator[Detector]:
     """The detectors of the table, and those that the user asked for."""
     yield from detectors.DETECTORS
     if settings.adapt_after_h:
@@ -130,8 +126,7 @@ def _detectors(settings: Settings,
         yield from candidates.detectors()
 
 
-def write(found: Mapping[str, Any], out: Path,
-          pictures: bool = True) -> None:
+def write(found: Mapping[str, Any], out: Path, pictures: bool = True) -> None:
     folder = Folder(out)
     if pictures:
         from aura.evaluation.pictures import draw

@@ -13,13 +13,8 @@ from typing import Any
 from aura.dataset import find
 from aura.dataset.names import printable, recording_stem
 from aura.detector.model import CARD_FILE, MODEL_FILE
-from aura.errors import (
-    AuraError,
-    EndOfData,
-    InvalidInputError,
-    MissingError,
-    UnavailableError,
-)
+from aura.errors import (AuraError, EndOfData, InvalidInputError, MissingError,
+                         UnavailableError)
 from aura.folder import PARTIAL, Folder
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings
@@ -133,9 +128,8 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
             str(number): os.path.abspath(path)
             for number, path in enumerate(paths)}))
         features = FeatureStage(workspace, settings)
-        manifests = [
-            predictor.predict(features.build(batch)).manifest_path
-            for batch in track(batches(workspace, settings))]
+        manifests = [predictor.predict(features.build(batch)).manifest_path
+                     for batch in track(batches(workspace, settings))]
         outcome = _outcome(workspace, paths, manifests, rejected)
         if outcome.done:
             _replace_hidden(out, unfinished, outcome)

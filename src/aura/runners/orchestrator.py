@@ -98,9 +98,8 @@ def run(blueprint: Blueprint, transport: Transport,
         observe: Observer | None = None, retry: Retry = Retry()) -> RunResult:
     """Run a blueprint to its end."""
     state = _Run(blueprint, transport, observe, retry)
-    threads = [threading.Thread(
-        target=state.work, args=(rpc,), name=str(rpc), daemon=True)
-        for rpc in blueprint.rpcs]
+    threads = [threading.Thread(target=state.work, args=(rpc,), name=str(rpc),
+                                daemon=True) for rpc in blueprint.rpcs]
     for thread in threads:
         thread.start()
     try:
@@ -117,9 +116,8 @@ def run(blueprint: Blueprint, transport: Transport,
 class _Run:
     def __init__(self, blueprint: Blueprint, transport: Transport,
                  observe: Observer | None, retry: Retry) -> None:
-        self.outcome = RunResult(
-            {str(rpc): 0 for rpc in blueprint.rpcs},
-            {str(rpc): [] for rpc in blueprint.rpcs if rpc.is_sink})
+        self.outcome = RunResult({str(rpc): 0 for rpc in blueprint.rpcs}, {
+            str(rpc): [] for rpc in blueprint.rpcs if rpc.is_sink})
         self.stopped = threading.Event()
         self.error: BaseException | None = None
         self._transport = transport
@@ -133,9 +131,8 @@ class _Run:
     def work(self, rpc: Rpc) -> None:
         answers = _InOrder(lambda answer: self._hand_on(rpc, answer))
         count = 1 if rpc.is_source else self._transport.calls_at_once(rpc)
-        callers = [threading.Thread(target=self._call_all,
-                                    args=(rpc, answers), daemon=True)
-                   for _ in range(count)]
+        callers = [threading.Thread(target=self._call_all, args=(rpc, answers),
+                                    daemon=True) for _ in range(count)]
         for thread in callers:
             thread.start()
         for thread in callers:
@@ -172,8 +169,7 @@ class _Run:
             except CallFailed as failure:
                 if not failure.again or self.stopped.is_set():
                     raise
-                _LOG.warning("%s: next try in %.1f s: %s", rpc, pause,
-                             failure)
+                _LOG.warning("%s: next try in %.1f s: %s", rpc, pause, failure)
                 if self.stopped.wait(pause):
                     raise
         return self._transport.call(rpc, request)
@@ -254,8 +250,7 @@ class _Input:
 class InProcess(Transport):
     """The blocks' servicers in this process, called without any server."""
 
-    def __init__(self, blueprint: Blueprint, shared: Path,
-                 settings: Settings,
+    def __init__(self, blueprint: Blueprint, shared: Path, settings: Settings,
                  make: Callable[[Block], Servicer] | None = None) -> None:
         make = make or (lambda block: StageServicer(block, shared, settings))
         self._nodes: dict[str, tuple[str, Any]] = {}

@@ -78,9 +78,8 @@ class LocalProcesses(Transport):
             process = self._processes[rpc.node]
             if (failure.code is grpc.StatusCode.UNAVAILABLE
                     and process.ended_within(PERIOD_S)):
-                raise CallFailed(
-                    failure.code, process.how_it_ended, again=False
-                ) from None
+                raise CallFailed(failure.code, process.how_it_ended,
+                                 again=False) from None
             raise
 
     def log(self, node: str) -> str:
@@ -90,21 +89,18 @@ class LocalProcesses(Transport):
         deadline = time.monotonic() + self._timeout_s
         for node in self._blueprint.nodes:
             self._processes[node.name] = self._begin(node)
-        addresses = {
-            node.name: self._address(
-                node, self._processes[node.name], deadline)
-            for node in self._blueprint.nodes}
+        addresses = {node.name: self._address(node, self._processes[node.name],
+                                              deadline)
+                     for node in self._blueprint.nodes}
         self._nodes = Nodes(self._blueprint, addresses)
-        self._nodes.wait_ready(
-            deadline - time.monotonic(), self._check_alive,
-            lambda node: self._processes[node].last_error)
+        self._nodes.wait_ready(deadline - time.monotonic(), self._check_alive,
+                               lambda node: self._processes[node].last_error)
 
     def _begin(self, node: Node) -> "Process":
         block = blocks.offering(node.rpcs[0].name)
         return Process(node.name, self._command(block), self._environ)
 
-    def _address(self, node: Node, process: "Process",
-                 deadline: float) -> str:
+    def _address(self, node: Node, process: "Process", deadline: float) -> str:
         return f"127.0.0.1:{process.wait_for_port(deadline)}"
 
     def _check_alive(self) -> None:

@@ -67,8 +67,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     beats = beats_of(base, recording)
     with _settling(base, recording, beats, model.hop_s,
                    None if by_beats else delay_s) as (live, steps):
-        result = Replayed(recording, live,
-                          delay_s if live else BEATS_DELAY_S)
+        result = Replayed(recording, live, delay_s if live else BEATS_DELAY_S)
         decisions = _play(Stream(model, settings.adapt_after_h), steps,
                           speed, tell, result)
     _compare(model, settings.adapt_after_h, beats, decisions, result)
@@ -118,8 +117,7 @@ def _of_samples(signal: Signal, hop_s: float, delay_s: float) -> Steps:
         number += 1
         stop = min(round(number * hop_s * signal.fs_hz), count)
         samples = signal.read(at, stop)
-        yield stop / signal.fs_hz, partial(
-            live.feed, samples, stop == count)
+        yield stop / signal.fs_hz, partial(live.feed, samples, stop == count)
         at = stop
 
 
@@ -149,5 +147,4 @@ def _compare(model: Model, adapt_after_h: float, beats: Beats,
         np.isfinite(ours) != np.isfinite(theirs)))
     both = np.isfinite(ours) & np.isfinite(theirs)
     result.alarm_rows_differ = int(np.sum(
-        (ours[both] >= found.threshold) != (
-            theirs[both] >= found.threshold)))
+        (ours[both] >= found.threshold) != (theirs[both] >= found.threshold)))

@@ -70,10 +70,9 @@ def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
     """Event file of one recording, and warnings about it."""
     folder = Path(settings.model) if settings.model else BAKED
     if not (folder / CARD_FILE).is_file():
-        raise MissingError(
-            "szcore.model", f"there is no model in {folder}",
-            "set AURA_MODEL to the output folder of `aura train`, or mount "
-            "that folder at /model")
+        raise MissingError("szcore.model", f"there is no model in {folder}",
+                           "set AURA_MODEL to the output folder of `aura "
+                           "train`, or mount that folder at /model")
     model = load_model(folder)
     try:
         recording = read(path, ecg_channel=settings.ecg_channel)

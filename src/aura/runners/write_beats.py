@@ -64,9 +64,8 @@ def _write_one(source: Folder, out: Folder, entry: Entry) -> Entry:
         kept = trusted(beats)
         name = recording_stem(entry.path) + ENDING
         if os.path.lexists(out.path(name)) and source.holds(out.path(name)):
-            raise PreconditionError(
-                "beats.exists", f"{name} is an input file",
-                "choose another folder with --out")
+            raise PreconditionError("beats.exists", f"{name} is an input file",
+                                    "choose another folder with --out")
         out.write(name, beat_files.write(kept))
     except AuraError as error:
         return entry.refuse(error.problem)

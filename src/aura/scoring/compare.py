@@ -101,8 +101,7 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
                 "score.folder", f"{role} is not a folder",
                 "give the folder of the annotated recordings first, then "
                 "the folder that `aura predict` has written")
-    truth = read_references(
-        Folder(reference), ecg_channel, alias_key, prefer)
+    truth = read_references(Folder(reference), ecg_channel, alias_key, prefer)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "REFERENCE contains no recordings and no "
@@ -169,8 +168,7 @@ def _unpaired(truth: References, paths: Iterable[str]) -> Iterator[Finding]:
 
 def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
     scored = _recording_score(
-        reference, None,
-        score_missed(reference.events, reference.duration_s))
+        reference, None, score_missed(reference.events, reference.duration_s))
     return scored, [(scored.path, Problem(
         "score.no_hypothesis", "warning", "no predictions for this "
         f"recording: {plural(scored.seizures, 'seizure')} counted as "
@@ -181,12 +179,10 @@ def _score(reference: Reference, folder: Folder,
            path: str) -> tuple[RecordingScore, list[Finding]]:
     predicted, stated_s = read_tsv(folder, path)
     _check_duration(reference.duration_s, stated_s)
-    scored = _recording_score(
-        reference, printable(path),
-        score(reference.events, predicted, reference.duration_s))
-    return scored, [
-        (printable(path), problem)
-        for problem in _warnings(predicted, reference.duration_s, stated_s)]
+    scored = _recording_score(reference, printable(path), score(
+        reference.events, predicted, reference.duration_s))
+    return scored, [(printable(path), problem) for problem in _warnings(
+        predicted, reference.duration_s, stated_s)]
 
 
 def _recording_score(reference: Reference, hypothesis: str | None,
@@ -210,10 +206,9 @@ def _check_duration(duration_s: float, stated_s: float | None) -> None:
 def _warnings(predicted: Sequence[Event], duration_s: float,
               stated_s: float | None) -> Iterator[Problem]:
     if stated_s is None:
-        yield Problem(
-            "score.duration_unknown", "warning", "the column "
-            "recordingDuration is missing, so these predictions may be of a "
-            "part of the recording")
+        yield Problem("score.duration_unknown", "warning",
+                      "the column recordingDuration is missing, so these "
+                      "predictions may be of a part of the recording")
     other = sum(event.label == OTHER for event in predicted)
     if other:
         yield Problem(
@@ -223,7 +218,6 @@ def _warnings(predicted: Sequence[Event], duration_s: float,
         event.onset_s < 0 or event.end_s > duration_s + DURATION_TOLERANCE_S
         for event in predicted if event.is_seizure)
     if outside:
-        yield Problem(
-            "score.outside", "warning", f"{plural(outside, 'prediction')} "
-            f"outside the recording of {duration_s:.2f} s: only the part "
-            "inside is scored")
+        yield Problem("score.outside", "warning",
+                      f"{plural(outside, 'prediction')} outside the recording "
+                      f"of {duration_s:.2f} s: only the part inside is scored")

@@ -44,13 +44,11 @@ def f1(tp: int, fp: int, fn: int) -> Estimate:
     """F1 score with an exact interval."""
     # It rises with tp / (tp + fp + fn), whose interval is carried over.
     if min(fp, fn) < 0:
-        raise InvalidInputError(
-            "interval.count", f"fp is {fp} and fn is {fn}",
-            "counts must be 0 or more")
+        raise InvalidInputError("interval.count", f"fp is {fp} and fn is {fn}",
+                                "counts must be 0 or more")
     shared = proportion(tp, tp + fp + fn)
-    value, low, high = (
-        2 * part / (1 + part)
-        for part in (shared.value, shared.low, shared.high))
+    value, low, high = (2 * part / (1 + part)
+                        for part in (shared.value, shared.low, shared.high))
     if shared.total:
         value = 2 * tp / (2 * tp + fp + fn)
     return Estimate(value, tp, shared.total, low, high)

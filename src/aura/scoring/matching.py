@@ -59,11 +59,10 @@ class Matches:
         # that can match it; it does if it starts before the window ends.
         reach = np.maximum.accumulate(self.given[:, 1])
         first = np.searchsorted(reach, self.whole[:, 0], side="right")
-        return np.array([
-            self.alarms[i, 0] - onset
-            if i < len(reach) and self.given[i, 0] < end else math.nan
-            for i, onset, end in zip(
-                first, self.truth[:, 0], self.whole[:, 1])])
+        return np.array(
+            [self.alarms[i, 0] - onset if i < len(reach) and self.given[i, 0]
+             < end else math.nan for i, onset, end in zip(
+                 first, self.truth[:, 0], self.whole[:, 1])])
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,10 @@ def match(truth: Floats, alarms: Floats, duration_s: float,
     length = np.maximum(np.diff(extended)[:, 0], 1 / EVENT_GRID_HZ)
     overlap = covered(union(detections), windows) / EVENT_GRID_HZ / length
     hit = overlap > rules.min_overlap + OVERLAP_MARGIN
-    return Matches(
-        merged, alarms, reference, hypothesis, windows, detections, hit,
-        covered(union(windows[hit]), detections) == 0,
-        _on_grid(_extend(merged, steps, rules), steps),
-        _on_grid(alarms, steps))
+    return Matches(merged, alarms, reference, hypothesis, windows, detections,
+                   hit, covered(union(windows[hit]), detections) == 0,
+                   _on_grid(_extend(merged, steps, rules), steps),
+                   _on_grid(alarms, steps))
 
 
 def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
@@ -116,12 +114,10 @@ def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
     false = [Judged("FP", start, end)
              for start, end in found.hypothesis[found.false].tolist()]
     return Agreement(
-        annotated, predicted,
-        _part_of(annotated, found.reference[found.hit]),
+        annotated, predicted, _part_of(annotated, found.reference[found.hit]),
         _part_of(predicted, found.hypothesis[~found.false]),
-        tuple(sorted(
-            [*_seizures(found), *false],
-            key=lambda one: (one.onset_s, one.end_s, one.outcome))))
+        tuple(sorted([*_seizures(found), *false],
+                     key=lambda one: (one.onset_s, one.end_s, one.outcome))))
 
 
 def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
@@ -130,9 +126,8 @@ def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
         raise InvalidInputError(
             "scoring.duration", f"the recording's duration is {duration_s!r}",
             "it must be a number of seconds above 0")
-    spans = np.array(
-        sorted((e.onset_s, e.end_s) for e in events if e.is_seizure),
-        dtype=np.float64).reshape(-1, 2)
+    spans = np.array(sorted((e.onset_s, e.end_s) for e in events
+                            if e.is_seizure), dtype=np.float64).reshape(-1, 2)
     wrong = ~np.isfinite(spans).all(axis=1) | (spans[:, 1] < spans[:, 0])
     if wrong.any():
         start, end = spans[wrong][0].tolist()
@@ -180,15 +175,13 @@ def _part_of(spans: Floats, pieces: Floats) -> Bools:
 
 
 def _extend(spans: Floats, steps: int, rules: EventRules) -> Floats:
-    return np.column_stack((
-        np.maximum(0.0, spans[:, 0] - rules.tolerance_before_s),
-        np.minimum(steps / EVENT_GRID_HZ,
-                   spans[:, 1] + rules.tolerance_after_s)))
+    return np.column_stack(
+        (np.maximum(0.0, spans[:, 0] - rules.tolerance_before_s), np.minimum(
+            steps / EVENT_GRID_HZ, spans[:, 1] + rules.tolerance_after_s)))
 
 
 def _on_grid(spans: Floats, steps: int) -> Floats:
     """Grid steps that spans take: at least one each, all inside."""
     starts, stops = np.rint(spans * EVENT_GRID_HZ).T
     starts = np.minimum(starts, steps - 1)
-    return np.column_stack((
-        starts, np.clip(stops, starts + 1, steps)))
+    return np.column_stack((starts, np.clip(stops, starts + 1, steps)))

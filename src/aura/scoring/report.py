@@ -16,18 +16,16 @@ if TYPE_CHECKING:
     from aura.scoring.compare import Comparison, PatientScore
 
 DISCLAIMER = "Research software, not a medical device."
-INTERVALS = (
-    "95 %, exact for independent counts: Clopper-Pearson, and Poisson for "
-    "rates. Patients differ and neighbouring seconds do not: the truth is "
-    "less certain, that of samples much less.")
+INTERVALS = ("95 %, exact for independent counts: Clopper-Pearson, and "
+             "Poisson for rates. Patients differ and neighbouring seconds do "
+             "not: the truth is less certain, that of samples much less.")
 EVENT_METRICS = ("sensitivity", "precision", "f1", "false_alarms_per_24h",
                  "strict_false_alarms_per_24h")
 SAMPLE_METRICS = ("sensitivity", "precision", "f1")
-HEADER = (
-    ("", "", "", "events", "sensitivity", "false", "per 24 h", "strict",
-     "event", "event", "latency", "sample", "sample", "sample", ""),
-    ("patient", "rec.", "hours", "found", "(95 %)", "alarms", "(95 %)",
-     "per 24 h", "prec.", "F1", "s", "sens.", "prec.", "F1", "example"))
+HEADER = (("", "", "", "events", "sensitivity", "false", "per 24 h", "strict",
+           "event", "event", "latency", "sample", "sample", "sample", ""),
+          ("patient", "rec.", "hours", "found", "(95 %)", "alarms", "(95 %)",
+           "per 24 h", "prec.", "F1", "s", "sens.", "prec.", "F1", "example"))
 
 
 # Values for JSON
@@ -53,8 +51,7 @@ def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
         "seizures": events.ref_true, "found": events.tp,
         "false_alarms": events.fp, "hours": finite(events.hours, digits),
         "sensitivity": estimate(events.sensitivity, digits),
-        "false_alarms_per_24h": estimate(
-            events.false_alarms_per_24h, digits)}
+        "false_alarms_per_24h": estimate(events.false_alarms_per_24h, digits)}
 
 
 def score_dict(comparison: "Comparison") -> dict[str, Any]:
@@ -233,15 +230,14 @@ def _row(name: str, recordings: int, score: Mapping[str, Any],
         low, high = found["interval"]
         return with_interval({**found, "low": low, "high": high})
 
-    return (
-        name, str(recordings), hours(events["hours"]),
-        f"{events['tp']}/{events['ref_true']}", whole("sensitivity"),
-        str(events["fp"]), whole("false_alarms_per_24h"),
-        *(number(events[metric]["value"]) for metric in (
-            "strict_false_alarms_per_24h", "precision", "f1")),
-        number(events["median_latency_s"], 1),
-        *(number(samples[metric]["value"]) for metric in SAMPLE_METRICS),
-        example)
+    return (name, str(recordings), hours(events["hours"]),
+            f"{events['tp']}/{events['ref_true']}", whole("sensitivity"),
+            str(events["fp"]), whole("false_alarms_per_24h"),
+            *(number(events[metric]["value"])
+              for metric in ("strict_false_alarms_per_24h", "precision",
+                             "f1")), number(events["median_latency_s"], 1),
+            *(number(samples[metric]["value"]) for metric in SAMPLE_METRICS),
+            example)
 
 
 def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
@@ -250,9 +246,8 @@ def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
         for kind in ("events", "samples"))
     return ("patients' mean", "", "", "", events["sensitivity"], "",
             events["false_alarms_per_24h"],
-            events["strict_false_alarms_per_24h"],
-            events["precision"], events["f1"], "",
-            *(samples[name] for name in SAMPLE_METRICS), "")
+            events["strict_false_alarms_per_24h"], events["precision"],
+            events["f1"], "", *(samples[name] for name in SAMPLE_METRICS), "")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -155,15 +155,13 @@ def pool(scores: Iterable[Score]) -> Score:
     events = [one.events for one in listed]
     samples = [one.samples for one in listed]
     return Score(
-        EventScore(
-            sum(e.tp for e in events), sum(e.fp for e in events),
-            sum(e.ref_true for e in events),
-            math.fsum(e.hours for e in events),
-            sum(e.strict_fp for e in events),
-            tuple(x for e in events for x in e.latencies_s)),
-        SampleScore(
-            sum(s.tp for s in samples), sum(s.fp for s in samples),
-            sum(s.fn for s in samples)))
+        EventScore(sum(e.tp for e in events), sum(e.fp for e in events),
+                   sum(e.ref_true for e in events),
+                   math.fsum(e.hours for e in events),
+                   sum(e.strict_fp for e in events),
+                   tuple(x for e in events for x in e.latencies_s)),
+        SampleScore(sum(s.tp for s in samples), sum(s.fp for s in samples),
+                    sum(s.fn for s in samples)))
 
 
 def _event_score(truth: Floats, alarms: Floats, duration_s: float,

@@ -30,10 +30,8 @@ class LiveAlarms:
     def feed(self, probability: float) -> tuple[float, bool, list[Event]]:
         """Take the probability of the next row."""
         width = max(round(self.rule.smoothing_s / self.hop_s), 1)
-        self._probability = np.append(
-            self._probability, probability)[-width:]
-        smoothed = float(smooth(
-            self._probability, self.hop_s, self.rule)[-1])
+        self._probability = np.append(self._probability, probability)[-width:]
+        smoothed = float(smooth(self._probability, self.hop_s, self.rule)[-1])
         self._smoothed = np.append(self._smoothed, smoothed)
         self._levels = np.append(self._levels, self._level())
         row = self._first + len(self._smoothed)

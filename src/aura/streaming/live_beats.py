@@ -57,8 +57,7 @@ class LiveBeats:
             ready_s = now_s
         if ready_s > self._heard_s:
             self._hear(ready_s, now_s)
-        return self._settle(
-            now_s if ended else max(now_s - self.delay_s, 0.0))
+        return self._settle(now_s if ended else max(now_s - self.delay_s, 0.0))
 
     def _hear(self, ready_s: float, now_s: float) -> None:
         """Find beats and spans up to a time."""

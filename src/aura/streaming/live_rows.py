@@ -29,8 +29,7 @@ class LiveRows:
     def feed(self, beat_s: Floats, unscorable: Floats) -> None:
         """Take beats and spans that have been settled."""
         if len(beat_s):
-            self._beat_s = np.concatenate(
-                [self._beat_s, beat_s])[-BEATS_KEPT:]
+            self._beat_s = np.concatenate([self._beat_s, beat_s])[-BEATS_KEPT:]
         if not len(unscorable):
             return
         spans = np.concatenate([self._spans, unscorable])
@@ -67,8 +66,7 @@ class LiveRows:
                   end_s: Floats) -> dict[str, Floats]:
         """On a clock that begins with what is kept, not hours before."""
         # Whole seconds, so that the grid of interpolation is the same one.
-        begin_s = np.floor(max(
-            [*intervals.time_s[:1] - hrv.MAX_GAP_S, 0.0]))
+        begin_s = np.floor(max([*intervals.time_s[:1] - hrv.MAX_GAP_S, 0.0]))
         return hrv.spectral(replace(
             intervals, time_s=intervals.time_s - begin_s),
             end_s - begin_s, features.LARGE_S)

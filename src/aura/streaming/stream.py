@@ -32,10 +32,8 @@ class Stream:
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_schema(
-            self.model, features.SCHEMA_ID, tuple(
-                name for name in self.model.features
-                if name in features.NAMES))
+        check_schema(self.model, features.SCHEMA_ID, tuple(
+            name for name in self.model.features if name in features.NAMES))
         rule = rule_of(self.model.alarm, self.adapt_after_h)
         self._rows = LiveRows(self.model.features, self.model.hop_s)
         self._alarms = LiveAlarms(rule, self.model.hop_s)
@@ -75,6 +73,5 @@ class Stream:
         count = int(np.searchsorted(self._beats, end_s, side="right"))
         beats, self._beats = self._beats[:count], self._beats[count:]
         inside = [(a, min(b, end_s)) for a, b in self._spans if a < end_s]
-        self._spans = [(max(a, end_s), b) for a, b in self._spans
-                       if b > end_s]
+        self._spans = [(max(a, end_s), b) for a, b in self._spans if b > end_s]
         return np.array(beats), np.array(inside).reshape(-1, 2)

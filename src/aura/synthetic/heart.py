@@ -80,10 +80,9 @@ def draw_surges(duration_s: float, seed: int, *,
                 onset_s, round(rng.uniform(40, 100), 1), rise,
                 rng.uniform(10, 30), rng.uniform(40, 80), True))
         else:
-            surges.append(Surge(
-                onset_s, round(rng.uniform(120, 160), 1),
-                rng.uniform(15, 35), rng.uniform(80, 120),
-                rng.uniform(60, 120), False))
+            surges.append(Surge(onset_s, round(rng.uniform(120, 160), 1),
+                                rng.uniform(15, 35), rng.uniform(80, 120),
+                                rng.uniform(60, 120), False))
     return tuple(surges)
 
 

@@ -57,16 +57,14 @@ def simulate(duration_s: float = 3600.0, *,
     (Event(onset_s=300, duration_s=60, label='sz', confidence=None),)
     """
     surges = None if seizures is None else tuple(
-        Surge(onset_s, length_s, rise_bpm=45.0, ramp_s=10.0,
-              recovery_s=40.0, seizure=True)
-        for onset_s, length_s in sorted(seizures))
+        Surge(onset_s, length_s, rise_bpm=45.0, ramp_s=10.0, recovery_s=40.0,
+              seizure=True) for onset_s, length_s in sorted(seizures))
     signal = waveform.ecg(duration_s, seed=seed, surges=surges)
     name = f"simulated-{seed}"
-    return Recording(
-        path=name, patient=patient or name, channels=("ECG",),
-        channel="ECG", channel_index=0, unit="mV", fs_hz=signal.fs_hz,
-        duration_s=duration_s, start=START, events=signal.seizures,
-        annotation_source="simulated",
-        sha256=hashlib.sha256(repr(
-            (duration_s, seizures, seed)).encode()).hexdigest(),
-        signal=signal)
+    return Recording(path=name, patient=patient or name, channels=("ECG",),
+                     channel="ECG", channel_index=0, unit="mV",
+                     fs_hz=signal.fs_hz, duration_s=duration_s, start=START,
+                     events=signal.seizures, annotation_source="simulated",
+                     sha256=hashlib.sha256(repr((duration_s, seizures,
+                                                 seed)).encode()).hexdigest(),
+                     signal=signal)
