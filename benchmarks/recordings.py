@@ -59,7 +59,8 @@ def among_others(channels: int = 21, hours: int = 4) -> Path:
             "sample_frequency": FS_HZ, "physical_min": -5.0,
             "physical_max": 5.0, "digital_min": -32768,
             "digital_max": 32767, "transducer": "", "prefilter": ""})
-    for piece in heart.segments(1.0):
+    for start in range(0, heart.sample_count, FS_HZ):
+        piece = heart.read(start, min(start + FS_HZ, heart.sample_count))
         for index in range(channels - 1):
             writer.writeDigitalShortSamples(np.roll(noise, index))
         writer.writeDigitalShortSamples(

@@ -207,16 +207,16 @@ def test_latencies_are_onset_to_alarm():
 
 # --- chance ----------------------------------------------------------------
 
-def test_shifted_alarms_hit_as_often_as_their_share_of_time():
+def test_shifted_alarms_hit_as_often_as_their_share_of_time(monkeypatch):
+    monkeypatch.setattr(chance, "SURROGATES", 1500)
     one = held(case("p", (1800, 60), seconds=3600), (1800, 40))
-    found = chance.by_shifted_alarms([one], seed=1, surrogates=1500)
+    found = chance.by_shifted_alarms([one], seed=1)
     # An alarm of 40 s meets 30 + 60 + 60 s wherever it starts in 190 s.
     expected = (40 + 150) / 3600
     assert found.mean == pytest.approx(
         expected, abs=4 * math.sqrt(expected / 1500))
     assert found.p_value == pytest.approx(found.mean, abs=.001)
-    assert chance.by_shifted_alarms(
-        [held(one.case)], seed=1, surrogates=10).p_value == 1.0
+    assert chance.by_shifted_alarms([held(one.case)], seed=1).p_value == 1.0
 
 
 def test_an_alarm_that_is_shifted_over_the_end_goes_on_at_the_start():
@@ -241,8 +241,8 @@ def test_resamples_without_a_seizure_are_counted():
     one, other = people(1, control=1)
     found = chance.by_patients([held(one), held(other)], seed=1)
     assert found["sensitivity"].undefined == pytest.approx(500, abs=80)
-    nobody = chance.by_patients([held(other)], seed=1, resamples=10)
-    assert nobody["sensitivity"].undefined == 10
+    nobody = chance.by_patients([held(other)], seed=1)
+    assert nobody["sensitivity"].undefined == chance.RESAMPLES
     assert math.isnan(nobody["sensitivity"].low)
 
 
@@ -287,12 +287,13 @@ def test_reliability_counts_rows_by_their_probability():
 
 # --- self-tests ------------------------------------------------------------
 
-def test_shuffled_labels_give_chance_where_true_ones_do_not():
+def test_shuffled_labels_give_chance_where_true_ones_do_not(monkeypatch):
+    monkeypatch.setattr(chance, "SHUFFLES", 12)
     cases = [case(f"p{n}", (600, 60), (1500, 60), seconds=3600, seed=n)
              for n in range(3)]
     (dealt,) = rounds(cases)
     assert row_auc(held_out(cases, dealt, FOREST, 200., 1)) > .9
-    found = chance.shuffled_labels(cases, seed=1, shuffles=12)
+    found = chance.shuffled_labels(cases, seed=1)
     assert found.repetitions == 12
     assert found.auc == pytest.approx(.5, abs=.12)
 
@@ -309,11 +310,11 @@ def test_who_is_annotated_as_one_seizure_throughout_costs_only_themselves():
         assert found["auc"] is None or 0 <= found["auc"] <= 1
 
 
-def test_the_highest_seed_that_is_allowed_shuffles_as_well():
+def test_the_highest_seed_that_is_allowed_shuffles_as_well(monkeypatch):
+    monkeypatch.setattr(chance, "SHUFFLES", 2)
     cases = [case(f"p{n}", (600, 60), seconds=1200, seed=n)
              for n in range(2)]
-    assert chance.shuffled_labels(
-        cases, seed=2**32 - 1, shuffles=2).repetitions == 2
+    assert chance.shuffled_labels(cases, seed=2**32 - 1).repetitions == 2
 
 
 def test_moved_seizures_keep_number_and_length():

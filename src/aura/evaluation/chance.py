@@ -30,24 +30,22 @@ class Chance:
     p_value: float  # Share that find as many as the real alarms
 
 
-def by_shifted_alarms(held: Sequence[Held], seed: int,
-                      surrogates: int | None = None) -> Chance:
+def by_shifted_alarms(held: Sequence[Held], seed: int) -> Chance:
     """Shift all alarms of a recording by one random time, around its end."""
     # Source: https://doi.org/10.1103/PhysRevE.67.010901
     random = np.random.default_rng(seed)
-    surrogates = SURROGATES if surrogates is None else surrogates
-    hits = np.zeros(surrogates)
+    hits = np.zeros(SURROGATES)
     for one in held:
         if not one.case.seizures or not one.raised:
             continue
         for number, shift_s in enumerate(
-                random.uniform(0.0, one.case.duration_s, surrogates)):
+                random.uniform(0.0, one.case.duration_s, SURROGATES)):
             hits[number] += score(
                 one.case.events, _shifted(one, float(shift_s)),
                 one.case.duration_s).events.tp
     found = sum(one.score.events.tp for one in held)
     return Chance(float(hits.mean()), float(np.quantile(hits, LEVEL)),
-                  float((1 + np.sum(hits >= found)) / (1 + surrogates)))
+                  float((1 + np.sum(hits >= found)) / (1 + SURROGATES)))
 
 
 def _shifted(held: Held, shift_s: float) -> list[Event]:
@@ -71,8 +69,7 @@ class Resampled:
     undefined: float  # Number of resamples that do not
 
 
-def by_patients(held: Sequence[Held], seed: int,
-                resamples: int = RESAMPLES) -> dict[str, Resampled]:
+def by_patients(held: Sequence[Held], seed: int) -> dict[str, Resampled]:
     """Draw people with replacement, and count: events of one are alike."""
     names = sorted({one.case.patient for one in held})
     counts = np.zeros((len(names), 4))
@@ -81,7 +78,7 @@ def by_patients(held: Sequence[Held], seed: int,
         counts[names.index(one.case.patient)] += (
             events.tp, events.fp, events.ref_true, events.hours)
     drawn = np.random.default_rng(seed).integers(
-        0, len(names), (resamples, len(names)))
+        0, len(names), (RESAMPLES, len(names)))
     tp, fp, truth, hours = counts[drawn].sum(axis=1).T
     return {"sensitivity": _interval(tp, truth),
             "false_alarms_per_24h": _interval(24.0 * fp, hours),
@@ -104,13 +101,12 @@ class SelfTest:
     repetitions: int
 
 
-def shuffled_labels(cases: Sequence[Case], seed: int,
-                    shuffles: int | None = None) -> SelfTest:
+def shuffled_labels(cases: Sequence[Case], seed: int) -> SelfTest:
     """Train and score the forest on seizures at random places."""
     random = np.random.default_rng(seed)
     known = [case for case in cases if case.seizures and case.can_be_scored]
     means = []
-    for number in range(SHUFFLES if shuffles is None else shuffles):
+    for number in range(SHUFFLES):
         moved = [_moved(case, random) for case in known]
         dealt = validation.folds(moved)
         if len(dealt) < 2:

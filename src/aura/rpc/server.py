@@ -187,8 +187,7 @@ class BlockServer:
         return not self._dispatch.work.pending
 
 
-def serve(block: Block, make: Callable[[], Servicer],
-          endpoint: Endpoint | None = None) -> int:
+def serve(block: Block, make: Callable[[], Servicer]) -> int:
     """Serve one block until SIGTERM or SIGINT, from the main thread."""
     if not hasattr(os, "geteuid"):
         raise UnsupportedError(
@@ -196,7 +195,7 @@ def serve(block: Block, make: Callable[[], Servicer],
             "run it on Linux or macOS, in WSL, or in a container")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True,
                         format="%(asctime)s %(levelname)s %(message)s")
-    endpoint = endpoint or Endpoint.load()
+    endpoint = Endpoint.load()
     end = _End()
     server = BlockServer(block, endpoint)
     server.start()

@@ -4,13 +4,12 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from aura.errors import MissingError, PreconditionError, UnavailableError
 from aura.platform.blueprint import Blueprint, Node
 from aura.platform.bundle import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
-from aura.rpc.client import READY_TIMEOUT_S
 from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
@@ -38,20 +37,17 @@ def engine() -> str:
 class LocalContainers(LocalProcesses):
     """Starts the images of a blueprint and calls them; a context manager."""
 
-    def __init__(self, blueprint: Blueprint, shared: Path,
-                 environ: Mapping[str, str] | None = None,
-                 timeout_s: float = READY_TIMEOUT_S) -> None:
-        super().__init__(blueprint, shared, environ, timeout_s=timeout_s)
+    def __init__(self, blueprint: Blueprint, shared: Path) -> None:
+        super().__init__(blueprint, shared)
         self._engine = engine()
         self._shared = shared.resolve()
-        given = {**os.environ, **(environ or {})}
         self._settings = {
-            name: value for name, value in given.items()
+            name: value for name, value in os.environ.items()
             if name.startswith(_PASSED_ON) and name not in _NOT_PASSED_ON}
         self._settings |= {
             "AURA_GRACE_S": str(GRACE_S), "AURA_ENDS_WITH_INPUT": "1",
             SHARED_FOLDER_ENV: SHARED_FOLDER}
-        self._model = given.get(MODEL_ENV)
+        self._model = os.environ.get(MODEL_ENV)
         if self._model:
             self._settings[MODEL_ENV] = MODEL_FOLDER
         self._token = secrets.token_hex(4)

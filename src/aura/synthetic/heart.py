@@ -13,6 +13,8 @@ from aura.recording import Bools, Floats
 
 RATE_GRID_HZ = 4.0
 SLOT_S = 420.0
+SEIZURES_PER_H, EFFORTS_PER_H = 1.5, 1.0
+SILENT = 0.25  # Share of the seizures without a rise
 
 # One stream of random numbers for each purpose, so that more ectopic beats,
 # for example, do not move the seizures. `waveform` continues the numbers.
@@ -59,15 +61,13 @@ class Surge:
         return self.rise_bpm * smooth * back
 
 
-def draw_surges(duration_s: float, seed: int, *,
-                seizures_per_hour: float = 1.5, efforts_per_hour: float = 1.0,
-                silent_fraction: float = 0.25) -> tuple[Surge, ...]:
+def draw_surges(duration_s: float, seed: int) -> tuple[Surge, ...]:
     """Spread seizures and harmless efforts over a recording."""
     rng = np.random.default_rng([seed, _SURGES])
     slots = int(duration_s // SLOT_S)
     hours = duration_s / 3600
-    seizures = min(slots, max(1, round(hours * seizures_per_hour)))
-    efforts = min(slots - seizures, round(hours * efforts_per_hour))
+    seizures = min(slots, max(1, round(hours * SEIZURES_PER_H)))
+    efforts = min(slots - seizures, round(hours * EFFORTS_PER_H))
     chosen = np.sort(rng.permutation(slots)[:seizures + efforts])
     is_seizure = rng.permutation(np.arange(seizures + efforts) < seizures)
     slot_s = duration_s / max(slots, 1)
@@ -75,7 +75,7 @@ def draw_surges(duration_s: float, seed: int, *,
     for slot, seizure in zip(chosen, is_seizure):
         onset_s = round(float(slot_s * (slot + rng.uniform(.15, .4))), 1)
         if seizure:
-            rise = rng.uniform(35, 70) * (rng.random() >= silent_fraction)
+            rise = rng.uniform(35, 70) * (rng.random() >= SILENT)
             surges.append(Surge(
                 onset_s, round(rng.uniform(40, 100), 1), rise,
                 rng.uniform(10, 30), rng.uniform(40, 80), True))

@@ -6,7 +6,6 @@ Gaussians: McSharry et al. (2003), IEEE Trans Biomed Eng, 50(3), 289-294.
 https://doi.org/10.1109/TBME.2003.808805
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,12 +89,6 @@ class SyntheticEcg:
     def samples(self) -> Floats:
         """All samples in mV; computed again at each access."""
         return self.read(0, self.sample_count)
-
-    def segments(self, segment_s: float = 600.0) -> Iterator[Floats]:
-        """Yield the samples in mV, segment by segment."""
-        step = max(round(segment_s * self.fs_hz), 1)
-        for start in range(0, self.sample_count, step):
-            yield self.read(start, min(start + step, self.sample_count))
 
     def read(self, start: int, stop: int) -> Floats:
         """Samples ``start`` to ``stop`` (exclusive), in mV."""
