@@ -31,8 +31,7 @@ UNSCORABLE, INK, PALE = "#C9CDD2", "#22313F", "#8793A0"
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
            10800, 14400, 21600, 43200, 86400)
-# Shares of the figure's width: the narrowest bar that can be seen, and the
-# narrowest that is hatched.
+# Shares of the width: the narrowest visible bar, and hatched bar.
 NARROWEST, HATCHED = 0.0025, 0.008
 # A higher heart rate is an artifact, and would flatten the curve.
 HIGHEST_BPM = 220

@@ -61,9 +61,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # Recordings and calls run in parallel. BLAS threads inside each of them
-    # compete for the same processors: four times the time on 2 cores, and
-    # some calls of 0.3 s took 25 s. No verb has loaded numpy yet.
+    # Recordings run in parallel; BLAS threads inside each took four times as
+    # long. No verb has loaded numpy yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = parser().parse_args(arguments)
     try:

@@ -39,8 +39,7 @@ SETS = (
 
 PEOPLE = 12  # Made-up people
 DURATION_S = 7200.0
-# Ranges of the rise in bpm, of the seconds up, at the top, and of the time
-# constant down; how many in an hour.
+# Rise in bpm, seconds up, at the top and of the way down, number an hour.
 EXERTION = (30, 70), (60, 240), (180, 900), (60, 180), 2.0
 AROUSAL = (10, 35), (3, 10), (5, 25), (10, 30), 8.0
 ECTOPIC = (0.0, 0.02, 0.1, 0.2)

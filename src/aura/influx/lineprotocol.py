@@ -21,8 +21,7 @@ from aura.recording import Bools
 # InfluxDB reserves the first and the last: 1677-09-21 to 2262-04-11.
 FIRST_NS, LAST_NS = -2 ** 63 + 2, 2 ** 63 - 2
 VALUES_AT_ONCE = 2 ** 16
-# After glibc has freed a block of this size, it keeps freed arrays for the
-# next ones. To get each from the system would take twice the time.
+# glibc keeps freed arrays for the next ones after such a block.
 LARGE_BLOCK = 16 * 2 ** 20
 
 LAST_BACKSLASH = "\N{FULLWIDTH REVERSE SOLIDUS}"  # At the end it would escape

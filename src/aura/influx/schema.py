@@ -15,8 +15,7 @@ SECOND_NS = 10 ** 9
 COMMON_TAGS = ("patient", "recording")
 ORIGINAL, PREDICTED = "original", "predicted"
 RAW = "raw"
-# Zoom levels of the ECG: tag and seconds. A dashboard draws an hour from the
-# second level and a day from the last.
+# Zoom levels of the ECG: tag and seconds.
 RESOLUTIONS: Mapping[str, float] = {"100ms": 0.1, "1s": 1.0, "10s": 10.0}
 MODEL_DIGITS = 12
 

@@ -243,8 +243,7 @@ class Store:
         try:
             self._client.buckets_api().create_bucket(
                 bucket_name=self._target.bucket, org=self._target.org,
-                # Recordings may be years old: with any other retention the
-                # server refuses their points or deletes them later.
+                # With another retention the server refuses old recordings.
                 retention_rules=_RULES(type="expire", every_seconds=0),
                 description="ECG, predictions and annotations by AURA "
                 "blocks; kept for ever, since recordings may be old")
@@ -258,8 +257,7 @@ class Store:
         except NOT_REACHED as error:
             return Answer("retry", _reason(error))
         except (InfluxDBError, ValueError, TypeError, AttributeError):
-            # The token may not see the organisation, or the answer is not
-            # JSON.
+            # The token may not see the organisation, or it is not JSON.
             raise missing from None
         return None
 

@@ -98,18 +98,12 @@ def application(service: ReviewService, access: Access) -> Guard:
 
 def static_files() -> dict[str, str]:
     """Each path on the server, with the file's name below ``static``."""
-    found = {"/": "index.html"}
-    for entry in sorted(STATIC.iterdir(), key=lambda one: one.name):
-        # All scripts are served as one.
-        if entry.is_file() and (
-                entry.name == SCRIPT or not entry.name.endswith(".js")):
-            found[f"/{entry.name}"] = entry.name
-    for folder in (STATIC / "vendor").iterdir():
-        names = [f"vendor/{folder.name}/{entry.name}"
-                 for entry in folder.iterdir()]
-        found |= {f"/{name}": name for name in names
-                  if not name.endswith(".js")}
-    return found
+    names = [path.relative_to(STATIC).as_posix()
+             for path in sorted(STATIC.rglob("*")) if path.is_file()]
+    # All scripts are served as one.
+    return {"/": "index.html", **{
+        f"/{name}": name for name in names
+        if name == SCRIPT or not name.endswith(".js")}}
 
 
 def _static(name: str) -> Callable[[Request], Response]:
@@ -117,7 +111,7 @@ def _static(name: str) -> Callable[[Request], Response]:
 
     def give(_: Request) -> Response:
         content = (script().encode() if name == SCRIPT
-                   else STATIC.joinpath(name).read_bytes())
+                   else (STATIC / name).read_bytes())
         return Response(content, headers={
             "content-type": kind, "cache-control": "no-cache"})
     return give

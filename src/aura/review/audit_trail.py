@@ -116,8 +116,7 @@ class AuditTrail:
                 "review.journal", f"the audit trail {self._name} is damaged "
                 "and was not changed", "restore it from a backup, or move it "
                 "away to start a new review") from None
-        # An edited header changes the digest, but not the times: decisions
-        # stay valid. On other times they mean nothing.
+        # An edited header changes the digest, but no time of a decision.
         if head.get("sha256") != self._head.get("sha256") and any(
                 head.get(name) != self._head.get(name)
                 for name in ("start", "duration_s")):

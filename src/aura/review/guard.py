@@ -113,8 +113,7 @@ class Guard:
             one.lower() for one in self._access.names)}
         if name in known:
             return True
-        # DNS rebinding needs a name. With a token, other machines may use
-        # any of this machine's many numbers.
+        # DNS rebinding needs a name, so with a token any number will do.
         try:
             ipaddress.ip_address(name)
         except ValueError:

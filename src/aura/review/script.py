@@ -7,9 +7,9 @@ A browser that finds two dozen modules one by one needs half a second.
 import json
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
-STATIC = resources.files("aura.review") / "static"
+STATIC = Path(__file__).parent / "static"
 UPLOT = "vendor/uplot-1.6.32"
 # Each after the modules that it imports.
 MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
@@ -51,4 +51,4 @@ def _imported(match: re.Match[str]) -> str:
 
 
 def text_of(name: str) -> str:
-    return STATIC.joinpath(name).read_text("utf-8")
+    return (STATIC / name).read_text("utf-8")

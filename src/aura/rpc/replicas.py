@@ -21,8 +21,7 @@ from aura.rpc.status import CallFailed
 LOOK_PERIOD_S = 1.0
 PATIENCE_S = 2.0  # While no server at all answers
 
-# A gRPC server with default settings closes a connection that pings more
-# often than every 300 s.
+# A server closes a connection that pings more often than every 300 s.
 KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 330.0, 20.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 

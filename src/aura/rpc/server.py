@@ -46,8 +46,7 @@ class Endpoint:
     host: str = "127.0.0.1"  # ``AURA_HOST``; images set ``[::]``
     port: int = 8061  # ``AURA_PORT``; 0 takes a free one, which the log names
     grace_s: float = 25.0  # ``AURA_GRACE_S``; Kubernetes kills after 30 s
-    # ``AURA_ENDS_WITH_INPUT=1``: the server stops when its standard input
-    # ends, so that it does not outlive a parent that was killed.
+    # ``AURA_ENDS_WITH_INPUT=1``: end with the parent that holds the input.
     ends_with_input: bool = False
 
     @classmethod
@@ -214,8 +213,7 @@ def serve(block: Block, make: Callable[[], Servicer]) -> int:
 
 class _End:
     """Makes the main thread wait until a signal or another thread ends it."""
-    # A lock is not enough: a signal may reach any thread. The interpreter
-    # writes to this pipe whichever thread gets it.
+    # A signal may reach any thread; the interpreter writes to this pipe.
 
     _FAILED = b"\xff"
 

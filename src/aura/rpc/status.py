@@ -28,8 +28,7 @@ from aura.errors import (
     frames_of,
 )
 
-# Details of about 8 kB turn every status into RESOURCE_EXHAUSTED, and gRPC
-# writes a character beyond ASCII as three to twelve bytes.
+# Details of 8 kB become RESOURCE_EXHAUSTED; a character has up to 12.
 DETAILS_LIMIT = 1000
 
 CODES: dict[type[AuraError], grpc.StatusCode] = {

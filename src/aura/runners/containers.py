@@ -14,8 +14,7 @@ from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
 MODEL_ENV, MODEL_FOLDER = "AURA_MODEL", "/given-model"
-# Settings of the user reach the containers. The rest is set below, or by the
-# image.
+# Settings of the user that reach the containers.
 _PASSED_ON = ("AURA_", "INFLUXDB_V2_")
 _NOT_PASSED_ON = {"AURA_BLOCK", "AURA_HOST", "AURA_PORT", ENGINE_ENV,
                   MODEL_ENV}

@@ -55,8 +55,7 @@ class Matches:
     @property
     def latencies_s(self) -> Floats:
         """First matching alarm minus onset, for each of `truth`; or NaN."""
-        # The first alarm that ends after the start of a window is the first
-        # that can match it; it does if it starts before the window ends.
+        # The first alarm that ends after the start of a window may match it.
         reach = np.maximum.accumulate(self.given[:, 1])
         first = np.searchsorted(reach, self.whole[:, 0], side="right")
         return np.array(

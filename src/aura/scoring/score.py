@@ -30,8 +30,7 @@ class EventScore:
     ref_true: int = 0  # Annotated seizures; like `tp`, joined and cut
     hours: float = 0.0  # Hours of the recordings that have predictions
     strict_fp: int = 0  # Alarms as given that match no seizure
-    # For each found seizure (joined, not cut): onset of the first matching
-    # alarm as given, minus onset of the seizure. Negative if it came first.
+    # First matching alarm minus onset of each found seizure; may be negative.
     latencies_s: tuple[float, ...] = ()
 
     @property

@@ -74,8 +74,7 @@ class LiveAlarms:
             keep = last - hold
             done: list[Event] = []
         elif len(found) > 1:
-            # The second began when the refractory time of the first was
-            # over. Rows that it had suppressed must not count again.
+            # Rows that the first had suppressed must not count again.
             keep = round(found[-1].onset_s / self.hop_s) - hold
             done = found[:-1]
         else:

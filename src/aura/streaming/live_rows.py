@@ -8,8 +8,7 @@ from aura.ecg import baseline, features, hrv
 from aura.ecg.baseline import HeartRate
 from aura.recording import Beats, Floats
 
-# More than the longest window holds at 200 beats a minute, and enough
-# before it that an interval is judged by the same five.
+# More than the longest window holds, so that intervals are judged alike.
 BEATS_KEPT = 640
 SPANS_KEPT_S = 1800.0
 _RELATIVE = frozenset(name for name, *_ in baseline.BASELINE)
@@ -75,7 +74,6 @@ class LiveRows:
         self._bpm = np.append(self._bpm, bpm)
         step = max(round(baseline.LONG_STEP_S / self.hop_s), 1)
         longest = round(baseline.LONGEST_S / self.hop_s)
-        # What is dropped is a whole number of coarse steps, so that the
-        # coarse grid stays that of the recording.
+        # Whole coarse steps, so that their grid stays that of the recording.
         if len(self._bpm) >= longest + 8 * step:
             self._bpm = self._bpm[8 * step:]

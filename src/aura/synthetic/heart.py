@@ -16,8 +16,7 @@ SLOT_S = 420.0
 SEIZURES_PER_H, EFFORTS_PER_H = 1.5, 1.0
 SILENT = 0.25  # Share of the seizures without a rise
 
-# One stream of random numbers for each purpose, so that more ectopic beats,
-# for example, do not move the seizures. `waveform` continues the numbers.
+# A stream of random numbers for each purpose; `waveform` continues them.
 _SURGES, _RATE, _ECTOPY, LAST_STREAM = range(4)
 
 
@@ -27,8 +26,7 @@ class Heart:
 
     rest_bpm: float = 68.0  # Mean heart rate at rest
     breath_hz: float = 0.25  # Respiratory rate
-    # Relative size of the respiratory wave, of the 0.1 Hz wave and of slow
-    # changes over minutes. The first two shrink at a high rate.
+    # Relative size of the respiratory, the 0.1 Hz and the slow wave.
     hf_depth: float = 0.035
     lf_depth: float = 0.03
     drift_depth: float = 0.05

@@ -19,8 +19,7 @@ FLAT, SATURATED, NOISE = "flat", "saturated", "noise"
 NOISE_BLOCK_S = 60.0
 NOISE_MV = 0.5
 
-# Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s. P
-# and T move and widen with the root of RR, as in a real ECG.
+# Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s.
 WAVES = np.array([[-.170, .12, .022], [-.026, -.12, .008], [0, 1., .010],
                   [.029, -.24, .009], [.290, .28, .045]])
 ECTOPIC_WAVES = np.array([[-.170, 0., .022], [-.060, -.15, .024],
