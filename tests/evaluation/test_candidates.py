@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from aura.detector.forest import training_rows
+from aura.detector.validation import fit_forest
 from aura.ecg.rr import Kind
-from aura.evaluation import candidates, detectors
+from aura.evaluation import candidates
 from aura.evaluation.candidates import (
     frozen_baseline,
     hard_negatives,
@@ -114,7 +115,7 @@ def test_each_candidate_scores_rows_by_what_it_sees_besides():
                     & (one.time_s <= event.end_s)] = 1
         cases.append(replace(one, candidates=np.column_stack(
             [seizure] * len(candidates.NAMES))))
-    blind = detectors.random_forest(cases, 1)(cases[0])
+    blind = fit_forest(cases, 1)(cases[0])
     tried = list(candidates.detectors())
     assert [one.key for one in tried] == [
         "forest_rhythm", "forest_recovery", "forest_ascent",

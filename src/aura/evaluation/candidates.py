@@ -7,14 +7,13 @@ from functools import cache, partial
 import numpy as np
 from scipy.ndimage import maximum_filter1d  # type: ignore[import-untyped]
 
-from aura.detector import validation
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.training import RULE
-from aura.detector.validation import Scorer
+from aura.detector.validation import Scorer, fit_forest
 from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector, random_forest
+from aura.evaluation.detectors import Detector
 from aura.recording import Beats, Floats
 from aura.synthetic.heart import Heart, Surge, beat_times
 
@@ -68,12 +67,12 @@ def _with_columns(names: Sequence[str], cases: Sequence[Case],
         return replace(case, values=np.column_stack(
             [case.values, case.candidates[:, places]]))
 
-    scorer = random_forest([extended(case) for case in cases], seed)
+    scorer = fit_forest([extended(case) for case in cases], seed)
     return lambda case: scorer(extended(case))
 
 
 def _with_negatives(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    return validation.fit_forest(
+    return fit_forest(
         [*cases, *hard_negatives(cases[0].hop_s, seed)], seed)
 
 

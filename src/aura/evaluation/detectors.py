@@ -18,11 +18,10 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 )
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from aura.detector import validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import training_rows
 from aura.detector.training import RULE
-from aura.detector.validation import RATIO_RULE, Fit, Scorer
+from aura.detector.validation import RATIO_RULE, Fit, Scorer, fit_forest
 from aura.ecg.rr import Kind
 from aura.evaluation.case import Case
 from aura.recording import Floats
@@ -74,11 +73,6 @@ def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     return _learnt(model, "sample_weight", cases)
 
 
-def random_forest(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """The forest that ``aura train`` makes."""
-    return validation.fit_forest(cases, seed)
-
-
 def adaptive(after_h: float) -> Detector:
     return Detector(
         "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
@@ -86,7 +80,7 @@ def adaptive(after_h: float) -> Detector:
         f"{after_h:g} scorable hours a recording needs for an alarm what it "
         f"has itself reached in {RULE.own_per_24h:g} stretches of 5 min of "
         "the last 24 h, if that is more.",
-        replace(RULE, adapt_after_h=after_h), random_forest)
+        replace(RULE, adapt_after_h=after_h), fit_forest)
 
 
 def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
@@ -171,5 +165,5 @@ DETECTORS = (
         "On the forest's features and training rows.", RULE, boosted_trees),
     Detector(
         "forest", "RandomForest (ships)",
-        "The model that `aura train` makes.", RULE, random_forest),
+        "The model that `aura train` makes.", RULE, fit_forest),
 )

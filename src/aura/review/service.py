@@ -1,7 +1,7 @@
 """All that the review page asks for and saves; nothing here knows HTTP."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -30,10 +30,8 @@ class FilesNotWrittenError(ResourceError):
 
 
 class ReviewService:
-    def __init__(self, runs: Runs, now: Callable[[], datetime] = (
-            lambda: datetime.now(UTC))) -> None:
+    def __init__(self, runs: Runs) -> None:
         self.runs = runs
-        self._now = now
         self._waveforms = Waveforms(runs)
 
     def listing(self) -> dict[str, Any]:
@@ -117,7 +115,8 @@ class ReviewService:
         case = self.runs.case(key)
         trail = self._trail(case)
         with trail.locked():
-            steps = trail.append(change, self._model_id(case), self._now())
+            steps = trail.append(change, self._model_id(case),
+                                 datetime.now(UTC))
             items = trail.items(steps)
             try:
                 for kind in ("tsv", "edf"):
