@@ -47,7 +47,6 @@ NOISE_PER_H, NOISE_S, NOISE_SHARE = 6.0, (5.0, 40.0), (0.2, 1.0)
 
 
 def detectors() -> Iterator[Detector]:
-    """The variants, as rows of the table."""
     for key, name, names in SETS:
         yield Detector(
             f"forest_{key}", f"RandomForest + {name}",
@@ -72,15 +71,13 @@ def _with_columns(names: Sequence[str], cases: Sequence[Case],
 
 
 def _with_negatives(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    return fit_forest(
-        [*cases, *hard_negatives(cases[0].hop_s, seed)], seed)
+    return fit_forest([*cases, *hard_negatives(cases[0].hop_s, seed)], seed)
 
 
 # Columns
 
 def columns(intervals: Mapping[str, np.ndarray],
             table: Mapping[str, np.ndarray], hop_s: float) -> np.ndarray:
-    """All candidate columns of a recording."""
     bpm = np.where(table["scorable"], table["mean_hr"], np.nan)
     return np.column_stack([
         *rhythm(intervals["time_s"], intervals["rr_s"], intervals["kind"],

@@ -18,7 +18,6 @@ Found = Mapping[str, Any]
 
 
 def markdown(report: Found) -> str:
-    """Write a report as Markdown."""
     return "\n".join([
         "# Evaluation", "", *overview(report), "",
         "## At equal false alarms", "", *equal_alarms(report), "",

@@ -26,8 +26,6 @@ GZIP = 31
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some lines of a file."""
-
     end: int  # Where the chunk ends in the file
     packed: bytes  # The lines as they are in the file, compressed
     text: bytes

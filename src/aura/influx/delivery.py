@@ -46,8 +46,6 @@ class Ledger:
 
 
 class Delivery:
-    """Sends files to one store."""
-
     def __init__(self, store: Store, target: str, patience_s: float, *,
                  sleep: Callable[[float], None] = time.sleep,
                  clock: Callable[[], float] = time.monotonic) -> None:

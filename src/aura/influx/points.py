@@ -71,7 +71,6 @@ def start_ns(start: datetime, zone: ZoneInfo) -> int:
 def recording(series: Series, known: Recording, *, beats: int,
               scorable_s: float,
               unscorable: Sequence[tuple[float, float]]) -> bytes:
-    """The recording as a whole."""
     lost_s = sum(end - start for start, end in unscorable)
     return series.write(schema.RECORDING, np.zeros(1), {
         "end_ns": series.time_ns(np.array([known.duration_s])),
@@ -155,13 +154,11 @@ def features(series: Series, time_s: Floats,
 
 def quality(series: Series, time_s: Floats,
             scorable: Bools) -> Iterator[bytes]:
-    """Whether each row can be scored."""
     return series.pieces(schema.QUALITY, time_s, {
         "scorable": scorable.astype(np.float64)})
 
 
 def unscorable(series: Series, spans: Sequence[tuple[float, float]]) -> bytes:
-    """Spans that could not be scored."""
     ends = np.array(spans, dtype=np.float64).reshape(-1, 2)
     return series.write(
         schema.UNSCORABLE, ends[:, 0], _span_fields(series, ends))

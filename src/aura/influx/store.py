@@ -135,8 +135,6 @@ def _token(settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some points in a store."""
-
     predicate: str  # In the syntax of InfluxDB's delete API
     start: str  # First and last time, RFC 3339
     stop: str

@@ -36,7 +36,6 @@ Finding = tuple[str, str]  # Rule and text
 
 
 def check(files: Mapping[str, bytes]) -> list[Problem]:
-    """List everything that is wrong with a bundle."""
     found = bundle_files.read(files)
     problems = found.problems + [
         Problem(rule, "error", text)

@@ -13,8 +13,6 @@ _Spans = dict[tuple[float, ...], bool]
 
 @dataclass(frozen=True)
 class Mark:
-    """An annotation or an alarm of a run."""
-
     key: str  # Of layer and times: it stays when the run is repeated
     layer: Layer  # Annotated by a person, or found by the model
     event: Event

@@ -70,8 +70,6 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The features at one event."""
-
     time_s: float | None  # The moment; None if nothing could be scored
     probability: float | None  # Smoothed probability at that moment
     reasons: tuple[Reason, ...]  # Used ones, then the most unusual

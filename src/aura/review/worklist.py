@@ -55,8 +55,6 @@ class ReviewCase:
 
 @dataclass(frozen=True)
 class Worklist:
-    """All recordings of a workspace."""
-
     cases: tuple[ReviewCase, ...]  # In order of run and path
     refused: tuple[tuple[str, str, Problem], ...]  # Run, path, reason
     problems: tuple[tuple[str, Problem], ...]  # Unusable manifests

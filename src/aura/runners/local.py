@@ -88,7 +88,6 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
           track: Track = iter) -> tuple[TrainingReport, Outcome]:
-    """Train a model on folders of annotated recordings."""
     inputs, rejected = open_inputs(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
@@ -222,7 +221,6 @@ def _predicted(folder: Folder) -> Iterable[PredictionTable]:
 
 
 def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
-    """Yield the batches of all inputs."""
     source = EcgSource(workspace, settings, *workspace.inputs, run_id=RUN_ID)
     while True:
         try:

@@ -96,7 +96,6 @@ class RunResult:
 
 def run(blueprint: Blueprint, transport: Transport,
         observe: Observer | None = None, retry: Retry = Retry()) -> RunResult:
-    """Run a blueprint to its end."""
     state = _Run(blueprint, transport, observe, retry)
     threads = [threading.Thread(target=state.work, args=(rpc,), name=str(rpc),
                                 daemon=True) for rpc in blueprint.rpcs]

@@ -27,7 +27,6 @@ ENDING = ".beats.csv"
 
 def write(paths: Sequence[Path], out: Path, settings: Settings,
           track: local.Track = iter) -> Outcome:
-    """Write one file of beats for each recording."""
     inputs, rejected = local.open_inputs(paths, unique=True)
     folder = Folder(out)
     folder.try_writing()

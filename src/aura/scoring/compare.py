@@ -28,8 +28,6 @@ DURATION_TOLERANCE_S = 1.0
 
 @dataclass(frozen=True)
 class RecordingScore:
-    """Score of one annotated recording."""
-
     path: str  # In the reference folder, with ``/``
     patient: str  # Alias of the patient
     hypothesis: str | None  # Path of the predictions, if there are any
@@ -40,8 +38,6 @@ class RecordingScore:
 
 @dataclass(frozen=True)
 class PatientScore:
-    """Scores of the recordings of one patient."""
-
     patient: str  # Alias
     scores: tuple[RecordingScore, ...]  # At least one
 
@@ -57,8 +53,6 @@ class PatientScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of two folders against each other."""
-
     recordings: tuple[RecordingScore, ...]  # In order of path
     unannotated: tuple[str, ...]  # Recordings that are not annotated
     problems: tuple[Finding, ...]  # A file with an error was not used

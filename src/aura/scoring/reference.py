@@ -41,8 +41,6 @@ class Reference:
 
 @dataclass(frozen=True)
 class References:
-    """A reference tree."""
-
     annotated: tuple[Reference, ...]  # In order of path
     # Recordings in which nobody looked for seizures.
     unannotated: tuple[str, ...]

@@ -170,7 +170,6 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def score_table(comparison: "Comparison") -> str:
-    """The scores of `aura score` as text."""
     data = score_dict(comparison)
     lines = [_summary(data), DISCLAIMER, *_left_out(data)]
     if not data["recordings"]:

@@ -28,7 +28,6 @@ class LiveAlarms:
         self._adaptive = AdaptiveThreshold(self.rule, self.hop_s)
 
     def feed(self, probability: float) -> tuple[float, bool, list[Event]]:
-        """Take the probability of the next row."""
         width = max(round(self.rule.smoothing_s / self.hop_s), 1)
         self._probability = np.append(self._probability, probability)[-width:]
         smoothed = float(smooth(self._probability, self.hop_s, self.rule)[-1])

@@ -45,7 +45,6 @@ class LiveBeats:
     _spans: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
     def feed(self, samples: Floats, ended: bool = False) -> Settled:
-        """Take the next samples."""
         self._samples = np.concatenate([self._samples, samples])
         now_s = (self._first + len(self._samples)) / self.fs_hz
         self._forget(now_s)

@@ -22,8 +22,6 @@ _SURGES, _RATE, _ECTOPY, LAST_STREAM = range(4)
 
 @dataclass(frozen=True)
 class Heart:
-    """Heart rate traits of one patient."""
-
     rest_bpm: float = 68.0  # Mean heart rate at rest
     breath_hz: float = 0.25  # Respiratory rate
     # Relative size of the respiratory, the 0.1 Hz and the slow wave.

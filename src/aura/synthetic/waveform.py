@@ -36,8 +36,6 @@ _NOISE, _ENVELOPE = LAST_STREAM + 1, LAST_STREAM + 2
 
 @dataclass(frozen=True)
 class Sensor:
-    """How the heart is recorded."""
-
     fs_hz: float = 256.0  # Sampling rate
     gain: float = 1.0  # R peak in mV; negative for interchanged electrodes
     snr_db: float = 20.0  # Power over that of muscle noise; inf for none
