@@ -21,18 +21,6 @@ PREDICTOR = offering("predict")
 # The canvas adds a digit to the name of each node.
 LONGEST_NAME = LONGEST_NODE - 1
 
-_DOCKERFILE = """\
-# {use}
-FROM {base}
-
-COPY model.proto license.json /
-COPY model /model
-
-{labels}
-"""
-
-_FILES = resources.files("aura.platform") / "onboard"
-
 
 def context(model: Path, registry: str, tag: str, name: str | None
             ) -> tuple[str, dict[str, bytes]]:
@@ -47,15 +35,20 @@ def context(model: Path, registry: str, tag: str, name: str | None
     texts = {
         **{part: repository.text(f"blocks/{PREDICTOR.folder}/{part}")
            for part in ("model.proto", "license.json")},
-        "Dockerfile": _DOCKERFILE.format(
+        "Dockerfile": _text("Dockerfile").format(
             use=model_card.USE, labels=_labels(name, tag, card),
             base=image_name(registry, PREDICTOR.name, tag)),
         "README.md": _readme(name, image, card),
-        REQUEST_FILE: (_FILES / REQUEST_FILE).read_text("utf-8").replace(
+        REQUEST_FILE: _text(REQUEST_FILE).replace(
             "{name}", name).replace("{image}", image)}
     return image, {
         **files,
         **{path: text.encode("utf-8") for path, text in texts.items()}}
+
+
+def _text(name: str) -> str:
+    return (resources.files("aura.platform") / "onboard" / name).read_text(
+        "utf-8")
 
 
 def _check_name(name: str) -> None:
@@ -102,7 +95,7 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     found = card.get("validation")
     found = found if isinstance(found, dict) else {}
     verdict = found.get("verdict")
-    return (_FILES / "README.md").read_text("utf-8").format(
+    return _text("README.md").format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
         verdict=f"{_plain(verdict)}." if verdict
         else "The card of this model has no validation.",
