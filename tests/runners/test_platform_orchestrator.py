@@ -399,7 +399,7 @@ def test_a_full_disk_fails_a_run_and_the_next_is_complete(
     assert left.count("features.parquet") == 2 and PARTIAL not in left
 
 
-def test_a_block_that_does_not_listen_is_out_for_the_run(bundles):
+def test_a_block_that_does_not_listen_is_out_for_the_run(bundles, trained):
     orchestrator = run(
         elsewhere(bundles["prediction"], "influx-exporter", "1"))
     assert errors(orchestrator)["export"] == "UNAVAILABLE"
