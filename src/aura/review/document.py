@@ -17,7 +17,7 @@ from aura.review.script import STYLES, script, text_of
 from aura.review.service import ReviewService
 from aura.review.tiles import BUCKETS, FACTORS
 
-# Of more samples: those around events, and buckets of `COARSE` or more.
+# Beyond this: only samples around events, and buckets of `COARSE` or more.
 SAMPLES_WHOLE = 6_000_000
 COARSE = 64
 AROUND_S = 60.0

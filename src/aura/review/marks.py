@@ -13,7 +13,7 @@ _Spans = dict[tuple[float, ...], bool]
 
 @dataclass(frozen=True)
 class Mark:
-    key: str  # Of layer and times: it stays when the run is repeated
+    key: str  # Layer and times: the same when the run is repeated
     layer: Layer  # Annotated by a person, or found by the model
     event: Event
     outcome: str  # ``TP``, ``FP`` or ``FN``; ``""`` if it cannot be scored

@@ -34,7 +34,7 @@ _Pyramid = dict[int, tuple[Floats, Floats]]
 class Tile:
     """Part of an ECG, as integers."""
 
-    low: NDArray[np.int16]  # Of each bucket, or `MISSING`
+    low: NDArray[np.int16]  # Lowest value of each bucket, or `MISSING`
     high: NDArray[np.int16]
     scale: float  # A value is ``offset + scale * integer``
     offset: float

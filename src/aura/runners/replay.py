@@ -34,7 +34,7 @@ class Replayed:
     live: bool  # Whether beats were found as samples arrived
     delay_s: float  # From the end of a second to the decision on it
     events: list[Event] = field(default_factory=list)  # Of the stream
-    batch: list[Event] = field(default_factory=list)  # Of `aura predict`
+    batch: list[Event] = field(default_factory=list)  # By `aura predict`
     rows: int = 0  # Hops in all
     scorable: int = 0
     scorable_differs: int = 0

@@ -33,7 +33,7 @@ CSV = (".csv_bi",)
 
 @dataclass(frozen=True)
 class Reference:
-    path: str  # Of the recording, or of its annotations if that is missing
+    path: str  # Recording, or its annotations if that is missing
     patient: str  # Alias of the patient
     duration_s: float  # Length of the recording
     events: tuple[Event, ...]  # Disjoint seizures inside the recording
