@@ -3,8 +3,8 @@ The card of a model: JSON, of which every field is checked before use.
 """
 
 import json
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +13,7 @@ from aura.errors import CorruptDataError, InvalidInputError
 FORMAT = 1
 USE = "Research use only. Not a medical device."
 MAX_BYTES = 4 * 2 ** 20
+AGAIN = "download both files again, or run `aura train` again"
 
 Number = float | int
 Scalar = float | int | str | bool | None
@@ -27,14 +28,15 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 1000
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
-            and math.isfinite(value))
+            and abs(value) <= sys.float_info.max)
 
 
 def _is_scalar(value: Any) -> bool:
     return (value is None or isinstance(value, bool) or _is_text(value)
-            or _is_number(value))
+            or is_number(value))
 
 
 def _are_features(value: Any) -> bool:
@@ -60,20 +62,18 @@ def _maps_to(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 # Fields of every card; a caller may add others.
 FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "format": (f"the number {FORMAT}",
-               lambda value: _is_number(value) and value == FORMAT),
+               lambda value: is_number(value) and value == FORMAT),
     "use": ("text", _is_text),
     "model_id": ("64 hex digits", _is_hash),
     "sha256": ("64 hex digits", _is_hash),
     "schema_id": ("text", _is_text),
     "features": ("a list of distinct names with units", _are_features),
     "hop_s": ("a number above 0",
-              lambda value: _is_number(value) and value > 0),
-    "windows_s": ("a list of numbers", _are(_is_number)),
-    "alarm": ("numbers by name", _maps_to(_is_number)),
+              lambda value: is_number(value) and value > 0),
+    "windows_s": ("a list of numbers", _are(is_number)),
+    "alarm": ("numbers by name", _maps_to(is_number)),
     "settings": ("scalars by name", _maps_to(_is_scalar)),
-    "versions": ("versions by name, scikit-learn among them",
-                 lambda value: _maps_to(_is_text)(value)
-                 and "scikit-learn" in value),
+    "versions": ("versions by name", _maps_to(_is_text)),
     "created": ("text", _is_text),
 }
 
@@ -97,10 +97,11 @@ def read(content: bytes) -> dict[str, Any]:
     try:
         card = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise _corrupt("the card is not JSON text") from None
-    problem = _problem(card)
+        problem = "the card is not JSON text"
+    else:
+        problem = _problem(card)
     if problem:
-        raise _corrupt(problem)
+        raise CorruptDataError("model.card", problem, AGAIN)
     checked: dict[str, Any] = card
     return checked
 
@@ -114,12 +115,6 @@ def _problem(card: Any) -> str:
         if not check(card[name]):
             return f"the card's {name} is not {what}"
     return ""
-
-
-def _corrupt(text: str) -> CorruptDataError:
-    return CorruptDataError(
-        "model.card", text,
-        "download the model again, or run `aura train` again")
 
 
 def _no_number(text: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aura.detector import forest, threshold, validation
+from aura.detector import forest, threshold, trees, validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model
@@ -35,7 +35,7 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
     rows = forest.training_rows(examples)
     units = {feature.name: feature.unit for feature in features.SCHEMA}
     return Model(
-        forest=forest.fit(examples, seed),
+        forest=trees.of(forest.fit(examples, seed)),
         schema_id=features.SCHEMA_ID,
         features=MODEL_FEATURES,
         units=tuple(units[name] for name in MODEL_FEATURES),

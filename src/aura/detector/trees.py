@@ -1,144 +1,190 @@
 """
-The nodes of a forest, checked before they are used.
+The trees of a forest as one array, checked before it is used.
 
-scikit-learn follows the child and feature indices of a tree without checking
-them. A tampered tree can end the process, run for ever or give probabilities
-above one [1]_, so every tree is checked first.
-
-References
-----------
-.. [1] https://github.com/scikit-learn/scikit-learn/pull/34558
+The nodes of all trees lie level by level: first the roots, then the two
+children of each split, in the order of the splits. This order alone tells
+which children a split has.
 """
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.errors import CorruptDataError
+from aura.detector.model_card import AGAIN
+from aura.errors import (
+    CorruptDataError,
+    ForbiddenError,
+    InvalidInputError,
+    ResourceError,
+)
 from aura.recording import Floats
 
-LEAF = -1
-MAX_DEPTH = 64
+MAX_BYTES = 64 * 2 ** 20
 MAX_TREES = 2000
-MAX_NODES = 4_000_000
+MAX_DEPTH = 64
 
-# The fields that a prediction depends on, with their types in the digest.
-CANONICAL = {"left_child": "<i8", "right_child": "<i8", "feature": "<i8",
-             "threshold": "<f8", "missing_go_to_left": "u1"}
-# A node as scikit-learn stores it.
+LEAF = -1
 NODE = np.dtype([
-    ("left_child", "<i8"), ("right_child", "<i8"), ("feature", "<i8"),
-    ("threshold", "<f8"), ("impurity", "<f8"), ("n_node_samples", "<i8"),
-    ("weighted_n_node_samples", "<f8"), ("missing_go_to_left", "u1"),
-], align=True)
+    ("feature", "<i4"),  # Column that a split compares; `LEAF` for a leaf
+    ("missing_left", "u1"),  # Whether a missing value goes left
+    ("value", "<f8"),  # Threshold of a split, probability of a leaf
+])
+MAGIC = b"\x93NUMPY\x01\x00"
+HEAD_BYTES = 192
+# Pairs of a row and a tree that are followed at once; they fit in a cache.
+AT_ONCE = 2 ** 15
 
 
-@dataclass(frozen=True)
-class Tree:
-    """One decision tree for two classes, as scikit-learn stores it."""
+class Forest:
+    """Trees that give the probability of a seizure; always sound."""
 
-    nodes: NDArray[Any]  # Of the type `NODE`; node 0 is the root
-    values: Floats  # Share of each class at each node
-    depth: int  # Depth as stored in the file
+    def __init__(self, nodes: NDArray[Any], feature_count: int) -> None:
+        self.nodes, self.feature_count = nodes, feature_count
+        feature, value = nodes["feature"], nodes["value"]
+        inner = feature != LEAF
+        self.count = len(nodes) - 2 * int(inner.sum())
+        right = self.count + 2 * np.cumsum(inner) - 1
+        self._check(inner, right)
+        self.depth = _depth(self.count, right)
+        # A leaf leads to itself, because nothing is below NaN.
+        self._right = np.where(inner, right, np.arange(len(nodes)))
+        self._threshold = np.where(inner, value, np.nan)
+        self._probability = np.where(inner, np.nan, value)
+        self._column = np.where(
+            inner, 2 * feature + nodes["missing_left"], 0).astype(np.intp)
+        self._cuts = [np.unique(value[feature == number])
+                      for number in range(feature_count)]
 
-    def check(self, feature_count: int) -> None:
-        """Check that each way from the root ends at a leaf in the arrays."""
-        _check_arrays(self.nodes, self.values)
-        inner = self.nodes["left_child"] != LEAF
-        _check_children(self.nodes, inner)
-        _check_splits(self.nodes[inner], feature_count)
-        _check_values(self.values)
-        if _depth(self.nodes) != self.depth:
-            raise broken(f"the depth is not {self.depth}")
+    def _check(self, inner: NDArray[np.bool_], right: NDArray[Any]) -> None:
+        """Check that each way from a root ends at a leaf in the array."""
+        feature, value = self.nodes["feature"], self.nodes["value"]
+        if not 1 <= self.count <= MAX_TREES:
+            raise broken(f"the forest has {self.count} trees; 1 to "
+                         f"{MAX_TREES} are allowed")
+        # Children come after their parents, so there are no loops.
+        if (right - 1 <= np.arange(len(right)))[inner].any():
+            raise broken("a child is not among the later nodes")
+        if ((feature < LEAF) | (feature >= self.feature_count)).any():
+            raise broken("a split is not on one of the "
+                         f"{self.feature_count} features")
+        if (self.nodes["missing_left"] > 1).any():
+            raise broken("missing_left is neither 0 nor 1")
+        # A threshold of infinity separates missing values from all others.
+        if not (value[inner] > -np.inf).all():
+            raise broken("a threshold is not a number")
+        if not ((value >= 0) & (value <= 1))[~inner].all():
+            raise broken("a probability is not in [0, 1]")
 
-    def update(self, digest: "hashlib._Hash") -> None:
-        """Add everything that a prediction depends on to a digest."""
-        digest.update(len(self.nodes).to_bytes(8, "little"))
-        for name, kind in CANONICAL.items():
-            digest.update(self.nodes[name].astype(kind).tobytes())
-        digest.update(self.values.astype("<f8").tobytes())
+    def probability(self, x: NDArray[np.floating[Any]]) -> Floats:
+        """
+        Probability of a seizure in each row; NaN is a missing value.
+
+        It is scikit-learn's to the last bit.
+        """
+        cell, first = np.zeros(len(x), np.intp), np.arange(len(x))
+        # Rows between the same thresholds take the same ways.
+        for column, cuts in zip(x.T, self._cuts, strict=True):
+            rank = np.searchsorted(cuts, column)
+            rank[np.isnan(column)] = len(cuts) + 1
+            _, first, cell = np.unique(
+                cell * (len(cuts) + 2) + rank, return_index=True,
+                return_inverse=True)
+        rows = x[first].astype(np.float64)
+        found = np.empty(len(rows))
+        step = max(AT_ONCE // self.count, 1)
+        for at in range(0, len(rows), step):
+            found[at:at + step] = self._mean(rows[at:at + step])
+        return found[cell]
+
+    def _mean(self, rows: Floats) -> Floats:
+        """Mean over the trees of the leaves that each row comes to."""
+        left = np.where(np.isnan(rows), -np.inf, rows)
+        columns = np.stack([rows, left], axis=2).reshape(len(rows), -1).T
+        start, row = self._column * len(rows), np.arange(len(rows))
+        node = np.repeat(np.arange(self.count)[:, None], len(rows), axis=1)
+        for _ in range(self.depth):
+            value = columns.take(start.take(node) + row)
+            below = value <= self._threshold.take(node)
+            node = self._right.take(node) - below
+        # Added tree by tree: `np.sum` would change the last digit.
+        total = np.add.accumulate(self._probability.take(node), axis=0)[-1]
+        mean: Floats = total / self.count
+        return mean
 
 
-def of(forest: Any) -> list[Tree]:
+def _depth(end: int, right: NDArray[Any]) -> int:
+    """Number of splits on the longest way; `end` is that of the roots."""
+    for depth in range(MAX_DEPTH + 1):
+        if end == len(right):
+            return depth
+        end = int(right[end - 1]) + 1
+    raise broken(f"a tree is deeper than {MAX_DEPTH}")
+
+
+def of(forest: Any) -> Forest:
     """The trees of a fitted scikit-learn forest."""
-    trees = []
-    for estimator in forest.estimators_:
-        state = estimator.tree_.__getstate__()
-        trees.append(Tree(state["nodes"], state["values"],
-                          state["max_depth"]))
-    return trees
+    if not set(forest.classes_) <= {0, 1}:
+        raise InvalidInputError(
+            "model.classes", "the forest is not fitted on the classes 0 and "
+            "1", "fit it with 1 for seizures and 0 for everything else")
+    grown = [member.tree_ for member in forest.estimators_]
+    left, right, feature, threshold, missing, value = (
+        np.concatenate([getattr(tree, name) for tree in grown])
+        for name in ("children_left", "children_right", "feature",
+                     "threshold", "missing_go_to_left", "value"))
+    inner = left != right
+    # A forest that has seen one class only has one column.
+    probability = value[:, 0, forest.classes_ == 1].sum(axis=1)
+    nodes = np.zeros(len(inner), NODE)
+    nodes["feature"] = np.where(inner, feature, LEAF)
+    nodes["missing_left"] = np.where(inner, missing, 0)
+    nodes["value"] = np.where(inner, threshold, probability)
+    sizes = [tree.node_count for tree in grown]
+    first = np.cumsum([0, *sizes[:-1]])
+    children = np.column_stack([left, right]) + np.repeat(
+        first, sizes)[:, None]
+    levels = [first]
+    while len(levels[-1]):
+        splits = levels[-1][inner[levels[-1]]]
+        levels.append(children[splits].ravel())
+    return Forest(nodes[np.concatenate(levels)], forest.n_features_in_)
 
 
-def check(trees: list[Tree], feature_count: int) -> None:
-    """Check the trees of a forest and their number."""
-    if not 1 <= len(trees) <= MAX_TREES:
-        raise broken(f"the forest has {len(trees)} trees; 1 to {MAX_TREES} "
-                     "are allowed")
-    if sum(len(tree.nodes) for tree in trees) > MAX_NODES:
-        raise broken(f"the forest has more than {MAX_NODES} nodes")
-    for number, tree in enumerate(trees):
-        try:
-            tree.check(feature_count)
-        except CorruptDataError as error:
-            raise broken(f"tree {number}: {error.args[1]}") from None
+def read(content: bytes, feature_count: int) -> Forest:
+    """The forest in the content of a file."""
+    if not MAGIC.startswith(content[:len(MAGIC)]):
+        raise ForbiddenError(
+            "model.untrusted", "this file is not an array of numbers",
+            "use a model that `aura train` wrote")
+    count, rest = divmod(len(content) - HEAD_BYTES, NODE.itemsize)
+    # No claim of the file is trusted: it has to begin as its length demands.
+    if rest or count < 0 or content[:HEAD_BYTES] != _head(count):
+        raise CorruptDataError(
+            "model.damaged", "this is not a complete array of nodes", AGAIN)
+    return Forest(np.frombuffer(content, NODE, offset=HEAD_BYTES),
+                  feature_count)
+
+
+def write(forest: Forest) -> bytes:
+    """The content of an ``.npy`` file, equal for equal forests."""
+    content = _head(len(forest.nodes)) + forest.nodes.tobytes()
+    if len(content) > MAX_BYTES:
+        raise ResourceError(
+            "model.size", f"the forest has {len(content)} bytes, {MAX_BYTES} "
+            "are allowed", "train a smaller forest")
+    return content
 
 
 def broken(text: str) -> CorruptDataError:
     """The error for trees that are not safe to use."""
-    return CorruptDataError(
-        "model.tree", text,
-        "download the model again, or run `aura train` again")
+    return CorruptDataError("model.tree", text, AGAIN)
 
 
-def _check_arrays(nodes: NDArray[Any], values: Floats) -> None:
-    if nodes.dtype != NODE:
-        raise broken("the nodes are of an unknown type")
-    if nodes.ndim != 1 or not len(nodes):
-        raise broken("there are no nodes")
-    if values.dtype != np.float64 or values.shape != (len(nodes), 1, 2):
-        raise broken("there is not one value for each node")
-
-
-def _check_children(nodes: NDArray[Any], inner: NDArray[np.bool_]) -> None:
-    left, right = nodes["left_child"], nodes["right_child"]
-    if (right[~inner] != LEAF).any():
-        raise broken("a node has only one child")
-    children = np.concatenate([left[inner], right[inner]])
-    parents = np.tile(np.flatnonzero(inner), 2)
-    # Children come after their parents, so there are no loops.
-    if (children <= parents).any() or (children >= len(nodes)).any():
-        raise broken("a child is not among the later nodes")
-    if (np.bincount(children, minlength=len(nodes))[1:] != 1).any():
-        raise broken("a node does not have exactly one parent")
-
-
-def _check_splits(nodes: NDArray[Any], feature_count: int) -> None:
-    feature = nodes["feature"]
-    if ((feature < 0) | (feature >= feature_count)).any():
-        raise broken(f"a split is not on one of the {feature_count} features")
-    # A threshold of infinity separates missing values from all others.
-    if not (nodes["threshold"] > -np.inf).all():
-        raise broken("a threshold is not a number")
-    if (nodes["missing_go_to_left"] > 1).any():
-        raise broken("missing_go_to_left is neither 0 nor 1")
-
-
-def _check_values(values: Floats) -> None:
-    if not ((values >= 0) & (values <= 1)).all():
-        raise broken("a probability is not in [0, 1]")
-    if not (np.abs(values.sum(axis=2) - 1) < 1e-6).all():
-        raise broken("probabilities do not sum to 1")
-
-
-def _depth(nodes: NDArray[Any]) -> int:
-    left, right = nodes["left_child"], nodes["right_child"]
-    level = np.zeros(1, np.int64)
-    for depth in range(MAX_DEPTH + 1):
-        level = level[left[level] != LEAF]
-        if not len(level):
-            return depth
-        level = np.concatenate([left[level], right[level]])
-    raise broken(f"the tree is deeper than {MAX_DEPTH}")
+def _head(count: int) -> bytes:
+    """The beginning of an ``.npy`` file with this number of nodes."""
+    text = repr({"descr": NODE.descr, "fortran_order": False,
+                 "shape": (count,)})
+    size = HEAD_BYTES - len(MAGIC) - 2
+    return (MAGIC + size.to_bytes(2, "little")
+            + text.ljust(size - 1).encode("ascii") + b"\n")

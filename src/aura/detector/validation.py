@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    RandomForestClassifier,
-)
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 from sklearn.model_selection import (  # type: ignore[import-untyped]
     StratifiedGroupKFold,
 )
 
-from aura.detector import forest, threshold
+from aura.detector import forest, threshold, trees
 from aura.detector.alarms import AlarmRule, smooth
 from aura.detector.forest import Example
 from aura.detector.threshold import Scored
@@ -126,7 +123,7 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
 
 def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
     """Fit a forest; return the function that scores a recording's rows."""
-    model = forest.fit(examples, seed)
+    model = trees.of(forest.fit(examples, seed))
     return lambda example: row_probability(model, example)
 
 
@@ -177,15 +174,11 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
     }
 
 
-def row_probability(model: RandomForestClassifier,
-                    example: Example) -> Floats:
+def row_probability(model: trees.Forest, example: Example) -> Floats:
     """Probability of each row; NaN where it cannot be scored."""
     probability = np.full(len(example.time_s), np.nan)
-    if example.scorable.any():
-        # A forest trained on seizures alone knows only one class.
-        probability[example.scorable] = model.predict_proba(
-            example.values[example.scorable])[:, model.classes_ == 1].sum(
-                axis=1)
+    probability[example.scorable] = model.probability(
+        example.values[example.scorable])
     return probability
 
 
