@@ -15,7 +15,7 @@ pytestmark = pytest.mark.airflow
 AURA = ROOT / ".venv/bin/aura"
 BYTES = {
     # A model's card says when it was trained.
-    "training": ("models/*/model.skops", "runs/*/batches/*/*"),
+    "training": ("models/*/model.npy", "runs/*/batches/*/*"),
     "prediction": ("runs/*/events/**/*.tsv", "runs/*/batches/*/*",
                    "runs/*/export/*.lp.gz"),
 }

@@ -200,7 +200,7 @@ def _hostile_folder(folder):
     (folder / "loop").symlink_to("loop")
     (folder / "bad/cut.edf").write_bytes(b"0" * 99)
     (folder / "nomodel/recordings/r.edf").write_bytes(File().bytes())
-    (folder / "pickled/model.skops").write_bytes(b"\x80\x04N.")
+    (folder / "pickled/model.npy").write_bytes(b"\x80\x04N.")
     (folder / "pickled/card.json").write_bytes(b"{}")
     (folder / "broken/config.toml").write_text("hop_s = \n")
     (folder / "badkey/config.toml").write_text("hop = 1\n")

@@ -35,7 +35,7 @@ def test_a_training_prints_its_comparison_first(model, run, tmp_path):
     assert out.splitlines()[-1] == "Research software, not a medical device."
     assert len(re.findall(r"^p-[0-9a-f]{10} ", out, re.M)) == 3
     assert {path.name for path in (tmp_path / "m").iterdir()} == {
-        "model.skops", "card.json"}
+        "model.npy", "card.json"}
 
 
 def test_two_trainings_differ_only_in_their_time(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from aura.detector import forest, threshold, validation
+from aura.detector import forest, threshold, trees, validation
 from aura.detector.alarms import alarms, smooth
 from aura.detector.training import RULE
 from aura.detector.validation import (
@@ -117,20 +117,24 @@ def test_the_held_out_patient_cannot_change_its_own_model_or_threshold(
 
 
 def test_no_recording_is_scored_by_a_model_of_its_patient(monkeypatch):
-    trained = {}
-    fit = forest.fit
+    fit, of = forest.fit, trees.of
 
-    def watch(examples, seed):
-        model = fit(examples, seed)
-        trained[id(model)] = model, {one.patient for one in examples}
-        return model
+    def fit_on(examples, seed):
+        grown = fit(examples, seed)
+        grown.patients = {one.patient for one in examples}
+        return grown
+
+    def trees_of(grown):
+        found = of(grown)
+        found.patients = grown.patients
+        return found
 
     asked = []
-    monkeypatch.setattr(validation.forest, "fit", watch)
+    monkeypatch.setattr(validation.forest, "fit", fit_on)
+    monkeypatch.setattr(validation.trees, "of", trees_of)
     monkeypatch.setattr(
         validation, "row_probability", lambda model, one: asked.append(
-            one.patient in trained[id(model)][1])
-        or row_probability(model, one))
+            one.patient in model.patients) or row_probability(model, one))
     validated(cohort(4))
     assert asked == [False] * (4 + 4 * 3)
     asked.clear()

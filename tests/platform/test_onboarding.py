@@ -16,6 +16,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from aura import cli
+from aura.detector import trees
 from aura.detector.model import Model, load_model, save_model
 from aura.errors import CorruptDataError, InvalidInputError, MissingError
 from aura.platform import onboarding, proto_rules
@@ -39,8 +40,8 @@ def model(tmp_path_factory):
         rng.normal(size=(40, 2)).astype(np.float32), np.arange(40) % 2)
     folder = tmp_path_factory.mktemp("model")
     save_model(folder, Model(
-        forest, "schema-1", ("rmssd", "mean_hr"), ("ms", "1/min"), 1.0,
-        (10.0, 60.0), {"threshold": 0.5}, {}, {
+        trees.of(forest), "schema-1", ("rmssd", "mean_hr"), ("ms", "1/min"),
+        1.0, (10.0, 60.0), {"threshold": 0.5}, {}, {
             "data": {"recordings": 3, "hours": 12.5, "note": HOSTILE,
                      "list": [1]},
             "validation": {"verdict": "No worse than the one-line rule",
@@ -53,7 +54,7 @@ def model(tmp_path_factory):
 def context(model, name=None, registry="reg.example.org:5000/aura", tag="7"):
     """Files of the context, as text where they are text."""
     _, files = onboarding.context(model, registry, tag, name)
-    return {path: text if path.endswith(".skops") else text.decode()
+    return {path: text if path.endswith(".npy") else text.decode()
             for path, text in files.items()}
 
 
@@ -61,11 +62,11 @@ def test_the_context_has_the_model_and_the_unchanged_proto(model):
     files = context(model)
     assert set(files) == {
         "Dockerfile", "README.md", "onboard.sh", "model.proto",
-        "license.json", "model/model.skops", "model/card.json"}
+        "license.json", "model/model.npy", "model/card.json"}
     assert files["model.proto"] == BLOCK["model.proto"]
     assert proto_rules.check(files["model.proto"]) == []
     assert files["license.json"] == BLOCK["license.json"]
-    assert files["model/model.skops"] == (model / "model.skops").read_bytes()
+    assert files["model/model.npy"] == (model / "model.npy").read_bytes()
     assert files["model/card.json"] == (model / "card.json").read_text()
 
 
@@ -146,7 +147,7 @@ def test_a_name_that_kubernetes_would_reject_is_rejected(model, name):
 def test_a_damaged_model_is_not_written(model, tmp_path, capsys):
     bad = tmp_path / "bad"
     shutil.copytree(model, bad)
-    with (bad / "model.skops").open("ab") as stream:
+    with (bad / "model.npy").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(CorruptDataError, match="digest"):
         onboarding.context(bad, "aura", "7", None)

@@ -178,7 +178,7 @@ def test_a_training_writes_a_model(trained, shared):
     orchestrator, (reports, _) = trained
     assert [report.done for report in reports] == [False, True]
     assert reports[-1].model_path == f"models/{reports[-1].model_id}"
-    assert (shared / reports[-1].model_path / "model.skops").is_file()
+    assert (shared / reports[-1].model_path / "model.npy").is_file()
     assert (shared / "runs" / reports[-1].run_id / "DONE").is_file()
 
 

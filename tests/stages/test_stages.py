@@ -435,23 +435,23 @@ def test_a_model_of_another_hop_or_schema_is_refused(trained):
 def test_a_tampered_model_is_refused_and_a_mended_one_taken(trained):
     path = trained.shared / trained.report.model_path
     (table, _) = trained.tables()
-    whole = (path / "model.skops").read_bytes()
+    whole = (path / "model.npy").read_bytes()
     fresh = trained.with_settings()
-    (path / "model.skops").write_bytes(whole[:-1] + b"x")
+    (path / "model.npy").write_bytes(whole[:-1] + b"x")
     assert not fresh.predictor.ready()
     with pytest.raises(CorruptDataError, match="model.digest"):
         fresh.predictor.predict(table)
-    (path / "model.skops").write_bytes(whole)
+    (path / "model.npy").write_bytes(whole)
     assert fresh.predictor.predict(table).window_count == 1200
 
 
 def test_a_damaged_model_is_written_anew_by_the_same_training(trained):
     path = trained.shared / trained.report.model_path
-    whole = (path / "model.skops").read_bytes()
-    (path / "model.skops").write_bytes(b"damaged")
+    whole = (path / "model.npy").read_bytes()
+    (path / "model.npy").write_bytes(b"damaged")
     trained.train()
     assert load_model(path).model_id == trained.report.model_id
-    assert len((path / "model.skops").read_bytes()) == len(whole)
+    assert len((path / "model.npy").read_bytes()) == len(whole)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"nonsense" * 99])

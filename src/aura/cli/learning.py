@@ -25,7 +25,7 @@ def register(verbs: console.Verbs) -> None:
         "*_events.tsv and others, see docs/formats.md).",
         "aura train study --out model")
     console.add_recordings(train, "annotated ")
-    console.add_out(train, "folder for model.skops and card.json", "MODEL")
+    console.add_out(train, "folder for model.npy and card.json", "MODEL")
     console.add_settings(
         train, "target_far", "seed", "adapt_after_h", "annotated_only",
         "prefer", annotated_only=ANNOTATED_ONLY)

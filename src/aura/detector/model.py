@@ -247,7 +247,7 @@ def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
         raise InvalidInputError(
             "features.infinite", "a feature is infinite",
             "use NaN for a feature without a value")
-    return model.forest.probability(x.astype(np.float32))
+    return model.forest.probability(x)
 
 
 def _versions() -> dict[str, str]:

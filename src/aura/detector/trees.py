@@ -76,12 +76,13 @@ class Forest:
         if not ((value >= 0) & (value <= 1))[~inner].all():
             raise broken("a probability is not in [0, 1]")
 
-    def probability(self, x: NDArray[np.floating[Any]]) -> Floats:
+    def probability(self, x: NDArray[Any]) -> Floats:
         """
         Probability of a seizure in each row; NaN is a missing value.
 
         It is scikit-learn's to the last bit.
         """
+        x = np.asarray(x, np.float32)
         cell, first = np.zeros(len(x), np.intp), np.arange(len(x))
         # Rows between the same thresholds take the same ways.
         for column, cuts in zip(x.T, self._cuts, strict=True):
