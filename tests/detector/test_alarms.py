@@ -274,7 +274,7 @@ def test_scores_are_kept_for_a_day():
     found = [adaptive.feed(np.array([value]), 1)
              for value in [.9, *[.3] * 600]]
     assert found[12] == found[288] == .9 and found[289] == .3
-    assert len(adaptive._blocks) == len(adaptive._sorted) == 288
+    assert len(adaptive._blocks) == 288
 
 
 def test_six_blocks_of_a_day_may_exceed_the_default_threshold():

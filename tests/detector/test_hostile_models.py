@@ -278,6 +278,10 @@ CARD = {
     "threshold is text": ("model.card", card(alarm={"threshold": "x"})),
     "threshold is no number": ("model.card", card(
         alarm={"threshold": float("nan")})),
+    "threshold missing": ("model.card", card(alarm={"release": .1})),
+    "unknown alarm setting": ("model.card", card(
+        alarm={"threshold": .5, "hold": 1})),
+    "metric is no number": ("model.card", card(metric=float("nan"))),
     "threshold of 400 digits": ("model.card", card(
         alarm={"threshold": 10 ** 400})),
     "windows are one": ("model.card", card(windows_s=10)),

@@ -6,7 +6,6 @@ a few seconds. That is its onset: the first moment at which a user could be
 warned. Unscorable rows neither raise nor end an alarm.
 """
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -52,11 +51,9 @@ class AdaptiveThreshold:
 
     rule: AlarmRule
     hop_s: float  # Seconds from one row to the next
-    # Highest score and number of scorable rows of each block, in the order
-    # of time; the scores alone, sorted.
-    _blocks: deque[tuple[float, int]] = field(default_factory=deque)
-    _sorted: list[float] = field(default_factory=list)
-    _scorable: int = 0
+    # Highest score and number of scorable rows of each block of the last day.
+    _blocks: deque[tuple[float, int]] = field(
+        default_factory=lambda: deque(maxlen=round(KEPT_H * 3600 / BLOCK_S)))
     _own: float = -np.inf
     # The block that has not ended yet.
     _highest: float = -np.inf
@@ -75,23 +72,19 @@ class AdaptiveThreshold:
         self._known += known
         self._rows += len(held)
         if self._rows == self.block_rows:
-            self._end_block()
+            self._blocks.append((self._highest, self._known))
+            self._highest, self._known, self._rows = -np.inf, 0, 0
+            self._own = self._rare()
         return threshold
 
-    def _end_block(self) -> None:
-        self._blocks.append((self._highest, self._known))
-        insort(self._sorted, self._highest)
-        self._scorable += self._known
-        if len(self._blocks) > round(KEPT_H * 3600 / BLOCK_S):
-            highest, known = self._blocks.popleft()
-            del self._sorted[bisect_left(self._sorted, highest)]
-            self._scorable -= known
-        self._highest, self._known, self._rows = -np.inf, 0, 0
-        hours = self._scorable * self.hop_s / 3600
+    def _rare(self) -> float:
+        """The score that no more blocks than are allowed have exceeded."""
+        hours = sum(known for _, known in self._blocks) * self.hop_s / 3600
         above = int(self.rule.own_per_24h * hours / 24)
-        warm = hours >= self.rule.adapt_after_h > 0
-        self._own = (self._sorted[-1 - above]
-                     if warm and above < len(self._sorted) else -np.inf)
+        if not hours >= self.rule.adapt_after_h > 0:
+            return -np.inf
+        ranked = sorted((highest for highest, _ in self._blocks), reverse=True)
+        return ranked[above] if above < len(ranked) else -np.inf
 
 
 def rule_of(alarm: Mapping[str, float],

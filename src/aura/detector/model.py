@@ -48,7 +48,7 @@ class Model:
     Parameters
     ----------
     forest : Forest
-        The trees; scikit-learn is not needed to use them.
+        The trees. They need no scikit-learn.
     schema_id : str
         Id of the feature schema.
     features : tuple of str
@@ -216,24 +216,23 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
 def check_schema(model: Model, schema_id: str,
                  features: tuple[str, ...]) -> None:
     """Check that a table has the columns that a model was trained on."""
-    if features == model.features and schema_id == model.schema_id:
-        return
-    missing = [name for name in model.features if name not in features]
-    extra = [name for name in features if name not in model.features]
-    if missing or extra:
-        found = "the features are not those of the model: " + "; ".join(
-            f"{len(names)} {what}: {', '.join(names[:5])}"
-            + (" ..." if len(names) > 5 else "")
-            for what, names in (("missing", missing), ("extra", extra))
-            if names)
-    elif features != model.features:
-        found = "the features have another order than in the model"
-    else:
-        found = (f"the features have the schema {schema_id[:32]}, but the "
-                 f"model was trained on {model.schema_id[:32]}")
-    raise PreconditionError(
-        "model.schema", found,
-        "run `aura train` again, or use the version of aura on the card")
+    wrong = []
+    for what, names, others in (("missing", model.features, features),
+                                ("extra", features, model.features)):
+        found = [name for name in names if name not in others]
+        if found:
+            wrong.append(f"{len(found)} {what}: {', '.join(found[:5])}"
+                         + (" ..." if len(found) > 5 else ""))
+    if not wrong and features != model.features:
+        wrong = ["they have another order"]
+    if not wrong and schema_id != model.schema_id:
+        wrong = [f"their schema is {schema_id[:32]}, and the model was "
+                 f"trained on {model.schema_id[:32]}"]
+    if wrong:
+        raise PreconditionError(
+            "model.schema", "the features are not those of the model: "
+            + "; ".join(wrong), "run `aura train` again, or use the version "
+            "of aura on the card")
 
 
 def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:

@@ -6,8 +6,10 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
+from aura.detector.alarms import AlarmRule
 from aura.errors import CorruptDataError, InvalidInputError
 
 FORMAT = 1
@@ -17,6 +19,13 @@ AGAIN = "download both files again, or run `aura train` again"
 
 Number = float | int
 Scalar = float | int | str | bool | None
+ALARM = {setting.name for setting in fields(AlarmRule)}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max)
 
 
 def _is_hash(value: Any) -> bool:
@@ -28,12 +37,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 1000
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is a number that a float can hold."""
-    return (isinstance(value, (int, float)) and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max)
-
-
 def _is_scalar(value: Any) -> bool:
     return (value is None or isinstance(value, bool) or _is_text(value)
             or is_number(value))
@@ -42,21 +45,17 @@ def _is_scalar(value: Any) -> bool:
 def _are_features(value: Any) -> bool:
     return (isinstance(value, list) and 0 < len(value) <= 10_000
             and all(isinstance(entry, dict) and set(entry) == {"name", "unit"}
-                    and _is_text(entry["name"]) and _is_text(entry["unit"])
-                    for entry in value)
+                    and all(map(_is_text, entry.values())) for entry in value)
             and len({entry["name"] for entry in value}) == len(value))
 
 
 def _are(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    def every(value: Any) -> bool:
-        return isinstance(value, list) and all(map(check, value))
-    return every
+    return lambda value: isinstance(value, list) and all(map(check, value))
 
 
 def _maps_to(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    def every(value: Any) -> bool:
-        return isinstance(value, dict) and all(map(check, value.values()))
-    return every
+    return lambda value: (isinstance(value, dict)
+                          and all(map(check, value.values())))
 
 
 # Fields of every card; a caller may add others.
@@ -71,7 +70,9 @@ FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "hop_s": ("a number above 0",
               lambda value: is_number(value) and value > 0),
     "windows_s": ("a list of numbers", _are(is_number)),
-    "alarm": ("numbers by name", _maps_to(is_number)),
+    "alarm": ("the numbers of an alarm rule, the threshold among them",
+              lambda value: _maps_to(is_number)(value)
+              and {"threshold"} <= set(value) <= ALARM),
     "settings": ("scalars by name", _maps_to(_is_scalar)),
     "versions": ("versions by name", _maps_to(_is_text)),
     "created": ("text", _is_text),
@@ -95,15 +96,14 @@ def write(card: Mapping[str, Any]) -> bytes:
 def read(content: bytes) -> dict[str, Any]:
     """Read and check a card."""
     try:
-        card = json.loads(content, parse_constant=_no_number)
+        card: dict[str, Any] = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
         problem = "the card is not JSON text"
     else:
         problem = _problem(card)
     if problem:
         raise CorruptDataError("model.card", problem, AGAIN)
-    checked: dict[str, Any] = card
-    return checked
+    return card
 
 
 def _problem(card: Any) -> str:

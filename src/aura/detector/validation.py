@@ -79,12 +79,12 @@ def folds(examples: Sequence[Example],
           alone_below: int = LEAVE_ONE_OUT_BELOW) -> list[tuple[str, ...]]:
     """Patients of each fold; each fold has patients with seizures."""
     usable = {e.patient for e in examples if e.has_usable_seizure}
-    with_seizure = sorted(usable)
-    others = sorted({e.patient for e in examples} - usable)
-    if len(with_seizure) >= alone_below:
+    others = {e.patient for e in examples} - usable
+    if len(usable) >= alone_below:
         return _stratified(examples)
-    patients, count = with_seizure + others, len(with_seizure)
-    return [tuple(patients[first::count]) for first in range(count)]
+    patients = sorted(usable) + sorted(others)
+    return [tuple(patients[first::len(usable)])
+            for first in range(len(usable))]
 
 
 def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
@@ -101,8 +101,7 @@ def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
 def cross_validate(examples: Sequence[Example], rule: AlarmRule,
                    target_far: float, seed: int) -> Validation:
     """Score each patient with a model and a threshold made without them."""
-    patients: dict[str, list[Score]] = {}
-    probabilities, labels = [], []
+    scores, probabilities, labels = [], [], []
     dealt = folds(examples)
     for train, test in split(examples, dealt):
         scorer = fit_forest(train, seed)
@@ -110,15 +109,19 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
             out_of_fold(train, rule, seed), rule, target_far)
         for example in test:
             probability = scorer(example)
-            scored = scored_rows(example, probability, rule)
-            patients.setdefault(example.patient, []).append(
-                threshold.score_alarms(scored, chosen))
+            scores.append((example.patient, threshold.score_alarms(
+                scored_rows(example, probability, rule), chosen)))
             probabilities.append(probability)
             labels.append(seizure_fraction(
                 example.events, example.time_s, example.hop_s) >= 0.5)
-    return Validation(
-        {name: pool(scores) for name, scores in sorted(patients.items())},
-        heart_rate_rule(examples), _auc(probabilities, labels), len(dealt))
+    return Validation(_by_patient(scores), heart_rate_rule(examples),
+                      _auc(probabilities, labels), len(dealt))
+
+
+def _by_patient(scores: Sequence[tuple[str, Score]]) -> dict[str, Score]:
+    return {patient: pool(score for owner, score in scores
+                          if owner == patient)
+            for patient in sorted({owner for owner, _ in scores})}
 
 
 def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
@@ -132,27 +135,27 @@ def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
     """Smoothed scores of each recording by a fit on other patients."""
     # Leaving out one patient at a time would cost the square of their number.
     dealt = folds(examples, FOLDS + 1)
-    if len(dealt) < 2:
-        splits = iter([(list(examples), list(examples))])
-    else:
-        splits = split(examples, dealt)
-    return [scored_rows(example, scorer(example), rule)
-            for train, test in splits
-            for scorer in [fit(train, seed)] for example in test]
+    splits = (split(examples, dealt) if len(dealt) > 1
+              else [(examples, examples)])
+    found = []
+    for train, test in splits:
+        scorer = fit(train, seed)
+        found += [scored_rows(one, scorer(one), rule) for one in test]
+    return found
 
 
 def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
     """Score of the heart-rate rule for each patient."""
-    scores: dict[str, list[Score]] = {}
+    scores = []
     for example in examples:
         ratio = ratio_to_recent_median(HeartRate(
             example.time_s, np.where(
                 example.scorable, example.heart_rate, np.nan),
             example.hop_s))
-        scores.setdefault(example.patient, []).append(threshold.score_alarms(
+        scores.append((example.patient, threshold.score_alarms(
             Scored(ratio, example.events, example.duration_s,
-                   example.hop_s), RATIO_RULE))
-    return {name: pool(found) for name, found in sorted(scores.items())}
+                   example.hop_s), RATIO_RULE)))
+    return _by_patient(scores)
 
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
