@@ -312,10 +312,9 @@ def train(recordings: Iterable[Recording], *, target_far: float = 1.0,
 def probabilities(model: "Model", columns: Sequence[np.ndarray],
                   scorable: Bools) -> Floats:
     """Score of each row; `columns` are the model's features in its order."""
-    from aura.detector.model import predict_probability
     found = np.full(len(scorable), np.nan)
-    found[scorable] = predict_probability(
-        model, np.column_stack([column[scorable] for column in columns]))
+    found[scorable] = model.forest.probability(
+        np.column_stack([column[scorable] for column in columns]))
     return found
 
 

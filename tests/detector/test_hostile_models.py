@@ -28,7 +28,6 @@ from aura.detector import trees
 from aura.detector.model import (
     Model,
     load_model,
-    predict_probability,
     save_model,
 )
 from aura.detector.trees import HEAD_BYTES, LEAF, MAX_BYTES, MAX_TREES, NODE
@@ -317,7 +316,7 @@ def rule_of(artefact):
     except AuraError as error:
         assert error.args[2], "there is no way out"
         return error.rule
-    predict_probability(loaded, np.zeros((100, 6), np.float32))
+    loaded.forest.probability(np.zeros((100, 6), np.float32))
     return "loaded"
 
 

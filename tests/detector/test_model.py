@@ -15,7 +15,6 @@ from aura.detector.model import (
     Model,
     check_schema,
     load_model,
-    predict_probability,
     save_model,
 )
 from aura.errors import (
@@ -62,7 +61,7 @@ def test_a_loaded_model_equals_the_saved_one(tmp_path):
             assert getattr(after, entry.name) == getattr(before, entry.name)
     assert after.model_id == before.model_id
     x = rows(5000, seed=2)
-    assert np.array_equal(predict_probability(after, x),
+    assert np.array_equal(after.forest.probability(x),
                           trained().predict_proba(x)[:, 1])
 
 
@@ -134,7 +133,7 @@ def test_probabilities_equal_scikit_learns_to_the_bit(tmp_path, options):
     cuts = cuts[np.isfinite(cuts)].astype(np.float32)
     x[:len(cuts)] = cuts[:, None]
     x[len(cuts):2 * len(cuts)] = np.nextafter(cuts, np.float32(9))[:, None]
-    assert np.array_equal(predict_probability(load_model(tmp_path), x),
+    assert np.array_equal(load_model(tmp_path).forest.probability(x),
                           forest.predict_proba(x)[:, 1])
 
 
@@ -159,27 +158,27 @@ def test_a_forest_that_has_seen_one_class_always_says_it(label):
 def test_few_rows_and_rows_of_nan_are_predicted_too():
     for x in (rows(0), rows(1), np.full((3, 4), np.nan, np.float32)):
         assert np.array_equal(
-            predict_probability(model(), x),
+            model().forest.probability(x),
             trained().predict_proba(x)[:, 1] if len(x) else [])
 
 
 def test_each_row_alone_gets_the_probability_that_it_gets_among_others():
     x, one = rows(200, seed=4), model()
-    assert [predict_probability(one, row[None])[0] for row in x] == (
-        predict_probability(one, x).tolist())
+    assert [one.forest.probability(row[None])[0] for row in x] == (
+        one.forest.probability(x).tolist())
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 3), (4,), (2, 2, 4)])
 def test_a_table_of_another_shape_is_refused(shape):
     with pytest.raises(InvalidInputError, match="features.shape"):
-        predict_probability(model(), np.zeros(shape, np.float32))
+        model().forest.probability(np.zeros(shape, np.float32))
 
 
 def test_an_infinite_feature_is_refused():
     x = rows(5)
     x[2, 2] = -np.inf
     with pytest.raises(InvalidInputError, match="features.infinite"):
-        predict_probability(model(), x)
+        model().forest.probability(x)
 
 
 def test_the_schema_error_names_missing_and_extra_features():
@@ -249,11 +248,11 @@ def test_prediction_needs_no_scikit_learn(tmp_path):
 import sys
 sys.modules["sklearn"] = sys.modules["skops"] = sys.modules["joblib"] = None
 import numpy as np
-from aura.detector.model import load_model, predict_probability, save_model
+from aura.detector.model import load_model, save_model
 import aura.detection, aura.stages.predictor, aura.streaming.stream
 model = load_model(sys.argv[1])
 save_model(sys.argv[1] + "/copy", model)
-print(predict_probability(model, np.zeros((1, 4), np.float32))[0])
+print(model.forest.probability(np.zeros((1, 4), np.float32))[0])
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)],
                           capture_output=True, text=True)

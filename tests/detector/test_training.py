@@ -10,7 +10,7 @@ import pytest
 
 from aura.detector import forest, training
 from aura.detector.forest import MODEL_FEATURES
-from aura.detector.model import load_model, predict_probability, save_model
+from aura.detector.model import load_model, save_model
 from aura.ecg import features
 from aura.errors import PreconditionError
 from tests.learning_examples import cohort, example
@@ -88,8 +88,8 @@ def test_what_is_trained_can_be_kept_and_predicts_the_same(tmp_path):
     loaded = load_model(tmp_path)
     assert loaded.model_id == model.model_id
     x = examples[0].values
-    assert np.array_equal(predict_probability(loaded, x),
-                          predict_probability(model, x))
+    assert np.array_equal(loaded.forest.probability(x),
+                          model.forest.probability(x))
 
 
 def test_two_trainings_are_one_model_and_another_seed_is_not():

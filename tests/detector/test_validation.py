@@ -234,4 +234,4 @@ def test_rows_of_one_class_have_no_auc():
     found = validated([unscorable("a"), *cohort(2)])
     assert math.isfinite(found.roc_auc)
     assert math.isnan(validation._auc(
-        [np.array([.1, .2])], [np.array([False, False])]))
+        np.array([.1, .2]), np.array([False, False])))

@@ -1,10 +1,9 @@
 """
 The random forest: which rows it learns from, and how it is fitted.
 
-A forest on all of AURA's features and every second loses to the heart-rate
-rule (docs/evaluation.md). The seconds in which the heart rate peaks decide
-on an alarm, so the forest learns from these only. It has two features, both
-differences in beats per minute to the patient's own past.
+The seconds in which the heart rate peaks decide on an alarm, so the forest
+learns from these only (docs/evaluation.md). Its two features are differences
+in beats per minute to the patient's own past.
 """
 
 from collections.abc import Sequence
@@ -61,8 +60,6 @@ class TrainingRows:
 
     values: np.ndarray
     seizure: Bools
-    # All seizures weigh the same, whatever their length, and together as
-    # much as all other rows.
     weight: Floats
 
 
@@ -74,6 +71,7 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
     rate rise is at least 80 % of the highest. From all other time we take
     the rows in which the heart rate is the highest of the last minute.
     Unscorable rows and those just before and after a seizure are left out.
+    All seizures weigh the same, and together as much as all other rows.
     """
     values, seizure, weight = [], [], []
     for example in examples:
@@ -90,8 +88,7 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
         values.append(example.values[rows])
         seizure.append(np.zeros(len(rows), dtype=bool))
         weight.append(np.ones(len(rows)))
-    return _balanced(TrainingRows(*map(
-        np.concatenate, (values, seizure, weight))))
+    return _balanced(*map(np.concatenate, (values, seizure, weight)))
 
 
 def fit(examples: Sequence[Example], seed: int,
@@ -119,11 +116,11 @@ def _peak_of(example: Example, event: Event) -> np.ndarray:
     return inside[rise >= PEAK_SHARE * highest] if highest > 0 else inside
 
 
-def _balanced(rows: TrainingRows) -> TrainingRows:
-    weight = rows.weight.copy()
-    if not len(weight):
-        return rows
-    seizures, others = weight[rows.seizure].sum(), weight[~rows.seizure].sum()
+def _balanced(values: np.ndarray, seizure: Bools,
+              weight: Floats) -> TrainingRows:
+    seizures, others = weight[seizure].sum(), weight[~seizure].sum()
     if seizures > 0 and others > 0:
-        weight[rows.seizure] *= others / seizures
-    return TrainingRows(rows.values, rows.seizure, weight / weight.mean())
+        weight[seizure] *= others / seizures
+    if len(weight):
+        weight /= weight.mean()
+    return TrainingRows(values, seizure, weight)

@@ -20,9 +20,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import aura
 from aura.detector import model_card, trees
 from aura.detector.model_card import AGAIN, Number, Scalar
@@ -34,7 +31,6 @@ from aura.errors import (
     ResourceError,
 )
 from aura.folder import Folder
-from aura.recording import Floats
 
 MODEL_FILE, CARD_FILE = "model.npy", "card.json"
 OLD_FILE = "model.skops"
@@ -235,20 +231,6 @@ def check_schema(model: Model, schema_id: str,
             "of aura on the card")
 
 
-def predict_probability(model: Model, x: NDArray[np.float32]) -> Floats:
-    """Probability of a seizure in each row."""
-    if x.ndim != 2 or x.shape[1] != len(model.features):
-        raise InvalidInputError(
-            "features.shape", f"the table has the shape {x.shape}, but the "
-            f"model needs {len(model.features)} columns",
-            f"give {', '.join(model.features[:5])}, in this order")
-    if np.isinf(x).any():
-        raise InvalidInputError(
-            "features.infinite", "a feature is infinite",
-            "use NaN for a feature without a value")
-    return model.forest.probability(x)
-
-
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "aura": aura.__version__}
     for name in ("numpy", "scikit-learn"):
@@ -265,20 +247,19 @@ def _check_new(model: Model) -> None:
         raise InvalidInputError(
             "model.kind", f"a {type(model.forest).__name__} cannot be saved",
             "give a model that aura.train made")
-    if model.forest.feature_count != count or len(model.units) != count:
-        raise InvalidInputError(
-            "model.features", f"the model has {count} feature names, "
-            f"{len(model.units)} units and {model.forest.feature_count} "
-            "columns", "give one name and one unit for each column")
     taken = sorted(set(model.card) & set(model_card.FIELDS))
-    if taken:
-        raise InvalidInputError(
-            "model.card", f"the entry {taken[0]} of the card is reserved",
-            "give yours another name")
-    if not all(map(model_card.is_number, model.alarm.values())):
-        raise InvalidInputError(
-            "model.alarm", "an alarm setting is not a finite number",
-            "give finite numbers")
+    for wrong, rule, found, fix in (
+            (model.forest.feature_count != count or len(model.units) != count,
+             "model.features", f"the model has {count} feature names, "
+             f"{len(model.units)} units and {model.forest.feature_count} "
+             "columns", "give one name and one unit for each column"),
+            (taken, "model.card", f"reserved entries are on the card: {taken}",
+             "give yours other names"),
+            (not all(map(model_card.is_number, model.alarm.values())),
+             "model.alarm", "an alarm setting is not a finite number",
+             "give finite numbers")):
+        if wrong:
+            raise InvalidInputError(rule, found, fix)
 
 
 def _read(source: Folder, name: str, limit: int) -> bytes:

@@ -45,10 +45,8 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     """
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
-    peaks = [block_peaks(one.smoothed, one.hop_s, rule)
-             for one in recordings]
-    best = replace(rule, threshold=_above(peaks))
-    most = 0
+    peaks = [block_peaks(one.smoothed, one.hop_s, rule) for one in recordings]
+    best, most = replace(rule, threshold=_above(peaks)), 0
     for threshold in _candidates(peaks, allowed):
         trial = replace(rule, threshold=float(threshold))
         found = _score(recordings, peaks, trial)
@@ -69,10 +67,9 @@ def score_alarms(recording: Scored, rule: AlarmRule) -> Score:
 def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
            rule: AlarmRule) -> Score:
     # Below the threshold a recording has neither hits nor false alarms.
-    return pool(
-        score_alarms(one, rule) for one, highest in zip(
-            recordings, peaks, strict=True)
-        if np.max(highest, initial=-1.0) >= rule.threshold)
+    return pool(score_alarms(one, rule)
+                for one, highest in zip(recordings, peaks, strict=True)
+                if np.max(highest, initial=-1.0) >= rule.threshold)
 
 
 def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
@@ -88,8 +85,7 @@ def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 def _above(peaks: Sequence[Floats]) -> float:
     """A threshold that no recording reaches."""
-    highest = max((float(np.max(one, initial=0.0)) for one in peaks),
-                  default=0.0)
+    highest = float(np.max(np.concatenate([np.zeros(1), *peaks])))
     return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
         highest, math.inf)
 

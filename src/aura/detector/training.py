@@ -108,13 +108,11 @@ def check_enough(examples: Sequence[Example]) -> None:
             f"kind: {int(rows.seizure.sum())} in seizures and "
             f"{int((~rows.seizure).sum())} outside",
             "training needs both; add recordings with the other kind")
-    # Seizures without a scorable row cannot be learnt from.
-    patients = {e.patient for e in examples if e.has_usable_seizure}
-    if len(patients) < MIN_PATIENTS:
+    usable = len({e.patient for e in examples if e.has_usable_seizure})
+    if usable < MIN_PATIENTS:
         raise PreconditionError(
-            "train.few_patients", f"{found}; found "
-            f"{plural(len(patients), 'patient')} with scorable seizures, but "
-            f"validation needs at least {MIN_PATIENTS}",
+            "train.few_patients", f"{found}; {plural(usable, 'patient')} with "
+            f"scorable seizures, but validation needs {MIN_PATIENTS}",
             "add annotated recordings of other patients (all files in one "
             "folder count as one patient unless their names or headers say "
             "otherwise)")

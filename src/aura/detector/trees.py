@@ -18,7 +18,7 @@ from aura.errors import (
     InvalidInputError,
     ResourceError,
 )
-from aura.recording import Floats
+from aura.recording import Bools, Floats
 
 MAX_BYTES = 64 * 2 ** 20
 MAX_TREES = 2000
@@ -56,25 +56,28 @@ class Forest:
         self._cuts = [np.unique(value[feature == number])
                       for number in range(feature_count)]
 
-    def _check(self, inner: NDArray[np.bool_], right: NDArray[Any]) -> None:
+    def _check(self, inner: Bools, right: NDArray[Any]) -> None:
         """Check that each way from a root ends at a leaf in the array."""
         feature, value = self.nodes["feature"], self.nodes["value"]
-        if not 1 <= self.count <= MAX_TREES:
-            raise broken(f"the forest has {self.count} trees; 1 to "
-                         f"{MAX_TREES} are allowed")
-        # Children come after their parents, so there are no loops.
-        if (right - 1 <= np.arange(len(right)))[inner].any():
-            raise broken("a child is not among the later nodes")
-        if ((feature < LEAF) | (feature >= self.feature_count)).any():
-            raise broken("a split is not on one of the "
-                         f"{self.feature_count} features")
-        if (self.nodes["missing_left"] > 1).any():
-            raise broken("missing_left is neither 0 nor 1")
-        # A threshold of infinity separates missing values from all others.
-        if not (value[inner] > -np.inf).all():
-            raise broken("a threshold is not a number")
-        if not ((value >= 0) & (value <= 1))[~inner].all():
-            raise broken("a probability is not in [0, 1]")
+        below = (feature < LEAF) | (feature >= self.feature_count)
+        share = value[~inner]
+        for wrong, text in (
+                (not 1 <= self.count <= MAX_TREES, f"the forest has "
+                 f"{self.count} trees, 1 to {MAX_TREES} are allowed"),
+                # Children come after their parents, so there are no loops.
+                ((right - 1 <= np.arange(len(right)))[inner].any(),
+                 "a child is not among the later nodes"),
+                (below.any(), "a split is not on one of the "
+                 f"{self.feature_count} features"),
+                ((self.nodes["missing_left"] > 1).any(),
+                 "missing_left is neither 0 nor 1"),
+                # Infinity separates missing values from all others.
+                (not (value[inner] > -np.inf).all(),
+                 "a threshold is not a number"),
+                (not ((share >= 0) & (share <= 1)).all(),
+                 "a probability is not in [0, 1]")):
+            if wrong:
+                raise _broken(text)
 
     def probability(self, x: NDArray[Any]) -> Floats:
         """
@@ -82,7 +85,16 @@ class Forest:
 
         It is scikit-learn's to the last bit.
         """
-        x = np.asarray(x, np.float32)
+        if x.ndim != 2 or x.shape[1] != self.feature_count:
+            raise InvalidInputError(
+                "features.shape", f"the table has the shape {x.shape}, but "
+                f"the model needs {self.feature_count} columns",
+                "give the features of the model, in its order")
+        if np.isinf(x).any():
+            raise InvalidInputError(
+                "features.infinite", "a feature is infinite",
+                "use NaN for a feature without a value")
+        x = x.astype(np.float32)
         cell, first = np.zeros(len(x), np.intp), np.arange(len(x))
         # Rows between the same thresholds take the same ways.
         for column, cuts in zip(x.T, self._cuts, strict=True):
@@ -120,7 +132,7 @@ def _depth(end: int, right: NDArray[Any]) -> int:
         if end == len(right):
             return depth
         end = int(right[end - 1]) + 1
-    raise broken(f"a tree is deeper than {MAX_DEPTH}")
+    raise _broken(f"a tree is deeper than {MAX_DEPTH}")
 
 
 def of(forest: Any) -> Forest:
@@ -177,7 +189,7 @@ def write(forest: Forest) -> bytes:
     return content
 
 
-def broken(text: str) -> CorruptDataError:
+def _broken(text: str) -> CorruptDataError:
     """The error for trees that are not safe to use."""
     return CorruptDataError("model.tree", text, AGAIN)
 

@@ -24,7 +24,7 @@ from aura.detector.threshold import Scored
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.ecg.features import seizure_fraction
 from aura.errors import PreconditionError, plural
-from aura.recording import Floats
+from aura.recording import Bools, Floats
 from aura.scoring.intervals import resolvable_rate
 from aura.scoring.report import counts, finite
 from aura.scoring.score import Score, pool
@@ -46,9 +46,7 @@ class Validation:
 
     patients: Mapping[str, Score]  # Score of each patient while held out
     rule: Mapping[str, Score]  # Score of the heart-rate rule on the same
-    # ROC AUC of the rows, NaN if they are all of one class. It says little
-    # about alarms, because an alarm is not a row.
-    roc_auc: float
+    roc_auc: float  # Of the rows, not of alarms; NaN if all are of one class
     folds: int
 
     @property
@@ -114,8 +112,10 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
             probabilities.append(probability)
             labels.append(seizure_fraction(
                 example.events, example.time_s, example.hop_s) >= 0.5)
-    return Validation(_by_patient(scores), heart_rate_rule(examples),
-                      _auc(probabilities, labels), len(dealt))
+    return Validation(
+        _by_patient(scores), heart_rate_rule(examples),
+        _auc(np.concatenate(probabilities), np.concatenate(labels)),
+        len(dealt))
 
 
 def _by_patient(scores: Sequence[tuple[str, Score]]) -> dict[str, Score]:
@@ -160,6 +160,10 @@ def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
     """The validation as an entry of the model card."""
+    def card(score: Score) -> dict[str, Any]:
+        return {**counts(score),
+                "median_latency_s": finite(score.events.median_latency_s)}
+
     hours = validation.pooled.events.hours
     return {
         "verdict": validation.comparison,
@@ -170,9 +174,9 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
         "target_false_alarms_per_24h": target_far,
         "smallest_resolvable_false_alarms_per_24h": resolvable_rate(hours),
         "row_roc_auc": finite(validation.roc_auc),
-        "pooled": _score(validation.pooled),
-        "one_line_rule": _score(validation.pooled_rule),
-        "patients": {name: _score(score)
+        "pooled": card(validation.pooled),
+        "one_line_rule": card(validation.pooled_rule),
+        "patients": {name: card(score)
                      for name, score in validation.patients.items()},
     }
 
@@ -195,8 +199,7 @@ def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
         yield train, test
 
 
-def check_disjoint(train: Sequence[Example],
-                   test: Sequence[Example]) -> None:
+def check_disjoint(train: Sequence[Example], test: Sequence[Example]) -> None:
     """Stop if a patient is on both sides of a split."""
     both = {e.patient for e in train} & {e.patient for e in test}
     if both:
@@ -212,16 +215,8 @@ def scored_rows(example: Example, probability: Floats,
                   example.duration_s, example.hop_s)
 
 
-def _auc(probabilities: Sequence[Floats],
-         labels: Sequence[np.ndarray]) -> float:
-    probability = np.concatenate(probabilities)
-    label = np.concatenate(labels)
+def _auc(probability: Floats, label: Bools) -> float:
     known = np.isfinite(probability)
     if len(np.unique(label[known])) < 2:
         return math.nan
     return float(roc_auc_score(label[known], probability[known]))
-
-
-def _score(score: Score) -> dict[str, Any]:
-    return {**counts(score),
-            "median_latency_s": finite(score.events.median_latency_s)}
