@@ -6,6 +6,8 @@ import numpy as np
 import pyedflib
 from sleepecg import detect_heartbeats
 
+from aura.detector import forest, trees
+from aura.detector.forest import MODEL_FEATURES
 from aura.ecg import features
 from aura.ecg.beats import find_beats
 from aura.edf.header import read_header
@@ -14,6 +16,7 @@ from aura.recording import ArraySignal, Beats
 from benchmarks import recordings
 from benchmarks.end_to_end import seconds
 from tests.features_by_hand import Oracle
+from tests.learning_examples import cohort
 
 SEGMENT = 900 * recordings.FS_HZ
 
@@ -63,6 +66,15 @@ def main() -> None:
     row("all features, 4 h, 14,400 rows",
         seconds(lambda: features.build(beats)), "a window at a time, 27",
         seconds(by_hand) * 14400 / len(ends))
+    table = features.build(beats).columns()
+    rows = np.column_stack([table[name] for name in MODEL_FEATURES])
+    peer = forest.fit(cohort(9), 1)
+    ours = trees.of(peer)
+    assert np.array_equal(ours.probability(rows),
+                          peer.predict_proba(rows)[:, 1])
+    row("probabilities, 4 h, 14,400 rows",
+        seconds(lambda: ours.probability(rows)), "scikit-learn",
+        seconds(lambda: peer.predict_proba(rows)))
     for name, path in (("EDF, 24 h of ECG only", recordings.single(24)),
                        ("EDF, 4 h, 1 of 21 channels",
                         recordings.among_others())):

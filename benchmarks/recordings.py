@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyedflib
 
+from aura.detector.model import MODEL_FILE
 from aura.runners import local
 from aura.settings import Settings
 from aura.synthetic.cohort import write_cohort, write_edf
@@ -73,7 +74,7 @@ def among_others(channels: int = 21, hours: int = 4) -> Path:
 def model() -> Path:
     """A model trained on synthetic hearts."""
     path = FOLDER / "model"
-    if not (path / "card.json").exists():
+    if not (path / MODEL_FILE).exists():
         write_cohort(FOLDER / "cohort", patients=6, hours=1.0, seed=1)
         report, _ = local.train([FOLDER / "cohort"], path, Settings())
         if not report.model_path:
