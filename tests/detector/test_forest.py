@@ -102,11 +102,11 @@ def trees(model):
              tree.tree_.value.tobytes()) for tree in model.estimators_]
 
 
-def test_the_same_seed_gives_the_same_trees_with_any_number_of_jobs():
+def test_the_same_seed_gives_the_same_trees():
     examples = cohort()
-    one, two = fit(examples, 7, jobs=1), fit(examples, 7, jobs=2)
+    one, two = fit(examples, 7), fit(examples, 7)
     assert trees(one) == trees(two)
-    assert trees(one) != trees(fit(examples, 8, jobs=1))
+    assert trees(one) != trees(fit(examples, 8))
     assert len(one.estimators_) == forest.TREES
     assert list(one.classes_) == [0, 1]
 
@@ -128,11 +128,6 @@ def test_seizures_and_other_time_have_equal_weight_in_the_forest():
                 for one in cohort()]
     assert fit(examples, 1).predict_proba(np.zeros((1, 2))) == pytest.approx(
         .5, abs=.05)
-
-
-def test_one_thread_adds_the_votes_whatever_number_has_fitted():
-    # With several, their order would change the last digit.
-    assert fit(cohort(), 1, 8).n_jobs == 1
 
 
 def test_a_forest_learns_and_predicts_with_missing_values():

@@ -18,7 +18,6 @@ from aura.detector.validation import (
     heart_rate_rule,
     metrics,
     out_of_fold,
-    row_probability,
 )
 from aura.errors import PreconditionError
 from aura.recording import Event
@@ -117,7 +116,9 @@ def test_the_held_out_patient_cannot_change_its_own_model_or_threshold(
 
 
 def test_no_recording_is_scored_by_a_model_of_its_patient(monkeypatch):
-    fit, of = forest.fit, trees.of
+    fit, of, given = forest.fit, trees.of, trees.Forest.probability
+    owners = {one.values[0].tobytes(): one.patient for one in cohort(4)}
+    asked = []
 
     def fit_on(examples, seed):
         grown = fit(examples, seed)
@@ -129,12 +130,13 @@ def test_no_recording_is_scored_by_a_model_of_its_patient(monkeypatch):
         found.patients = grown.patients
         return found
 
-    asked = []
+    def probability(model, x):
+        asked.append(owners[x[0].tobytes()] in model.patients)
+        return given(model, x)
+
     monkeypatch.setattr(validation.forest, "fit", fit_on)
     monkeypatch.setattr(validation.trees, "of", trees_of)
-    monkeypatch.setattr(
-        validation, "row_probability", lambda model, one: asked.append(
-            one.patient in model.patients) or row_probability(model, one))
+    monkeypatch.setattr(trees.Forest, "probability", probability)
     validated(cohort(4))
     assert asked == [False] * (4 + 4 * 3)
     asked.clear()

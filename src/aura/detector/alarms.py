@@ -132,8 +132,10 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
         spans.append((start, stop))
         at = max(int(np.searchsorted(raised, stop)), at + 1)
     # An alarm in the very last row would have no duration.
-    return [_event(start, stop, smoothed, hop_s) for start, stop in spans
-            if start + 1 < len(smoothed)]
+    return [Event((start + 1) * hop_s,
+                  (min(stop + 1, len(smoothed)) - start - 1) * hop_s, SEIZURE,
+                  float(np.nanmax(smoothed[start:max(stop, start + 1)])))
+            for start, stop in spans if start + 1 < len(smoothed)]
 
 
 def row_thresholds(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
@@ -153,14 +155,6 @@ def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
     """Lowest smoothed probability of the last `hold_s`."""
     hold = max(round(rule.hold_s / hop_s), 1)
     return _trailing(np.minimum, smoothed, hold, np.nan)
-
-
-def _event(start: int, stop: int, smoothed: Floats, hop_s: float) -> Event:
-    last = min(stop + 1, len(smoothed))
-    return Event(
-        onset_s=(start + 1) * hop_s, duration_s=(last - start - 1) * hop_s,
-        label=SEIZURE,
-        confidence=float(np.nanmax(smoothed[start:max(stop, start + 1)])))
 
 
 def _trailing(combine: np.ufunc, values: Floats, width: int,

@@ -91,19 +91,14 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
     return _balanced(*map(np.concatenate, (values, seizure, weight)))
 
 
-def fit(examples: Sequence[Example], seed: int,
-        jobs: int = 1) -> RandomForestClassifier:
+def fit(examples: Sequence[Example], seed: int) -> RandomForestClassifier:
     """Fit a forest; the same examples and seed give the same trees."""
     rows = training_rows(examples)
     forest = RandomForestClassifier(
         n_estimators=TREES, min_samples_leaf=MIN_LEAF, max_depth=MAX_DEPTH,
-        random_state=seed, n_jobs=jobs)
-    forest.fit(rows.values, rows.seizure.astype(np.int64),
-               sample_weight=rows.weight)
-    # Threads add up the votes in the order in which they end. That changes
-    # the last digit of a probability, and with it the threshold.
-    forest.n_jobs = 1
-    return forest
+        random_state=seed)
+    return forest.fit(rows.values, rows.seizure.astype(np.int64),
+                      sample_weight=rows.weight)
 
 
 def _peak_of(example: Example, event: Event) -> np.ndarray:

@@ -46,8 +46,10 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
     peaks = [block_peaks(one.smoothed, one.hop_s, rule) for one in recordings]
-    best, most = replace(rule, threshold=_above(peaks)), 0
-    for threshold in _candidates(peaks, allowed):
+    seen = np.unique(np.concatenate([np.zeros(1), *peaks]))[::-1]
+    best, most = replace(rule, threshold=_above(float(seen[0]))), 0
+    tried = seen[:CANDIDATES + 4 * math.ceil(allowed)]
+    for threshold in (tried[:-1] + tried[1:]) / 2:
         trial = replace(rule, threshold=float(threshold))
         found = _score(recordings, peaks, trial)
         if found.events.fp > allowed:
@@ -83,16 +85,7 @@ def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
     return highest[highest > 0]
 
 
-def _above(peaks: Sequence[Floats]) -> float:
+def _above(highest: float) -> float:
     """A threshold that no recording reaches."""
-    highest = float(np.max(np.concatenate([np.zeros(1), *peaks])))
     return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
         highest, math.inf)
-
-
-def _candidates(peaks: Sequence[Floats], allowed: float) -> Floats:
-    """Thresholds between neighbouring peaks, the strictest first."""
-    seen = np.unique(np.concatenate([np.zeros(1), *peaks]))[::-1]
-    seen = seen[:CANDIDATES + 4 * math.ceil(allowed)]
-    middle: Floats = (seen[:-1] + seen[1:]) / 2
-    return middle

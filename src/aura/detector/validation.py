@@ -127,7 +127,13 @@ def _by_patient(scores: Sequence[tuple[str, Score]]) -> dict[str, Score]:
 def fit_forest(examples: Sequence[Example], seed: int) -> Scorer[Example]:
     """Fit a forest; return the function that scores a recording's rows."""
     model = trees.of(forest.fit(examples, seed))
-    return lambda example: row_probability(model, example)
+
+    def probability(example: Example) -> Floats:
+        found = np.full(len(example.time_s), np.nan)
+        found[example.scorable] = model.probability(
+            example.values[example.scorable])
+        return found
+    return probability
 
 
 def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
@@ -179,14 +185,6 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
         "patients": {name: card(score)
                      for name, score in validation.patients.items()},
     }
-
-
-def row_probability(model: trees.Forest, example: Example) -> Floats:
-    """Probability of each row; NaN where it cannot be scored."""
-    probability = np.full(len(example.time_s), np.nan)
-    probability[example.scorable] = model.probability(
-        example.values[example.scorable])
-    return probability
 
 
 def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
