@@ -2,9 +2,8 @@
 The model on disk: the forest in ``model.npy``, the rest in ``card.json``.
 
 A model is used only after its digest and every node of its trees have been
-checked. Nothing is ever unpickled. The *model id* is a digest of everything
-that predictions and alarms depend on, so two trainings on the same data have
-the same id at any time and with any number of jobs.
+checked. The *model id* is a digest of everything that predictions and alarms
+depend on, so two trainings on the same data have the same id.
 """
 
 import contextlib
@@ -165,8 +164,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Parameters
     ----------
     folder : path
-        Folder with ``model.npy`` and ``card.json``, as ``aura train``
-        writes it.
+        It has ``model.npy`` and ``card.json``, as ``aura train`` writes it.
 
     Returns
     -------
@@ -276,6 +274,6 @@ def _read(source: Folder, name: str, limit: int) -> bytes:
             "model.missing", f"there is no {name} in the model folder",
             "name a folder that `aura train` wrote") from None
     if len(content) > limit:
-        raise ResourceError(
-            "model.size", f"{name} is larger than {limit} bytes", AGAIN)
+        raise ResourceError("model.size", f"{name} is larger than {limit} "
+                            "bytes", AGAIN)
     return content

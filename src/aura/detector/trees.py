@@ -114,10 +114,11 @@ class Forest:
         """Mean over the trees of the leaves that each row comes to."""
         left = np.where(np.isnan(rows), -np.inf, rows)
         columns = np.stack([rows, left], axis=2).reshape(len(rows), -1).T
-        start, row = self._column * len(rows), np.arange(len(rows))
+        row = np.arange(len(rows))
         node = np.repeat(np.arange(self.count)[:, None], len(rows), axis=1)
         for _ in range(self.depth):
-            value = columns.take(start.take(node) + row)
+            column = self._column.take(node)
+            value = columns.take(column * len(rows) + row)
             below = value <= self._threshold.take(node)
             node = self._right.take(node) - below
         # Added tree by tree: `np.sum` would change the last digit.
