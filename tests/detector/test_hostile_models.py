@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import event, given, strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
 from aura.detector import trees
@@ -31,7 +31,7 @@ from aura.detector.model import (
     save_model,
 )
 from aura.detector.trees import HEAD_BYTES, LEAF, MAX_BYTES, MAX_TREES, NODE
-from aura.errors import AuraError
+from aura.errors import AuraError, CorruptDataError
 
 
 class Bomb:
@@ -359,6 +359,36 @@ def test_no_change_of_the_bytes_is_loaded(tmp_path_factory, data):
         + whole[place + 1:]]).filter(lambda changed: changed != whole)))
     assert rule_of(artefact) in {
         "model.untrusted", "model.damaged", "model.tree", "model.id"}
+
+
+NUMBER = st.integers(-2 ** 31, 2 ** 31 - 1)
+ANY = st.tuples(NUMBER, st.integers(0, 255), st.floats())
+
+
+@st.composite
+def sound_nodes(draw):
+    """Nodes of up to three trees, level by level."""
+    rows, size = [], draw(st.integers(1, 3))
+    while len(rows) < size:
+        feature = draw(st.integers(LEAF, 1)) if size < 20 else LEAF
+        size += 2 * (feature != LEAF)
+        rows.append((feature, draw(st.integers(0, 1)), draw(st.floats(0, 1))))
+    return rows
+
+
+@given(sound_nodes(), st.none() | ANY, st.integers(0, 99))
+def test_any_nodes_are_refused_or_give_probabilities(rows, other, place):
+    if other:
+        rows[place % len(rows)] = other
+    try:
+        forest = trees.Forest(np.array(rows, NODE), 2)
+    except CorruptDataError:
+        assert other
+        return
+    event(f"loaded, depth {forest.depth}")
+    found = forest.probability(np.array(
+        [[0, 1], [np.nan, .5], [1e30, np.nan], [np.nan, np.nan]]))
+    assert ((found >= 0) & (found <= 1)).all()
 
 
 @pytest.mark.parametrize("name", [
