@@ -37,11 +37,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 1000
 
 
-def _is_scalar(value: Any) -> bool:
-    return (value is None or isinstance(value, bool) or _is_text(value)
-            or is_number(value))
-
-
 def _are_features(value: Any) -> bool:
     return (isinstance(value, list) and 0 < len(value) <= 10_000
             and all(isinstance(entry, dict) and set(entry) == {"name", "unit"}
@@ -73,7 +68,9 @@ FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "alarm": ("the numbers of an alarm rule, the threshold among them",
               lambda value: _maps_to(is_number)(value)
               and {"threshold"} <= set(value) <= ALARM),
-    "settings": ("scalars by name", _maps_to(_is_scalar)),
+    "settings": ("scalars by name", _maps_to(
+        lambda value: value is None or isinstance(value, bool)
+        or _is_text(value) or is_number(value))),
     "versions": ("versions by name", _maps_to(_is_text)),
     "created": ("text", _is_text),
 }

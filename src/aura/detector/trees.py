@@ -156,8 +156,8 @@ def of(forest: Any) -> Forest:
     nodes["value"] = np.where(inner, threshold, probability)
     sizes = [tree.node_count for tree in grown]
     first = np.cumsum([0, *sizes[:-1]])
-    children = np.column_stack([left, right]) + np.repeat(
-        first, sizes)[:, None]
+    children = np.column_stack([left, right])
+    children += np.repeat(first, sizes)[:, None]
     levels = [first]
     while len(levels[-1]):
         splits = levels[-1][inner[levels[-1]]]
@@ -176,8 +176,8 @@ def read(content: bytes, feature_count: int) -> Forest:
     if rest or count < 0 or content[:HEAD_BYTES] != _head(count):
         raise CorruptDataError(
             "model.damaged", "this is not a complete array of nodes", AGAIN)
-    return Forest(np.frombuffer(content, NODE, offset=HEAD_BYTES),
-                  feature_count)
+    nodes = np.frombuffer(content, NODE, offset=HEAD_BYTES)
+    return Forest(nodes, feature_count)
 
 
 def write(forest: Forest) -> bytes:
