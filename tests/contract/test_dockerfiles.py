@@ -21,8 +21,9 @@ EXTRAS = {"ecg_loader": "ecg-loader", "feature_builder": "feature-builder",
 # Too big for an image, or useless in it.
 NEVER = {"matplotlib", "numba", "pyarrow", "pandas", "pyedflib", "pytest"}
 FOREIGN = {"ecg_loader": {"scipy", "scikit-learn", "arro3-io", "sleepecg"},
-           "feature_builder": {"scikit-learn", "skops"},
-           "trainer": {"sleepecg"}, "predictor": {"sleepecg"},
+           "feature_builder": {"scikit-learn"},
+           "trainer": {"sleepecg"},
+           "predictor": {"sleepecg", "scipy", "scikit-learn", "joblib"},
            "influx_exporter": {"scipy", "scikit-learn", "sleepecg"}}
 
 for_each_block = pytest.mark.parametrize(
