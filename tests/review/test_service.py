@@ -14,6 +14,7 @@ from aura.errors import AuraError, ForbiddenError, MissingError
 from aura.recording import ArraySignal, Event
 from aura.review.audit_trail import Change
 from aura.review.document import write_document
+from aura.review.reasons import Explainer
 from aura.review.service import FilesNotWrittenError, ReviewService
 from aura.review.tiles import BUCKETS, FACTORS, packed, pyramid
 from aura.review.worklist import on_share
@@ -164,7 +165,22 @@ def test_reasons_compare_an_alarm_with_the_usual_range(service):
     assert rise["low"] < rise["median"] < rise["high"] < rise["value"]
     _, columns = unframe(service.trends(case(service, "found")["key"]))
     assert closest["probability"] == pytest.approx(
-        np.nanmax(columns["probability"][270:420]), abs=1e-6)
+        np.nanmax(columns["probability"][300:360]), abs=1e-6)
+    assert closest["heart_rate_bpm"] - closest["baseline_bpm"] == (
+        pytest.approx(rise["value"], abs=1e-3))
+
+
+@pytest.mark.parametrize("chance, name", [(0., "mean_hr"), (.5, "hr_rise")])
+def test_a_tie_shows_the_strongest_moment_inside_the_seizure(
+        service, chance, name):
+    found = service.runs.case(case(service, "found")["key"])
+    explainer = Explainer(service.runs, found, ("hr_rise", "hr_over_p95"))
+    explainer._smoothed[:] = chance
+    mark, = (one for one in found.comparison.marks if one.layer == "original")
+    values = explainer._values[name][300:360]
+    told = explainer.explain(mark)
+    assert told.time_s == 301 + np.argmax(values)
+    assert told.probability == chance
 
 
 def accept(service, key, mark, version=0, action="accept", who="Ana"):

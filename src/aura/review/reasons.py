@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aura.ecg.features import SCHEMA
 from aura.errors import MissingError
@@ -17,6 +18,8 @@ from aura.scoring.report import finite
 OTHERS = 5
 MARGIN_S = 120.0  # Around an event, left out of the usual range
 MIN_USUAL_ROWS = 60
+
+Range = tuple[float, float, float, float]
 
 TITLES = {
     "mean_hr": "Mean heart rate", "max_hr": "Highest heart rate",
@@ -72,6 +75,8 @@ class Reason:
 class Explanation:
     time_s: float | None  # The moment; None if nothing could be scored
     probability: float | None  # Smoothed probability at that moment
+    heart_rate_bpm: float | None  # At that moment, as the next ones
+    baseline_bpm: float | None
     reasons: tuple[Reason, ...]  # Used ones, then the most unusual
 
 
@@ -93,11 +98,12 @@ class Explainer:
         self._usual = scorable & ~_near(self._time_s, case.comparison.marks)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
+        self._ranges: dict[str, Range | None] = {}
 
     def explain(self, mark: Mark) -> Explanation:
         row = self._moment(mark.event, mark.layer == "predicted")
         if row is None:
-            return Explanation(None, None, ())
+            return Explanation(None, None, None, None, ())
         reasons = [self._reason(name, row) for name in self._names]
         used = [one for name in self._used
                 for one in reasons if one.name == name]
@@ -106,33 +112,64 @@ class Explainer:
             key=lambda one: -abs(one.unusual or 0.0)))[:OTHERS]
         return Explanation(
             float(self._time_s[row]), finite(float(self._smoothed[row])),
+            self._value("mean_hr", row), self._value("hr_base", row),
             (*used, *others))
 
     def _moment(self, event: Event, raised: bool) -> int | None:
-        """The row at an alarm's onset; else the highest near a seizure."""
+        """
+        The row at an alarm's onset; else the most probable one in a seizure.
+
+        Most probabilities tie at 0 or 1. Of these rows it is the one with the
+        largest value of what the model uses; if the model saw nothing, the one
+        with the highest heart rate.
+        """
         if not len(self._time_s):
             return None
         if raised:
             row = int(np.searchsorted(self._time_s, event.onset_s - 1e-6))
             return min(row, len(self._time_s) - 1)
-        first, last = np.searchsorted(
-            self._time_s, [event.onset_s - SZCORE.tolerance_before_s,
-                           event.end_s + SZCORE.tolerance_after_s])
-        chances = self._smoothed[first:last]
-        if not np.isfinite(chances).any():
+        rows = self._rows(event.onset_s, event.end_s)
+        if not len(rows):
+            # The seizure is unscorable, or a point in time.
+            rows = self._rows(event.onset_s - SZCORE.tolerance_before_s,
+                              event.end_s + SZCORE.tolerance_after_s)
+        if not len(rows):
             return None
-        return int(first + np.nanargmax(chances))
+        chances = self._smoothed[rows]
+        rows = rows[chances == chances.max()]
+        name = (*self._used, "mean_hr")[0] if chances.max() > 0 else "mean_hr"
+        values = self._values.get(name, self._time_s)[rows]
+        return int(rows[np.argmax(np.nan_to_num(values, nan=-np.inf))])
+
+    def _rows(self, start_s: float, end_s: float) -> NDArray[np.intp]:
+        """Rows of a span that have a probability."""
+        return np.flatnonzero(
+            (self._time_s > start_s) & (self._time_s <= end_s)
+            & np.isfinite(self._smoothed))
+
+    def _value(self, name: str, row: int) -> float | None:
+        column = self._values.get(name)
+        return None if column is None else finite(float(column[row]))
+
+    def _range(self, name: str) -> Range | None:
+        """5th, 50th and 95th percentile and robust spread of usual rows."""
+        if name not in self._ranges:
+            usual = self._values[name][self._usual]
+            usual = usual[np.isfinite(usual)].astype(np.float64)
+            self._ranges[name] = None
+            if len(usual) >= MIN_USUAL_ROWS:
+                low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
+                self._ranges[name] = (low, median, high, 1.4826 * float(
+                    np.median(np.abs(usual - median))))
+        return self._ranges[name]
 
     def _reason(self, name: str, row: int) -> Reason:
         feature = next(one for one in SCHEMA if one.name == name)
-        column = self._values[name]
-        usual = column[self._usual]
-        usual = usual[np.isfinite(usual)].astype(np.float64)
-        value = finite(float(column[row]))
+        value = self._value(name, row)
         low = median = high = unusual = None
-        if len(usual) >= MIN_USUAL_ROWS:
-            low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
-            spread = 1.4826 * float(np.median(np.abs(usual - median)))
+        known = self._range(name)
+        if known is not None:
+            low, median, high, spread = known
             # A constant feature has no spread.
             if value is not None and spread > 1e-9:
                 unusual = (value - median) / spread

@@ -3,8 +3,8 @@ import { element, number, sentence } from "./dom.js";
 
 const WORDS = {
   predicted: ["Why the alarm was raised", ""],
-  FN: ["Why no alarm was raised", ", the highest near the seizure"],
-  original: ["Features at this annotation", ", the highest near it"] };
+  FN: ["Why no alarm was raised", ", the highest in the seizure"],
+  original: ["Features at this annotation", ", the highest in it"] };
 
 // `reasons` is null while they are loading.
 export function why(event, reasons, clock) {
@@ -26,6 +26,8 @@ export function why(event, reasons, clock) {
     element("h4", null, name),
     element("ul", { class: "reasons" }, ...chosen.map(reason))]);
   return [head,
+    ...inWords(told, clock).map((text) => element(
+      "p", { class: "finding" }, text)),
     element("p", { class: "quiet" },
       `Probability ${told.probability === null ? "unknown"
         : number(told.probability, 2)} at `
@@ -37,6 +39,25 @@ export function why(event, reasons, clock) {
     element("p", { class: "key" }, element("span", { class: "swatch" }),
       " usual range (5th to 95th percentile) ",
       element("span", { class: "dot" }), " value")];
+}
+
+// The finding in a clinician's words.
+function inWords(told, clock) {
+  const whole = (value) => (value === null ? null : Math.round(value));
+  const [rate, base] = [told.heart_rate_bpm, told.baseline_bpm].map(whole);
+  if (rate === null) return [];
+  if (told.probability === 0) {
+    return ["The model saw no sign at any time. The highest heart rate was "
+      + `${rate} bpm at ${clock.time(told.time_s)}.`];
+  }
+  if (base === null) return [`The heart rate was ${rate} bpm.`];
+  const rise = told.reasons.find((one) => one.name === "hr_rise");
+  const usual = rise === undefined || rise.low === null ? ""
+    : ` The usual difference is ${number(whole(rise.low))} to `
+      + `${number(whole(rise.high))} bpm.`;
+  return [`The heart rate was ${rate} bpm, ${Math.abs(rate - base)} `
+    + `${rate < base ? "below" : "above"} this patient's own ${base}.`
+    + usual];
 }
 
 // One feature: its value and its usual range.
