@@ -112,6 +112,18 @@ def test_a_fault_that_passes_loses_no_point(folder, fault, size):
         assert clock.slept == [7]
 
 
+@pytest.mark.parametrize("asked", [
+    "0", "Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Sat, 01 Jan 10000 00:00:00 GMT", "9" * 400, "-5"])
+def test_waits_have_a_floor_and_a_ceiling_whatever_the_server_asks(
+        folder, asked):
+    pack(folder, points(3))
+    with serving(status(503, Retry_After=asked)) as store:
+        with pytest.raises(UnavailableError, match="influx.away"):
+            deliver(folder, store.url, patience_s=100.0)
+    assert 2 <= store.writes <= 101
+
+
 STOPPING = {
     "401": (status(401, {"message": "unauthorized access"}),
             "influx.auth", "INFLUXDB_V2_TOKEN"),

@@ -178,6 +178,16 @@ def test_a_port_in_use_is_an_error(service):
     first = PageServer(service, Access(), 0)
     with pytest.raises(PreconditionError, match="review.port"):
         PageServer(service, Access(), first.port)
-    assert first.address == f"http://127.0.0.1:{first.port}/"
+    assert first.address == first.shown == f"http://127.0.0.1:{first.port}/"
     first.stop()
     first.run()
+
+
+def test_a_token_of_the_user_is_in_no_log_and_a_made_one_is_shown(service):
+    for environ, shown in ({"AURA_WEB_TOKEN": TOKEN}, False), ({}, True):
+        access = Access.to("0.0.0.0", environ)
+        server = PageServer(service, access, 0)
+        assert access.token in server.address
+        assert (access.token in server.shown) == shown
+        server.stop()
+        server.run()

@@ -1,10 +1,12 @@
 """The five blocks: their real servers, licences and pages."""
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from aura.blocks import BLOCKS, named
 from aura.errors import InvalidInputError
 from aura.rpc import aura_pb2
+from aura.runners.processes import Process, serve_command
 from aura.runners.servicers import StageServicer, serve_block
 from aura.settings import Settings
 from tests.served import served_blocks
@@ -154,3 +157,16 @@ def test_the_readme_names_rpcs_messages_and_true_settings(block):
             r"^\| `(AURA_\w+)` \| (.*) \| (.*) \|$", text, re.M):
         assert meaning == known[name].metadata["text"]
         assert default == (str(known[name].default) or "(none)")
+
+
+def test_modules_in_the_current_folder_do_not_reach_a_block(
+        tmp_path, monkeypatch):
+    for name in "random", "signal", "queue":
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(1)\n")
+    monkeypatch.chdir(tmp_path)
+    process = Process("loader", serve_command(named("ecg-loader")), {
+        **os.environ, "SHARED_FOLDER_PATH": str(tmp_path), "AURA_PORT": "0"})
+    try:
+        assert process.wait_for_port(time.monotonic() + 120)
+    finally:
+        process.reap()

@@ -85,7 +85,7 @@ def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
                             "between 0 and 65535")
     server = PageServer(service, Access.to(given.host, os.environ), given.port)
     count = len(service.runs.worklist().cases)
-    print(f"{plural(count, 'recording')} to review at {server.address} "
+    print(f"{plural(count, 'recording')} to review at {server.shown} "
           "(stop with Ctrl-C)", flush=True)
     print(console.NOT_A_DEVICE, flush=True)
     if not given.no_open:

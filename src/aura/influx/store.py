@@ -30,6 +30,7 @@ from aura.settings import Settings
 
 TIMEOUT_S = 30.0
 LONGEST_TEXT = 200
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
@@ -283,12 +284,14 @@ def _foreign(text: str) -> PreconditionError:
 
 
 def _wait(retry_after: str | None) -> float | None:
+    """Seconds that a server asks to wait, within sensible limits."""
     if retry_after is None:
         return None
     try:
-        return Retry().parse_retry_after(retry_after)
-    except urllib3.exceptions.InvalidHeader:
+        wanted_s = Retry().parse_retry_after(retry_after)
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None
+    return min(max(wanted_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
 
 def _reason(error: Exception) -> str:

@@ -133,13 +133,22 @@ class PageServer:
     @property
     def address(self) -> str:
         """The address to open, with the token if one is needed."""
+        return self._with(self._access.token)
+
+    @property
+    def shown(self) -> str:
+        """The address for a console or a log, without the user's secret."""
+        return self._with("AURA_WEB_TOKEN" if self._access.secret
+                          else self._access.token)
+
+    def _with(self, token: str) -> str:
         host = self._access.host.strip("[]")
         if host in ("0.0.0.0", "::"):
             host = socket.gethostname()
         elif ":" in host:
             host = f"[{host}]"
-        token = f"?token={self._access.token}" if self._access.token else ""
-        return f"http://{host}:{self.port}/{token}"
+        query = f"?token={token}" if token else ""
+        return f"http://{host}:{self.port}/{query}"
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM, or until `stop`."""
@@ -161,7 +170,7 @@ def serve_share(shared: Path, settings: Settings,
     server = PageServer(ReviewService(on_share(shared, settings)), access,
                         settings.web_port)
     threading.Thread(target=server.run, daemon=True, name="web").start()
-    _LOG.info("review page on %s", server.address)
+    _LOG.info("review page on %s", server.shown)
     return server
 
 

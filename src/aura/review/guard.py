@@ -43,6 +43,7 @@ class Access:
     host: str = "127.0.0.1"  # Address to bind
     token: str = ""  # What a browser must send; ``""`` on loopback
     names: tuple[str, ...] = ()  # Further host names of the page
+    secret: bool = False  # The user knows the token, so nothing prints it
 
     @classmethod
     def to(cls, host: str, environ: Mapping[str, str],
@@ -55,8 +56,8 @@ class Access:
                 "review.token", "AURA_WEB_TOKEN is invalid",
                 f"it needs at least {SHORTEST_TOKEN} letters and digits")
         if not token and not is_loopback(host):
-            token = secrets.token_hex(24)
-        return cls(host, token, names)
+            return cls(host, secrets.token_hex(24), names)
+        return cls(host, token, names, secret=bool(token))
 
 
 def is_loopback(host: str) -> bool:

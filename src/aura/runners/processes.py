@@ -32,7 +32,7 @@ _LISTENING = re.compile(r" listening on \S+:(\d+)$")
 
 def serve_command(block: Block) -> Sequence[str]:
     """The command that serves a block in a process of its own."""
-    return [sys.executable, "-m", "aura", "serve", block.name]
+    return [sys.executable, "-P", "-m", "aura", "serve", block.name]
 
 
 class LocalProcesses(Transport):
