@@ -269,7 +269,8 @@ def test_a_damaged_manifest_affects_only_its_batch(service, tmp_path, content):
 
 
 @pytest.mark.parametrize("field, value", [
-    ("onset_s", "1"), ("duration_s", None), ("label", 7), ("onset_s", [])])
+    ("onset_s", "1"), ("duration_s", None), ("label", 7), ("onset_s", []),
+    ("onset_s", 10 ** 400), ("duration_s", float("inf"))])
 def test_invalid_events_are_a_problem(service, tmp_path, field, value):
     path = tmp_path / "out/.aura/runs/local/batches/0000/predictions.json"
     content = json.loads(path.read_text())

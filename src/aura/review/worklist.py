@@ -7,7 +7,7 @@ survives a repeated run. A damaged batch becomes a problem of the worklist.
 
 import hashlib
 import json
-import math
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -197,10 +197,11 @@ def _has_valid_times(recording: Recording, entry: Entry) -> bool:
              *(time_s for span in spans for time_s in span),
              *(time_s for event in events
                for time_s in (event.onset_s, event.duration_s))]
-    return (all(isinstance(time_s, int | float) and math.isfinite(time_s)
-                for time_s in times) and recording.duration_s > 0
-            and all(isinstance(event.label, str) and event.duration_s >= 0
-                    for event in events))
+    return (all(isinstance(time_s, int | float)
+                and abs(time_s) <= sys.float_info.max for time_s in times)
+            and recording.duration_s > 0 and all(
+                isinstance(event.label, str) and event.duration_s >= 0
+                for event in events))
 
 
 def _key(run: str, source: str, path: str) -> str:
