@@ -15,8 +15,8 @@ pytestmark = pytest.mark.images
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.11-slim-bookworm"
 # Own layers over the base, uncompressed.
-MOST_MB = {"ecg-loader": 150, "feature-builder": 300, "seizure-trainer": 340,
-           "seizure-predictor": 340, "influx-exporter": 160}
+MOST_MB = {"ecg-loader": 150, "feature-builder": 300, "seizure-trainer": 300,
+           "seizure-predictor": 130, "influx-exporter": 160}
 LISTED = """
 import json, platform
 from importlib.metadata import distributions
