@@ -7,12 +7,33 @@ The class says who has to act; `aura.rpc.status` maps it to a gRPC status.
 """
 
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["error", "warning"]
 ISSUES = "https://github.com/aura-healthcare/aura-blocks/issues"
 CAUSES_SHOWN = 8
+SHOWN, SHOWN_LENGTH = 5, 40
+_shows_texts = False
+
+
+def show_texts(shown: bool) -> None:
+    """Show texts of recordings in messages: on the user's own machine."""
+    global _shows_texts
+    _shows_texts = shown
+
+
+def quoted(texts: Iterable[str]) -> str:
+    """Some different texts in brackets; nothing where names may not be."""
+    if not _shows_texts:
+        return ""
+    different = list(dict.fromkeys(
+        "".join(c if c.isprintable() else "\ufffd" for c in text)
+        for text in texts))
+    listed = ", ".join(f"'{text[:SHOWN_LENGTH]}'"
+                       for text in different[:SHOWN])
+    return f" ({listed}{', ...' if len(different) > SHOWN else ''})"
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,5 +1,6 @@
 """EDF+ annotations and record times."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import edfio
@@ -32,7 +33,7 @@ def as_tuples(timeline):
 def test_specification_example():
     block = (b"+180\x14Lights off\x14Close door\x14\0"
              b"+1800.2\x1525.5\x14Apnea\x14\0\0\0")
-    assert parse(block) == [(180, 0, ["Lights off", "Close door"]),
+    assert parse(block, {}) == [(180, 0, ["Lights off", "Close door"]),
                             (1800.2, 25.5, ["Apnea"])]
 
 
@@ -40,9 +41,10 @@ def test_record_onsets_are_not_annotations(timeline_of):
     assert timeline_of(plus()).annotations == ()
 
 
-def test_annotations_in_plain_edf_are_not_read(timeline_of):
-    file = plus([0.25, 1.25], [tal(1, 1, "seizure")])
-    assert timeline_of(replace(file, reserved="")) == Timeline(0.0, ())
+def test_annotations_in_plain_edf_are_read_without_its_clock(timeline_of):
+    file = plus([0, 3, 7], [tal(1, 1, "seizure")])
+    assert timeline_of(replace(file, reserved="")) == Timeline(
+        0.0, (EdfAnnotation(1, 1, "seizure"),))
 
 
 def test_onsets_count_from_the_first_sample(timeline_of):
@@ -60,21 +62,47 @@ def test_a_second_annotation_signal_is_read_too(timeline_of):
         (1, 1, "a"), (-2, 0, "b"), (-2, 0, "\u03b1")]
 
 
+def faults_of(block):
+    """What is read of a block, and the rules that it breaks."""
+    faults = defaultdict(list)
+    return parse(block, faults), [rule for rule, texts in faults.items()
+                                  if texts]
+
+
 @pytest.mark.parametrize("rule, piece", [
-    ("onset", b"5\x14a\x14\0"), ("onset", b"+5,0\x14a\x14\0"),
-    ("onset", b"+\x14a\x14\0"), ("onset", b"+1e3\x14a\x14\0"),
-    ("onset", b"+5.\x14a\x14\0"), ("onset", b"\x14a\x14\0"),
-    ("onset", b"+5"), ("onset", b"+9999999999999\x14a\x14\0"),
-    ("onset", b"+inf\x14a\x14\0"), ("onset", b"--5\x14a\x14\0"),
-    ("duration", b"+5\x15-3\x14a\x14\0"), ("duration", b"+5\x15\x14a\x14\0"),
-    ("duration", b"+5\x153,5\x14a\x14\0"), ("duration", b"+5\x153"),
-    ("unterminated", b"+5\x14a\0"), ("unterminated", b"+5\x14a\x14"),
-    ("text", b"+5\x14\xff\xfe\x14\0"), ("text", b"+5\x14a\x1bb\x14\0"),
-    ("text", b"+5\x14a\x15b\x14\0")])
-def test_malformed_lists_are_errors(rule, piece):
-    padded = piece + (b"\0" if rule in ("onset", "duration") else b"")
-    with pytest.raises(AuraError, match=rf"edf\.annotation\.{rule}:"):
-        parse(padded)
+    ("onset", b"5\x14a\x14"), ("onset", b"+\x14a\x14"),
+    ("onset", b"+1e3\x14a\x14"), ("onset", b"+5.\x14a\x14"),
+    ("onset", b"\x14a\x14"), ("onset", b"+5"), ("onset", b"+5\x153"),
+    ("onset", b"+9999999999999\x14a\x14"), ("onset", b"+inf\x14a\x14"),
+    ("onset", b"--5\x14a\x14"), ("unterminated", b"+5\x14a")])
+def test_a_list_that_cannot_be_read_is_counted(rule, piece):
+    assert faults_of(piece + b"\0" + tal(7, 1, "b")) == (
+        [(7, 1, ["b"])], [rule])
+
+
+@pytest.mark.parametrize("rule, piece, lists", [
+    ("duration", b"+5\x15-3\x14a\x14", (5, 0, ["a"])),
+    ("duration", b"+5\x15long\x14a\x14", (5, 0, ["a"])),
+    ("text", b"+5\x14\xe9t\xe9\x14", (5, 0, ["\u00e9t\u00e9"])),
+    ("control", b"+5\x14a\x1bb\x14", (5, 0, ["a\x1bb"])),
+    ("control", b"+5\x14a\x15b\x14", (5, 0, ["a\x15b"]))])
+def test_a_list_with_a_fault_is_read_and_counted(rule, piece, lists):
+    assert faults_of(piece + b"\0") == ([lists], [rule])
+
+
+def test_what_other_writers_write_is_read():
+    assert faults_of(b"+5\x15\x14a\x14\0") == ([(5, 0, ["a"])], [])
+    assert faults_of(b"+5,25\x151,5\x14a\x14") == (
+        [(5.25, 1.5, ["a"])], [])
+
+
+def test_faults_are_warnings_with_a_count(timeline_of):
+    timeline = timeline_of(plus(range(3), [
+        b"+1\x15-3\x14\xe9\x14\0", b"x\x14\0", b"y\x14\0"]))
+    assert as_tuples(timeline) == [(1, 0, "\u00e9")]
+    assert [(one.rule, one.text.split()[-1]) for one in timeline.problems] \
+        == [("edf.annotation.text", "1"), ("edf.annotation.duration", "1"),
+            ("edf.annotation.onset", "2")]
 
 
 @pytest.mark.parametrize("first", [
@@ -93,17 +121,17 @@ def test_a_record_without_its_onset_is_an_error(timeline_of, first):
              min_size=1, max_size=3)), max_size=10))
 def test_what_is_written_is_read(lists):
     block = b"".join(tal(*entry[:2], *entry[2]) for entry in lists) + b"\0"
-    assert parse(block) == [
+    assert parse(block, {}) == [
         (onset, duration or 0, texts) for onset, duration, texts in lists]
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
-def test_any_bytes_parse_or_are_an_error_with_a_rule(block):
-    try:
-        parse(block)
-    except AuraError as error:
-        assert error.rule.startswith("edf.annotation.")
+def test_any_bytes_are_read_or_counted(block):
+    lists, faults = faults_of(block)
+    pieces = [piece for piece in block.split(b"\0") if piece]
+    assert len(lists) <= len(pieces)
+    assert bool(faults) or len(lists) == len(pieces)
 
 
 def test_edf_d_without_a_gap_is_read(timeline_of):

@@ -142,7 +142,7 @@ def read_header(stream: BinaryIO) -> Header:
         kind, sample_bytes,
         fields.start(main[168:176], main[176:184], main[88:168], plus),
         MAIN_BYTES * (count + 1), record_bytes, records, duration,
-        tuple(channels), tuple(annotations) if plus else (),
+        tuple(channels), tuple(annotations),
         fields.text(main[8:88]), (
             *_padding(raw, main + table),
             *_warnings(main, cells, plus, bool(annotations))))
@@ -335,7 +335,7 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
     if annotated and not plus:
         found.append(Problem(
             "edf.annotations_in_plain", "warning",
-            "the annotations in the file are not read, because its header "
+            "the file has annotations, which are read, although its header "
             "does not mark it as EDF+ or BDF+"))
     return found
 

@@ -3,8 +3,8 @@ Annotations inside EDF+ and BDF+ files, and the time of each record.
 
 A time-stamped annotation list (TAL) is ``onset [0x15 duration] 0x14 text
 0x14 ... 0x00``. The first one of each record has an empty text and gives the
-start of the record [1]_. Other readers silently skip a malformed list, which
-may be a seizure. Here it is an error.
+start of the record [1]_. A list that cannot be read may be a seizure, so it is
+counted and shown. A text that is not UTF-8 is read as Latin-1.
 
 References
 ----------
@@ -13,13 +13,14 @@ References
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
-from aura.errors import InvalidInputError, ResourceError
+from aura.errors import InvalidInputError, Problem, ResourceError, quoted
 
 ANNOTATIONS_MAX = 1_000_000
 # A longer gap is a wrong clock, and would make too many rows.
@@ -27,13 +28,24 @@ DAYS_MAX = 31
 # Writers round onsets; beats are timed in ms.
 GAP_S = 1e-3
 
-_NUMBER = rb"[0-9]{1,12}(?:\.[0-9]{1,20})?"
+_NUMBER = rb"[0-9]{1,12}(?:[.,][0-9]{1,20})?"
 _HEAD = re.compile(
-    rb"([+-]" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb"))?\x14")
-_ONSET = re.compile(rb"[+-]" + _NUMBER + rb"(?=[\x14\x15])")
+    rb"([+-]" + _NUMBER + rb")(?:\x15([^\x14]*))?\x14")
+_DURATION = re.compile(_NUMBER)
 # Most records have their start and nothing else.
 _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
-_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+_FAULTS = {
+    "onset": "annotations whose onset is not a decimal number with a sign, "
+             "not read",
+    "unterminated": "annotations that are cut off, not read",
+    "duration": "annotations whose duration is not a decimal number of at "
+                "least 0, read without it",
+    "text": "annotations whose text is not UTF-8, read as Latin-1",
+    "control": "annotations with a control character in their text",
+}
+# Annotations that break the format, by rule.
+Faults = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -55,23 +67,23 @@ class Timeline:
     # First record of each part between gaps, and its start in seconds after
     # the first sample.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
+    problems: tuple[Problem, ...] = ()  # Annotations not read as written
 
 
 def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     """Read all annotations and the start of each record."""
-    if not header.annotation_signals:
-        return Timeline(0.0, ())
     clock = _Clock(header)
+    faults: Faults = defaultdict(list)
     found: list[EdfAnnotation] = []
     for number, signal in enumerate(header.annotation_signals):
         for record, block in _blocks(stream, header, signal):
-            lists = parse(block, record)
-            if number == 0:
+            lists = parse(block, faults)
+            if number == 0 and "+" in header.kind:
                 clock.check(record, lists)
             found += [EdfAnnotation(onset, duration, text)
                       for onset, duration, texts in lists
                       for text in texts if text]
-            if len(found) > ANNOTATIONS_MAX:
+            if len(found) + len(faults["onset"]) > ANNOTATIONS_MAX:
                 raise ResourceError(
                     "edf.annotation.count", "the file has more than "
                     f"{ANNOTATIONS_MAX} annotations", "delete those that are "
@@ -79,49 +91,53 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     first = clock.first_s
     return Timeline(first, tuple(
         EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
-        for one in found), tuple(clock.parts))
+        for one in found), tuple(clock.parts), tuple(
+            Problem(f"edf.annotation.{rule}", "warning",
+                    f"{_FAULTS[rule]}{quoted(texts)}: {len(texts)}")
+            for rule, texts in faults.items() if texts))
 
 
-def parse(block: bytes, record: int = 0) -> list[
+def parse(block: bytes, faults: Faults) -> list[
         tuple[float, float, list[str]]]:
     """Parse one annotation signal of one record."""
     alone = _ALONE.fullmatch(block)
     if alone:
-        return [(float(alone[1]), 0.0, [""])]
-    content = block.rstrip(b"\0")
-    if content and len(content) == len(block):
-        raise _malformed("unterminated", record, "has no zero byte after it")
-    return [_parse_list(piece, record)
-            for piece in content.split(b"\0") if piece]
+        return [(_number(alone[1]), 0.0, [""])]
+    lists = [_parse_list(piece, faults)
+             for piece in block.rstrip(b"\0").split(b"\0") if piece]
+    return [one for one in lists if one]
 
 
-def _parse_list(piece: bytes, record: int) -> tuple[float, float, list[str]]:
+def _parse_list(piece: bytes, faults: Faults) -> tuple[
+        float, float, list[str]] | None:
     match = _HEAD.match(piece)
     if match is None:
-        if _ONSET.match(piece):
-            raise _malformed("duration", record, "has a duration that is not "
-                             "a decimal number without a sign")
-        raise _malformed("onset", record, "has an onset that is not a decimal"
-                         " number with a sign, followed by byte 20 or 21")
+        faults["onset"].append(_shown(piece))
+        return None
     if piece[-1] != 0x14:
-        raise _malformed("unterminated", record, "does not end in byte 20")
+        faults["unterminated"].append(_shown(piece))
+        return None
     body = piece[match.end():]
     try:
-        texts = body.decode("utf-8").split("\x14")[:-1]
+        text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise _malformed(
-            "text", record, "has a text that is not UTF-8") from None
-    if _CONTROL.search(body.replace(b"\x14", b"")):
-        raise _malformed("text", record, "has a control character in its text")
-    return float(match[1]), float(match[2] or 0), texts
+        faults["text"].append(_shown(body))
+        text = body.decode("latin-1")
+    if _CONTROL.search(text.replace("\x14", "")):
+        faults["control"].append(_shown(body))
+    duration = _DURATION.fullmatch(match[2] or b"0")
+    if duration is None:
+        faults["duration"].append(_shown(piece))
+    return (_number(match[1]), _number(duration[0]) if duration else 0.0,
+            text.split("\x14")[:-1])
 
 
-def _malformed(what: str, record: int, text: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"edf.annotation.{what}",
-        f"an annotation in record {record + 1} {text}",
-        "export the recording again, or as plain EDF with its annotations in "
-        "a file beside it")
+def _shown(piece: bytes) -> str:
+    return re.sub(r"[\x00-\x1f]+", " ", piece.decode("latin-1")).strip()
+
+
+def _number(word: bytes) -> float:
+    return float(word.replace(b",", b"."))
 
 
 class _Clock:
@@ -137,9 +153,11 @@ class _Clock:
     def check(self, record: int,
               lists: list[tuple[float, float, list[str]]]) -> None:
         if not lists or lists[0][1] or lists[0][2][:1] != [""]:
-            raise _malformed("timekeeping", record, "is missing: the first "
-                             "one has to have an empty text and to give the "
-                             "start of the record")
+            raise InvalidInputError(
+                "edf.annotation.timekeeping", "the first annotation in record "
+                f"{record + 1} has to have an empty text and to give the "
+                "start of the record", "export the recording again, or as "
+                "plain EDF with its annotations in a file beside it")
         onset_s = lists[0][0]
         if record == 0:
             if not 0 <= onset_s < 1:
