@@ -16,6 +16,10 @@ Bools = NDArray[np.bool_]
 
 SEIZURE = "sz"
 BACKGROUND = "bckg"
+# After these findings it is not known when all seizures of an annotated
+# recording were.
+UNPLACED = ("annotations.outside", "annotations.no_start",
+            "annotations.doubtful", "annotations.unread")
 
 
 @total_ordering
@@ -24,8 +28,9 @@ class Event:
     """
     A labelled span of a recording, such as a seizure.
 
-    Events sort by onset, duration, label and confidence; an event without
-    a confidence comes before one that has it.
+    A seizure of unknown length has the duration 0. Events sort by onset,
+    duration, label and confidence; an event without a confidence comes
+    before one that has it.
 
     Parameters
     ----------
@@ -221,6 +226,18 @@ class Recording:
     def annotated(self) -> bool:
         """Whether an annotator looked for seizures in this recording."""
         return self.annotation_source is not None
+
+    @property
+    def understood(self) -> bool:
+        """
+        Whether nothing of its annotations, if there are any, is in doubt.
+
+        Otherwise time without an annotated seizure may have one.
+        """
+        doubts = UNPLACED if self.annotated else (
+            "annotations.", "edf.annotation.")
+        return not any(problem.rule.startswith(doubts)
+                       for problem in self.problems)
 
     def samples(self, start_s: float = 0.0,
                 stop_s: float | None = None) -> Floats:

@@ -48,6 +48,10 @@ class Settings:
         "AURA_PREFER", "",
         "which file to use when a recording exists both as a waveform and as "
         "beats; without a choice such recordings are rejected")
+    seizure_words: str = setting(
+        "AURA_SEIZURE_WORDS", "",
+        "further words that mean a seizure in annotations, separated by "
+        "commas; * is any letters, and !word is a text to ignore")
     alias_key: str = setting(
         "AURA_ALIAS_KEY", "aura",
         "secret key from which the aliases of patients and recordings are "

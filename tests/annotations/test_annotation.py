@@ -8,9 +8,12 @@ from hypothesis import given, settings, strategies as st
 
 from aura.annotations import bids, tse
 from aura.annotations.bids import write_events as write_events_tsv
-from aura.annotations.annotation import disjoint_seizures
-from aura.annotations.vocabulary import label_of
-from aura.errors import AuraError
+from aura.annotations.annotation import (
+    Annotation,
+    Annotations,
+    disjoint_seizures,
+)
+from aura.errors import AuraError, show_texts
 from aura.recording import Event
 
 START = datetime(2021, 3, 2, 10, 20, 30)
@@ -139,17 +142,6 @@ def test_too_many_lines_are_an_error(monkeypatch):
         read_tse(TSE + b"1 2 seiz 1\n" * 3)
 
 
-@pytest.mark.parametrize("text, label", [
-    ("seiz", "sz"), ("Seizure", "sz"), (" SZ ", "sz"), ("sz_foc_ia", "sz_foc_"
-                                                        "ia"),
-    ("crise", "sz"), ("FNSZ", "sz_foc"), ("bckg", "bckg"), ("impd", "impd"),
-    ("no seizure", "other"), ("seizure?", "other"), ("szx", "other"),
-    ("sz_", "other"), ("", "other"), ("sz foc", "other"),
-    ("sz_foc\tx", "other")])
-def test_seizure_labels_are_a_closed_list(text, label):
-    assert label_of(text) == label
-
-
 def test_seizure_free_record_is_one_background_row():
     assert write_events_tsv([], START, 5399.0) == HEADER + (
         b"0.00\t5399.00\tbckg\tn/a\tn/a\t2021-03-02 10:20:30\t5399.00\n")
@@ -201,6 +193,11 @@ def test_disjoint_seizures_are_the_union_inside_the_recording(
     for onset, length, label in rows:
         if label.startswith("sz") and length > 0:
             covered[max(onset, 0):max(onset + length, 0)] = True
+    points = {event.onset_s for event in seizures if not event.duration_s}
+    assert points == {
+        onset for onset, length, label in rows
+        if label.startswith("sz") and length <= 0 <= onset < duration_s
+        and not covered[max(onset - 1, 0):onset + 1].any()}
     assert sum(event.duration_s for event in seizures) == covered.sum()
     assert list(seizures) == sorted(seizures)
     assert all(first.end_s < second.onset_s for first, second
@@ -220,12 +217,75 @@ def test_each_kind_of_change_is_counted():
     seizures, problems = disjoint_seizures([
         Event(50, 10), Event(-5, 10), Event(95, 10), Event(200, 10),
         Event(-20, 10), Event(30, 0), Event(31, -1), Event(55, 10),
-        Event(20, 5, "other"), Event(0, 100, "bckg")], 100)
-    assert seizures == (Event(0, 5), Event(50, 15), Event(95, 5))
+        Event(100, 0), Event(20, 5, "other"), Event(0, 100, "bckg")], 100)
+    assert seizures == (Event(0, 5), Event(30, 0), Event(31, 0),
+                        Event(50, 15), Event(95, 5))
     assert rules(problems) == [
-        ("annotations.other", "1"), ("annotations.order", "2"),
-        ("annotations.no_length", "2"), ("annotations.outside", "2"),
-        ("annotations.clipped", "2"), ("annotations.overlap", "1")]
+        ("annotations.order", "2"), ("annotations.no_length", "2"),
+        ("annotations.outside", "3"), ("annotations.clipped", "2"),
+        ("annotations.overlap", "1")]
+
+
+def found(*rows):
+    """Seizures and rules of rows of onset, duration and text."""
+    document = Annotations(tuple(Annotation(*row) for row in rows))
+    events, problems = document.seizures(1000)
+    return ([(event.onset_s, event.duration_s) for event in events],
+            [problem.rule for problem in problems])
+
+
+@pytest.mark.parametrize("begin, end", [
+    ("Seizure start", "Seizure end"), ("sz onset", "sz offset"),
+    ("SZ BEGIN", "SZ STOP"), ("Anfall Anfang", "Anfall Ende"),
+    ("Anfallsbeginn", "Anfallsende"), ("onset", "offset"),
+    ("EEG onset", "EEG offset"), ("EEG onset", "Seizure end"),
+    ("inicio de crisis", "fin de crisis"), ("CRISE_DEBUT", "crise_fin"),
+    ("Seizure 2 onset left temporal", "Seizure 2 end"),
+    ("FBTCS start", "FBTCS over")])
+@pytest.mark.parametrize("duration_s", [None, 0.0, 1.0])
+def test_two_marks_are_one_seizure(begin, end, duration_s):
+    rows = [(100, duration_s, begin), (160, duration_s, end)]
+    for order in (rows, rows[::-1]):
+        assert found(*order) == ([(100, 60)], [])
+
+
+@pytest.mark.parametrize("rows, seizures, rule", [
+    ([(100, "EEG onset"), (110, "clinical onset"), (150, "clinical offset"),
+      (160, "EEG offset")], [(100, 60)], "overlap"),
+    ([(100, "EEG onset"), (110, "clinical onset"), (160, "Seizure end")],
+     [(100, 60)], "no_length"),
+    ([(100, "sz start"), (600, "sz start"), (660, "sz end")],
+     [(100, 0), (600, 60)], "no_length"),
+    ([(100, "sz start"), (160, "sz end"), (200, "sz end")],
+     [(100, 60)], "no_start"),
+    ([(100, "sz end"), (160, "sz start")], [(160, 0)], "no_start"),
+    ([(100, "sz start"), (160, "sz end"), (160, "sz start"),
+      (200, "sz end")], [(100, 100)], "overlap")])
+def test_marks_that_are_no_plain_pair(rows, seizures, rule):
+    events, rules_found = found(*((at, None, text) for at, text in rows))
+    assert events == seizures
+    assert f"annotations.{rule}" in rules_found
+
+
+def test_marks_on_several_channels_are_one_seizure():
+    rows = [(at, None, text, None, channel) for channel in ("C3", "C4")
+            for at, text in ((100, "sz start"), (160, "sz end"))]
+    assert found(*rows) == ([(100, 60)], [])
+
+
+def test_what_is_not_used_is_counted_and_shown_where_names_may_be():
+    document = Annotations((
+        Annotation(1, 2, "no\tseizure"), Annotation(5, None, "seizure?"),
+        Annotation(7, None, "seizure end"), Annotation(9, 1, "lights off")))
+    for shown in (False, True):
+        show_texts(shown)
+        _, problems = document.seizures(100)
+        show_texts(False)
+        assert rules(problems) == [
+            ("annotations.other", "2"), ("annotations.doubtful", "1"),
+            ("annotations.no_start", "1")]
+        assert ("lights off" in problems[0].text) == shown
+        assert problems[0].text.isprintable()
 
 
 def test_joined_seizures_keep_what_their_subtypes_share():

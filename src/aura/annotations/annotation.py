@@ -6,24 +6,33 @@ means: a seizure or background from an onset to an end.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from aura.annotations.vocabulary import OTHER, label_of
-from aura.errors import Problem
+from aura.annotations.vocabulary import (
+    END,
+    OTHER,
+    is_ignored,
+    label_of,
+    meaning_of,
+)
+from aura.errors import Problem, quoted
 from aura.recording import Event
 
 _FINDINGS = {
     "other": "annotations that are not seizure or background labels, "
              "not used",
+    "doubtful": "annotations that may mean a seizure, not used",
+    "no_start": "annotated ends of seizures without a start, not used",
     "order": "annotated seizures that start before the one above, sorted",
-    "no_length": "annotated seizures without a length, not used",
+    "no_length": "annotated seizures without a length, used as points in "
+                 "time",
     "outside": "annotated seizures outside the recording, not used",
     "clipped": "annotated seizures that end outside the recording, cut",
     "overlap": "annotated seizures that overlap or touch another, joined",
 }
-# After these findings it is not known when all seizures were.
-UNPLACED = ("annotations.no_length", "annotations.outside")
+# Starts of one seizure, for example in the EEG and of the movements.
+STARTS_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,44 @@ class Annotations:
         return not self.rows or any(
             row.label != OTHER for row in self.rows)
 
+    def paired(self) -> "Annotations":
+        """
+        One row for the two marks of a seizure's start and end.
+
+        An end belongs to the last start of the same name, or else to the
+        last starts of any name. A start or end without the other stays.
+        """
+        marks = sorted((row.onset_s, side != END, at)
+                       for at, row in enumerate(self.rows)
+                       for side in (meaning_of(row.text).side,) if side)
+        rows: list[Annotation | None] = list(self.rows)
+        begun: list[int] = []
+        for end_s, begins, at in marks:
+            if begins:
+                begun.append(at)
+                continue
+            same = [one for one in begun if self._name(one) == self._name(at)]
+            # Several starts of other names may be of the same seizure.
+            own = same[-1:] or [
+                one for one in begun if self.rows[one].onset_s
+                >= self.rows[begun[-1]].onset_s - STARTS_S]
+            if own:
+                begun = [one for one in begun if one not in (same or own)]
+                start = self.rows[own[0]]
+                rows[own[0]] = replace(
+                    start, duration_s=end_s - start.onset_s)
+                rows[at] = None
+        return replace(self, rows=tuple(filter(None, rows)))
+
+    def _name(self, at: int) -> tuple[str, str]:
+        row = self.rows[at]
+        return meaning_of(row.text).name, row.channels
+
+    def known(self) -> "Annotations":
+        """The same without the rows that the user said to ignore."""
+        return replace(self, rows=tuple(
+            row for row in self.rows if not is_ignored(row.text)))
+
     def events(self) -> list[Event]:
         """
         All rows as events, in the order of the file.
@@ -83,7 +130,7 @@ class Annotations:
         """
         events = []
         known = set()
-        for row in self.rows:
+        for row in self.paired().rows:
             event = Event(row.onset_s, row.duration_s or 0.0, row.label,
                           row.confidence)
             if row.channels:
@@ -93,31 +140,51 @@ class Annotations:
             events.append(event)
         return events
 
+    def seizures(self, duration_s: float) -> tuple[
+            tuple[Event, ...], tuple[Problem, ...]]:
+        """The disjoint seizures in a recording, and what was found."""
+        events, problems = disjoint_seizures(self.events(), duration_s)
+        others: dict[str, list[str]] = {}
+        for row in self.paired().rows:
+            meaning = meaning_of(row.text)
+            if meaning.label == OTHER:
+                others.setdefault(
+                    "doubtful" if meaning.doubtful else "no_start"
+                    if meaning.side else "other", []).append(row.text)
+        return events, (*(
+            Problem(f"annotations.{name}", "warning",
+                    f"{_FINDINGS[name]}{quoted(texts)}: {len(texts)}")
+            for name, texts in others.items()), *problems)
+
 
 def disjoint_seizures(events: Sequence[Event], duration_s: float) -> tuple[
         tuple[Event, ...], tuple[Problem, ...]]:
-    """Sort and join the seizures among events, inside the recording."""
+    """
+    Sort and join the seizures among events, inside the recording.
+
+    A seizure of unknown length is a point: its duration is 0.
+    """
     counts = dict.fromkeys(_FINDINGS, 0)
-    counts["other"] = sum(event.label == OTHER for event in events)
     seizures = [event for event in events if event.is_seizure]
     counts["order"] = sum(
         after.onset_s < before.onset_s
         for before, after in zip(seizures, seizures[1:], strict=False))
     disjoint: list[Event] = []
     for event in sorted(seizures, key=_position):
-        onset, end = max(event.onset_s, 0.0), min(event.end_s, duration_s)
-        if event.duration_s <= 0:
-            counts["no_length"] += 1
-        elif end <= onset:
+        length = max(event.duration_s, 0.0)
+        onset = max(event.onset_s, 0.0)
+        end = min(event.onset_s + length, duration_s)
+        if end < onset or onset >= duration_s or end == onset and length:
             counts["outside"] += 1
+            continue
+        counts["no_length"] += not length
+        counts["clipped"] += end - onset < length - 1e-9
+        inside = Event(onset, end - onset, event.label, event.confidence)
+        if disjoint and onset <= disjoint[-1].end_s:
+            counts["overlap"] += 1
+            disjoint[-1] = _joined(disjoint[-1], inside)
         else:
-            counts["clipped"] += end - onset < event.duration_s - 1e-9
-            inside = Event(onset, end - onset, event.label, event.confidence)
-            if disjoint and onset <= disjoint[-1].end_s:
-                counts["overlap"] += 1
-                disjoint[-1] = _joined(disjoint[-1], inside)
-            else:
-                disjoint.append(inside)
+            disjoint.append(inside)
     return tuple(disjoint), tuple(
         Problem(f"annotations.{name}", "warning",
                 f"{_FINDINGS[name]}: {count}")

@@ -1,9 +1,10 @@
 """
-Labels of annotations: which mean a seizure, and their translations.
+Labels of annotations: which texts mean a seizure, and their translations.
 
-Seizure labels are a closed list. Any other text is not a seizure. The codes
-of the TUH corpus and the names of HED-SCORE are translated into each other
-as by the tools around SzCORE [1]_.
+The codes of the TUH corpus and the names of HED-SCORE are translated into
+each other as by the tools around SzCORE [1]_. Other text means a seizure if it
+has one of `TERMS` and nothing of `NEVER`, `NONE` and `DOUBT`. Case, accents,
+numbers and punctuation do not matter; a term is found by its whole words.
 
 References
 ----------
@@ -11,14 +12,16 @@ References
 """
 
 import re
+import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
 
 from aura.recording import BACKGROUND, SEIZURE
 
 OTHER = "other"
+BEGIN, END = "begin", "end"
 
-_SUBTYPE = re.compile(r"sz(?:_[a-z0-9]+)*", re.ASCII)
-_HED = re.compile(r"sz(?:_[A-Za-z0-9]+)*", re.ASCII)
+_HED = re.compile(r"sz(?:_[A-Za-z][A-Za-z0-9]*)*", re.ASCII)
 
 # Codes of the TUH corpus and their names in HED-SCORE.
 CODES = {
@@ -32,15 +35,209 @@ _WORDS = {
     "background": BACKGROUND, "impd": "impd", **CODES}
 _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 
+# What is a seizure in a text: HED-SCORE names and terms (ILAE 2017 and 2025,
+# HED-SCORE, everyday words), the most specific first. `*` is any letters.
+TERMS = {
+    "sz_foc_f2b": "fbtcs, fbtc, sgtcs, focal to bilateral tonic clonic, "
+    "secondarily generali*ed, sekundar generalisiert*",
+    "sz_gen_m_tonicClonic": "gtcs, gtc, generali*ed tonic clonic, "
+    "generalisiert tonisch klonisch*, crisis generalizada tonico clonica",
+    "sz_foc_ia": "fias, fics, focal impaired awareness, focal impaired "
+    "consciousness, complex partial, impaired awareness seizure*, impaired "
+    "awareness focal",
+    "sz_foc_a": "fpcs, focal aware, focal preserved consciousness, simple "
+    "partial, aware focal",
+    "sz_gen_nm": "absence seizure*, typical absence*, atypical absence*",
+    "sz_foc": "focal seizure*, focal epileptic seizure*, partial seizure*, "
+    "fokal* anfall*, crisis focal*, crise* focale*, crise* partielle*",
+    "sz_gen": "generali*ed seizure*, generali*ed epileptic seizure*, "
+    "generalisiert* anfall*, crisis generalizada*, crise* generali*",
+    SEIZURE: "seizure, seizures, seiz, sz, szs, szr, ictal, status "
+    "epilepticus, grand mal, petit mal, tonic clonic, tonisch klonisch*, "
+    "tonico clonic*, tonique clonique, btcs, tcs, convulsion*, convulsive*, "
+    "convulsao, epileptic event*, epileptic episode*, epileptic attack*, "
+    "epileptic spasm*, infantile spasm*, anfall, anfalle, anfallen, "
+    "krampfanfall, krampfanfalle, crisis, crise, crises, crisi, ataque "
+    "epilept*, aanval, aanvallen, anfald, napad, zachvat, kohtaus, nobet, "
+    "roham",
+}
+# Terms that mean something else inside a longer text.
+ALONE = {
+    "sz_foc_a": "fas, fpc, sps", "sz_foc_ia": "cps, fic",
+    "sz_gen_nm": "absence, absences, absenz, absencen",
+    SEIZURE: "onset, offset, eeg onset, eeg offset, clin* onset, clin* "
+    "offset, electro* onset, electro* offset, tonic, clonic, myoclonic, "
+    "atonic, spasm, spasms",
+}
+# Marks of one side of a seizure, and those that are one at the end of a text.
+SIDES = {
+    BEGIN: "start, starts, started, starting, begin, begins, began, "
+    "beginning, beg, onset, anfang, beginn, beginnt, inicio, comienzo, "
+    "empieza, debut, commence, depart, inizio, aanvang, poczatek",
+    END: "end, ends, ended, ending, stop, stops, stopped, offset, finish, "
+    "finished, terminates, terminated, termination, cessation, ende, endet, "
+    "beendet, fin, termina, termino, fim, fine, arret, einde, slut, slutt, "
+    "stopp, koniec",
+}
+_LAST = {BEGIN: "on $", END: "off $, over $"}
+# `~` is a term, `+` one word or none, `$` the end. Never a seizure, wherever
+# it is in a text:
+NEVER = (
+    "pnes, psychogen*, nonepilept*, non epilept*, no epilept*, nicht "
+    "epilept*, niet epilept*, dissociat*, dissoziat*, pseudo*, panic*, panik, "
+    "panique, panico, angoisse, hypertens*, asthma*, nerfs, nervios")
+# No seizure either; another term in the same text makes it doubtful.
+NONE = (
+    "no + + ~, not + + ~, non ~, never + ~, without + + ~, w o + ~, "
+    "denies + ~, kein* + ~, nicht + ~, ohne + ~, sin + ~, sans + ~, pas + ~, "
+    "sem + ~, senza + ~, aucun* + ~, ningun* + ~, nessun* + ~, nenhum* + ~, "
+    "geen + ~, ingen + ~, inga + ~, zonder + ~, anti ~, post + ~, pre ~, "
+    "inter ~, peri ~, ~ free, ~ frei, free of + ~, free from + ~, libre de "
+    "~, ~ no $, ~ none, ~ absent, ~ negative, ~ protocol*, ~ protokoll*, "
+    "~ medic*, ~ medik*, ~ meds, ~ med, ~ drug*, ~ precaution*, ~ disorder*, "
+    "~ threshold, ~ diary, ~ log, ~ prophyla*, ~ pads, ~ dog")
+DOUBT = (
+    "possib*, poss, posib*, probab*, prob, suspect*, suspic*, sospech*, "
+    "verdacht*, v a, questionable, query, unclear, uncertain, unsure, maybe, "
+    "perhaps, likely, doubt*, dubious, dud*, dout*, fraglich*, unklar*, "
+    "vermutlich*, moglich*, eventuell*, evtl, rule out, ruled out, r o, vs, "
+    "versus, or, oder, ou, like, artig*, resembl*, could, would, may, might, "
+    "if, button, alarm, alert, detect*, automat*, persyst, report*, history, "
+    "hx, risk, last, next, previous, after + ~, before + ~, between + ~, "
+    "prior, nach + ~, vor + ~, zwischen + ~, despues + ~, antes + ~, apres + "
+    "~, avant + ~, since, until, ago, yesterday, video, clip, frequency, "
+    "focus, zone, list, monitor*, count, unit, clinic, treat*, therap*, plan, "
+    "educat*, predict*, forecast*, control*, provo*, test*, check*, asked, "
+    "discuss*, describ*, family, type")
+_JOKERS = {"+": "(?: [^ ]+)?", "$": "(?= $)"}
+_TYPE_OF_ONSET = re.compile(
+    r" (focal|generali[sz]ed|unknown|partial|multifocal|bilateral) onset(?= )")
+_COMPOUND = re.compile(r"(?<= )(krampf|)anfalls(?=[^\W\d_])")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a text means."""
+
+    label: str = OTHER
+    # `BEGIN` or `END` if it marks one side of a seizure; an end has no label.
+    side: str = ""
+    # What the two marks of a seizure have in common.
+    name: str = ""
+    doubtful: bool = False  # Maybe a seizure: a person has to decide
+
+
+class _Terms:
+    """The tables as regular expressions, with the user's own words."""
+
+    def __init__(self, own: str = "") -> None:
+        listed = [word.strip() for word in own.split(",") if word.strip()]
+        ignored = [_spaced(word, "*") for word in listed if word[0] == "!"]
+        added = [_spaced(word, "*") for word in listed if word[0] != "!"]
+        self.ignored = _pattern(", ".join(ignored)) if ignored else None
+        terms = {**TERMS, SEIZURE: ", ".join((TERMS[SEIZURE], *added))}
+        self.labels = {label: _pattern(text) for label, text in terms.items()}
+        self.alone = {label: _pattern(text, whole=True)
+                      for label, text in ALONE.items()}
+        self.sides = {side: re.compile(
+            f"{_pattern(text).pattern}|{_pattern(_LAST[side]).pattern}")
+            for side, text in SIDES.items()}
+        term = "(?:" + "|".join(
+            made.pattern for made in self.labels.values()) + ")"
+        self.never, self.none, self.doubt = (
+            _pattern(text, term) for text in (NEVER, NONE, DOUBT))
+
+    def meaning(self, text: str) -> Meaning:
+        """The meaning of a text that is no label."""
+        words = _spaced(text)
+        words = _COMPOUND.sub(r"\1anfall ", words)
+        words = _TYPE_OF_ONSET.sub(r" \1", words)
+        sides = [side for side, made in self.sides.items()
+                 if made.search(words)]
+        name = words
+        for made in self.sides.values():
+            name = made.sub("", name)
+        label = self._label(words, name)
+        if label == OTHER or self.never.search(words):
+            return Meaning()
+        rest = self.none.sub("", words)
+        if rest != words:
+            return Meaning(doubtful=self._label(rest, rest) != OTHER)
+        if self.doubt.search(words) or "?" in text:
+            return Meaning(doubtful=True)
+        side = sides[0] if len(sides) == 1 else ""
+        return Meaning(OTHER if side == END else label.lower(), side, name)
+
+    def _label(self, words: str, name: str) -> str:
+        for label, made in self.labels.items():
+            if made.search(words):
+                return label
+        for label, made in self.alone.items():
+            if made.fullmatch(words) or made.fullmatch(name):
+                return label
+        return OTHER
+
+
+def _spaced(text: str, joker: str = "") -> str:
+    """Words and numbers of a text, each after one space, and one behind."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text)
+                    if not unicodedata.combining(c)).casefold()
+    return "".join(f" {word}" for word in re.findall(
+        rf"(?:[^\W\d_]|[{joker}])+|\d+" if joker else r"[^\W\d_]+|\d+",
+        plain)) + " "
+
+
+def _pattern(phrases: str, term: str = "",
+             whole: bool = False) -> re.Pattern[str]:
+    """Phrases, separated by commas, as one regular expression."""
+    made = []
+    for phrase in phrases.split(","):
+        pieces = []
+        for word in phrase.split():
+            if word == "~":
+                pieces.append(term)
+            elif word in _JOKERS:
+                pieces.append(_JOKERS[word])
+            else:
+                pieces.append(" " + re.escape(word).replace(r"\*", "[^ ]*"))
+        made.append("".join(pieces))
+    number = r"(?: \d+)* " if whole else "(?= )"
+    return re.compile(f"(?:{'|'.join(made)}){number}")
+
+
+_terms = _Terms()
+
+
+def use(own: str) -> None:
+    """Add own words, separated by commas; ``!word`` is one to ignore."""
+    global _terms
+    _terms = _Terms(own)
+    meaning_of.cache_clear()
+
+
+def is_ignored(text: str) -> bool:
+    """Whether the user said that a text means nothing."""
+    return _terms.ignored is not None and bool(
+        _terms.ignored.search(_spaced(text)))
+
 
 # Most of a hundred thousand annotations have one of a few texts.
 @lru_cache(maxsize=1024)
+def meaning_of(text: str) -> Meaning:
+    """What a text means; a label means itself."""
+    word = text.strip().lower()
+    if word in _WORDS:
+        return Meaning(_WORDS[word].lower())
+    meaning = _terms.meaning(text)
+    if _HED.fullmatch(word) and meaning.label != OTHER and not meaning.side:
+        return Meaning(word)
+    return meaning
+
+
 def label_of(text: str) -> str:
     """Label of a text: ``sz...``, ``bckg``, ``impd`` or ``other``."""
-    word = text.strip().lower()
-    if _SUBTYPE.fullmatch(word):
-        return word
-    return _WORDS.get(word, OTHER).lower()
+    return meaning_of(text).label
 
 
 def hed(text: str) -> str:
@@ -50,10 +247,12 @@ def hed(text: str) -> str:
     ``fnsz`` is ``sz_foc``, ``Seizure`` is ``sz``.
     """
     word = text.strip()
-    if _HED.fullmatch(word):
-        return word
     label = label_of(word)
-    return text if label == OTHER else _WORDS.get(word.lower(), label)
+    if label == OTHER:
+        return text
+    # A name of HED-SCORE that is not known here stays as it is.
+    same = word.lower() == label and _HED.fullmatch(word)
+    return word if same else _NAMES.get(label, label)
 
 
 def code(text: str) -> str:
@@ -77,3 +276,6 @@ def two_classes(text: str) -> str | None:
     if label == BACKGROUND:
         return BACKGROUND
     return "seiz" if label.split("_")[0] == SEIZURE else None
+
+
+_NAMES = {name.lower(): name for name in (*CODES.values(), *TERMS)}

@@ -16,7 +16,7 @@ from aura.cli import (
     serving,
     solutions,
 )
-from aura.errors import AuraError
+from aura.errors import AuraError, show_texts
 
 GROUPS = (
     ("first run", (demo,)),
@@ -76,4 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (AuraError, OSError) as error:
         return console.fail(given.verb, error)
+    finally:
+        show_texts(False)
     return code

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from aura.errors import Problem, plural
+from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,9 +114,14 @@ def add_settings(verb: argparse.ArgumentParser, *names: str,
 
 def settings(given: argparse.Namespace) -> Settings:
     """The settings, with the options of `add_settings` over them."""
+    from aura.annotations import vocabulary
     options = {name: getattr(given, name, None) for name in _OPTIONS}
-    return replace(Settings.load(), **{
+    made = replace(Settings.load(), **{
         name: value for name, value in options.items() if value is not None})
+    vocabulary.use(made.seizure_words)
+    # Verbs that take settings run on the user's own machine.
+    show_texts(True)
+    return made
 
 
 def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":

@@ -148,6 +148,7 @@ def _convert(given: argparse.Namespace) -> int:
     from aura.annotations.formats import FORMATS
     from aura.dataset.convert import convert
     from aura.runners import local
+    console.settings(given)
     source = local.open_input(given.path)
     out = Folder(given.out)
     out.try_writing()

@@ -14,6 +14,7 @@ from sklearn.ensemble import (  # type: ignore[import-untyped]
     RandomForestClassifier,
 )
 
+from aura.ecg.features import near_points
 from aura.recording import Bools, Event, Floats
 
 MODEL_FEATURES = ("hr_rise", "hr_over_p95")
@@ -70,12 +71,14 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
     From a seizure, up to 30 s after its end, we take the rows whose heart
     rate rise is at least 80 % of the highest. From all other time we take
     the rows in which the heart rate is the highest of the last minute.
-    Unscorable rows and those just before and after a seizure are left out.
-    All seizures weigh the same, and together as much as all other rows.
+    Unscorable rows and those just before and after a seizure are left out. A
+    seizure of unknown length gives no rows, and bars those from 5 min before
+    to 10 min after it. All seizures weigh the same, and together as much as
+    all other rows.
     """
     values, seizure, weight = [], [], []
     for example in examples:
-        near = np.zeros(len(example.time_s), dtype=bool)
+        near = near_points(example.events, example.time_s)
         for event in example.seizures:
             near |= ((example.time_s > event.onset_s - IGNORED_BEFORE_S)
                      & (example.time_s <= event.end_s + IGNORED_AFTER_S))
@@ -102,6 +105,8 @@ def fit(examples: Sequence[Example], seed: int) -> RandomForestClassifier:
 
 
 def _peak_of(example: Example, event: Event) -> np.ndarray:
+    if not event.duration_s:
+        return np.empty(0, dtype=np.intp)
     inside = np.flatnonzero(
         example.scorable & (example.time_s > event.onset_s)
         & (example.time_s <= event.end_s + AFTER_S))

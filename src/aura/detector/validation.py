@@ -22,7 +22,7 @@ from aura.detector.alarms import AlarmRule, smooth
 from aura.detector.forest import Example
 from aura.detector.threshold import Scored
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.ecg.features import seizure_fraction
+from aura.ecg.features import near_points, seizure_fraction
 from aura.errors import PreconditionError, plural
 from aura.recording import Bools, Floats
 from aura.scoring.intervals import resolvable_rate
@@ -109,7 +109,9 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
             probability = scorer(example)
             scores.append((example.patient, threshold.score_alarms(
                 scored_rows(example, probability, rule), chosen)))
-            probabilities.append(probability)
+            probabilities.append(np.where(
+                near_points(example.events, example.time_s),
+                np.nan, probability))
             labels.append(seizure_fraction(
                 example.events, example.time_s, example.hop_s) >= 0.5)
     return Validation(

@@ -25,6 +25,9 @@ SHORT_S, MEDIUM_S, LARGE_S = 10.0, 60.0, 150.0
 # Largest share of the last 10 s that may be unscorable.
 MAX_LOST_SHARE = 0.3
 MIN_INTERVALS = 4
+# A seizure of unknown length, which is a point in time, may be in between.
+POINT_BEFORE_S = 300.0
+POINT_AFTER_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,16 @@ def seizure_fraction(events: Sequence[Event], end_s: Floats,
         dtype=np.float64).reshape(-1, 2)
     hops = np.column_stack([end_s - hop_s, end_s])
     return np.clip(covered(union(spans), hops) / hop_s, 0.0, 1.0)
+
+
+def near_points(events: Sequence[Event], time_s: Floats) -> Bools:
+    """Rows that may be part of a seizure of unknown length."""
+    near = np.zeros(len(time_s), dtype=bool)
+    for event in events:
+        if not event.duration_s:
+            near |= ((time_s > event.onset_s - POINT_BEFORE_S)
+                     & (time_s <= event.onset_s + POINT_AFTER_S))
+    return near
 
 
 def normal_intervals(beats: Beats) -> hrv.NormalIntervals:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from aura.detector.threshold import block_peaks
-from aura.ecg.features import seizure_fraction
+from aura.ecg.features import near_points, seizure_fraction
 from aura.evaluation.case import Case
 from aura.evaluation.nested import Held, rescored
 from aura.recording import Bools, Floats
@@ -136,7 +136,8 @@ def rows_and_labels(held: Sequence[Held]) -> tuple[Floats, Bools]:
     """Scores of all scorable rows, and whether they are seizure."""
     values, seizure = [np.empty(0)], [np.empty(0, dtype=bool)]
     for one in held:
-        known = np.isfinite(one.row_score)
+        known = np.isfinite(one.row_score) & ~near_points(
+            one.case.events, one.case.time_s)
         values.append(one.row_score[known].astype(np.float64))
         seizure.append(labels(one.case)[known])
     return np.concatenate(values), np.concatenate(seizure)
