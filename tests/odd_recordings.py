@@ -270,18 +270,15 @@ def times() -> Iterator[Case]:
     for name, first in (
             ("zero bytes", b""), ("text", b"hello"),
             ("an event", tal(0, 1, "sz"))):
-        rule = ("edf.annotation.onset" if name == "text"
-                else "edf.annotation.timekeeping")
         file = plus()
         file.notes[0][30] = first
         yield Case(f"{name} where a record's time should be", file.bytes(),
-                   rule)
+                   "edf.annotation.timekeeping")
 
 
 def lists() -> Iterator[Case]:
     """EDF+ annotations that break the grammar."""
     for rule, piece in (
-            ("onset", b"+5,0\x153\x14sz\x14\0"),
             ("onset", b"five\x153\x14sz\x14\0"),
             ("onset", b"5\x153\x14sz\x14\0"),
             ("onset", b"+5 \x153\x14sz\x14\0"),
@@ -289,18 +286,19 @@ def lists() -> Iterator[Case]:
             ("onset", b"+nan\x14sz\x14\0"),
             ("duration", b"+5\x15-3\x14sz\x14\0"),
             ("duration", b"+5\x15+3\x14sz\x14\0"),
-            ("duration", b"+5\x153,5\x14sz\x14\0"),
             ("duration", b"+5\x15long\x14sz\x14\0"),
             ("unterminated", b"+5\x153\x14sz\0"),
             ("text", b"+5\x153\x14s\xff\xfez\x14\0"),
             ("text", b"+5\x153\x14s\xedz\x14\0"),
-            ("text", b"+5\x153\x14s\x07z\x14\0")):
+            ("control", b"+5\x153\x14s\x07z\x14\0")):
         yield Case(f"annotation {piece!r}", plus(texts=[piece]).bytes(),
-                   f"edf.annotation.{rule}")
+                   f"edf.annotation.{rule}", False)
+    yield Case("annotation with commas", plus(
+        texts=[b"+5,0\x153,5\x14sz\x14\0"]).bytes(), "", False)
     content = plus(texts=[tal(5, 3, "sz")]).bytes()
     content = content.replace(b"sz\x14\0\0\0", b"szzzz\x14")
     yield Case("annotation to the last byte", content,
-               "edf.annotation.unterminated")
+               "annotations.other", False)
 
 
 def events() -> Iterator[Case]:

@@ -268,7 +268,7 @@ def train(recordings: Iterable[Recording], *, target_far: float = 1.0,
     ----------
     recordings : iterable of Recording
         Annotated recordings of two or more patients with seizures. Those
-        without an annotation are left out.
+        without an annotation, or with one in doubt, are left out.
     target_far : float
         False alarms per 24 h at which the alarm threshold is set.
     seed : int
@@ -301,7 +301,8 @@ def train(recordings: Iterable[Recording], *, target_far: float = 1.0,
     2
     """
     from aura.detector import training
-    annotated = [one for one in recordings if one.annotated]
+    annotated = [one for one in recordings
+                 if one.annotated and one.understood]
     return training.train(
         [training.example_of(one, features(one, hop_s=hop_s).columns(),
                              hop_s) for one in annotated],

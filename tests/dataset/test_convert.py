@@ -252,7 +252,7 @@ def test_two_dialects_of_one_recording_that_differ_are_told(run, tmp_path):
     assert "r.csv_bi" in report["problems"][1]["text"]
 
 
-def test_labels_in_other_scripts_are_counted_and_never_seizures(
+def test_labels_in_other_scripts_are_shown_and_never_seizures(
         run, tmp_path):
     put(tmp_path, r_dot_edf=plus().bytes(), r_events_dot_tsv=(
         "onset\tduration\teventType\n1\t2\t\u53d1\u4f5c\n"
@@ -404,7 +404,7 @@ def test_convert_tells_doubts_and_carries_notes_from_inside(run, tmp_path):
     assert code == 0
     assert {line.split(": ")[1] for line in err.splitlines()} == {
         "annotations.other_length", "annotations.outside",
-        "convert.unused"}
+        "annotations.disagree", "convert.unused"}
     rows = bids.read((tmp_path / "out/r_events.tsv").read_bytes()).rows
     assert [(row.onset_s, row.text) for row in rows] == [
         (30, "sz"), (900, "sz"), (20, "lights off")]

@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from aura.annotations import vocabulary
 from aura.dataset import annotation_files, ecg_channel, find, read
 from aura.dataset.patients import alias
 from aura.dataset.read import Refused
@@ -55,10 +56,10 @@ def test_without_annotations_nobody_has_looked(examined):
     assert not examined(plus(texts=[tal(1, 0, "lights off")])).annotated
 
 
-def test_annotations_of_a_plain_file_are_not_read(examined):
+def test_annotations_of_a_plain_file_are_read(examined):
     file = replace(plus(texts=[tal(5, 7, "seizure")]), reserved="")
     recording = examined(file)
-    assert not recording.annotated
+    assert recording.events == (Event(5, 7),)
     assert rules(recording) == ["edf.annotations_in_plain"]
 
 
@@ -68,22 +69,69 @@ def test_background_alone_says_that_somebody_looked(examined):
     assert recording.events == ()
 
 
-@pytest.mark.parametrize("row, rule", [
-    (tal(45, None, "sz"), "annotations.no_length"),
-    (tal(45, 0, "sz"), "annotations.no_length"),
-    (tal(61, 5, "sz"), "annotations.outside")])
-def test_a_seizure_of_unknown_place_leaves_no_truth(examined, row, rule):
+@pytest.mark.parametrize("row", [
+    tal(45, None, "sz"), tal(45, 0, "sz"), b"+45\x15-3\x14sz\x14\0",
+    tal(45, None, "sz start")])
+def test_a_seizure_of_unknown_length_is_a_point(examined, row):
     recording = examined(plus(texts=[tal(30, 9, "sz"), row]))
-    assert (recording.annotation_source, recording.events) == (None, ())
-    assert rules(recording) == [rule]
+    assert recording.events == (Event(30, 9), Event(45, 0))
+    assert recording.understood
+    assert rules(recording)[-1] == "annotations.no_length"
 
 
-def test_a_sidecar_of_unknown_length_is_no_truth_and_no_disagreement(
-        examined):
-    recording = examined(plus(texts=[tal(30, 9, "sz")]), {
-        "r_events.tsv": b"onset\tduration\teventType\n3\tn/a\tsz\n"})
-    assert (recording.annotation_source, recording.events) == (None, ())
-    assert rules(recording) == ["annotations.no_length"]
+@pytest.mark.parametrize("row, rule", [
+    (tal(61, 5, "sz"), "annotations.outside"),
+    (tal(61, None, "sz"), "annotations.outside"),
+    (tal(45, 5, "seizure?"), "annotations.doubtful"),
+    (tal(5, None, "seizure end"), "annotations.no_start"),
+    (b"+x\x14sz\x14\0", "annotations.unread")])
+def test_other_seizures_stay_beside_one_that_is_not_understood(
+        examined, row, rule):
+    recording = examined(plus(texts=[tal(30, 9, "sz"), row]))
+    assert recording.events == (Event(30, 9),)
+    assert (recording.annotated, recording.understood) == (True, False)
+    assert rules(recording)[-1] == rule
+    recording = examined(plus(texts=[tal(0, 60, "bckg"), row]))
+    assert (recording.annotated, recording.understood) == (False, False)
+    assert rules(recording)[-1] == rule
+
+
+def test_a_note_in_latin_1_costs_nothing(examined):
+    recording = examined(plus(texts=[
+        tal(30, 9, "sz"), b"+5\x14caf\xe9\x14\0"]))
+    assert recording.events == (Event(30, 9),)
+    assert recording.understood
+
+
+@pytest.mark.parametrize("file, beside, understood", [
+    (plus(), {}, True), (plus(texts=[tal(1, 1, "lights off")]), {}, False),
+    (File(), {"r.txt": b"10:20 tired"}, True),
+    (File(), {"r.txt": b"onset,duration\n1,2\n"}, False),
+    (File(), {"r.csv": b"start;end\n1;2\n"}, False),
+    (File(), {"r.xlsx": b""}, False), (File(), {"r.json": b"{}"}, True),
+    (File(), {"r_seizures.json": b"{}"}, False),
+    (File(), {"Anf\u00e4lle.xlsx": b""}, False),
+    (File(), {"seizures.csv": b"r,10,20\n"}, False),
+    (File(), {"README.md": b"seizures"}, True),
+    (File(), {"r2.edf": File().bytes(), "r2.txt": b"seizure"}, True),
+    (File(), {"times.seize": b"q 0:0:1 0:0:9\n"}, False),
+    (File(), {"r_events.tsv": b"onset\tduration\teventType\n"
+              b"1\t2\tcough\n"}, False)])
+def test_only_a_recording_without_any_annotation_may_be_free_of_seizures(
+        examined, file, beside, understood):
+    recording = examined(file, beside, only="r.edf")
+    assert (recording.annotated, recording.understood) == (False, understood)
+    assert (recording.problems == ()) == understood
+
+
+def test_a_text_to_ignore_is_no_annotation(examined):
+    file = plus(texts=[tal(1, 1, "Lights off")])
+    vocabulary.use("!lights *")
+    try:
+        recording = examined(file)
+    finally:
+        vocabulary.use("")
+    assert (recording.annotated, recording.problems) == (False, ())
 
 
 def test_a_seizure_that_is_cut_is_still_truth(examined):

@@ -3,7 +3,8 @@ Annotation files: which of them belong to a recording, and how to read one.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +20,17 @@ TUH = (".csv_bi", ".csv")
 # By preference; a list of a whole folder, `szdb.NAME`, comes last.
 ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
 BYTES_MAX = 64 * 2**20
+# Endings of files that may hold annotations: with the name of a recording, or
+# with a word that says so. Texts of the first kind have such a word inside.
+TEXTS = (".txt", ".csv", ".tsv")
+TABLES = (*ENDINGS, *TEXTS, ".xls", ".xlsx", ".ods", ".xml", ".evt", ".mrk",
+          ".vmrk", ".ann", ".annot")
+LISTS = (*TABLES, ".json", ".mat", ".log", ".doc", ".docx", ".pdf", ".odt")
+_WORDS = (r"seizures?|szs?|annot[a-z]*|events?|markers?|marks|labels?|notes?|"
+          r"anf[a\u00e4]ll[a-z]*|crisis|crises?|ictal|summary|scoring")
+_ABOUT = re.compile(rf"(?<![^\W\d_])(?:{_WORDS})(?![^\W\d_])")
+_INSIDE = re.compile(rf"(?<![^\W\d_])(?:{_WORDS}|onset|start|begin|\d\d?[:.]"
+                     r"\d\d[:.]\d\d)(?![^\W\d_])")
 
 
 def events_of(stem: str) -> str:
@@ -40,6 +52,36 @@ def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
                 yield names[one.lower()]
     if szdb.NAME in names:
         yield names[szdb.NAME]
+
+
+def unread(names: Iterable[str], recordings: Iterable[str],
+           head: Callable[[str], bytes]) -> dict[str, list[str]]:
+    """
+    Files that may be annotations of a recording, by its stem in lower case.
+
+    Those of ``""`` may be lists of the whole folder.
+    """
+    stems = {}
+    for recording in recordings:
+        stem = recording_stem(recording).lower()
+        stems[stem] = stems[events_stem(stem)] = stem
+    found: dict[str, list[str]] = {}
+    for name in names:
+        lower = name.lower()
+        if not lower.endswith(LISTS):
+            continue
+        ends = (at for at in range(len(lower), 0, -1)
+                if not lower[at:at + 1].isalnum())
+        owner = next((stems[lower[:at]] for at in ends
+                      if lower[:at] in stems), "")
+        about = bool(_ABOUT.search(lower[len(owner):]))
+        # In BIDS a name says whose it is, and what.
+        if (about and bool(owner) if lower.startswith("sub-") else
+                about or bool(owner) and lower.endswith(TABLES) and (
+                    not lower.endswith(TEXTS) or bool(_INSIDE.search(
+                        head(name).decode("latin-1").lower())))):
+            found.setdefault(owner, []).append(name)
+    return found
 
 
 def read_bytes(folder: Folder, path: str) -> bytes:

@@ -10,6 +10,7 @@ import os
 import posixpath
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 
 from aura.annotations import tuh
 from aura.dataset import annotation_files, beat_files
@@ -48,6 +49,8 @@ class Candidate:
     form: str = ECG
     # Paths of its other annotation files, by preference.
     others: tuple[str, ...] = ()
+    # Paths of files beside it that may be annotations, but are not read.
+    unread: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -96,6 +99,7 @@ class _Listing:
             self.problem = _unlisted(error)
         self.names = {entry.name.lower(): entry.name
                       for entry in reversed(self.entries)}
+        self._forms: dict[str, str | None] = {}
 
     def join(self, name: str) -> str:
         """Path of an entry relative to the folder."""
@@ -118,15 +122,30 @@ class _Listing:
             entry, self.names) if known != entry
             and self._annotates(known)]
         beside += self._in_session(entry)
+        unread = [self.join(known) for owner in (
+            recording_stem(entry).lower(), "")
+            for known in self._unread.get(owner, ())]
         return Candidate(
             path, name, beside[0] if beside else None,
-            form=form or beat_files.BEATS, others=tuple(beside[1:]))
+            form=form or beat_files.BEATS, others=tuple(beside[1:]),
+            unread=tuple(one for one in unread if one not in beside))
+
+    @cached_property
+    def _unread(self) -> dict[str, list[str]]:
+        names = [entry.name for entry in self.entries]
+        recordings = {name for name in names if _form(self, name)}
+        return annotation_files.unread(
+            [name for name in names if name not in recordings], recordings,
+            self._head)
 
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
-        form = beat_files.form_of(self._head(name))
-        # The reader says why a file with such a name is no beat file.
-        return form or (beat_files.BEATS if says_beats(name) else None)
+        if name not in self._forms:
+            form = beat_files.form_of(self._head(name))
+            # The reader says why a file with such a name is no beat file.
+            self._forms[name] = form or (
+                beat_files.BEATS if says_beats(name) else None)
+        return self._forms[name]
 
     def _head(self, name: str) -> bytes:
         try:

@@ -3,7 +3,8 @@ The annotated seizures of a recording, from files beside it and from inside.
 
 A file beside the recording is preferred to annotations inside it. If they
 disagree, that is a warning. If it is not known when a seizure was, the
-recording counts as not annotated: its other time is not free of seizures.
+recording is not used for training, because its other time may not be free of
+seizures. If no other seizure is left, it counts as not annotated.
 """
 
 import posixpath
@@ -11,29 +12,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aura.annotations.annotation import (
-    UNPLACED,
-    Annotation,
-    Annotations,
-    disjoint_seizures,
-)
+from aura.annotations.annotation import Annotation, Annotations
 from aura.dataset import annotation_files
 from aura.dataset.find import Candidate
 from aura.dataset.names import printable
 from aura.edf import gaps
 from aura.edf.header import Header
 from aura.edf.tal import EdfAnnotation, Timeline
-from aura.errors import AuraError, Problem, plural
+from aura.errors import AuraError, Problem, plural, quoted
 from aura.folder import Folder, read_error
-from aura.recording import Event
+from aura.recording import UNPLACED, Event
 
 EDF_PLUS = "EDF+"
 DISAGREE_S = 1.0
 DISAGREE_DAYS = 1
+FILES_SHOWN = 5
+# Annotations inside a recording that are lost.
+LOST = ("edf.annotation.onset", "edf.annotation.unterminated")
 # Findings of `seizures` that stay true in whatever format they are written.
 DOUBTS = frozenset((*UNPLACED, *(f"annotations.{name}" for name in (
     "disagree", "other_faulty", "other_length", "other_date", "other_name",
-    "clock"))))
+    "clock", "no_length"))))
 
 Problems = tuple[Problem, ...]
 # Seizures, the file that they come from or `EDF_PLUS`, and what is doubtful.
@@ -50,6 +49,7 @@ class Extent:
     notes: Sequence[EdfAnnotation] = ()  # Annotations inside the recording
     # By how much the recording may be shorter than its annotations say.
     ends_early_s: float = 0.0
+    problems: Problems = ()  # Annotations inside that are not read as written
 
 
 def extent_of(header: Header, timeline: Timeline) -> Extent:
@@ -59,28 +59,56 @@ def extent_of(header: Header, timeline: Timeline) -> Extent:
         header.start + timedelta(seconds=timeline.first_onset_s),
         # WFDB counts an EDF file in samples of its fastest signal.
         float(max(header.rate_hz(signal) for signal in header.signals)),
-        timeline.annotations)
+        timeline.annotations, problems=timeline.problems)
 
 
 def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
     """Read the annotated seizures of a recording."""
+    path, document = chosen(folder, candidate, extent)
     noted = inside(extent.notes)
     annotated = bool(noted.rows) and noted.counts_as_annotated
-    within, problems = disjoint_seizures(noted.events(), extent.duration_s)
-    path, document = chosen(folder, candidate, extent)
+    within, problems = noted.seizures(extent.duration_s)
     if path is None or document is None or not document.counts_as_annotated:
-        if path is not None and document is not None:
-            problems += (no_words(path, len(document.rows)),)
-        return _if_placed(within, EDF_PLUS if annotated else None, problems)
+        problems += tuple(_not_read(candidate, path, document, extent,
+                                    annotated))
+        return usable(EDF_PLUS if annotated else None, within,
+                      extent.problems + problems)
     doubtful = tuple(_doubts(document, candidate, extent))
-    placed, found = disjoint_seizures(document.events(), extent.duration_s)
+    placed, found = document.seizures(extent.duration_s)
     source = path.removeprefix(candidate.path.removesuffix(candidate.name))
-    placed, used, found = _if_placed(placed, source, found)
+    placed, used, found = usable(source, placed, found)
     if used and annotated and not _same(placed, within):
         found += (_disagree(path, placed, "inside the recording", within),)
     if used:
         found += tuple(_others(folder, candidate, path, extent, placed))
-    return placed, used, doubtful + found
+    return placed, used, extent.problems + doubtful + found
+
+
+def _not_read(candidate: Candidate, path: str | None,
+              document: Annotations | None, extent: Extent,
+              annotated: bool) -> Iterator[Problem]:
+    """Report what may be annotations of a recording, but is not read."""
+    if path is not None and document is not None:
+        yield no_words(path, document)
+    if any(problem.rule in LOST for problem in extent.problems):
+        yield Problem(
+            "annotations.unread", "warning", "some annotations inside the "
+            "recording cannot be read")
+    if annotated:
+        return
+    if path is None and _paths(candidate):
+        yield Problem(
+            "annotations.not_listed", "warning",
+            f"{_shown(_paths(candidate)[0])} does not name this recording, so "
+            "it is not taken for free of seizures; if it has none, add a file "
+            "with one row 'bckg' that covers it")
+    if path is None and candidate.unread:
+        yield Problem(
+            "annotations.not_read", "warning", "these files may be "
+            "annotations of this recording, but are not read: "
+            f"{', '.join(map(_shown, candidate.unread[:FILES_SHOWN]))}; so it "
+            "is not taken for free of seizures; convert them to a format of "
+            "docs/formats.md, or move them elsewhere")
 
 
 def chosen(folder: Folder, candidate: Candidate, extent: Extent) -> tuple[
@@ -110,16 +138,18 @@ def inside(notes: Sequence[EdfAnnotation]) -> Annotations:
     """The annotations inside a recording, in their own words."""
     return Annotations(tuple(
         Annotation(note.onset_s, note.duration_s or None, note.text)
-        for note in notes))
+        for note in notes)).known()
 
 
-def no_words(path: str, count: int) -> Problem:
+def no_words(path: str, document: Annotations) -> Problem:
     """The warning for annotations that say nothing about seizures."""
     return Problem(
         "annotations.no_words", "warning",
-        f"{plural(count, 'annotation')} in {_shown(path)}, but no seizure or "
+        f"{plural(len(document.rows), 'annotation')} in {_shown(path)}"
+        f"{quoted(row.text for row in document.rows)}, but no seizure or "
         "background label among them, so the recording counts as not "
-        "annotated; if it has no seizure, add one row 'bckg' that covers it")
+        "annotated; if it has no seizure, add one row 'bckg' that covers it; "
+        "if a word means a seizure, add it to AURA_SEIZURE_WORDS")
 
 
 def _paths(candidate: Candidate) -> Sequence[str]:
@@ -132,9 +162,10 @@ def _read(folder: Folder, path: str, candidate: Candidate,
     record = posixpath.basename(candidate.stem)
     try:
         try:
-            return annotation_files.read(
+            document = annotation_files.read(
                 path, annotation_files.read_bytes(folder, path), record,
                 extent.start, extent.rate_hz)
+            return document and document.known()
         except OSError as error:
             raise read_error(error) from None
     except AuraError as error:
@@ -157,8 +188,7 @@ def _others(folder: Folder, candidate: Candidate, path: str, extent: Extent,
                 f"not needed, because {_shown(path)} is used")
             continue
         if document is not None and document.counts_as_annotated:
-            events, _ = disjoint_seizures(
-                document.events(), extent.duration_s)
+            events, _ = document.seizures(extent.duration_s)
             if not _same(placed, events):
                 yield _disagree(path, placed, f"in {_shown(other)}", events)
 
@@ -171,17 +201,25 @@ def _disagree(path: str, used: tuple[Event, ...], where: str,
         f"{where}, or at other times; {_shown(path)} is used")
 
 
-def _if_placed(events: tuple[Event, ...], source: str | None,
-               problems: Problems) -> Found:
-    """The seizures, or none if it is not known when one of them was."""
+def usable(source: str | None, events: tuple[Event, ...],
+           problems: Problems) -> Found:
+    """
+    The seizures; no truth if none is known but there may be some.
+
+    A recording with an event that is not understood is never used as one
+    without seizures.
+    """
     unplaced = [problem.rule in UNPLACED for problem in problems]
     if not any(unplaced):
         return events, source, problems
-    return (), None, tuple(
-        replace(problem, text=f"{problem.text}; so the recording counts as "
-                "not annotated: correct or remove the annotation")
+    so = ("the other seizures are scored, but the recording is not used for "
+          "training" if events and source
+          else "so the recording counts as not annotated")
+    return (events, source if events else None, tuple(
+        replace(problem, text=f"{problem.text}; {so}: correct or remove the "
+                "annotation")
         if bad else problem
-        for problem, bad in zip(problems, unplaced, strict=True))
+        for problem, bad in zip(problems, unplaced, strict=True)))
 
 
 def _doubts(document: Annotations, candidate: Candidate,

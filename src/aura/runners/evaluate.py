@@ -17,6 +17,7 @@ from aura.evaluation import candidates, detectors, markdown, results
 from aura.evaluation.case import Case
 from aura.evaluation.detectors import Detector, csi_slope
 from aura.folder import Folder
+from aura.recording import Recording
 from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -30,14 +31,15 @@ class Read:
     cases: tuple[Case, ...]
     outcome: Outcome  # The problems of each file
     taken_as_free: int  # In folders without annotations: the control group
-    left_out: int  # Other recordings without annotations
+    left_out: int  # Others without annotations, or not understood
 
 
 def read(paths: Sequence[Path], settings: Settings,
          track: local.Track = iter, try_more: bool = False) -> Read:
     """Read folders of recordings, and compute what the detectors need."""
     inputs, refused = local.open_inputs(paths)
-    found: list[tuple[str, bool, Case]] = []
+    found: list[tuple[str, Recording, Case]] = []
+    annotated: set[str] = set()
     entries: list[tuple[str, Entry]] = list(refused)
     with tempfile.TemporaryDirectory(prefix="aura-") as folder:
         workspace = Workspace(Folder(Path(folder)), inputs)
@@ -47,24 +49,28 @@ def read(paths: Sequence[Path], settings: Settings,
             listed = manifest.read(workspace.folder, built.manifest_path)
             entries += [(str(paths[int(listed.input)]), entry)
                         for entry in listed.entries]
-            found += [(listed.input, annotated, case)
-                      for annotated, case in _cases(
+            annotated |= {listed.input} if listed.has_annotations else set()
+            found += [(listed.input, recording, case)
+                      for recording, case in _cases(
                           workspace.folder, built, listed, settings,
                           try_more)]
     free = set() if settings.annotated_only else workspace.free_trees(
-        {name for name, annotated, _ in found if annotated})
+        annotated)
     # A patient with seizures may have some that are not annotated here.
-    patients = {case.patient for _, _, case in found if case.seizures}
-    taken = [case for name, annotated, case in found if not annotated
-             and name in free and case.patient not in patients]
-    known = [case for _, annotated, case in found if annotated]
+    patients = {one.patient for _, one, _ in found
+                if one.events or not one.understood}
+    taken = [case for name, one, case in found if one.understood
+             and not one.annotated and name in free
+             and case.patient not in patients]
+    known = [case for _, one, case in found
+             if one.annotated and one.understood]
     return Read((*known, *taken), Outcome(tuple(entries)), len(taken),
                 len(found) - len(known) - len(taken))
 
 
 def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
            settings: Settings,
-           try_more: bool) -> Iterator[tuple[bool, Case]]:
+           try_more: bool) -> Iterator[tuple[Recording, Case]]:
     table = tables.read(folder.read(built.table_path)).values
     beats = tables.read(folder.read(batch_file(
         built.run_id, built.batch_index, "beats.parquet"))).values
@@ -80,7 +86,7 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
                      for name in ("time_s", "rr_s", "kind")}
         watched = [~np.isfinite(table[name][rows])
                    for name in features.NAMES]
-        yield recording.annotated, Case(
+        yield recording, Case(
             patient=recording.patient, time_s=time_s,
             values=np.column_stack(
                 [table[name][rows] for name in MODEL_FEATURES]),

@@ -56,6 +56,9 @@ class Comparison:
     recordings: tuple[RecordingScore, ...]  # In order of path
     unannotated: tuple[str, ...]  # Recordings that are not annotated
     problems: tuple[Finding, ...]  # A file with an error was not used
+    # Numbers of recordings whose annotations are not used, or in part.
+    not_understood: int = 0
+    partly_used: int = 0
 
     @property
     def pooled(self) -> Score:
@@ -121,7 +124,9 @@ def _compare(truth: References, folder: Folder) -> Comparison:
         scores.append(scored)
         problems += warnings
     problems += _unpaired(truth, set(paths) - set(pairs.values()))
-    return Comparison(tuple(scores), truth.unannotated, tuple(problems))
+    return Comparison(
+        tuple(scores), truth.unannotated, tuple(problems),
+        len(truth.not_understood), len(truth.partly_used))
 
 
 def _pair(references: Sequence[Reference],
@@ -171,7 +176,8 @@ def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
 
 def _score(reference: Reference, folder: Folder,
            path: str) -> tuple[RecordingScore, list[Finding]]:
-    predicted, stated_s = read_tsv(folder, path)
+    table = read_tsv(folder, path)
+    predicted, stated_s = table.events(), table.duration_s
     _check_duration(reference.duration_s, stated_s)
     scored = _recording_score(reference, printable(path), score(
         reference.events, predicted, reference.duration_s))

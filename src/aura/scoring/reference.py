@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from aura.annotations import bids
-from aura.annotations.annotation import (
-    UNPLACED,
-    Annotations,
-    disjoint_seizures,
-)
-from aura.annotations.vocabulary import OTHER
+from aura.annotations.annotation import Annotations
 from aura.dataset import annotation_files, duplicates, find, ground_truth, read
 from aura.dataset.find import Candidate, Finding
 from aura.dataset.names import printable, recording_stem
@@ -22,7 +17,7 @@ from aura.dataset.patients import alias, patient_identity
 from aura.dataset.read import Refused
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
-from aura.recording import Event
+from aura.recording import UNPLACED, Event
 
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
 BIDS_FOLDERS = ("ecg", "eeg")
@@ -42,9 +37,22 @@ class Reference:
 @dataclass(frozen=True)
 class References:
     annotated: tuple[Reference, ...]  # In order of path
-    # Recordings in which nobody looked for seizures.
+    # Recordings in which nobody looked for seizures, or none is understood.
     unannotated: tuple[str, ...]
     problems: tuple[Finding, ...]  # An error: the file is none of the above
+
+    @property
+    def not_understood(self) -> set[str]:
+        """The recordings that have annotations but are `unannotated`."""
+        return {path for path, problem in self.problems
+                if problem.rule.startswith("annotations.")}.intersection(
+                    map(printable, self.unannotated))
+
+    @property
+    def partly_used(self) -> set[str]:
+        """The recordings of which some annotation is not used."""
+        return {path for path, problem in self.problems
+                if problem.rule in UNPLACED} - self.not_understood
 
 
 def run_of(path: str) -> str:
@@ -72,7 +80,7 @@ def read_references(folder: Folder, ecg_channel: str = "",
         found.annotated, found.unannotated, listed + found.problems)
 
 
-def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
+def read_tsv(folder: Folder, path: str) -> Annotations:
     """Read a TSV of events that must say something."""
     content = annotation_files.read_bytes(folder, path)
     table = bids.read(content) if content.strip() else Annotations(())
@@ -81,7 +89,7 @@ def read_tsv(folder: Folder, path: str) -> tuple[list[Event], float | None]:
             "annotations.empty", "this file has no row of events" if content
             else "this file is empty", "where there is no seizure, one row "
             "with eventType 'bckg' over the whole recording says so")
-    return table.events(), table.duration_s
+    return table
 
 
 def _recordings(folder: Folder, candidates: Iterable[Candidate],
@@ -109,24 +117,22 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
     annotated, unannotated = [], []
     for path in sorted(_one_per_run(paths)):
         try:
-            events, duration_s = _read_alone(folder, path)
+            document, duration_s = _read_alone(folder, path)
         except AuraError as error:
             problems.append((printable(path), error.problem))
             continue
-        if all(event.label == OTHER for event in events) and events:
-            problems.append((printable(path), ground_truth.no_words(
-                path, len(events))))
-            unannotated.append(path)
-            continue
-        settled, found = disjoint_seizures(events, duration_s)
+        if document.counts_as_annotated:
+            events, source, found = ground_truth.usable(
+                path, *document.seizures(duration_s))
+        else:
+            source, found = None, (ground_truth.no_words(path, document),)
         problems += [(printable(path), problem) for problem in found]
-        # A seizure that nobody can place must not count as background.
-        if any(problem.rule in UNPLACED for problem in found):
+        if source is None:
             unannotated.append(path)
             continue
         identity = patient_identity(printable(path), "")
         patient = alias("p", identity, alias_key)
-        annotated.append(Reference(path, patient, duration_s, settled))
+        annotated.append(Reference(path, patient, duration_s, events))
     return References(tuple(annotated), tuple(unannotated), tuple(problems))
 
 
@@ -142,18 +148,16 @@ def _one_per_run(paths: Sequence[str]) -> Iterator[str]:
                 yield path
 
 
-def _read_alone(folder: Folder, path: str) -> tuple[list[Event], float]:
-    """Events of a file, and how long it says that its recording is."""
-    duration_s: float | None
+def _read_alone(folder: Folder, path: str) -> tuple[Annotations, float]:
+    """Annotations of a file, and how long it says that its recording is."""
     if path.lower().endswith(".tsv"):
-        events, duration_s = read_tsv(folder, path)
+        document = read_tsv(folder, path)
     else:
         document = annotation_files.read_alone(
             path, annotation_files.read_bytes(folder, path)) or Annotations(())
-        events, duration_s = document.events(), document.duration_s
-    if not duration_s or duration_s < 0:
+    if not document.duration_s or document.duration_s < 0:
         raise InvalidInputError(
             "annotations.duration", "this file does not say how long its "
             "recording is", "fill the column recordingDuration, or put the "
             "recording beside it")
-    return events, duration_s
+    return document.known(), document.duration_s

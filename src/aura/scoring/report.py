@@ -70,6 +70,8 @@ def score_dict(comparison: "Comparison") -> dict[str, Any]:
             resolvable_rate(pooled.events.hours)),
         "without_hypothesis": comparison.without_hypothesis,
         "unannotated": len(comparison.unannotated),
+        "not_understood": comparison.not_understood,
+        "partly_used": comparison.partly_used,
         "refused": comparison.refused,
         "pooled": _score(pooled),
         "mean_over_patients": _means(patients),
@@ -194,9 +196,15 @@ def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
         yield (f"{plural(data['without_hypothesis'], 'recording')} without "
                "predictions: the seizures count as missed, the hours are "
                "left out.")
-    if data["unannotated"]:
-        yield (f"{plural(data['unannotated'], 'recording')} left out: not "
-               "annotated.")
+    unannotated = data["unannotated"] - data["not_understood"]
+    if unannotated:
+        yield f"{plural(unannotated, 'recording')} left out: not annotated."
+    if data["not_understood"]:
+        yield (f"{plural(data['not_understood'], 'recording')} left out: no "
+               "annotation of a seizure is understood, see the warnings.")
+    if data["partly_used"]:
+        yield (f"{plural(data['partly_used'], 'recording')} scored without "
+               "some annotations that cannot be used, see the warnings.")
     if data["refused"]:
         yield (f"{plural(data['refused'], 'file')} rejected: not part of "
                "these scores.")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
+from aura.annotations import vocabulary
 from aura.dataset import duplicates, find, read
 from aura.dataset.find import Candidate
 from aura.dataset.read import Refused
@@ -58,6 +59,7 @@ class EcgSource:
             return reply
 
     def _begin(self) -> None:
+        vocabulary.use(self._settings.seizure_words)
         self._workspace.folder.sweep()
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         size = self._settings.batch_size

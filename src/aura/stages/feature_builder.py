@@ -17,10 +17,10 @@ from aura import detection
 from aura.dataset import read
 from aura.ecg import features, rr
 from aura.ecg.beats import MIN_RATE_HZ
-from aura.ecg.features import FeatureRows, seizure_fraction
+from aura.ecg.features import FeatureRows, near_points, seizure_fraction
 from aura.errors import Problem
 from aura.folder import Folder, problem_of
-from aura.recording import Beats, Recording
+from aura.recording import Beats, Floats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -162,14 +162,20 @@ def _beat_table(built: list[_Built]) -> tables.Columns:
                             for kind in rr.Kind)})
 
 
+def _labels(recording: Recording, time_s: Floats, hop_s: float) -> Floats:
+    """Share of each row that is seizure; NaN where that is not known."""
+    if not (recording.annotated and recording.understood):
+        return np.full(len(time_s), np.nan)
+    return np.where(near_points(recording.events, time_s), np.nan,
+                    seizure_fraction(recording.events, time_s, hop_s))
+
+
 def _feature_table(built: list[_Built], hop_s: float) -> tables.Columns:
     numbers, labels = [], []
     for one in built:
         count = len(one.rows.time_s)
         numbers.append(np.full(count, one.number, np.int32))
-        labels.append(
-            seizure_fraction(one.recording.events, one.rows.time_s, hop_s)
-            if one.recording.annotated else np.full(count, np.nan))
+        labels.append(_labels(one.recording, one.rows.time_s, hop_s))
     columns = {
         "recording": _joined(numbers, np.int32),
         "time_s": _joined([one.rows.time_s for one in built], np.float64),

@@ -67,6 +67,15 @@ class Manifest:
                 for number, entry in enumerate(self.entries)
                 if entry.recording is not None]
 
+    @property
+    def has_annotations(self) -> bool:
+        """Whether there are annotations of any sort, understood or not."""
+        return any(
+            entry.recording.annotated or not entry.recording.understood
+            if entry.recording else any(
+                problem.rule.startswith("annotations.")
+                for problem in entry.problems) for entry in self.entries)
+
     def with_entries(self, entries: Sequence[Entry]) -> "Manifest":
         """The same batch with other entries."""
         return replace(self, entries=tuple(entries))

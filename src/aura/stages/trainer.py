@@ -105,14 +105,14 @@ class TrainingStage:
         batches = [manifest.read(self._folder, request.manifest_path)
                    for request in arrived]
         annotated = {batch.input for batch in batches
-                     if any(one.annotated for _, one in batch.recordings)}
+                     if batch.has_annotations}
         free = (set() if self._settings.annotated_only
                 else self._workspace.free_trees(annotated))
         # A recording that was not annotated may have seizures too if others
-        # of the patient have.
+        # of the patient have, or may have.
         with_seizures = {one.patient for batch in batches
                          for _, one in batch.recordings
-                         if any(event.is_seizure for event in one.events)}
+                         if one.events or not one.understood}
         for request, batch in zip(arrived, batches, strict=True):
             table = tables.read(
                 self._folder.read(request.table_path), _COLUMNS)
@@ -120,8 +120,9 @@ class TrainingStage:
             numbers = table.values["recording"]
             for number, one in batch.recordings:
                 rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-                usable = one.annotated or (
-                    batch.input in free and one.patient not in with_seizures)
+                usable = one.understood and (one.annotated or (
+                    batch.input in free
+                    and one.patient not in with_seizures))
                 if rows.start == rows.stop or not usable:
                     continue
                 head = training.head_of(one)
