@@ -1,6 +1,6 @@
 """The nouns of the project; times are seconds on the recording's own clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import total_ordering
@@ -234,10 +234,8 @@ class Recording:
 
         Otherwise time without an annotated seizure may have one.
         """
-        doubts = UNPLACED if self.annotated else (
-            "annotations.", "edf.annotation.")
-        return not any(problem.rule.startswith(doubts)
-                       for problem in self.problems)
+        return is_understood(
+            self.annotated, (problem.rule for problem in self.problems))
 
     def samples(self, start_s: float = 0.0,
                 stop_s: float | None = None) -> Floats:
@@ -269,3 +267,9 @@ class Recording:
                        for time_s in (start_s, self.duration_s
                                       if stop_s is None else stop_s))
         return self.signal.read(start, max(start, stop))
+
+
+def is_understood(annotated: bool, rules: Iterable[str]) -> bool:
+    """Whether no rule says that annotations of a recording are in doubt."""
+    doubts = UNPLACED if annotated else ("annotations.", "edf.annotation.")
+    return not any(rule.startswith(doubts) for rule in rules)

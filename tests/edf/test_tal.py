@@ -33,8 +33,8 @@ def as_tuples(timeline):
 def test_specification_example():
     block = (b"+180\x14Lights off\x14Close door\x14\0"
              b"+1800.2\x1525.5\x14Apnea\x14\0\0\0")
-    assert parse(block, {}) == [(180, 0, ["Lights off", "Close door"]),
-                            (1800.2, 25.5, ["Apnea"])]
+    assert parse(block, {}) == [
+        (180, 0, ["Lights off", "Close door"]), (1800.2, 25.5, ["Apnea"])]
 
 
 def test_record_onsets_are_not_annotations(timeline_of):
@@ -65,8 +65,8 @@ def test_a_second_annotation_signal_is_read_too(timeline_of):
 def faults_of(block):
     """What is read of a block, and the rules that it breaks."""
     faults = defaultdict(list)
-    return parse(block, faults), [rule for rule, texts in faults.items()
-                                  if texts]
+    lists = parse(block, faults)
+    return lists, [rule for rule, texts in faults.items() if texts]
 
 
 @pytest.mark.parametrize("rule, piece", [

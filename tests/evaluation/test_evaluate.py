@@ -194,6 +194,44 @@ def test_a_patient_with_seizures_is_not_free_of_them_in_another_tree(
     assert card["data"]["recordings"] == 4
 
 
+@pytest.mark.parametrize("beside, content", [
+    ("Seizures-list-X.txt", b"Seizure n 1\n"),
+    ("day_events.tsv", b"onset\tduration\teventType\n1\tn/a\tfit\n"),
+    ("day_events.tsv", b"onset\tduration\teventType\n9999\t5\tsz\n"),
+    ("day_events.tsv", b"onset\tduration\teventType\n9\t5\tsz?\n"),
+    ("day.tse_bi", b"unreadable"), ("seizures.xlsx", b"")])
+def test_a_folder_with_annotations_that_are_not_understood_is_not_free(
+        cohort, tmp_path, beside, content):
+    more = control_group(tmp_path / "more", people=2)
+    (more / "h1" / beside).write_bytes(content)
+    found = read([cohort / "patients", more], Settings())
+    assert found.taken_as_free == 0
+    assert len(found.cases) == 3
+    assert cli.main(["train", str(cohort / "patients"), str(more),
+                     "--out", str(tmp_path / "m")]) in (0, 2)
+    card = json.loads((tmp_path / "m/card.json").read_bytes())
+    assert card["data"]["recordings"] == 3
+
+
+def test_a_seizure_of_unknown_length_is_scored_and_bars_its_surroundings(
+        cohort, tmp_path):
+    rows = [(0, 60, "bckg"), (400, "n/a", "sz")]
+    table = "onset\tduration\teventType\n" + "".join(
+        "\t".join(map(str, row)) + "\n" for row in rows)
+    cards = []
+    for name in ("with", "without"):
+        point = control_group(tmp_path / name, people=1, minutes=30)
+        (point / "h0/day_events.tsv").write_text(
+            table if name == "with" else table.splitlines(True)[0])
+        assert cli.main(["train", str(cohort / "patients"), str(point),
+                         "--out", str(tmp_path / f"m-{name}")]) == 0
+        cards.append(json.loads(
+            (tmp_path / f"m-{name}/card.json").read_bytes())["data"])
+    assert [card["seizures"] for card in cards] == [4, 3]
+    assert cards[0]["rows_of_seizures"] == cards[1]["rows_of_seizures"]
+    assert cards[0]["rows_learnt_from"] < cards[1]["rows_learnt_from"]
+
+
 def test_a_single_file_without_annotations_is_no_evidence(cohort, tmp_path):
     assert cli.main(["train", str(cohort / "patients"), str(
         cohort / "calm" / "h0" / "day.beats.csv"),

@@ -276,6 +276,34 @@ def test_a_seizure_outside_the_recording_makes_no_background(trees):
     assert ("one.tsv", "annotations.outside") in rules(comparison)
 
 
+def test_a_row_that_cannot_be_used_costs_only_itself(trees):
+    comparison = compared(trees, {
+        "one.tsv": rows("600 60 sz", "5000 60 sz"),
+        "two.tsv": rows("0 3600 bckg", "700 60 sz?")},
+        {"one.tsv": SEIZURE, "two.tsv": SEIZURE})
+    assert counts(comparison) == (1, 0, 1)
+    assert comparison.unannotated == ("two.tsv",)
+    assert rules(comparison) == [("one.tsv", "annotations.outside"),
+                                 ("two.tsv", "annotations.doubtful")]
+    data = score_dict(comparison)
+    assert [data[name] for name in (
+        "recordings", "unannotated", "not_understood", "partly_used")] \
+        == [1, 1, 1, 1]
+    text = score_table(comparison)
+    assert "1 recording left out: no annotation of a seizure is" in text
+    assert "1 recording scored without some annotations" in text
+    assert comparison.exit_code == 0
+
+
+@pytest.mark.parametrize("alarm, found", [
+    ((565, 571), 1), ((560, 569), 0), ((655, 660), 1), ((661, 670), 0)])
+def test_a_seizure_of_unknown_length_is_found_within_its_tolerances(
+        trees, alarm, found):
+    comparison = compared(
+        trees, {"one.tsv": rows("600 n/a sz")}, {"one.tsv": [alarm]})
+    assert counts(comparison) == (found, 1 - found, 1)
+
+
 def test_missing_folder_and_empty_reference_are_errors(trees, tmp_path):
     with pytest.raises(MissingError, match="score.no_reference"):
         compare(*trees)

@@ -1,5 +1,9 @@
 """
-BIDS ``*_events.tsv`` with the columns of HED-SCORE.
+BIDS ``*_events.tsv`` with the columns of HED-SCORE, and similar exports.
+
+MNE and EDFbrowser export annotations as ``onset,duration,description`` or
+``Onset,Duration,Annotation``, with times in seconds, as ``+hh:mm:ss`` from the
+start of the recording, or with dates.
 
 Predictions are written with two decimals, as SzCORE's own tools do [1]_.
 Converted annotations keep the decimals that they have.
@@ -21,35 +25,74 @@ from aura.recording import BACKGROUND, Event
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels",
            "dateTime", "recordingDuration")
 DECIMALS = 6
+# Columns of a text: of BIDS, and of exports.
+KINDS = ("eventType", "trial_type", "description", "annotation", "annotations")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
+_ORIGIN = re.compile(
+    r"^# orig_time : (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.ASCII | re.M)
+HEAD_BYTES = 4096
+_ELAPSED = re.compile(
+    r"\+(\d{1,4}):([0-5]\d):([0-5]\d(?:\.\d{1,9})?)", re.ASCII)
 
 
-def read(content: bytes) -> Annotations:
-    """Read a BIDS ``*_events.tsv``."""
+def is_export(head: bytes) -> bool:
+    """Whether a text begins as an export of annotations does."""
+    for line in head.decode("utf-8-sig", "replace").splitlines():
+        names, _ = _columns(line)
+        if "onset" in names:
+            return not set(names).isdisjoint(KINDS)
+        if line.strip() and not line.startswith("#"):
+            return False
+    return False
+
+
+def _columns(head: str) -> tuple[list[str], str]:
+    """Names of columns, and what separates them."""
+    head = head.lstrip("# ")
+    separator = next((one for one in "\t;," if one in head), "\t")
+    names = table_text.cells(head, separator, head.startswith('"'))
+    return [name.lower() if name.lower() in ("onset", "duration", *KINDS)
+            else name for name in names], separator
+
+
+def read(content: bytes, start: datetime | None = None) -> Annotations:
+    """Read a BIDS ``*_events.tsv`` or an export."""
+    origin = _ORIGIN.search(content[:HEAD_BYTES].decode("utf-8", "replace"))
+    # MNE counts from a time that may not be the start of the recording.
+    late_s = 0.0 if origin is None or start is None else (
+        datetime.fromisoformat(origin[1]) - start).total_seconds()
     table = ((number, line) for number, line in table_text.lines(content)
-             if line.strip())
+             if line.strip() and not (
+                 line.startswith("#") and "onset" not in line.lower()))
     _, head = next(table, (1, ""))
     quoted = head.startswith('"')
-    names = table_text.cells(head, "\t", quoted)
-    kind = "eventType" if "eventType" in names else "trial_type"
+    names, separator = _columns(head)
+    kind = next((name for name in KINDS if name in names), KINDS[1])
     for name in ("onset", "duration", kind):
         if names.count(name) != 1:
             raise syntax(1, name, "has to be the name of one column")
     known = {*COLUMNS, kind}
     rows: list[Annotation] = []
     length: float | None = None
-    start: datetime | None = None
+    begun: datetime | None = None
     recorded_on: date | None = None
     for number, line in table:
-        cells = table_text.cells(line, "\t", quoted)
+        cells = table_text.cells(
+            line, separator, quoted or separator != "\t")
+        if separator != "\t" and kind == names[-1]:
+            # A text may have the separator in it.
+            cells[len(names) - 1:] = [
+                separator.join(cells[len(names) - 1:])]
         if len(cells) != len(names):
             raise syntax(number, "row", f"has {len(cells)} cells, but there "
                          f"are {len(names)} columns")
         row = dict(zip(names, cells, strict=True))
         channels = row.get("channels", MISSING)
         rows.append(Annotation(
-            table_text.number(row["onset"], number, "onset"),
-            table_text.not_negative(row["duration"], number, "duration"),
+            _seconds(row["onset"], number, start)
+            + (late_s if abs(late_s) >= 1 else 0.0),
+            table_text.not_negative(
+                row["duration"].lstrip("+") or MISSING, number, "duration"),
             row[kind],
             table_text.confidence(row.get("confidence", MISSING), number,
                                   "confidence"),
@@ -58,8 +101,8 @@ def read(content: bytes) -> Annotations:
                   if name not in known and cell != MISSING)))
         length = _same_length(length, row, number)
         day, moment = _day(row.get("dateTime", MISSING), number)
-        recorded_on, start = recorded_on or day, start or moment
-    return Annotations(tuple(rows), length, start, recorded_on)
+        recorded_on, begun = recorded_on or day, begun or moment
+    return Annotations(tuple(rows), length, begun, recorded_on)
 
 
 def write(document: Annotations) -> bytes:
@@ -98,6 +141,22 @@ def write_events(events: Iterable[Event], start: datetime,
             channels))
     return write(Annotations(
         tuple(rows), length / 100, start.replace(microsecond=0)))
+
+
+def _seconds(word: str, line: int, start: datetime | None) -> float:
+    """An onset in seconds from the start of the recording."""
+    elapsed = _ELAPSED.fullmatch(word)
+    if elapsed:
+        hours, minutes, seconds = map(float, elapsed.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    if not table_text.is_moment(word):
+        return table_text.number(word, line, "onset")
+    moment = table_text.moment(word, line, "onset")
+    # MNE counts from 1970 where a recording has no date.
+    origin = datetime(1970, 1, 1) if moment.year == 1970 else start
+    if origin is None:
+        raise syntax(line, "onset", "is a date, but the recording has none")
+    return (moment - origin).total_seconds()
 
 
 def _same_length(length: float | None, row: dict[str, str],

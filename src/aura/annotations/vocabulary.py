@@ -3,8 +3,7 @@ Labels of annotations: which texts mean a seizure, and their translations.
 
 The codes of the TUH corpus and the names of HED-SCORE are translated into
 each other as by the tools around SzCORE [1]_. Other text means a seizure if it
-has one of `TERMS` and nothing of `NEVER`, `NONE` and `DOUBT`. Case, accents,
-numbers and punctuation do not matter; a term is found by its whole words.
+has one of the terms in ``vocabulary.toml``, and nothing there that denies it.
 
 References
 ----------
@@ -12,9 +11,11 @@ References
 """
 
 import re
+import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 
 from aura.recording import BACKGROUND, SEIZURE
 
@@ -35,80 +36,11 @@ _WORDS = {
     "background": BACKGROUND, "impd": "impd", **CODES}
 _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 
-# What is a seizure in a text: HED-SCORE names and terms (ILAE 2017 and 2025,
-# HED-SCORE, everyday words), the most specific first. `*` is any letters.
-TERMS = {
-    "sz_foc_f2b": "fbtcs, fbtc, sgtcs, focal to bilateral tonic clonic, "
-    "secondarily generali*ed, sekundar generalisiert*",
-    "sz_gen_m_tonicClonic": "gtcs, gtc, generali*ed tonic clonic, "
-    "generalisiert tonisch klonisch*, crisis generalizada tonico clonica",
-    "sz_foc_ia": "fias, fics, focal impaired awareness, focal impaired "
-    "consciousness, complex partial, impaired awareness seizure*, impaired "
-    "awareness focal",
-    "sz_foc_a": "fpcs, focal aware, focal preserved consciousness, simple "
-    "partial, aware focal",
-    "sz_gen_nm": "absence seizure*, typical absence*, atypical absence*",
-    "sz_foc": "focal seizure*, focal epileptic seizure*, partial seizure*, "
-    "fokal* anfall*, crisis focal*, crise* focale*, crise* partielle*",
-    "sz_gen": "generali*ed seizure*, generali*ed epileptic seizure*, "
-    "generalisiert* anfall*, crisis generalizada*, crise* generali*",
-    SEIZURE: "seizure, seizures, seiz, sz, szs, szr, ictal, status "
-    "epilepticus, grand mal, petit mal, tonic clonic, tonisch klonisch*, "
-    "tonico clonic*, tonique clonique, btcs, tcs, convulsion*, convulsive*, "
-    "convulsao, epileptic event*, epileptic episode*, epileptic attack*, "
-    "epileptic spasm*, infantile spasm*, anfall, anfalle, anfallen, "
-    "krampfanfall, krampfanfalle, crisis, crise, crises, crisi, ataque "
-    "epilept*, aanval, aanvallen, anfald, napad, zachvat, kohtaus, nobet, "
-    "roham",
-}
-# Terms that mean something else inside a longer text.
-ALONE = {
-    "sz_foc_a": "fas, fpc, sps", "sz_foc_ia": "cps, fic",
-    "sz_gen_nm": "absence, absences, absenz, absencen",
-    SEIZURE: "onset, offset, eeg onset, eeg offset, clin* onset, clin* "
-    "offset, electro* onset, electro* offset, tonic, clonic, myoclonic, "
-    "atonic, spasm, spasms",
-}
-# Marks of one side of a seizure, and those that are one at the end of a text.
-SIDES = {
-    BEGIN: "start, starts, started, starting, begin, begins, began, "
-    "beginning, beg, onset, anfang, beginn, beginnt, inicio, comienzo, "
-    "empieza, debut, commence, depart, inizio, aanvang, poczatek",
-    END: "end, ends, ended, ending, stop, stops, stopped, offset, finish, "
-    "finished, terminates, terminated, termination, cessation, ende, endet, "
-    "beendet, fin, termina, termino, fim, fine, arret, einde, slut, slutt, "
-    "stopp, koniec",
-}
-_LAST = {BEGIN: "on $", END: "off $, over $"}
-# `~` is a term, `+` one word or none, `$` the end. Never a seizure, wherever
-# it is in a text:
-NEVER = (
-    "pnes, psychogen*, nonepilept*, non epilept*, no epilept*, nicht "
-    "epilept*, niet epilept*, dissociat*, dissoziat*, pseudo*, panic*, panik, "
-    "panique, panico, angoisse, hypertens*, asthma*, nerfs, nervios")
-# No seizure either; another term in the same text makes it doubtful.
-NONE = (
-    "no + + ~, not + + ~, non ~, never + ~, without + + ~, w o + ~, "
-    "denies + ~, kein* + ~, nicht + ~, ohne + ~, sin + ~, sans + ~, pas + ~, "
-    "sem + ~, senza + ~, aucun* + ~, ningun* + ~, nessun* + ~, nenhum* + ~, "
-    "geen + ~, ingen + ~, inga + ~, zonder + ~, anti ~, post + ~, pre ~, "
-    "inter ~, peri ~, ~ free, ~ frei, free of + ~, free from + ~, libre de "
-    "~, ~ no $, ~ none, ~ absent, ~ negative, ~ protocol*, ~ protokoll*, "
-    "~ medic*, ~ medik*, ~ meds, ~ med, ~ drug*, ~ precaution*, ~ disorder*, "
-    "~ threshold, ~ diary, ~ log, ~ prophyla*, ~ pads, ~ dog")
-DOUBT = (
-    "possib*, poss, posib*, probab*, prob, suspect*, suspic*, sospech*, "
-    "verdacht*, v a, questionable, query, unclear, uncertain, unsure, maybe, "
-    "perhaps, likely, doubt*, dubious, dud*, dout*, fraglich*, unklar*, "
-    "vermutlich*, moglich*, eventuell*, evtl, rule out, ruled out, r o, vs, "
-    "versus, or, oder, ou, like, artig*, resembl*, could, would, may, might, "
-    "if, button, alarm, alert, detect*, automat*, persyst, report*, history, "
-    "hx, risk, last, next, previous, after + ~, before + ~, between + ~, "
-    "prior, nach + ~, vor + ~, zwischen + ~, despues + ~, antes + ~, apres + "
-    "~, avant + ~, since, until, ago, yesterday, video, clip, frequency, "
-    "focus, zone, list, monitor*, count, unit, clinic, treat*, therap*, plan, "
-    "educat*, predict*, forecast*, control*, provo*, test*, check*, asked, "
-    "discuss*, describ*, family, type")
+# Phrases of free text, see there.
+_TABLES: dict[str, dict[str, str]] = tomllib.loads(
+    (resources.files("aura.annotations") / "vocabulary.toml").read_text(
+        "utf-8"))
+TERMS, ALONE, SIDES, NOT = _TABLES.values()
 _JOKERS = {"+": "(?: [^ ]+)?", "$": "(?= $)"}
 _TYPE_OF_ONSET = re.compile(
     r" (focal|generali[sz]ed|unknown|partial|multifocal|bilateral) onset(?= )")
@@ -139,13 +71,11 @@ class _Terms:
         self.labels = {label: _pattern(text) for label, text in terms.items()}
         self.alone = {label: _pattern(text, whole=True)
                       for label, text in ALONE.items()}
-        self.sides = {side: re.compile(
-            f"{_pattern(text).pattern}|{_pattern(_LAST[side]).pattern}")
-            for side, text in SIDES.items()}
+        self.sides = {side: _pattern(text) for side, text in SIDES.items()}
         term = "(?:" + "|".join(
             made.pattern for made in self.labels.values()) + ")"
         self.never, self.none, self.doubt = (
-            _pattern(text, term) for text in (NEVER, NONE, DOUBT))
+            _pattern(NOT[name], term) for name in ("never", "none", "doubt"))
 
     def meaning(self, text: str) -> Meaning:
         """The meaning of a text that is no label."""

@@ -105,6 +105,7 @@ def _inspect(given: argparse.Namespace) -> int:
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     from aura.dataset import duplicates, find, read
     from aura.dataset.names import printable
+    from aura.recording import is_understood
     from aura.runners import local
     try:
         source = local.open_input(Path(path))
@@ -116,7 +117,8 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     except AuraError as error:
         yield {"path": printable(path), "status": "refused", "channels": [],
                "chosen": None, "fs_hz": None, "duration_s": None,
-               "annotations": {"source": None, "count": 0, "seizures": []},
+               "annotations": {"source": None, "count": 0, "seizures": [],
+                               "understood": True},
                "quality": {}, "problems": [vars(error.problem)]}
         return
     whole = os.path.isdir(path)
@@ -124,6 +126,9 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
         report = read.report(source.folder, candidate,
                              settings.ecg_channel, settings.alias_key)
         name = os.path.join(path, report["path"]) if whole else path
+        report["annotations"]["understood"] = is_understood(
+            report["annotations"]["source"] is not None,
+            (problem["rule"] for problem in report["problems"]))
         yield {**report, "path": printable(name)}
 
 
@@ -133,8 +138,9 @@ def _described(report: dict[str, Any]) -> str:
     if sound:
         notes = report["annotations"]
         seizures = plural(len(notes["seizures"]), "seizure")
-        where = (f"{seizures} in {notes['source']}"
-                 if notes["source"] else "not annotated")
+        where = (f"{seizures} in {notes['source']}" if notes["source"]
+                 else "not annotated" if notes["understood"]
+                 else "annotations not understood")
         source = ("beats" if report["fs_hz"] is None else
                   f"{report['chosen']} {report['fs_hz']:g} Hz")
         lines[0] += (f"  {source}  "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from aura.annotations import bids, szdb, tse, tuh, wfdb
+from aura.annotations import bids, lists, szdb, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
 from aura.dataset.names import events_stem, recording_stem
 from aura.errors import ResourceError, UnsupportedError
@@ -17,7 +17,7 @@ from aura.folder import Folder
 EVENTS = "_events.tsv"
 TSE = (".tse_bi", ".tse")
 TUH = (".csv_bi", ".csv")
-# By preference; a list of a whole folder, `szdb.NAME`, comes last.
+# By preference; exports follow, and lists of a whole folder come last.
 ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
 BYTES_MAX = 64 * 2**20
 # Endings of files that may hold annotations: with the name of a recording, or
@@ -106,10 +106,13 @@ def read(path: str, content: bytes, record: str,
     name = posixpath.basename(path).lower()
     if name == szdb.NAME:
         return szdb.read(content, record)
+    if lists.is_one(name):
+        return lists.read(content, record, start)
     if name.endswith(TSE):
         return tse.read(content, start)
-    if name.endswith(".tsv"):
-        return bids.read(content)
+    if name.endswith(".tsv") or name.endswith(TEXTS) and bids.is_export(
+            content[:bids.HEAD_BYTES]):
+        return bids.read(content, start)
     if name.endswith(TUH):
         return tuh.read(content)
     if name.endswith(wfdb.SUFFIXES):

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from functools import cached_property
 
-from aura.annotations import tuh
+from aura.annotations import bids, lists, tuh
 from aura.dataset import annotation_files, beat_files
 from aura.dataset.names import (
     is_csv,
@@ -125,10 +125,18 @@ class _Listing:
         unread = [self.join(known) for owner in (
             recording_stem(entry).lower(), "")
             for known in self._unread.get(owner, ())]
+        beside += [one for one in unread if one not in beside
+                   and self._is_read(posixpath.basename(one))]
         return Candidate(
             path, name, beside[0] if beside else None,
             form=form or beat_files.BEATS, others=tuple(beside[1:]),
             unread=tuple(one for one in unread if one not in beside))
+
+    def _is_read(self, name: str) -> bool:
+        """Whether a file that may be annotations is a list or an export."""
+        return lists.is_one(name) or (
+            name.lower().endswith(annotation_files.TEXTS)
+            and bids.is_export(self._head(name)))
 
     @cached_property
     def _unread(self) -> dict[str, list[str]]:
