@@ -33,7 +33,8 @@ NUMBERS = ["0", "-1", "1", "0.5", "800", "-800", "570000", "3000", "1e3",
            "\u0665", "2147483648", "4294967297", "9" * 400]
 WORDS = ["seiz", "bckg", "sz_foc_ia", "FNSZ", "impd", "\u53d1\u4f5c", "a b",
          "", "\x1b[31m", "=", "#", ",", "\t", "sz\u0301", "n/a", "\U0001f9e0",
-         "seizure", "x" * 3000, "\u202e"]
+         "seizure", "sz start",
+         "Anfallsende", "seizure?", "x" * 3000, "\u202e"]
 DATES = ["2021-03-02T10:20:30", "2021-02-30T10:20:30", "0001-01-01T00:00:00",
          "9999-12-31 23:59:59.999999", "2021-03-02", "02/03/2021"]
 TSE = b"version = tse_v1.0.0\n\n0 30 bckg 1\n30 45 seiz 0.5\n"
@@ -103,6 +104,18 @@ def times(rng: random.Random) -> bytes:
                      for _ in range(rng.randrange(6))).encode()
 
 
+def seizure_list(rng: random.Random) -> bytes:
+    """Lines of the lists of Siena and CHB-MIT."""
+    keys = ["File name", "Seizure n 1", "Registration start time",
+            "Number of Seizures in File", "Seizure start time",
+            "Seizure 1 Start Time", "Seizure end time", "End time"]
+    values = ["r.edf", "q.edf", "10.00.00", "23:59:59", "24.00.00",
+              "10 seconds", "50 seconds", *NUMBERS]
+    return "\n".join(["File name: r.edf", *(
+        f"{rng.choice(keys)}: {rng.choice(values)}"
+        for _ in range(rng.randrange(9)))]).encode()
+
+
 def discontinuous(rng: random.Random) -> bytes:
     """EDF+D whose records start where they may, and where they may not."""
     at, onsets = 0.0, []
@@ -121,7 +134,10 @@ MAKERS: dict[str, Callable[[random.Random], bytes]] = {
     "r.csv_bi": table(["channel", "start_time", "stop_time", "label",
                        "confidence"], ","),
     "r.edf.seizures": wfdb, "times.seize": times,
-    "r.beats.csv": beats, "rr_r.csv.gz": beats, "r.edf": discontinuous}
+    "r-annot.csv": table(["Onset", "Duration", "Annotation"], ","),
+    "r_annotations.txt": table(["onset", "duration", "description"], "\t"),
+    "Seizures-list-r.txt": seizure_list, "r.beats.csv": beats,
+    "rr_r.csv.gz": beats, "r.edf": discontinuous}
 SOUND = {
     "r.tse_bi": TSE, "r.tse": TSE, "r_events.tsv":
     b"onset\tduration\teventType\n1\t2\tsz\n3\tn/a\tbckg\n",
@@ -130,6 +146,12 @@ SOUND = {
     (32 << 10 | 5).to_bytes(2, "little")
     + (33 << 10 | 900).to_bytes(2, "little") + bytes(2),
     "times.seize": b"r 00:00:10 00:00:20\n",
+    "r-annot.csv": b"Onset,Duration,Annotation\n+00:00:10,9,sz start\n"
+    b"2021-03-02 10:20:50,,sz end\n",
+    "r_annotations.txt": b"# orig_time : 2021-03-02 10:20:30+00:00\n"
+    b"# onset, duration, description\n10.0,5.0,Seizure, left\n",
+    "Seizures-list-r.txt": b"File name: r.edf\nRegistration start time: "
+    b"10.20.30\nSeizure start time: 10.20.40\nSeizure end time: 10.20.50\n",
     "r.beats.csv": beat_files.write(np.arange(1, 60) * 0.8),
     "rr_r.csv.gz": gzip.compress(
         b"rr_ms\n" + b"800\n" * 60, mtime=0)}

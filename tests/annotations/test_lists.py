@@ -57,8 +57,7 @@ def spans(document):
     (SIENA, "pn00-1", [(100, 60), (1200, 30)]), (SIENA, "PN00-2", [(10, 10)]),
     (SIENA, "PN00-3", None), (CHB, "chb01_03", [(100, 60), (900, 1)]),
     (CHB, "chb01_04", []), (CHB, "chb01_05", None), ("", "r", None),
-    ("File name: r.edf\nSeizure start time: 10.01.00\n", "r",
-     [(60, None)])])
+    ("File name: r.edf\nSeizure 1 Start Time: 60\n", "r", [(60, None)])])
 def test_lists_give_the_seizures_of_a_record(text, record, found):
     assert spans(lists.read(text.encode(), record, START)) == found
 
@@ -74,9 +73,10 @@ def test_a_list_that_is_not_understood_is_an_error(lines):
         lists.read(f"File name: r.edf\n{lines}\n".encode(), "r")
 
 
-def test_a_clock_without_any_start_is_an_error():
-    text = b"File name: r.edf\nSeizure start time: 10.00.00\n"
-    with pytest.raises(AuraError, match="start of the recording"):
+def test_a_clock_counts_from_the_recording_where_the_list_gives_no_start():
+    text = b"File name: r.edf\nSeizure start time: 10.01.00\n"
+    assert spans(lists.read(text, "r", START)) == [(60, None)]
+    with pytest.raises(AuraError, match="after a registration start time"):
         lists.read(text, "r")
 
 

@@ -119,7 +119,7 @@ def test_names_and_codes_are_translated_both_ways():
 
 def test_own_words_mean_a_seizure(own):
     assert label_of("Ereignis A 3") == "other"
-    own("Ereignis A, typ*spell,!Sz-Liste,!lights *")
+    own("Ereignis A, typ*spell,!Sz-Liste,!lights *, , #,!,*")
     for text in ("Ereignis A 3", "EREIGNIS_A", "typicalspell 2"):
         assert label_of(text) == "sz"
     for text in ("kein Ereignis A", "typical spell", "*"):

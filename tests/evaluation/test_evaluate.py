@@ -162,14 +162,15 @@ def test_nothing_to_read_is_said(tmp_path, capsys):
     assert "none" in capsys.readouterr().err
 
 
-def test_training_learns_from_the_control_group(
-        cohort, tmp_path, monkeypatch):
+def test_training_learns_from_the_control_group_and_names_it(
+        cohort, tmp_path, monkeypatch, capsys):
     def trained(name):
         assert cli.main(["train", str(cohort / "patients"), str(
             cohort / "calm"), "--out", str(tmp_path / name)]) == 0
         return json.loads((tmp_path / name / "card.json").read_bytes())
 
     both = trained("both")
+    assert f"({cohort / 'calm'}) counted as free" in capsys.readouterr().out
     assert both["data"]["recordings"] == 7
     assert both["data"]["patients_with_seizures"] == 3
     assert both["data"]["recordings_taken_as_free_of_seizures"] == 4
@@ -201,7 +202,7 @@ def test_a_patient_with_seizures_is_not_free_of_them_in_another_tree(
     ("day_events.tsv", b"onset\tduration\teventType\n9\t5\tsz?\n"),
     ("day.tse_bi", b"unreadable"), ("seizures.xlsx", b"")])
 def test_a_folder_with_annotations_that_are_not_understood_is_not_free(
-        cohort, tmp_path, beside, content):
+        cohort, tmp_path, capsys, beside, content):
     more = control_group(tmp_path / "more", people=2)
     (more / "h1" / beside).write_bytes(content)
     found = read([cohort / "patients", more], Settings())
@@ -209,6 +210,9 @@ def test_a_folder_with_annotations_that_are_not_understood_is_not_free(
     assert len(found.cases) == 3
     assert cli.main(["train", str(cohort / "patients"), str(more),
                      "--out", str(tmp_path / "m")]) in (0, 2)
+    rejected = beside == "day.tse_bi"
+    assert ("1 recording left out, because" in capsys.readouterr().out) \
+        != rejected
     card = json.loads((tmp_path / "m/card.json").read_bytes())
     assert card["data"]["recordings"] == 3
 

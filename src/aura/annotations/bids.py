@@ -60,7 +60,7 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
     origin = _ORIGIN.search(content[:HEAD_BYTES].decode("utf-8", "replace"))
     # MNE counts from a time that may not be the start of the recording.
     late_s = 0.0 if origin is None or start is None else (
-        datetime.fromisoformat(origin[1]) - start).total_seconds()
+        table_text.moment(origin[1], 1, "orig_time") - start).total_seconds()
     table = ((number, line) for number, line in table_text.lines(content)
              if line.strip() and not (
                  line.startswith("#") and "onset" not in line.lower()))

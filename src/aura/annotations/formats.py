@@ -123,7 +123,7 @@ def adapt(document: Annotations, to: Format) -> tuple[
         Annotations, tuple[Problem, ...]]:
     """Reduce a document to what a format can hold."""
     lost: Counter[str] = Counter()
-    rows = [kept for row in document.rows
+    rows = [kept for row in document.paired().rows
             if (kept := _adapted(row, to, lost)) is not None]
     if to.covers:
         if document.duration_s is not None:

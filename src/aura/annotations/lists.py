@@ -1,18 +1,12 @@
 """
-Lists of the seizures in the recordings of a folder, as Siena and CHB-MIT.
+Lists of the seizures in the recordings of a folder, of Siena and CHB-MIT.
 
-``Seizures-list-PN00.txt`` [1]_ has the times of a clock, and
-``chb01-summary.txt`` [2]_ seconds. Both have lines such as ``File name:
-PN00-1.edf`` and ``Seizure start time: 19.58.36``.
-
-References
-----------
-.. [1] Detti (2020), PhysioNet siena-scalp-eeg 1.0.0,
-   https://doi.org/10.13026/5d4a-j060
-.. [2] Guttag (2010), PhysioNet chbmit 1.0.0,
-   https://doi.org/10.13026/C2K01R
+Lines such as ``File name: PN00-1.edf`` and ``Seizure start time: 19.58.36``
+have times of a clock in ``Seizures-list-PN00.txt`` (PhysioNet
+siena-scalp-eeg), and seconds in ``chb01-summary.txt`` (PhysioNet chbmit).
 """
 
+import math
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -24,8 +18,8 @@ from aura.annotations.table_text import syntax
 TEXT = "seizure"
 DAY_S = 86_400.0
 _NAME = re.compile(r"seizures?[-_ ]list.*\.txt|.*[-_ ]summary\.txt")
-_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?s")
-_CLOCK = re.compile(r"([01]?\d|2[0-3])[.:]([0-5]\d)[.:]([0-5]\d)(?!\d)")
+_NUMBER = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?s.*)?")
+_CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3])[.:]([0-5]\d)[.:]([0-5]\d)(?!\d)")
 
 
 def is_one(name: str) -> bool:
@@ -39,71 +33,50 @@ def read(content: bytes, record: str,
     rows: list[Annotation] = []
     expected: int | None = None
     here = named = False
-    begin_s = None if start is None else _of_day(start)
+    begin_s = math.nan if start is None else (
+        start - start.replace(hour=0, minute=0, second=0)).total_seconds()
     for number, line in table_text.lines(content):
         key, _, value = line.lower().partition(":")
         key = " ".join(re.findall("[a-z]+", key))
         if key == "file name":
-            here = _same(value, record)
+            here = _same(value) == _same(record)
             named |= here
         elif not here:
             continue
         elif key == "number of seizures in file":
-            expected = (expected or 0) + int(_needed(
-                re.match(r" *(\d{1,4})", value), number, key)[1])
+            expected = (expected or 0) + int(_seconds(value, number, key, 0))
         elif key in ("registration start time", "file start time"):
-            begin_s = _clock_s(value, number, key)
-        elif key in ("registration end time", "file end time"):
-            continue
+            begin_s = _seconds(value, number, key, 0)
         elif key.endswith("start time"):
             rows.append(Annotation(
                 _seconds(value, number, key, begin_s), None, TEXT))
-        elif key.endswith("end time"):
-            if not rows or rows[-1].duration_s is not None:
+        elif key.endswith("end time") and key.split()[0] not in (
+                "registration", "file"):
+            length_s = (_seconds(value, number, key, begin_s) - (
+                rows[-1].onset_s if rows else math.nan)) % DAY_S
+            # A seizure before midnight may end after it.
+            if not length_s < DAY_S / 2 or rows[-1].duration_s is not None:
                 raise syntax(number, key, "has no start before it")
-            length = (_seconds(value, number, key, begin_s)
-                      - rows[-1].onset_s) % DAY_S
-            if length > DAY_S / 2:
-                raise syntax(number, key, "is before the start")
-            rows[-1] = replace(rows[-1], duration_s=length)
-    if named and (expected is None and not rows
-                  or expected not in (None, len(rows))):
+            rows[-1] = replace(rows[-1], duration_s=length_s)
+    if named and len(rows) != (max(len(rows), 1) if expected is None
+                               else expected):
         raise syntax(1, "seizure start time", f"was found {len(rows)} times "
                      f"for this recording, not {expected or 'once'}")
     return Annotations(tuple(rows)) if named else None
 
 
-def _same(value: str, record: str) -> bool:
+def _same(name: str) -> str:
     # The letter O stands for a zero in some lists.
-    one, other = (
-        re.sub(r"\.(edf|bdf)$", "", name.strip().lower()).replace("o", "0")
-        for name in (value, record))
-    return one == other
+    return re.sub(r"\.(edf|bdf)$", "", name.strip().lower()).replace("o", "0")
 
 
-def _seconds(value: str, line: int, key: str, begin_s: float | None) -> float:
-    match = _SECONDS.search(value)
-    if match:
-        return float(match[1])
-    clock_s = _clock_s(value, line, key)
-    if begin_s is None:
-        raise syntax(line, key, "is the time of a clock, but no start of the "
-                     "recording is above it")
-    return (clock_s - begin_s) % DAY_S
-
-
-def _clock_s(value: str, line: int, key: str) -> float:
-    hours, minutes, seconds = _needed(
-        _CLOCK.search(value), line, key).groups()
-    return int(hours) * 3600.0 + int(minutes) * 60 + int(seconds)
-
-
-def _needed(match: re.Match[str] | None, line: int,
-            key: str) -> re.Match[str]:
-    if match is None:
-        raise syntax(line, key, "has to be as in '19.58.36' or '100 seconds'")
-    return match
-
-
-def _of_day(start: datetime) -> float:
-    return start.hour * 3600.0 + start.minute * 60 + start.second
+def _seconds(value: str, line: int, key: str, begin_s: float) -> float:
+    """Seconds as they are, or of a clock after the start."""
+    clock, plain = _CLOCK.search(value), _NUMBER.fullmatch(value.strip())
+    if clock and not math.isnan(begin_s):
+        hours, minutes, seconds = map(int, clock.groups())
+        return (hours * 3600 + minutes * 60 + seconds - begin_s) % DAY_S
+    if plain:
+        return float(plain[1])
+    raise syntax(line, key, "has to be as in '100 seconds', or '19.58.36' "
+                 "after a registration start time")

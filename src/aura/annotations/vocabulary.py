@@ -63,7 +63,8 @@ class _Terms:
     """The tables as regular expressions, with the user's own words."""
 
     def __init__(self, own: str = "") -> None:
-        listed = [word.strip() for word in own.split(",") if word.strip()]
+        listed = [word.strip() for word in own.split(",")
+                  if _spaced(word).strip()]
         ignored = [_spaced(word, "*") for word in listed if word[0] == "!"]
         added = [_spaced(word, "*") for word in listed if word[0] != "!"]
         self.ignored = _pattern(", ".join(ignored)) if ignored else None

@@ -5,11 +5,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aura.cli import console
 from aura.errors import plural
 from aura.folder import Folder
+
+if TYPE_CHECKING:
+    from aura.stages.manifest import Outcome
 
 ANNOTATED_ONLY = ("leave out folders without any annotation; by default, if "
                   "other folders are annotated, these count as free of "
@@ -64,11 +67,11 @@ def _train(given: argparse.Namespace) -> int:
     if not report.model_path:
         return console.fail("train", report.status_text)
     print(_summary(json.loads((given.out / "card.json").read_bytes()),
-                   given.out))
+                   given.out, outcome))
     return code
 
 
-def _summary(card: dict[str, Any], out: Path) -> str:
+def _summary(card: dict[str, Any], out: Path, outcome: "Outcome") -> str:
     data, found = card["data"], card["validation"]
     free = data["recordings_taken_as_free_of_seizures"]
     return "\n".join([
@@ -77,8 +80,11 @@ def _summary(card: dict[str, Any], out: Path) -> str:
         + ", ".join(plural(data[f"{noun}s"], noun) for noun in (
             "recording", "patient", "seizure")) + f", {data['hours']:.1f} h.",
         *([f"{plural(free, 'recording')} in folders without any annotation "
-           "counted as free of seizures (--annotated-only leaves them out)."]
-          if free else []),
+           f"({outcome.without_annotations}) counted as free of seizures "
+           "(--annotated-only leaves them out)."] if free else []),
+        *([f"{plural(outcome.not_understood, 'recording')} left out, because "
+           "some annotation is not understood (see the warnings)."]
+          if outcome.not_understood else []),
         f"The alarm threshold is {card['alarm']['threshold']:.3f}. The "
         f"target rate is {found['target_false_alarms_per_24h']:g} per 24 h; "
         "these hours cannot resolve a rate below "
@@ -116,9 +122,11 @@ def _evaluate(given: argparse.Namespace) -> int:
         return 1
     for count, rule, text in (
             (found.taken_as_free, "taken_as_free_of_seizures", "in folders "
-             "without any annotation counted as free of seizures, so every "
-             "alarm there is a false one (--annotated-only leaves them out)"),
-            (found.left_out, "not_annotated", "without annotations left out")):
+             f"without any annotation ({found.outcome.without_annotations}) "
+             "counted as free of seizures, so every alarm there is a false "
+             "one (--annotated-only leaves them out)"),
+            (found.left_out, "not_annotated", "without annotations, or with "
+             "some that are not understood, left out")):
         if count:
             print(f"warning evaluate.{rule}: {plural(count, 'recording')} "
                   f"{text}", file=sys.stderr)

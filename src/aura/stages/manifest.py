@@ -46,6 +46,14 @@ class Entry:
         """Whether no later stage sees this file."""
         return self.recording is None
 
+    @property
+    def has_annotations(self) -> bool:
+        """Whether it has annotations of any sort, understood or not."""
+        if self.recording is not None:
+            return self.recording.annotated or not self.recording.understood
+        return any(problem.rule.startswith("annotations.")
+                   for problem in self.problems)
+
     def refuse(self, problem: Problem) -> "Entry":
         """The entry of a file that turned out not to be usable."""
         return Entry(self.path, None, (*self.problems, problem))
@@ -70,11 +78,7 @@ class Manifest:
     @property
     def has_annotations(self) -> bool:
         """Whether there are annotations of any sort, understood or not."""
-        return any(
-            entry.recording.annotated or not entry.recording.understood
-            if entry.recording else any(
-                problem.rule.startswith("annotations.")
-                for problem in entry.problems) for entry in self.entries)
+        return any(entry.has_annotations for entry in self.entries)
 
     def with_entries(self, entries: Sequence[Entry]) -> "Manifest":
         """The same batch with other entries."""
@@ -99,6 +103,19 @@ class Outcome:
         return sum(
             entry.refused and any(p.level == "error" for p in entry.problems)
             for _, entry in self.entries)
+
+    @property
+    def not_understood(self) -> int:
+        """Number of recordings with annotations that are in doubt."""
+        return sum(entry.recording is not None
+                   and not entry.recording.understood
+                   for _, entry in self.entries)
+
+    @property
+    def without_annotations(self) -> str:
+        """The inputs that have no annotation of any sort."""
+        return ", ".join(sorted({name for name, _ in self.entries} - {
+            name for name, entry in self.entries if entry.has_annotations}))
 
     @property
     def exit_code(self) -> int:
