@@ -18,6 +18,17 @@ from aura.dataset.patients import alias, patient_identity
     ("data/p7/night.edf", "x", "p7"),
     ("data/subject/night.edf", "", "subject"),
     ("night.edf", "X", "night"),
+    ("data/A_day1/night.edf", "X X X X", "A"),
+    ("data/A_day12/night.edf", "X X X X", "A"),
+    ("data/B-Session-2/night.edf", "", "B"),
+    ("data/day1/night.edf", "", "day1"),
+    ("data/monday1/night.edf", "", "monday1"),
+    ("data/p7/night.edf", "Patient 01", "Patient 01"),
+    ("data/p7/night.edf", "Patient 02 M", "Patient 02"),
+    ("data/p7/night.edf", "Patient X X 02_M", "Patient 02"),
+    ("data/p7/night.edf", "Patient F X 7", "Patient 7"),
+    ("data/p7/night.edf", "Patient M", "p7"),
+    ("data/p7/night.edf", "Anonymous M", "p7"),
     ("noending", "", "noending"),
 ])
 def test_rule(path, header, identity):

@@ -17,6 +17,15 @@ from aura.dataset.names import recording_stem
 from aura.folder import Folder
 
 _BIDS = re.compile(r"(sub-[^_/]+)")
+# Words of a patient field and ends of a folder that are no patient.
+_NOBODY = frozenset((
+    "", "x", "xx", "xxx", "anonymous", "anonymized", "anonymised", "anon",
+    "unknown", "none", "na", "n/a"))
+_SHARED = frozenset((
+    "patient", "pat", "pt", "subject", "subj", "sub", "id", "case", "proband"))
+_SESSION = re.compile(
+    r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
+    r"[ _-]*\d+\Z", re.IGNORECASE)
 _TUSZ = re.compile(r"(.+)_s\d{3}_t\d{3}", re.ASCII)
 
 
@@ -38,8 +47,9 @@ def patient_identity(path: str, header_patient: str) -> str:
     2. the patient of a TUSZ name, ``<patient>_sNNN_tNNN.edf``, which is
        also the patient's folder in v1.5 and v2;
     3. the first word of the header's patient field, in plain EDF too,
-       unless it is ``X``;
-    4. the folder of the file;
+       unless it is ``X`` or another word for nobody; with the word after it
+       if it is one as ``Patient``, which many share;
+    4. the folder of the file, without the day or session at its end;
     5. the file's name without its ending and form.
     """
     *folders, name = unicodedata.normalize("NFC", path).split("/")
@@ -51,10 +61,16 @@ def patient_identity(path: str, header_patient: str) -> str:
     match = _TUSZ.fullmatch(stem)
     if match:
         return match[1]
-    code = unicodedata.normalize("NFC", header_patient).split(" ")[0]
-    if code not in ("", "X", "x"):
+    field = unicodedata.normalize("NFC", header_patient)
+    code = field.split(" ")[0]
+    if code.lower() in _SHARED:
+        # In EDF+ the sex comes next; a copy joins words by underscores.
+        more = [word for word in re.split("[ _]+", field)[1:]
+                if word.lower() not in _NOBODY | {"m", "f"}]
+        code = f"{code} {more[0]}" if more else ""
+    if code.lower() not in _NOBODY:
         return code
-    return folders[-1] if folders else stem
+    return _SESSION.sub("", folders[-1]) if folders else stem
 
 
 def alias(kind: Literal["p", "r"], text: str, key: str) -> str:
