@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from aura.annotations import bids, tse
 from aura.annotations.bids import write_events as write_events_tsv
+from aura.annotations.formats import FORMATS, adapt
 from aura.annotations.annotation import (
     Annotation,
     Annotations,
@@ -271,6 +272,17 @@ def test_marks_on_several_channels_are_one_seizure():
     rows = [(at, None, text, None, channel) for channel in ("C3", "C4")
             for at, text in ((100, "sz start"), (160, "sz end"))]
     assert found(*rows) == ([(100, 60)], [])
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_marks_become_one_row_of_every_format(to):
+    document = Annotations((
+        Annotation(10, None, "FIAS start"), Annotation(20, 5, "cough"),
+        Annotation(40, None, "FIAS end")), duration_s=60)
+    adapted, _ = adapt(document, FORMATS[to])
+    (event,) = adapted.seizures(60)[0]
+    assert (event.onset_s, event.duration_s) == (10, 30)
+    assert adapted.paired() == adapted
 
 
 def test_what_is_not_used_is_counted_and_shown_where_names_may_be():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.ecg import features
-from aura.ecg.features import row_times, seizure_fraction
+from aura.ecg.features import near_points, row_times, seizure_fraction
 from aura.recording import Beats, Event
 from tests.features_by_hand import Oracle
 
@@ -148,6 +148,13 @@ def test_the_page_on_features_has_the_table_of_the_schema():
              if line.startswith("| `")]
     assert table == [f"| `{one.name}` | {one.unit} | {one.window} |"
                      for one in features.SCHEMA]
+
+
+def test_rows_near_a_seizure_of_unknown_length_are_neither():
+    time_s = np.arange(0.0, 2000.0, 10.0)
+    near = near_points([Event(1000, 0), Event(500, 20)], time_s)
+    assert time_s[near].min() == 710 and time_s[near].max() == 1600
+    assert near.sum() == 90
 
 
 @given(EVENTS, st.sampled_from([0.5, 1.0, 2.0, 10.0]))

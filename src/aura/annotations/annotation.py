@@ -15,6 +15,7 @@ from aura.annotations.vocabulary import (
     is_ignored,
     label_of,
     meaning_of,
+    name_of,
 )
 from aura.errors import Problem, quoted
 from aura.recording import Event
@@ -94,28 +95,31 @@ class Annotations:
         marks = sorted((row.onset_s, side != END, at)
                        for at, row in enumerate(self.rows)
                        for side in (meaning_of(row.text).side,) if side)
+        if not marks:
+            return self
         rows: list[Annotation | None] = list(self.rows)
-        begun: list[int] = []
+        begun: dict[tuple[str, str], int] = {}  # In order of time
         for end_s, begins, at in marks:
+            name = name_of(self.rows[at].text), self.rows[at].channels
+            same = begun.pop(name, None)
             if begins:
-                begun.append(at)
+                begun[name] = at
                 continue
-            same = [one for one in begun if self._name(one) == self._name(at)]
+            own = [] if same is None else [same]
             # Several starts of other names may be of the same seizure.
-            own = same[-1:] or [
-                one for one in begun if self.rows[one].onset_s
-                >= self.rows[begun[-1]].onset_s - STARTS_S]
+            while same is None and begun:
+                last, first = next(reversed(begun.items()))
+                if own and (self.rows[first].onset_s
+                            < self.rows[own[0]].onset_s - STARTS_S):
+                    break
+                own.append(begun.pop(last))
             if own:
-                begun = [one for one in begun if one not in (same or own)]
-                start = self.rows[own[0]]
-                rows[own[0]] = replace(
-                    start, duration_s=end_s - start.onset_s)
+                start = self.rows[own[-1]]
+                # With its label it is a mark no more.
+                rows[own[-1]] = replace(start, text=start.label,
+                                        duration_s=end_s - start.onset_s)
                 rows[at] = None
         return replace(self, rows=tuple(filter(None, rows)))
-
-    def _name(self, at: int) -> tuple[str, str]:
-        row = self.rows[at]
-        return meaning_of(row.text).name, row.channels
 
     def known(self) -> "Annotations":
         """The same without the rows that the user said to ignore."""
@@ -143,9 +147,10 @@ class Annotations:
     def seizures(self, duration_s: float) -> tuple[
             tuple[Event, ...], tuple[Problem, ...]]:
         """The disjoint seizures in a recording, and what was found."""
-        events, problems = disjoint_seizures(self.events(), duration_s)
+        paired = self.paired()
+        events, problems = disjoint_seizures(paired.events(), duration_s)
         others: dict[str, list[str]] = {}
-        for row in self.paired().rows:
+        for row in paired.rows:
             meaning = meaning_of(row.text)
             if meaning.label == OTHER:
                 others.setdefault(

@@ -54,8 +54,6 @@ class Meaning:
     label: str = OTHER
     # `BEGIN` or `END` if it marks one side of a seizure; an end has no label.
     side: str = ""
-    # What the two marks of a seizure have in common.
-    name: str = ""
     doubtful: bool = False  # Maybe a seizure: a person has to decide
 
 
@@ -81,14 +79,9 @@ class _Terms:
     def meaning(self, text: str) -> Meaning:
         """The meaning of a text that is no label."""
         words = _spaced(text)
-        words = _COMPOUND.sub(r"\1anfall ", words)
-        words = _TYPE_OF_ONSET.sub(r" \1", words)
         sides = [side for side, made in self.sides.items()
                  if made.search(words)]
-        name = words
-        for made in self.sides.values():
-            name = made.sub("", name)
-        label = self._label(words, name)
+        label = self._label(words, self.name(words))
         if label == OTHER or self.never.search(words):
             return Meaning()
         rest = self.none.sub("", words)
@@ -97,7 +90,13 @@ class _Terms:
         if self.doubt.search(words) or "?" in text:
             return Meaning(doubtful=True)
         side = sides[0] if len(sides) == 1 else ""
-        return Meaning(OTHER if side == END else label.lower(), side, name)
+        return Meaning(OTHER if side == END else label.lower(), side)
+
+    def name(self, words: str) -> str:
+        """The words without those of a start or an end."""
+        for made in self.sides.values():
+            words = made.sub("", words)
+        return words
 
     def _label(self, words: str, name: str) -> str:
         for label, made in self.labels.items():
@@ -114,9 +113,10 @@ def _spaced(text: str, joker: str = "") -> str:
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     plain = "".join(c for c in unicodedata.normalize("NFKD", text)
                     if not unicodedata.combining(c)).casefold()
-    return "".join(f" {word}" for word in re.findall(
+    words = "".join(f" {word}" for word in re.findall(
         rf"(?:[^\W\d_]|[{joker}])+|\d+" if joker else r"[^\W\d_]+|\d+",
         plain)) + " "
+    return _TYPE_OF_ONSET.sub(r" \1", _COMPOUND.sub(r"\1anfall ", words))
 
 
 def _pattern(phrases: str, term: str = "",
@@ -144,7 +144,7 @@ def use(own: str) -> None:
     """Add own words, separated by commas; ``!word`` is one to ignore."""
     global _terms
     _terms = _Terms(own)
-    meaning_of.cache_clear()
+    _meaning.cache_clear()
 
 
 def is_ignored(text: str) -> bool:
@@ -153,17 +153,28 @@ def is_ignored(text: str) -> bool:
         _terms.ignored.search(_spaced(text)))
 
 
-# Most of a hundred thousand annotations have one of a few texts.
-@lru_cache(maxsize=1024)
 def meaning_of(text: str) -> Meaning:
     """What a text means; a label means itself."""
     word = text.strip().lower()
     if word in _WORDS:
         return Meaning(_WORDS[word].lower())
-    meaning = _terms.meaning(text)
+    # Numbers have no meaning.
+    meaning = _meaning(re.sub(r"\d+", "0", text))
     if _HED.fullmatch(word) and meaning.label != OTHER and not meaning.side:
         return Meaning(word)
     return meaning
+
+
+# Most of a hundred thousand annotations have one of a few texts.
+@lru_cache(maxsize=1024)
+def _meaning(text: str) -> Meaning:
+    return _terms.meaning(text)
+
+
+@lru_cache(maxsize=1024)
+def name_of(text: str) -> str:
+    """What the marks of a seizure's start and end have in common."""
+    return _terms.name(_spaced(text))
 
 
 def label_of(text: str) -> str:
