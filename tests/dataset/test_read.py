@@ -112,7 +112,8 @@ def test_a_note_in_latin_1_costs_nothing(examined):
     (File(), {"r_seizures.json": b"{}"}, False),
     (File(), {"Anf\u00e4lle.xlsx": b""}, False),
     (File(), {"seizures.csv": b"r,10,20\n"}, False),
-    (File(), {"README.md": b"seizures"}, True),
+    (File(), {"README.md": b"seizures", "RECORDS": b"r"}, True),
+    (File(), {"RECORDS-WITH-SEIZURES": b"r"}, False),
     (File(), {"r2.edf": File().bytes(), "r2.txt": b"seizure"}, True),
     (File(), {"times.seize": b"q 0:0:1 0:0:9\n"}, False),
     (File(), {"r_events.tsv": b"onset\tduration\teventType\n"

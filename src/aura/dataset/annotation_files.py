@@ -68,7 +68,8 @@ def unread(names: Iterable[str], recordings: Iterable[str],
     found: dict[str, list[str]] = {}
     for name in names:
         lower = name.lower()
-        if not lower.endswith(LISTS):
+        # PhysioNet has lists such as RECORDS-WITH-SEIZURES.
+        if not lower.endswith(LISTS) and "." in lower:
             continue
         ends = (at for at in range(len(lower), 0, -1)
                 if not lower[at:at + 1].isalnum())
