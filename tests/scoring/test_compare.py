@@ -292,7 +292,6 @@ def test_a_row_that_cannot_be_used_costs_only_itself(trees):
     text = score_table(comparison)
     assert "1 recording left out: no annotation of a seizure is" in text
     assert "1 recording scored without some annotations" in text
-    assert comparison.exit_code == 0
 
 
 @pytest.mark.parametrize("alarm, found", [
