@@ -1,5 +1,7 @@
 """Recordings with gaps, on their own clock."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
@@ -22,18 +24,21 @@ def store(folder, file):
     return inside, read.recording(inside, candidate)
 
 
-def gapped(onsets, texts=(), rate=RATE, samples=None):
+def gapped(onsets, texts=(), rate=RATE, samples=None, kind="EDF+D"):
     digital = heart(len(onsets), rate) if samples is None else samples
-    return plus(onsets, texts, kind="EDF+D", channels=(
+    return plus(onsets, texts, kind=kind, channels=(
         Channel(digital=digital),))
 
 
-def test_samples_follow_the_onset_of_their_record_and_gaps_are_nan(tmp_path):
+@pytest.mark.parametrize("kind, rule", [
+    ("EDF+D", "edf.gaps"), ("EDF+C", "edf.record_onset")])
+def test_samples_follow_the_onset_of_their_record_and_gaps_are_nan(
+        tmp_path, kind, rule):
     digital = np.arange(6 * 4).reshape(6, 4)
     folder, recording = store(tmp_path, gapped(
-        [0, 1, 2, 7.5, 8.5, 20], rate=4, samples=digital))
+        [0, 1, 2, 7.5, 8.5, 20], rate=4, samples=digital, kind=kind))
     assert recording.duration_s == 21
-    assert [p.rule for p in recording.problems][0] == "edf.gaps"
+    assert [p.rule for p in recording.problems][0] == rule
     assert "2 gaps, 15 s" in recording.problems[0].text
     with read.open_signal(folder, recording) as signal:
         assert isinstance(signal, GappedSignal)
@@ -48,6 +53,13 @@ def test_samples_follow_the_onset_of_their_record_and_gaps_are_nan(tmp_path):
                 signal.read(start, stop), whole[start:stop])
         with pytest.raises(ValueError, match="not inside"):
             signal.read(80, 85)
+
+
+def test_a_recording_that_starts_late_has_the_start_of_its_first_record(
+        tmp_path):
+    _, late = store(tmp_path, gapped(range(4000, 4060), kind="EDF+C"))
+    assert late.start == datetime(2021, 3, 2, 11, 27, 10)
+    assert late.duration_s == 60
 
 
 def test_gaps_count_in_the_times_of_annotations(tmp_path):

@@ -1,8 +1,9 @@
 """
-Samples of recordings with gaps (EDF+D) on the recording's own clock.
+Samples of recordings with gaps on the recording's own clock.
 
-Samples in a gap are read as NaN. Beats are detected in each part between
-gaps, and a gap is unscorable.
+Only EDF+D may have gaps. Interrupted recordings that are marked as EDF+C have
+them too, and are read in the same way. Samples in a gap are read as NaN. Beats
+are detected in each part between gaps, and a gap is unscorable.
 """
 
 from bisect import bisect_right
@@ -14,7 +15,7 @@ import numpy as np
 from aura.edf.header import Header
 from aura.edf.signal import EcgSignal
 from aura.edf.tal import Timeline
-from aura.errors import Problem
+from aura.errors import Problem, plural
 from aura.recording import Floats, Signal
 
 
@@ -88,12 +89,21 @@ def duration_s(header: Header, timeline: Timeline) -> float:
 
 
 def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
-    """Report the number and length of gaps."""
-    count = len(timeline.parts) - 1
-    if not count:
-        return ()
-    lost_s = duration_s(header, timeline) - float(header.duration_s)
-    return (Problem(
-        "edf.gaps", "warning", f"the recording has {count} "
-        f"gap{'s' if count > 1 else ''}, {lost_s:.6g} s in total, which "
-        "cannot be scored"),)
+    """Report the number and length of gaps, and a late first record."""
+    found = []
+    count, late_s = len(timeline.parts) - 1, timeline.first_onset_s
+    if late_s >= 1:
+        found.append(Problem(
+            "edf.record_onset", "warning", f"the first record starts "
+            f"{late_s:g} s after the start time in the header; the recording "
+            "is taken to start then"))
+    if count:
+        lost_s = duration_s(header, timeline) - float(header.duration_s)
+        wrong = header.kind.endswith("C")
+        found.append(Problem(
+            "edf.record_onset" if wrong else "edf.gaps", "warning",
+            f"the recording has {plural(count, 'gap')}, {lost_s:.6g} s in "
+            "total, which cannot be scored" + (
+                f", although it is marked as {header.kind}" if wrong
+                else "")))
+    return tuple(found)

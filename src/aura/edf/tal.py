@@ -61,7 +61,8 @@ class EdfAnnotation:
 class Timeline:
     """When the records of a recording start, and its annotations."""
 
-    # Seconds from the header's start time to the first sample, below 1.
+    # Seconds from the header's start time to the first sample; below 1 in a
+    # file that is as it should be.
     first_onset_s: float
     annotations: tuple[EdfAnnotation, ...]  # In the order of the file
     # First record of each part between gaps, and its start in seconds after
@@ -144,7 +145,6 @@ class _Clock:
     """Checks when each record starts, and finds the gaps."""
 
     def __init__(self, header: Header) -> None:
-        self._continuous = header.kind.endswith("C")
         self._record_s = float(header.record_duration_s)
         self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
         self.first_s = 0.0
@@ -160,7 +160,7 @@ class _Clock:
                 "plain EDF with its annotations in a file beside it")
         onset_s = lists[0][0]
         if record == 0:
-            if not 0 <= onset_s < 1:
+            if not 0 <= onset_s <= DAYS_MAX * 86400:
                 raise InvalidInputError(
                     "edf.record_onset", f"the first record starts {onset_s:g}"
                     " s after the start time in the header; 0 or more and "
@@ -172,15 +172,13 @@ class _Clock:
                   - (record - first) * self._record_s)
         if abs(late_s) <= GAP_S:
             return
-        if late_s > 0 and not self._continuous:
+        if late_s > 0:
             self._gap(record, onset_s - self.first_s, late_s)
             return
-        found = (f"record {record + 1} starts {abs(late_s):g} s "
-                 f"{'after' if late_s > 0 else 'before'} the end of record "
-                 f"{record}")
+        found = (f"record {record + 1} starts {-late_s:g} s before the end "
+                 f"of record {record}")
         raise InvalidInputError(
-            "edf.record_onset", found, "export the recording again, as EDF+D "
-            "if it has gaps")
+            "edf.record_onset", found, "export the recording again")
 
     def _gap(self, record: int, onset_s: float, length_s: float) -> None:
         self._left_s -= length_s
