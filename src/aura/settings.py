@@ -44,6 +44,10 @@ class Settings:
     ecg_channel: str = setting(
         "AURA_ECG_CHANNEL", "",
         "label of the ECG channel, if the automatic choice is wrong")
+    strict: int = setting(
+        "AURA_STRICT", 0,
+        "1 rejects files with faults that could be read, such as a cut file, "
+        "a wrong number of records or a date in another form", (0, 1))
     prefer: str = setting(
         "AURA_PREFER", "",
         "which file to use when a recording exists both as a waveform and as "

@@ -43,7 +43,7 @@ def shared(tmp_path_factory, sources):
     for number in range(1, MANY):
         shutil.copy(first, folder / f"many/{number:02d}.edf")
     with (folder / "many/07.edf").open("r+b") as file:
-        file.truncate(5000)
+        file.truncate(1000)
     for path in folder.rglob("*.edf"):
         os.utime(path, (time.time() - 3600,) * 2)
     (folder / "empty").mkdir()

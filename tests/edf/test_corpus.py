@@ -5,13 +5,14 @@ import json
 import pytest
 
 from aura.dataset import find, read
+from aura.edf.header import FAULTS
 from aura.folder import Folder
 from tests.odd_recordings import corpus
 
 CASES = corpus()
 
 
-def inspect(folder, case):
+def inspect(folder, case, strict=False):
     """Store a case and report on it as `aura inspect` does."""
     suffix = ".bdf" if case.content[:1] == b"\xff" else ".edf"
     (folder / f"r{suffix}").write_bytes(case.content)
@@ -19,13 +20,26 @@ def inspect(folder, case):
         (folder / name).write_bytes(content)
     inside = Folder(folder)
     (candidate,) = find.recordings(inside)
-    return read.report(inside, candidate)
+    return read.report(inside, candidate, strict=strict)
 
 
 def test_the_corpus_is_large():
     refused = [case for case in CASES if case.refused]
     assert len(refused) >= 120
     assert len(CASES) - len(refused) >= 50
+
+
+@pytest.mark.parametrize("case", [
+    case for case in CASES if case.rule in FAULTS and not case.refused
+    and "beside the ECG" not in case.name and "EEG" not in case.name],
+    ids=lambda case: case.name)
+def test_strict_mode_refuses_what_could_be_read(tmp_path, case):
+    found = inspect(tmp_path, case, strict=True)
+    assert found["status"] == "refused"
+    assert all(problem["level"] == "error" for problem in found["problems"])
+    loose = inspect(tmp_path, case)["problems"]
+    assert found["problems"][0]["rule"] in FAULTS & {
+        problem["rule"] for problem in loose}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

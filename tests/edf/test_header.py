@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.edf import signal as edf_signal
+from aura.edf.fields import NO_DATE
 from aura.edf.header import read_at, read_header
 from aura.edf.signal import EcgSignal
 from aura.errors import AuraError, CorruptDataError
@@ -88,6 +89,62 @@ def test_padding_with_nul_is_read_like_padding_with_spaces(stored):
     header = read_header(stored(bytes(content), "nul.edf"))
     assert [p.rule for p in header.problems] == ["edf.header.nul_padding"]
     assert replace(header, problems=()) == read_header(stored(file))
+
+
+WHOLE = File().with_channel(digital=noise(20, 8)).bytes()
+
+
+@settings(deadline=None)
+@given(st.integers(16, 400), st.sampled_from(
+    ["20", "-1", "0", "1", "19", "21", "99999999"]))
+def test_whole_records_are_read_however_the_file_ends(
+        tmp_path_factory, body, claimed):
+    """Ten and more records behind the last one count as records too."""
+    content = bytearray((WHOLE + bytes(range(1, 100)))[:512 + body])
+    content[236:244] = claimed.ljust(8).encode()
+    path = tmp_path_factory.mktemp("cut") / "r.edf"
+    path.write_bytes(content)
+    whole, rest = divmod(len(content) - 512, 16)
+    given_count = int(claimed)
+    counts = {whole}
+    if 0 < given_count < whole < given_count + 10 and rest:
+        counts = {given_count}
+    with path.open("rb") as stream:
+        header = read_header(stream)
+        assert header.record_count in counts
+        assert len(header.problems) == ((given_count, 0) != (whole, rest))
+        found = EcgSignal(stream, header, 0)
+        count = min(found.sample_count, 160)
+        assert np.array_equal(found.read_digital(0, count),
+                              noise(20, 8).ravel()[:count])
+
+
+@pytest.mark.parametrize("date, time, recording, start", [
+    ("00.00.00", "00.00.00", "", None), ("", "", "", None),
+    ("02.03.21", "09:01:17", "", datetime(2021, 3, 2, 9, 1, 17)),
+    ("02/03/20", "10.00.00", "", datetime(2020, 3, 2, 10)),
+    ("03/25/20", "10.00.00", "", datetime(2020, 3, 25, 10)),
+    ("2.3.2021", "1.2.3", "", datetime(2021, 3, 2, 1, 2, 3)),
+    ("02.03.21", "24.00.00", "", None),
+    ("01.01.85", "10.00.00", "02-MAR-2021", datetime(2021, 3, 2, 10)),
+    ("02.03.21", "10.00.00", "01-JAN-1985", datetime(2021, 3, 2, 10)),
+    ("02.03.21", "10.00.00", "03-MAR-2021", None),
+    ("30.02.21", "10.00.00", "02-MAR-2021", datetime(2021, 3, 2, 10)),
+    ("02.03.yy", "10.00.00", "02-M\xc4R-2021", datetime(2021, 3, 2, 10)),
+    ("02.05.21", "10.00.00", "02-Mai-2021", datetime(2021, 5, 2, 10)),
+    ("02.10.21", "10.00.00", "02-Okt-2021", datetime(2021, 10, 2, 10)),
+    ("02.12.21", "10.00.00", "02-DEZ-2021", datetime(2021, 12, 2, 10)),
+    ("02.03.21", "10.00.00", "0003", datetime(2021, 3, 2, 10)),
+    ("02.03.yy", "10.00.00", "02-MAR-9999", None)])
+def test_a_date_costs_no_recording(stored, date, time, recording, start):
+    header = read_header(stored(plus(
+        date=date, time=time, recording=f"Startdate {recording or 'X'} X")))
+    assert header.dated == (start is not None)
+    assert header.problems
+    if start is None:
+        assert header.start.date() == NO_DATE.date() or time == "24.00.00"
+    else:
+        assert header.start == start
 
 
 def test_startdate_x_changes_nothing(stored):

@@ -72,6 +72,22 @@ def test_a_copy_has_the_same_samples_and_the_new_annotations(
     assert [a.text for a in third.annotations] == list(texts)
 
 
+@pytest.mark.parametrize("file", [
+    plus([0, 1, 2, 60, 61]), plus(records="-1"),
+    plus(recording="Startdate 02-M\xc4R-2021 H X X"),
+    plus(date="", recording="Startdate X H X X"),
+    plus(duration="1,0").with_channel(physical=("-5,0", "5,"))])
+def test_a_copy_of_a_recording_with_faults_has_none(copied, tmp_path, file):
+    header, timeline, samples = ours(copied(file, ROWS))
+    assert header.problems == ()
+    faulty, before, _ = ours(tmp_path / "in.edf")
+    assert header.signals[0].physical == faulty.signals[0].physical
+    assert (header.start, header.duration_s, timeline.parts) == (
+        faulty.start, faulty.duration_s, before.parts)
+    assert header.kind == ("EDF+D" if timeline.parts[1:] else "EDF+C")
+    assert np.array_equal(samples[0], file.channels[0].digital.ravel())
+
+
 @pytest.mark.parametrize("plain", [True, False])
 def test_patients_with_similar_names_stay_two(copied, plain):
     made = File if plain else plus

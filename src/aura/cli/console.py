@@ -27,6 +27,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "adapt_after_h": ("--adapt-after", {"type": float, "metavar": "HOURS"}),
     "annotated_only": ("--annotated-only", {
         "action": "store_const", "const": 1}),
+    "strict": ("--strict", {"action": "store_const", "const": 1}),
     "prefer": ("--prefer", {"choices": ("ecg", "beats", "rr")}),
 }
 

@@ -31,7 +31,7 @@ def register(verbs: console.Verbs) -> None:
     console.add_out(train, "folder for model.npy and card.json", "MODEL")
     console.add_settings(
         train, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", annotated_only=ANNOTATED_ONLY)
+        "prefer", "strict", annotated_only=ANNOTATED_ONLY)
     evaluate = verbs.add(
         "evaluate", _evaluate, "compare detectors on held-out patients",
         "Compare the random forest with a heart-rate rule, Jeppesen's "
@@ -46,7 +46,7 @@ def register(verbs: console.Verbs) -> None:
                     "figures")
     console.add_settings(
         evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", annotated_only=ANNOTATED_ONLY,
+        "prefer", "strict", annotated_only=ANNOTATED_ONLY,
         adapt_after_h="also evaluate the forest with thresholds that a "
         "recording's own past may raise after this many scorable hours")
     evaluate.add_argument(

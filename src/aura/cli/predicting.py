@@ -31,7 +31,7 @@ def register(verbs: console.Verbs) -> None:
     predict.add_argument("--pictures", action="store_true",
                          help="draw a figure of each recording beside its "
                          "event file")
-    console.add_settings(predict, "adapt_after_h", "prefer")
+    console.add_settings(predict, "adapt_after_h", "prefer", "strict")
     score = verbs.add(
         "score", _score, "compare predictions with annotations",
         "Score predicted events against annotated recordings, by events and "

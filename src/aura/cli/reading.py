@@ -26,7 +26,7 @@ def register(verbs: console.Verbs) -> None:
                          help=console.RECORDINGS)
     inspect.add_argument("--json", action="store_true",
                          help="print a JSON array with one object per file")
-    console.add_settings(inspect, "prefer")
+    console.add_settings(inspect, "prefer", "strict")
     _register_convert(verbs)
     beats = verbs.add(
         "beats", _beats, "write the R peaks of recordings as CSV",
@@ -37,7 +37,7 @@ def register(verbs: console.Verbs) -> None:
         "files as recordings.", "aura beats study --out study-beats")
     console.add_recordings(beats)
     console.add_out(beats, "folder for the files, with the input's subfolders")
-    console.add_settings(beats, "prefer")
+    console.add_settings(beats, "prefer", "strict")
 
 
 def _register_fetch(verbs: console.Verbs) -> None:
@@ -124,7 +124,8 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     whole = os.path.isdir(path)
     for candidate in found:
         report = read.report(source.folder, candidate,
-                             settings.ecg_channel, settings.alias_key)
+                             settings.ecg_channel, settings.alias_key,
+                             bool(settings.strict))
         name = os.path.join(path, report["path"]) if whole else path
         report["annotations"]["understood"] = is_understood(
             report["annotations"]["source"] is not None,

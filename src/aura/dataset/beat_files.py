@@ -44,6 +44,8 @@ FRAME_TOLERANCE = 1.5
 # Columns in the order in which they are looked for; seconds in one unit.
 COLUMNS = {"beat_time_s": (BEATS, 1.0), "rr_ms": (RR, 1e-3),
            "rr_s": (RR, 1.0), "rr_interval": (RR, 1e-3)}
+# Warnings that are errors in strict mode.
+FAULTS = frozenset(("beats.number", "beats.row", "beats.frames"))
 _SEPARATORS = (b",", b";", b"\t")
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(rb"[+-]?\d{1,12}(?:\.\d{0,20})?")

@@ -158,15 +158,14 @@ def _beats_of(folder: Folder, candidate: Candidate,
     try:
         with folder.open(candidate.path) as stream:
             header = read_header(stream)
+            timeline = cache(lambda: read_timeline(stream, header))
             signal = cache(lambda: signal_of(
-                stream, header, index_of(stream, header)))
+                stream, header, index_of(stream, header), timeline()))
             likely = series.likely(
                 _keys(folder, candidate, header.patient),
                 float(header.duration_s), cache(lambda: peaks(signal())))
             if not likely:
                 return []
-            # A file with faulty annotations is refused anyway.
-            read_timeline(stream, header)
             excerpts = list(_excerpts(signal()))
             return [number for number in likely if _belong(
                 excerpts, series.time_s(number), OFFSETS_S

@@ -56,7 +56,8 @@ def extent_of(header: Header, timeline: Timeline) -> Extent:
     """The extent of a waveform."""
     return Extent(
         gaps.duration_s(header, timeline),
-        header.start + timedelta(seconds=timeline.first_onset_s),
+        header.start + timedelta(seconds=timeline.first_onset_s)
+        if header.dated else None,
         # WFDB counts an EDF file in samples of its fastest signal.
         float(max(header.rate_hz(signal) for signal in header.signals)),
         timeline.annotations, problems=timeline.problems)

@@ -49,7 +49,8 @@ class FileSignal:
 
 
 def read(source: str | os.PathLike[str] | BinaryIO, *,
-         ecg_channel: str = "", alias_key: str = "aura") -> Recording:
+         ecg_channel: str = "", alias_key: str = "aura",
+         strict: bool = False) -> Recording:
     """
     Read a recording: its ECG or beats, annotations, start and patient.
 
@@ -66,6 +67,9 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
         its signal.
     alias_key : str
         Key of the patient's alias (``AURA_ALIAS_KEY``).
+    strict : bool
+        Whether to refuse a file with faults that could be read, such as a
+        cut file; by default they are warnings.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
             raise InvalidInputError(
                 "recording.source", f"{type(source).__name__} is neither a "
                 "path nor a file object", "pass the path of a recording")
-        return _read_object(source, ecg_channel, alias_key)
+        return _read_object(source, ecg_channel, alias_key, strict)
     path = Path(source)
     if path.is_dir():
         raise InvalidInputError(
@@ -110,13 +114,13 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
     parent = Path(os.path.realpath(path.parent))
     # The folder above belongs to it: a BIDS session's annotations are there.
     return _read(Folder(parent.parent), os.path.join(parent.name, path.name),
-                 ecg_channel, alias_key)
+                 ecg_channel, alias_key, strict)
 
 
-def _read(folder: Folder, path: str, ecg_channel: str,
-          alias_key: str) -> Recording:
+def _read(folder: Folder, path: str, ecg_channel: str, alias_key: str,
+          strict: bool) -> Recording:
     candidate, = find.recordings(folder, path)
-    found = recording(folder, candidate, ecg_channel, alias_key)
+    found = recording(folder, candidate, ecg_channel, alias_key, strict)
     if isinstance(found, Refused):
         problem = found.problems[0]
         raise InvalidInputError(
@@ -128,8 +132,8 @@ def _read(folder: Folder, path: str, ecg_channel: str,
         partial(open_signal, folder, found, path), found.duration_s))
 
 
-def _read_object(stream: BinaryIO, ecg_channel: str,
-                 alias_key: str) -> Recording:
+def _read_object(stream: BinaryIO, ecg_channel: str, alias_key: str,
+                 strict: bool) -> Recording:
     """Keep the bytes in a file of our own for as long as they are needed."""
     content = stream.read()
     if not isinstance(content, bytes):
@@ -143,13 +147,14 @@ def _read_object(stream: BinaryIO, ecg_channel: str,
     (parent / name).write_bytes(content)
     folder = Folder(scratch)
     weakref.finalize(folder, shutil.rmtree, scratch, ignore_errors=True)
-    return _read(folder, f"file-object/{name}", ecg_channel, alias_key)
+    return _read(folder, f"file-object/{name}", ecg_channel, alias_key,
+                 strict)
 
 
 def _ending(content: bytes) -> str:
     """The ending of the name by which this content is known."""
     if content[:8] == b"\xffBIOSEMI":
         return ".bdf"
-    if content[:8] == b"0       ":
+    if content[:8].rstrip(b" \0") == b"0":
         return ".edf"
     return ".csv.gz" if content[:2] == gzip.compress(b"")[:2] else ".csv"

@@ -13,7 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from aura.dataset import beat_files, ground_truth
@@ -24,16 +24,15 @@ from aura.dataset.patients import alias, identity_of
 from aura.ecg import quality
 from aura.edf import gaps
 from aura.edf.gaps import GappedSignal
-from aura.edf.header import Header, read_at, read_header
+from aura.edf.fields import NO_DATE
+from aura.edf.header import FAULTS, Header, read_at, read_header
 from aura.edf.signal import EcgSignal
-from aura.edf.tal import read_timeline
-from aura.errors import CorruptDataError, Problem
+from aura.edf.tal import Timeline, read_timeline
+from aura.errors import CorruptDataError, InvalidInputError, Problem
 from aura.folder import Folder, problem_of
 from aura.recording import Beats, Recording
 
 SHORT_S = 60.0
-# Start of a recording whose file has no date.
-NO_DATE = datetime(2000, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,17 @@ class Refused:
 
 
 def recording(folder: Folder, candidate: Candidate, ecg_channel: str = "",
-              alias_key: str = "aura") -> Recording | Refused:
+              alias_key: str = "aura",
+              strict: bool = False) -> Recording | Refused:
     """Read everything about a recording except its signal."""
-    return _recording(folder, candidate, ecg_channel, alias_key)[0]
+    return _recording(folder, candidate, ecg_channel, alias_key, strict)[0]
 
 
 def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
-           alias_key: str = "aura") -> dict[str, Any]:
+           alias_key: str = "aura", strict: bool = False) -> dict[str, Any]:
     """The report of `aura inspect` on one file, ready for JSON."""
-    outcome, qualities = _recording(folder, candidate, ecg_channel, alias_key)
+    outcome, qualities = _recording(
+        folder, candidate, ecg_channel, alias_key, strict)
     known = outcome if isinstance(outcome, Recording) else None
     events = known.events if known else ()
     return {
@@ -85,21 +86,24 @@ def open_signal(folder: Folder, known: Recording,
         labels = tuple(signal.label for signal in header.signals)
         if labels != known.channels:
             raise _changed()
-        signal = signal_of(stream, header, known.channel_index)
-        duration_s = (signal.duration_s if isinstance(signal, GappedSignal)
-                      else float(header.duration_s))
+        duration_s = float(header.duration_s)
+        # A continuous file has its annotations read only if it has gaps.
+        timeline = (read_timeline(stream, header)
+                    if header.kind.endswith("D")
+                    or known.duration_s > duration_s else None)
+        signal = signal_of(stream, header, known.channel_index, timeline)
+        if isinstance(signal, GappedSignal):
+            duration_s = signal.duration_s
         if (signal.fs_hz, duration_s) != (known.fs_hz, known.duration_s):
             raise _changed()
         yield signal
 
 
-def signal_of(stream: BinaryIO, header: Header,
-              index: int) -> EcgSignal | GappedSignal:
+def signal_of(stream: BinaryIO, header: Header, index: int,
+              timeline: Timeline | None) -> EcgSignal | GappedSignal:
     """One channel of an open recording, on its clock."""
-    if header.kind.endswith("D"):
-        timeline = read_timeline(stream, header)
-        if len(timeline.parts) > 1:
-            return GappedSignal(stream, header, timeline, index)
+    if timeline is not None and len(timeline.parts) > 1:
+        return GappedSignal(stream, header, timeline, index)
     return EcgSignal(stream, header, index)
 
 
@@ -113,28 +117,32 @@ def beats(folder: Folder, known: Recording) -> Beats:
 
 
 def _recording(folder: Folder, candidate: Candidate, ecg_channel: str,
-               alias_key: str) -> tuple[
+               alias_key: str, strict: bool) -> tuple[
                    Recording | Refused, dict[str, dict[str, float]]]:
     if candidate.problem is not None:
         return Refused(candidate.name, (candidate.problem,)), {}
     try:
         with folder.open(candidate.path) as stream:
             if candidate.form != ECG:
-                return _beats(folder, candidate, stream, alias_key), {}
+                return _beats(
+                    folder, candidate, stream, alias_key, strict), {}
             return _waveform(folder, candidate, stream, ecg_channel,
-                             alias_key)
+                             alias_key, strict)
     except Exception as error:
         return Refused(candidate.name, (problem_of(error),)), {}
 
 
 def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
-              ecg_channel: str, alias_key: str) -> tuple[
+              ecg_channel: str, alias_key: str, strict: bool) -> tuple[
                   Recording, dict[str, dict[str, float]]]:
     size = os.fstat(stream.fileno()).st_size
     header = read_header(stream)
     timeline = read_timeline(stream, header)
+    doubts = (*header.problems, *gaps.warnings(header, timeline))
+    if strict:
+        _refuse(doubts)
     extent = ground_truth.extent_of(header, timeline)
-    assert extent.start is not None
+    start = header.start + timedelta(seconds=timeline.first_onset_s)
     events, source, problems = ground_truth.seizures(
         folder, candidate, extent)
     index, qualities, found = choose(stream, header, ecg_channel)
@@ -145,32 +153,50 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
         path=candidate.name, patient=alias("p", patient, alias_key),
         channels=labels, channel=labels[index], channel_index=index,
         unit=signal.unit, fs_hz=signal.fs_hz,
-        duration_s=extent.duration_s, start=extent.start, events=events,
+        duration_s=extent.duration_s, start=start, events=events,
         annotation_source=source, sha256=_sha256(stream, size),
-        problems=(*header.problems, *gaps.warnings(header, timeline),
-                  *problems, *found, *_short(extent.duration_s))), qualities
+        problems=(*doubts, *_no_date(extent.start, start), *problems, *found,
+                  *_short(extent.duration_s))), qualities
 
 
 def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
-           alias_key: str) -> Recording:
+           alias_key: str, strict: bool) -> Recording:
     size = os.fstat(stream.fileno()).st_size
     series = beat_files.read(stream)
+    if strict:
+        _refuse(series.problems)
     # The file ends with the last beat, the recording some time later.
     events, source, problems = ground_truth.seizures(
         folder, candidate, Extent(series.duration_s, series.start,
                                   ends_early_s=quality.MAX_RR_S))
-    if series.start is None:
-        problems += (Problem(
-            "recording.no_date", "warning", "the file has no date; its clock "
-            f"starts at {NO_DATE}"),)
+    start = series.start or NO_DATE
     return Recording(
         path=candidate.name,
         patient=alias("p", identity_of(folder, candidate.path), alias_key),
         channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
-        duration_s=series.duration_s, start=series.start or NO_DATE,
+        duration_s=series.duration_s, start=start,
         events=events, annotation_source=source,
         sha256=_sha256(stream, size),
-        problems=(*series.problems, *problems, *_short(series.duration_s)))
+        problems=(*series.problems, *problems,
+                  *_no_date(series.start, start),
+                  *_short(series.duration_s)))
+
+
+def _refuse(problems: tuple[Problem, ...]) -> None:
+    """Refuse a file with a fault, although it can be read."""
+    for problem in problems:
+        if problem.rule in FAULTS | beat_files.FAULTS:
+            raise InvalidInputError(
+                problem.rule, f"rejected by --strict (AURA_STRICT=1); "
+                f"otherwise: {problem.text}")
+
+
+def _no_date(known: datetime | None, start: datetime) -> tuple[Problem, ...]:
+    if known is not None:
+        return ()
+    return (Problem(
+        "recording.no_date", "warning", "the file has no usable date; its "
+        f"clock starts at {start}"),)
 
 
 def _short(duration_s: float) -> tuple[Problem, ...]:

@@ -5,10 +5,10 @@ The whole header is checked before any sample is read. Sizes are Python
 integers: a file of 12 kB crashes readers that add the bytes of a record in 32
 bits.
 
-Two things are more lenient than in the specification [1]_ [2]_: text that is
-not ASCII is read with a warning, and a channel may have an impossible range
-as long as it is not used (published collections have such dummies). One is
-stricter: the file has to have exactly the size that its header gives.
+Some things are more lenient than in the specification [1]_ [2]_. Text that is
+not ASCII is read with a warning. A channel may have an impossible range as
+long as it is not used (published collections have such dummies). Whole
+records are read with a warning, whatever the number of records says.
 
 References
 ----------
@@ -31,20 +31,30 @@ from aura.errors import (
     InvalidInputError,
     Problem,
     ResourceError,
-    UnsupportedError,
+    plural,
 )
 
 SIGNALS_MAX = 512
 RECORD_BYTES_MAX = 16 * 2**20
 RATE_HZ_MAX = 20_000
 
+# Warnings about a file that is not as it should be but can be read. In strict
+# mode they are errors.
+FAULTS = frozenset(f"edf.{name}" for name in (
+    "date", "header.control", "header.number", "no_records", "record_count",
+    "record_count_unknown", "record_onset", "startdate", "time",
+    "trailing_bytes", "truncated"))
+# So many whole records behind the last one are no remains of another file.
+SURPLUS_MIN = 10
+
 MAIN_BYTES = 256
-_MAIN_TEXTS = ((8, 88), (88, 168), (192, 236))
+MAIN_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
+_MAIN_TEXTS = (1, 2, 6)
 COLUMNS = {
     "label": 16, "transducer": 80, "unit": 8, "physical minimum": 8,
     "physical maximum": 8, "digital minimum": 8, "digital maximum": 8,
     "prefilter": 80, "samples per record": 8, "reserved": 32}
-_FREE_TEXT = ("label", "transducer", "unit", "prefilter", "reserved")
+FREE_TEXT = ("label", "transducer", "unit", "prefilter", "reserved")
 # An open file always gets the same lock.
 _MOVING = [threading.Lock() for _ in range(64)]
 
@@ -71,7 +81,9 @@ class Header:
 
     kind: str  # ``EDF``, ``EDF+C``, ``EDF+D``, ``BDF``, ``BDF+C`` or ``BDF+D``
     sample_bytes: int  # 2 in EDF, 3 in BDF
-    start: datetime  # Start without a zone, to the second
+    # Start without a zone, to the second, and whether it can be believed.
+    start: datetime
+    dated: bool
     header_bytes: int  # Layout of the file
     record_bytes: int
     record_count: int
@@ -113,19 +125,21 @@ def read_header(stream: BinaryIO) -> Header:
     raw = read_at(descriptor, MAIN_BYTES, 0)
     kind, sample_bytes = _kind(raw)
     plus = kind[3:4] == "+"
-    main = fields.printable(raw, _MAIN_TEXTS, 0)
-    count = _signal_count(main)
+    odd: list[str] = []
+    main = fields.printable(raw, MAIN_WIDTHS, 0)
+    count = _signal_count(main, odd)
     raw += read_at(descriptor, MAIN_BYTES * count, MAIN_BYTES)
     if len(raw) < MAIN_BYTES * (count + 1):
         raise _cut_header(len(raw))
-    table = fields.printable(raw[MAIN_BYTES:], _table_texts(count), MAIN_BYTES)
-    duration = _record_duration(main)
+    widths = [width for width in COLUMNS.values() for _ in range(count)]
+    table = fields.printable(raw[MAIN_BYTES:], widths, MAIN_BYTES)
+    duration = _record_duration(main, odd)
     cells = columns(table, count)
-    signals = _signals(cells, duration, sample_bytes)
+    signals = _signals(cells, duration, sample_bytes, odd)
     record_bytes = sum(signal.width for signal in signals)
-    records = _record_count(main, record_bytes)
-    _check_size(os.fstat(descriptor).st_size - MAIN_BYTES * (count + 1),
-                records, record_bytes)
+    records, salvaged = _records(
+        descriptor, fields.integer(main[236:244], "number of records", odd),
+        MAIN_BYTES * (count + 1), record_bytes, duration)
     label = f"{kind[:3]} Annotations"
     channels = [signal for signal in signals if signal.label != label]
     annotations = [signal for signal in signals if signal.label == label]
@@ -138,20 +152,21 @@ def read_header(stream: BinaryIO) -> Header:
             "edf.annotations_missing", f"the file is marked as {kind}, but it "
             f"has no signal '{label}'", "export the recording again, as EDF+ "
             "or as plain EDF")
+    start, dated, doubts = fields.start(
+        main[168:176], main[176:184], main[88:168], plus)
     return Header(
-        kind, sample_bytes,
-        fields.start(main[168:176], main[176:184], main[88:168], plus),
+        kind, sample_bytes, start, dated,
         MAIN_BYTES * (count + 1), record_bytes, records, duration,
         tuple(channels), tuple(annotations),
         fields.text(main[8:88]), (
-            *_padding(raw, main + table),
+            *salvaged, *doubts, *_odd(odd), *_padding(raw, main + table),
             *_warnings(main, cells, plus, bool(annotations))))
 
 
 def _kind(main: bytes) -> tuple[str, int]:
     if len(main) < MAIN_BYTES:
         raise _cut_header(len(main))
-    if main[:8] == b"0       ":
+    if main[:8].rstrip(b" \0") == b"0":
         family, sample_bytes = "EDF", 2
     elif main[:8] == b"\xffBIOSEMI":
         family, sample_bytes = "BDF", 3
@@ -159,7 +174,7 @@ def _kind(main: bytes) -> tuple[str, int]:
         raise InvalidInputError(
             "edf.version", "the file does not begin as EDF or BDF do",
             "convert the recording to EDF, for example with EDFbrowser")
-    reserved = main[192:236].rstrip(b" ")
+    reserved = main[192:236].rstrip(b" \0")
     if reserved[:4] not in (b"EDF+", b"BDF+"):
         return family, sample_bytes
     kind = reserved[:5].decode("latin-1")
@@ -171,8 +186,8 @@ def _kind(main: bytes) -> tuple[str, int]:
     return kind, sample_bytes
 
 
-def _signal_count(main: bytes) -> int:
-    count = fields.integer(main[252:256], "number of signals")
+def _signal_count(main: bytes, odd: list[str]) -> int:
+    count = fields.integer(main[252:256], "number of signals", odd)
     if count < 1:
         raise InvalidInputError(
             "edf.no_signals", f"the number of signals is {count}; at least 1 "
@@ -182,7 +197,7 @@ def _signal_count(main: bytes) -> int:
             "edf.signal_count", f"the number of signals is {count}; the "
             f"limit is {SIGNALS_MAX}", "export the ECG alone, for example "
             "with EDFbrowser's tool to reduce signals")
-    header_bytes = fields.integer(main[184:192], "bytes in the header")
+    header_bytes = fields.integer(main[184:192], "bytes in the header", odd)
     if header_bytes != MAIN_BYTES * (count + 1):
         raise InvalidInputError(
             "edf.header_bytes", f"the field 'bytes in the header' is "
@@ -191,8 +206,8 @@ def _signal_count(main: bytes) -> int:
     return count
 
 
-def _record_duration(main: bytes) -> Fraction:
-    duration = fields.decimal(main[244:252], "duration of a record")
+def _record_duration(main: bytes, odd: list[str]) -> Fraction:
+    duration = fields.decimal(main[244:252], "duration of a record", odd)
     if duration <= 0:
         raise InvalidInputError(
             "edf.record_duration", f"the duration of a record is "
@@ -201,42 +216,57 @@ def _record_duration(main: bytes) -> Fraction:
     return duration
 
 
-def _record_count(main: bytes, record_bytes: int) -> int:
+def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
+             duration: Fraction) -> tuple[int, list[Problem]]:
+    """Number of records to read, with a warning if the header has another."""
     if not 0 < record_bytes <= RECORD_BYTES_MAX:
         raise ResourceError(
             "edf.record_size", f"a record has {record_bytes} bytes; 1 to "
             f"{RECORD_BYTES_MAX} are allowed", "export the recording again "
             "with shorter records, or with fewer signals")
-    count = fields.integer(main[236:244], "number of records")
-    if count == -1:
-        raise UnsupportedError(
-            "edf.record_count_unknown", "the number of records is -1, so the "
-            "recording was not closed properly", "repair it with the "
-            "recorder's software, or export it again")
-    if count < 1:
-        raise InvalidInputError(
-            "edf.no_records", f"the number of records is {count}; at least 1 "
-            "is needed", "use another recording")
-    return count
-
-
-def _check_size(body: int, records: int, record_bytes: int) -> None:
-    claimed = records * record_bytes
-    if body < claimed:
+    body = max(os.fstat(descriptor).st_size - begin, 0)
+    whole, rest = divmod(body, record_bytes)
+    if not whole:
         raise CorruptDataError(
-            "edf.truncated", f"the file has {max(body, 0)} bytes of samples; "
-            f"its header gives {claimed}",
-            "copy the file again from its source")
-    surplus, rest = divmod(body - claimed, record_bytes)
+            "edf.truncated", f"the file has {body} bytes of samples; one "
+            f"record has {record_bytes}", "copy the file again from its "
+            "source")
+    if (whole, rest) == (claimed, 0):
+        return whole, []
+    read, left = f"the {plural(whole, 'whole record')} in the file", ""
     if rest:
-        raise CorruptDataError(
-            "edf.trailing_bytes", f"the file has {body - claimed} bytes after "
-            "its last record", "copy the file again from its source")
-    if surplus:
-        raise CorruptDataError(
-            "edf.record_count", f"the number of records is {records}, but "
-            f"the file has {records + surplus}", "export the recording "
-            "again, or write the right number into bytes 236 to 243")
+        left = f"; the {rest} bytes after them are not read"
+    if claimed < 1:
+        rule = ("edf.record_count_unknown" if claimed == -1
+                else "edf.no_records")
+        found = f"the number of records is {claimed}; {read}"
+    elif whole < claimed:
+        rule = "edf.truncated"
+        missing_s = float((claimed - whole) * duration)
+        found = (f"the file ends {missing_s:g} s too early: its header gives "
+                 f"{plural(claimed, 'record')}; {read}")
+    elif (whole - claimed >= (SURPLUS_MIN if rest else 1)
+            and not _is_filler(descriptor, begin + claimed * record_bytes)):
+        rule = "edf.record_count"
+        found = f"the number of records is {claimed}; {read}"
+    else:
+        rule, whole = "edf.trailing_bytes", claimed
+        found = f"the {plural(claimed, 'record')} that the header gives"
+        left = (f"; the {body - claimed * record_bytes} bytes after them are "
+                "not read")
+    return whole, [Problem(
+        rule, "warning", f"{found} ({float(whole * duration):g} s) are read"
+        + left)]
+
+
+def _is_filler(descriptor: int, at: int) -> bool:
+    """Whether one byte is repeated from here to the end of the file."""
+    first = read_at(descriptor, 1, at)
+    while block := read_at(descriptor, 2**20, at):
+        if block.strip(first):
+            return False
+        at += len(block)
+    return True
 
 
 def columns(table: bytes, count: int) -> dict[str, list[bytes]]:
@@ -249,31 +279,20 @@ def columns(table: bytes, count: int) -> dict[str, list[bytes]]:
     return cells
 
 
-def _table_texts(count: int) -> list[tuple[int, int]]:
-    """Begin and end of each free text in the table of signals."""
-    spans, at = [], 0
-    for name, width in COLUMNS.items():
-        if name in _FREE_TEXT:
-            spans += [(at + i * width, at + (i + 1) * width)
-                      for i in range(count)]
-        at += count * width
-    return spans
-
-
 def _signals(columns: dict[str, list[bytes]], duration: Fraction,
-             sample_bytes: int) -> list[SignalHeader]:
+             sample_bytes: int, odd: list[str]) -> list[SignalHeader]:
     signals, offset = [], 0
     for index, label in enumerate(columns["label"]):
         samples = fields.integer(
             columns["samples per record"][index],
-            f"samples per record of signal {index + 1}")
+            f"samples per record of signal {index + 1}", odd)
         if samples < 0:
             raise InvalidInputError(
                 "edf.samples", f"signal {index + 1} has {samples} samples "
                 "per record; 0 or more are allowed",
                 "export the recording again")
         row = {name: column[index] for name, column in columns.items()}
-        physical, digital, fault = _ranges(row, sample_bytes)
+        physical, digital, fault = _ranges(row, sample_bytes, odd)
         width = samples * sample_bytes
         signals.append(SignalHeader(
             fields.text(label), fields.text(row["unit"]), physical, digital,
@@ -283,16 +302,17 @@ def _signals(columns: dict[str, list[bytes]], duration: Fraction,
     return signals
 
 
-def _ranges(row: dict[str, bytes], sample_bytes: int) -> tuple[
+def _ranges(row: dict[str, bytes], sample_bytes: int,
+            odd: list[str]) -> tuple[
         tuple[Fraction, Fraction], tuple[int, int], AuraError | None]:
     limit = 1 << (8 * sample_bytes - 1)
     unknown = (Fraction(0), Fraction(0)), (0, 0)
     try:
         low, high = (fields.integer(row[f"digital {end}imum"],
-                                    f"digital {end}imum")
+                                    f"digital {end}imum", odd)
                      for end in ("min", "max"))
         bottom, top = (fields.decimal(row[f"physical {end}imum"],
-                                      f"physical {end}imum")
+                                      f"physical {end}imum", odd)
                        for end in ("min", "max"))
     except InvalidInputError as error:
         return *unknown, error
@@ -321,7 +341,7 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
               annotated: bool) -> list[Problem]:
     found = []
     texts = [main[8:168], main[192:236]]
-    texts += [cell for name in _FREE_TEXT for cell in columns[name]]
+    texts += [cell for name in FREE_TEXT for cell in columns[name]]
     if not all(cell.isascii() for cell in texts):
         found.append(Problem(
             "edf.header.not_ascii", "warning",
@@ -340,12 +360,33 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
     return found
 
 
+def _odd(found: list[str]) -> list[Problem]:
+    if not found:
+        return []
+    more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+    return [Problem(
+        "edf.header.number", "warning", "numbers in the header are not plain "
+        f"decimals: {', '.join(found[:4])}{more}")]
+
+
 def _padding(raw: bytes, padded: bytes) -> list[Problem]:
     if raw == padded:
         return []
+    count = len(raw) // MAIN_BYTES - 1
+    layout = [(width, number in _MAIN_TEXTS)
+              for number, width in enumerate(MAIN_WIDTHS)]
+    layout += [(width, name in FREE_TEXT)
+               for name, width in COLUMNS.items() for _ in range(count)]
+    kinds, at = set(), 0
+    for width, free in layout:
+        if raw[at:at + width] != padded[at:at + width]:
+            kinds.add(free)
+        at += width
     return [Problem(
-        "edf.header.nul_padding", "warning", "texts of the header are padded "
-        "with NUL instead of spaces; they are read without the padding")]
+        "edf.header.nul_padding" if free else "edf.header.control",
+        "warning", f"{'texts' if free else 'numbers or dates'} of the header "
+        "are padded with NUL instead of spaces; they are read without the "
+        "padding") for free in sorted(kinds)]
 
 
 def _cut_header(length: int) -> CorruptDataError:

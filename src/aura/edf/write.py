@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from aura.edf import fields
 from aura.edf.header import (
     COLUMNS,
+    FREE_TEXT,
     MAIN_BYTES,
+    MAIN_WIDTHS,
     RECORD_BYTES_MAX,
     Header,
     columns,
@@ -33,7 +35,6 @@ from aura.errors import ResourceError
 DECIMALS = 6
 # EDF+ recommends records of at most this many bytes.
 _PLUS_RECORD_BYTES = 61440
-_MAIN_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
 
 # Onset in seconds after the first sample, duration if known, text.
 Row = tuple[float, float | None, str]
@@ -67,7 +68,7 @@ class Main:
             self.patient, self.recording, f"{self.start:%d.%m.}{year}",
             f"{self.start:%H.%M.%S}", str(MAIN_BYTES * (len(signals) + 1)),
             self.kind if "+" in self.kind else "", str(self.record_count),
-            self.record_s, str(len(signals))), _MAIN_WIDTHS, strict=True)]
+            self.record_s, str(len(signals))), MAIN_WIDTHS, strict=True)]
         for column, width in zip(
                 zip(*signals, strict=True), COLUMNS.values(), strict=True):
             cells += [(cell, width) for cell in column]
@@ -117,12 +118,13 @@ def copy(source: BinaryIO, target: BinaryIO, header: Header,
     count = header.header_bytes // MAIN_BYTES - 1
     signals = [
         tuple(cell.decode("latin-1") for cell in cells) for cells in zip(
-            *columns(raw[MAIN_BYTES:], count).values(), strict=True)
+            *_cells(raw[MAIN_BYTES:], count), strict=True)
         if fields.text(cells[0]) != f"{family} Annotations"]
+    form = "+D" if len(timeline.parts) > 1 else header.kind[3:] or "+C"
     main = Main(
-        family + (header.kind[3:] or "+C"), header.start, _patient(header),
+        family + form, header.start, _patient(header),
         _recording(header, raw[88:168]), header.record_count,
-        raw[244:252].decode("ascii"))
+        raw[244:252].replace(b",", b".").decode("ascii"))
     _write(target, main, signals, _records(source, header), lists)
 
 
@@ -240,6 +242,13 @@ def _number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
+def _cells(table: bytes, count: int) -> Iterator[list[bytes]]:
+    """Each field of all signals, with decimal points in numbers."""
+    for name, cells in columns(table, count).items():
+        yield cells if name in FREE_TEXT else [
+            cell.replace(b",", b".") for cell in cells]
+
+
 def _onsets(header: Header, timeline: Timeline) -> Iterator[float]:
     """Start of each record in seconds after the first sample."""
     firsts = [record for record, _ in timeline.parts]
@@ -272,7 +281,13 @@ def _patient(header: Header) -> str:
 
 
 def _recording(header: Header, given: bytes) -> str:
-    if given.startswith(b"Startdate ") and "+" in header.kind:
-        return field(fields.text(given))
     rest = "_".join(given.decode("latin-1").split())
-    return field(startdate(header.start, f"X X {rest or 'X'}"))
+    if given.startswith(b"Startdate ") and "+" in header.kind:
+        if not any(one.rule in ("edf.date", "edf.startdate")
+                   for one in header.problems):
+            return field(fields.text(given))
+        rest = fields.text(given).split(" ", 2)[-1]
+    else:
+        rest = f"X X {rest or 'X'}"
+    return field(startdate(header.start, rest) if header.dated
+                 else f"Startdate X {rest}")

@@ -75,7 +75,8 @@ def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
                            "train`, or mount that folder at /model")
     model = load_model(folder)
     try:
-        recording = read(path, ecg_channel=settings.ecg_channel)
+        recording = read(path, ecg_channel=settings.ecg_channel,
+                         strict=bool(settings.strict))
     except AuraError as error:
         if error.rule != NO_ECG:
             raise

@@ -108,7 +108,8 @@ class EcgSource:
         folder = self._workspace.input(port).folder
         entries = [_entry(read.recording(
             folder, candidate, self._settings.ecg_channel,
-            self._settings.alias_key)) for candidate in batch]
+            self._settings.alias_key, bool(self._settings.strict)))
+            for candidate in batch]
         path = batch_file(self._run_id, index, "manifest.json")
         manifest.write(
             self._workspace.folder, path, Manifest(port, tuple(entries)))
