@@ -68,6 +68,32 @@ def test_auras_table_names_the_beat_that_begins_each_interval(index):
         datetime(2021, 3, 2, 10, 20, 30) if index else None)
 
 
+def test_frames_of_missing_rows_leave_a_gap():
+    frames = np.array([125, 325, 530, 700, 905, 1100, 8000, 8200, 8400, 8600])
+    rows = [f"{frame},{(step if step < 999 else 200) * 4}" for frame, step
+            in zip(frames, np.diff(frames, append=8800), strict=True)]
+    series = read("\n".join(["frame,rr_interval", *rows]).encode())
+    assert series.time_s == pytest.approx(
+        np.insert(np.append(frames, 8800), 6, 1300) / 250, abs=1e-6)
+    assert series.beats().unscorable == pytest.approx(
+        np.array([[5.2, 32]]), abs=1e-6)
+
+
+def test_a_blank_beat_time_is_a_gap():
+    series = read(table("beat_time_s", ["", 1, 2, "", "nan", 4.5, 5, ""]))
+    assert series.time_s.tolist() == [1, 2, 4.5, 5]
+    assert series.beats().unscorable.tolist() == [[2, 4.5]]
+
+
+@pytest.mark.parametrize("content", [
+    b"rr_ms\n700,5\n800,25\n", b"n;rr_ms\n1;700,5\n2;800,25\n",
+    b'n,rr_ms\n1,"700,5"\n2,"800,25"\n', b'"rr_ms"\n"700,5"\n"800,25"\n'])
+def test_a_decimal_comma_is_read_with_a_warning(content):
+    series = read(content)
+    assert series.time_s == pytest.approx([0, 0.7005, 1.50075])
+    assert [rule for rule, _ in rules(series)] == ["beats.number"]
+
+
 @pytest.mark.parametrize("rule, content, text", [
     ("header", b"", "beat_time_s, rr_ms"),
     ("header", b"mean_hr\n60\n", "names no column"),
@@ -76,18 +102,18 @@ def test_auras_table_names_the_beat_that_begins_each_interval(index):
     ("few", b"beat_time_s\n1\n", "than two beats in this file: 1"),
     ("few", b"rr_ms\n", "than two beats in this file: 0"),
     ("few", b"frame,rr_interval\n5,700\n", "than two beats in this file: 1"),
-    ("number", b"rr_ms;x\n812,5;1\n", "'812,5', where .* with a point"),
-    ("number", table("rr_ms", [700, "nan"]), "row 2: 'rr_ms' is 'nan'"),
+    ("number", b"rr_ms;x\n1.812,5;1\n", "'1.812.5', where a plain"),
+    ("number", table("rr_ms", [700, "inf"]), "row 2: 'rr_ms' is 'inf'"),
     ("number", table("rr_ms", [700, "7e2"]), "row 2"),
     ("number", table("rr_ms", [700, "7,0"]).replace(b"7,0", b"7\t0"),
      "row 2"),
-    ("number", b"rr_ms,x\n,1\n", "row 1: 'rr_ms' is blank"),
+    ("few", b"rr_ms,x\n,1\n", "beats in this file: 0"),
     ("number", table("rr_ms", [700, "\x1b[31m"]), "some other text"),
-    ("row", table("rr_ms", [700, "7,0"]), "row 2 has 2 cells under 1"),
+    ("row", table("rr_ms,x", ["700,1", "7,0,1"]), "row 2 has 3 cells"),
+    ("row", b'rr_ms,x\n"' + b"7" * 200_000, "quotes"),
     ("order", table("beat_time_s", [1, 2, 1.5, 3]), "row 3"),
     ("order", table("beat_time_s", [3, 2, 1]), "row 2"),
     ("order", table("beat_time_s", [-1, 0, 1]), "row 1: .*negative"),
-    ("interval", table("rr_ms", [700, 0, 700]), "row 2"),
     ("interval", table("rr_ms", [700, -5, 700]), "row 2"),
     ("unit", table("rr_ms", [0.7, 0.8, 0.75]), "look like seconds"),
     ("unit", table("rr_s", [700, 800, 750]), "look like milliseconds"),

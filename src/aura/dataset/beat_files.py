@@ -4,29 +4,34 @@ Recordings that are only beats: CSV with beat times or RR intervals.
 A CSV is what its header says. ``beat_time_s`` are times on the recording's
 clock; ``rr_ms`` and ``rr_s`` are intervals one after the other, from the
 first beat on; AURA's ``frame,rr_interval`` names the beat that begins each
-interval, in samples. Other columns are passed over, but for AURA's
-``timestamp``, which dates the recording. Between columns are commas,
-semicolons or tabs, as the header has them.
+interval, in samples. A column of times places intervals (`beat_clock`); other
+columns are passed over. Between columns are commas, semicolons or tabs, as
+the header has them.
 """
 
+import csv
 import gzip
 import io
 import re
 import zlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
 import numpy as np
 
+from aura.dataset import beat_clock
+from aura.dataset.beat_clock import Placed
 from aura.ecg import quality
 from aura.errors import (
     CorruptDataError,
     InvalidInputError,
     Problem,
     ResourceError,
+    plural,
 )
 from aura.recording import Beats, Floats
+from aura.spans import union
 
 BEATS, RR = "beats", "rr"
 HEAD_BYTES = 4096
@@ -40,6 +45,8 @@ SHORTEST_S = 1e-4
 MEDIAN_S = (0.24, 3.0)
 # A beat detector counts in samples, so intervals agree to one of them.
 FRAME_TOLERANCE = 1.5
+# If more intervals do not fit their frames, they belong to other beats.
+FRAME_GAPS_MAX = 0.2
 
 # Columns in the order in which they are looked for; seconds in one unit.
 COLUMNS = {"beat_time_s": (BEATS, 1.0), "rr_ms": (RR, 1e-3),
@@ -48,8 +55,9 @@ COLUMNS = {"beat_time_s": (BEATS, 1.0), "rr_ms": (RR, 1e-3),
 FAULTS = frozenset(("beats.number", "beats.row", "beats.frames"))
 _SEPARATORS = (b",", b";", b"\t")
 _GZIP = b"\x1f\x8b"
-_NUMBER = re.compile(rb"[+-]?\d{1,12}(?:\.\d{0,20})?")
-_NUMBERS = re.compile(rb"(?:%s\n)*+" % _NUMBER.pattern)
+_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{0,20})?", re.ASCII)
+_NUMBERS = re.compile(rf"(?:{_NUMBER.pattern}\n)*+", re.ASCII)
+_BLANK = {"", "-", "na", "n/a", "nan", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class BeatSeries:
     # Start of the recording, where the file dates it.
     start: datetime | None = None
     problems: tuple[Problem, ...] = ()  # Warnings
+    # Further stretches in which beats are missing.
+    lost: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
     @property
     def duration_s(self) -> float:
@@ -69,7 +79,8 @@ class BeatSeries:
 
     def beats(self) -> Beats:
         """The series with its gaps, in which nothing can be scored."""
-        return Beats(self.time_s, self.duration_s, gaps(self.time_s))
+        return Beats(self.time_s, self.duration_s,
+                     gaps(self.time_s, self.lost))
 
 
 def form_of(head: bytes) -> str | None:
@@ -86,8 +97,8 @@ def form_of(head: bytes) -> str | None:
 
 def read(stream: BinaryIO) -> BeatSeries:
     """Read an open CSV of beats, packed with gzip or not."""
-    rows = _unpacked(stream).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    names, separator = _head(rows[0])
+    content = _unpacked(stream).removeprefix(b"\xef\xbb\xbf")
+    names, separator = _head(content.split(b"\n", 1)[0])
     for name, (form, unit) in COLUMNS.items():
         if names.count(name) == 1:
             break
@@ -95,22 +106,29 @@ def read(stream: BinaryIO) -> BeatSeries:
         raise InvalidInputError(
             "beats.header", "the first line names no column of beats",
             "name exactly one column " + ", ".join(COLUMNS))
-    table = _BeatTable(names, rows[1:], separator)
+    table = _BeatTable(names, content, separator)
     values = table.numbers(name)
-    if not len(values):
+    if not np.isfinite(values).any():
         raise _few(0)
     found: tuple[Problem, ...] = ()
-    start = None
     if form == BEATS:
-        time_s, found = _in_order(_resolved(values))
+        known = np.isfinite(values)
+        time_s, found = _in_order(values[known])
+        made = Placed(time_s, _around(values))
     elif name == "rr_interval" and names.count("frame") == 1:
-        time_s = _resolved(_by_frame(table.numbers("frame"), values))
-        start = table.start(float(time_s[0]))
+        made = _by_frame(table, values)
     else:
-        time_s = _resolved(_summed(values * unit))
-        start = table.start(0.0)
+        # No beat follows another at once: such a row holds no interval.
+        rr_s = np.where(values == 0, np.nan, values * unit)
+        _check_intervals(rr_s)
+        made = beat_clock.placed(rr_s, table.clocks(name))
+        values = rr_s
+    time_s = _resolved(made.time_s)
     _check(time_s, name, unit)
-    return BeatSeries(form, time_s, start, (*found, *_gaps(time_s)))
+    blank = int(np.isnan(values).sum())
+    problems = (*found, *table.problems(blank, made.clock), *made.problems,
+                *_gaps(time_s, made.lost))
+    return BeatSeries(form, time_s, made.start, problems, made.lost)
 
 
 def write(time_s: Floats) -> bytes:
@@ -122,48 +140,81 @@ def write(time_s: Floats) -> bytes:
 class _BeatTable:
     """Rows of cells under names; blank lines at the end do not count."""
 
-    def __init__(self, names: list[str], rows: list[bytes],
+    def __init__(self, names: list[str], content: bytes,
                  separator: bytes) -> None:
-        while rows and not rows[-1].strip():
-            rows.pop()
-        self._names = names
-        self._rows = [row.split(separator) for row in rows]
-        widths = list(map(len, self._rows))
-        if widths.count(len(names)) != len(widths):
-            number = next(i for i, width in enumerate(widths)
-                          if width != len(names))
+        text = io.StringIO(content.decode("utf-8", "replace"), newline=None)
+        next(text, "")
+        try:
+            # With one column there is nothing to separate.
+            rows = ([[line.strip(' "\n')] for line in text]
+                    if len(names) == 1 else
+                    [row for row in csv.reader(
+                        text, delimiter=separator.decode()) if row])
+        except csv.Error as error:
             raise InvalidInputError(
-                "beats.row", f"row {number + 1} has {widths[number]} cells "
-                f"under {len(names)} names", "correct the file; decimals "
-                "follow a point, not a comma")
+                "beats.row", f"the rows cannot be told apart: {error}",
+                "correct the quotes in the file") from None
+        while rows and not "".join(rows[-1]).strip():
+            rows.pop()
+        widths = list(map(len, rows))
+        if widths.count(len(names)) != len(widths):
+            for number, row in enumerate(rows, 1):
+                if len(row) == len(names):
+                    continue
+                raise InvalidInputError(
+                    "beats.row", f"row {number} has {len(row)} cells under "
+                    f"{len(names)} names", "correct the file; numbers with a "
+                    "decimal comma have to be in quotes")
+        self._names, self._rows = names, rows
+        self._comma = False
 
     def numbers(self, name: str) -> Floats:
-        """The numbers of a column."""
+        """The numbers of a column; NaN where a cell is blank."""
         place = self._names.index(name)
-        cells = [row[place].strip().strip(b'"') for row in self._rows]
+        cells = [row[place].strip() for row in self._rows]
         # One look at all of them; only a fault is looked for row by row.
-        sound = _NUMBERS.fullmatch(b"\n".join([*cells, b""]))
-        for number, cell in enumerate([] if sound else cells, 1):
-            if _NUMBER.fullmatch(cell) is None:
-                raise InvalidInputError(
-                    "beats.number", f"row {number}: '{name}' is "
-                    f"{_shown(cell)}, where a plain decimal number with a "
-                    "point is allowed", "correct or remove the row")
-        return np.array(cells, dtype="S").astype(np.float64) if cells \
-            else np.empty(0)
+        if not _NUMBERS.fullmatch("\n".join([*cells, ""])):
+            self._comma |= any("," in cell for cell in cells)
+            cells = [cell.replace(",", ".") for cell in cells]
+            for number, cell in enumerate(cells, 1):
+                if cell.lower() in _BLANK:
+                    cells[number - 1] = "nan"
+                elif _NUMBER.fullmatch(cell) is None:
+                    raise InvalidInputError(
+                        "beats.number", f"row {number}: '{name}' is "
+                        f"{_shown(cell)}, where a plain decimal number is "
+                        "allowed", "correct the cell, or leave it blank if "
+                        "the value is not known")
+        if not cells:
+            return np.empty(0)
+        return np.fromstring("\n".join(cells), np.float64, sep="\n")
+
+    def clocks(self, name: str) -> list[tuple[str, list[str]]]:
+        """Columns that may be a clock, apart from one."""
+        return [(other, [row[place].strip() for row in self._rows])
+                for place, other in enumerate(self._names)
+                if other != name and beat_clock.NAME.search(other)]
 
     def start(self, first_s: float) -> datetime | None:
         """Start of the recording by the time of its first row, if dated."""
         if self._names.count("timestamp") != 1 or not self._rows:
             return None
-        cell = self._rows[0][self._names.index("timestamp")]
-        try:
-            moment = datetime.fromisoformat(
-                cell.decode("ascii").strip().strip('"'))
-        except ValueError:
-            return None
-        seconds = np.timedelta64(round(first_s * 1e6), "us")
-        return moment.replace(tzinfo=None) - seconds.item()
+        found = beat_clock.moment(
+            self._rows[0][self._names.index("timestamp")])
+        return found and found.replace(tzinfo=None) - timedelta(
+            microseconds=round(first_s * 1e6))
+
+    def problems(self, blank: int, clock: bool) -> list[Problem]:
+        """Warnings about cells that are not plain numbers."""
+        found = []
+        if self._comma:
+            found.append("the decimal mark is a comma")
+        if blank:
+            found.append(
+                f"{plural(blank, 'row')} without a value, where beats are "
+                "missing" + ("" if clock else "; the file has no clock, so "
+                             "that later beats may have been later still"))
+        return [Problem("beats.number", "warning", text) for text in found]
 
 
 def _resolved(time_s: Floats) -> Floats:
@@ -218,31 +269,52 @@ def _in_order(time_s: Floats) -> tuple[Floats, tuple[Problem, ...]]:
         f"once: {again}"),)
 
 
-def _summed(rr_s: Floats) -> Floats:
+def _around(values: Floats) -> Floats:
+    """The stretch between the values around each blank one."""
+    known = np.flatnonzero(np.isfinite(values))
+    blank = np.searchsorted(known, np.flatnonzero(np.isnan(values)))
+    inside = np.unique(blank[(blank > 0) & (blank < len(known))])
+    return np.column_stack([values[known[inside - 1]],
+                            values[known[inside]]])
+
+
+def _check_intervals(rr_s: Floats) -> None:
     bad = np.flatnonzero(rr_s < SHORTEST_S)
     if bad.size:
         raise InvalidInputError(
             "beats.interval", f"row {bad[0] + 1}: the interval is "
             f"{rr_s[bad[0]]:g} s, where {SHORTEST_S:g} is the least",
-            "check the unit, or correct or remove the row")
-    return np.concatenate([[0.0], np.cumsum(rr_s)])
+            "check the unit, or leave the cell blank if the interval is not "
+            "known")
 
 
-def _by_frame(frame: Floats, rr_ms: Floats) -> Floats:
-    """Beat times of AURA's table, by the sample that each beat is at."""
-    _summed(rr_ms / 1000.0)
+def _by_frame(table: _BeatTable, rr_ms: Floats) -> Placed:
+    """Beats of AURA's table, by the sample that each beat is at."""
+    frame = table.numbers("frame")
+    rr_ms = np.where(rr_ms == 0, np.nan, rr_ms)[np.isfinite(frame)]
+    frame = frame[np.isfinite(frame)]
+    _check_intervals(rr_ms / 1000.0)
     if len(frame) < 2:
         raise _few(len(frame))
     steps = np.diff(frame)
-    rate_hz = float(np.median(steps / rr_ms[:-1])) * 1000.0
-    if frame[0] < 0 or not rate_hz > 0 or np.any(
-            np.abs(steps - rr_ms[:-1] * rate_hz / 1000.0) > FRAME_TOLERANCE):
+    rate_hz = float(np.nanmedian(steps / rr_ms[:-1])) * 1000.0
+    late = steps - rr_ms[:-1] * rate_hz / 1000.0
+    gone = ~(np.abs(late) <= FRAME_TOLERANCE)
+    if frame[0] < 0 or not rate_hz > 0 or np.any(steps <= 0) or np.any(
+            late < -FRAME_TOLERANCE) or np.mean(gone) > FRAME_GAPS_MAX:
         raise InvalidInputError(
             "beats.frames", "'frame' and 'rr_interval' do not belong "
-            "together: rows are missing, or not in order",
+            "together: most rows do not fit, or are not in order",
             "remove the column 'frame' if the intervals follow each other")
     time_s = frame / rate_hz
-    return np.append(time_s, time_s[-1] + rr_ms[-1] / 1000.0)
+    start = table.start(float(_resolved(time_s[:1])[0]))
+    ends_s = time_s + np.nan_to_num(rr_ms) / 1000.0
+    lost = np.column_stack([ends_s[:-1], time_s[1:]])[gone]
+    seen = np.flatnonzero(gone & np.isfinite(rr_ms[:-1]))
+    time_s = np.insert(time_s, seen + 1, ends_s[seen])
+    if np.isfinite(rr_ms[-1]):
+        time_s = np.append(time_s, ends_s[-1])
+    return Placed(time_s, lost, start)
 
 
 def _check(time_s: Floats, name: str, unit: float) -> None:
@@ -265,20 +337,26 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
             "name the column by its unit: " + ", ".join(COLUMNS))
 
 
-def gaps(time_s: Floats) -> Floats:
+def gaps(time_s: Floats, lost: Floats) -> Floats:
     """Stretches without a beat that are longer than any heart pauses."""
     before: Floats = np.append(0.0, time_s[:-1])
     wide = time_s - before > quality.MAX_RR_S
-    return np.column_stack([before[wide], time_s[wide]])
+    found = np.column_stack([before[wide], time_s[wide]])
+    if not len(lost):
+        return found
+    found = np.concatenate([found, lost])
+    return union(found[np.argsort(found[:, 0], kind="stable")])
 
 
-def _gaps(time_s: Floats) -> tuple[Problem, ...]:
-    found = gaps(time_s)
+def _gaps(time_s: Floats, lost: Floats) -> tuple[Problem, ...]:
+    found = gaps(time_s, lost)
     if not len(found):
         return ()
+    why = (" or where the file shows that beats are missing"
+           if len(lost) else "")
     return (Problem(
         "beats.gaps", "warning", f"gaps without a beat for more than "
-        f"{quality.MAX_RR_S:g} s, in which nothing can be scored: "
+        f"{quality.MAX_RR_S:g} s{why}, in which nothing can be scored: "
         f"{len(found)}, together {np.diff(found).sum():.0f} s"),)
 
 
@@ -289,8 +367,5 @@ def _few(count: int) -> InvalidInputError:
         "at least two are needed")
 
 
-def _shown(cell: bytes) -> str:
-    if not cell:
-        return "blank"
-    text = cell.decode("utf-8", "replace")[:20]
-    return f"'{text}'" if text.isprintable() else "some other text"
+def _shown(cell: str) -> str:
+    return f"'{cell[:20]}'" if cell.isprintable() else "some other text"
