@@ -43,7 +43,8 @@ class Settings:
         "AURA_BATCH_SIZE", 16, "number of recordings per batch", (1, 10_000))
     ecg_channel: str = setting(
         "AURA_ECG_CHANNEL", "",
-        "label of the ECG channel, if the automatic choice is wrong")
+        "label of the ECG channel, if the automatic choice is wrong; several "
+        "with commas are tried in order, and 'A - B' is a difference")
     strict: int = setting(
         "AURA_STRICT", 0,
         "1 rejects files with faults that could be read, such as a cut file, "

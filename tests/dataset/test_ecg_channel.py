@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 
-from aura.dataset.ecg_channel import assess, best, by_label, warnings
-from aura.errors import MissingError
+from aura.dataset.ecg_channel import (
+    ChannelInfo,
+    assess,
+    best,
+    by_label,
+    choose,
+    pairs_of,
+    warnings,
+)
+from aura.edf.header import read_header
+from aura.edf.signal import channel
+from aura.errors import AuraError, MissingError
 from aura.recording import ArraySignal
-from tests.edf_builder import heart, noise
+from tests.edf_builder import Channel, File, heart, noise
 
 FS_HZ = 256
 
@@ -23,6 +33,14 @@ FLAT = signal(np.zeros(300 * FS_HZ))
 RAILED = signal(np.clip(heart(300, FS_HZ) * 60, -33000, 33000))
 
 
+def chosen(labels, wanted=""):
+    """Positions of the channels that qualify, and rules of warnings."""
+    keys, problems = by_label(
+        [info if isinstance(info, ChannelInfo) else ChannelInfo(info)
+         for info in labels], wanted)
+    return keys, [problem.rule for problem in problems]
+
+
 @pytest.mark.parametrize("labels, found, rules", [
     (["EEG FP1-REF", "EEG EKG1-REF"], (1,), []),
     (["ecg", "EKG2", "Fp1"], (0, 1), []),
@@ -30,46 +48,150 @@ RAILED = signal(np.clip(heart(300, FS_HZ) * 60, -33000, 33000))
     (["Fp1", "MLII", "v5"], (1, 2), ["ecg.by_lead"]),
     (["ECoG 1", "aVR"], (1,), ["ecg.by_lead"]),
     (["ECG", "ECG"], (0, 1), []),
+    (["ECG HR", "ECG"], (1,), []),
+    (["ECG", ChannelInfo("ECG 2", "bpm", 256)], (0,), []),
+    ([ChannelInfo("ECG", "mV", 8), "ECG 2"], (1,), []),
+    ([ChannelInfo("ECG", "mV", 8)], (0,), []),
+    ([ChannelInfo("ECG Rate", "bpm", 1), "II"], (1,), ["ecg.by_lead"]),
+    ([ChannelInfo("X", "g"), ChannelInfo("Y", "uV")], (1,), ["ecg.by_lead"]),
+    (["CH 1"], (0,), ["ecg.only_channel"]),
+    *((["Fp1", lead], (1,), ["ecg.by_lead"]) for lead in (
+        "DII", "Lead II", "lead_2", "ML II", "V5-REF", "CM5", "X", "Z",
+        "LL-RA", "Holter", "MCL1", "V3R", "mod. II")),
 ])
-def test_labels_decide(labels, found, rules):
-    indices, problems = by_label(labels)
-    assert indices == found
-    assert [problem.rule for problem in problems] == rules
+def test_labels_units_and_rates_decide(labels, found, rules):
+    assert chosen(labels) == (tuple((index,) for index in found), rules)
 
 
-def test_a_setting_wins_in_any_case():
-    assert by_label(["ECG", "Chest 2"], "chest 2") == ((1,), ())
+@pytest.mark.parametrize("wanted, found", [
+    ("chest 2", ((1,),)), ("x, Chest 2,ECG", ((1,),)),
+    ("ecg - chest 2", ((0, 1),)), ("Chest 2 - A - B", ((1, 2),)),
+    ("A, x", ((4,),)), ("A, B", ((3,),)), ("C", ((5,), (6,)))])
+def test_a_setting_wins(wanted, found):
+    labels = ["ECG", "Chest 2", "A - B", "A, B", "A", "C", "c"]
+    assert chosen(labels, wanted) == (found, [])
 
 
-def test_a_setting_that_no_channel_has_is_a_warning():
-    indices, problems = by_label(["ECG"], "chest")
-    assert indices == (0,)
-    assert [problem.rule for problem in problems] == ["ecg.not_as_set"]
+@pytest.mark.parametrize("wanted", ["chest", "a,b", "ECG - chest", " - "])
+def test_a_setting_that_no_channel_has_is_a_warning(wanted):
+    assert chosen(["ECG"], wanted) == (((0,),), ["ecg.not_as_set"])
 
 
-def test_no_ecg_lists_the_labels():
+@pytest.mark.parametrize("labels", [
+    ["Fp1", "", "VI", "ECoG"], ["D2", "X1", "CZ", ""], ["", "CH1"],
+    [ChannelInfo("ECG", "bpm", 1), ""], [ChannelInfo("X", "g"), ""],
+    [ChannelInfo("CH1", "%"), ""], ["ECG HR", ""]])
+def test_no_ecg_lists_the_labels(labels):
     with pytest.raises(MissingError, match=r"ecg.missing: .*\(no label\)"):
-        by_label(["Fp1", "", "VI", "ECoG"])
+        chosen(labels)
 
 
 def test_many_labels_are_not_all_listed():
     with pytest.raises(MissingError, match="E23 .*476") as caught:
-        by_label([f"E{i}" for i in range(500)])
+        chosen([f"E{i}" for i in range(500)])
     assert "E24" not in str(caught.value)
 
 
 @pytest.mark.parametrize("worse", [NOISE, HUM, FLAT, RAILED])
 @pytest.mark.parametrize("at", [0, 1])
 def test_the_best_signal_is_taken_with_a_warning(worse, at):
-    qualities = {at: assess(HEART), 1 - at: assess(worse)}
+    qualities = {(at,): assess(HEART), (1 - at,): assess(worse)}
     index, (problem,) = best(["ECG", "ECG"], qualities)
-    assert (index, problem.rule) == (at, "ecg.several")
+    assert (index, problem.rule) == ((at,), "ecg.several")
     assert "ECG (channel 1)" in problem.text
     assert "ECG (channel 2)" in problem.text
 
 
 def test_one_candidate_is_no_choice():
-    assert best(["a", "ECG"], {1: assess(FLAT)}) == (1, ())
+    assert best(["a", "ECG"], {(1,): assess(FLAT)}) == ((1,), ())
+
+
+@pytest.mark.parametrize("labels, pairs", [
+    (["ECG+", "ECG-"], [(0, 1)]), (["ECG-", "ECG+"], [(1, 0)]),
+    (["EEG EKG1-REF", "EEG EKG2-REF"], [(0, 1)]),
+    (["ECG L", "ECG R"], [(0, 1)]), (["ECG LA", "ECG RA"], [(0, 1)]),
+    (["EKG (+)", "EKG (-)"], [(0, 1)]), (["ECG1", "ECG3"], []),
+    (["ECG1", "EKG2"], []), (["ECG1", "ECG1", "ECG2"], []),
+    (["ECG1", "ECG2", "ECG3", "ECG+", "ECG-"], [(0, 1), (3, 4)])])
+def test_labels_of_two_electrodes_are_a_pair(labels, pairs):
+    keys = [(i,) for i in range(len(labels))]
+    assert list(pairs_of(labels, keys)) == pairs
+
+
+ECG_MV = 0.4 * heart(120, FS_HZ).ravel() / 3000
+STEPS = np.repeat(np.random.default_rng(5).normal(0, 1.2, 150), 218)[
+    :ECG_MV.size]
+MUSCLE = np.random.default_rng(6).normal(0, 1, ECG_MV.size)
+
+
+def pick(tmp_path, labels, *signals, wanted="", **changes):
+    """The channel that is chosen in a recording, its samples and rules."""
+    (tmp_path / "r.edf").write_bytes(File(tuple(
+        Channel(label, digital=np.round((samples + 5) * 6553.5 - 32768).astype(
+            int).reshape(-1, FS_HZ), **changes)
+        for label, samples in zip(labels, signals, strict=True))).bytes())
+    with (tmp_path / "r.edf").open("rb") as stream:
+        header = read_header(stream)
+        key, figures, problems = choose(stream, header, wanted)
+        signal = channel(stream, header, key)
+        return (key, signal.read(0, signal.sample_count),
+                [one.rule for one in problems], figures)
+
+
+@pytest.mark.parametrize("labels", [("ECG+", "ECG-"), ("EKG1", "EKG2")])
+@pytest.mark.parametrize("shared", [STEPS, MUSCLE, STEPS + MUSCLE / 9])
+def test_the_difference_of_two_electrodes_is_the_ecg(
+        tmp_path, labels, shared):
+    key, samples, rules, figures = pick(
+        tmp_path, labels, shared + ECG_MV, shared - ECG_MV)
+    assert (key, rules) == ((0, 1), ["ecg.pair"])
+    assert samples == pytest.approx(2 * ECG_MV, abs=4e-4)
+    assert [*figures] == [*labels, " - ".join(labels)]
+
+
+def test_two_leads_of_one_heart_are_not_subtracted(tmp_path):
+    for second in (0.7 * ECG_MV + 0.02 * MUSCLE, -ECG_MV, ECG_MV / 4):
+        key, _, rules, _ = pick(tmp_path, ("ECG1", "ECG2"), ECG_MV, second)
+        assert len(key) == 1
+        assert rules == ["ecg.several"]
+
+
+@pytest.mark.parametrize("labels", [("ECG+", "ECG-"), ("EKG1", "EKG2")])
+def test_the_other_electrode_is_used_where_one_is_off(tmp_path, labels):
+    key, _, rules, _ = pick(tmp_path, labels, 0 * ECG_MV, ECG_MV)
+    assert key == (1,)
+    assert rules == ["ecg.pair", "ecg.several"]
+
+
+def test_a_difference_can_be_set_and_is_clipped_where_a_channel_is(tmp_path):
+    one = np.clip(ECG_MV * 20, -5, 5)
+    key, samples, rules, _ = pick(
+        tmp_path, ("ECG", "Chest"), one, ECG_MV, wanted="Chest, ECG - Chest")
+    assert key == (1,)
+    key, samples, rules, _ = pick(
+        tmp_path, ("ECG", "Chest"), one, ECG_MV, wanted="x,ECG - Chest")
+    assert key == (0, 1)
+    at_limit = one >= 5 - 1e-9
+    assert at_limit.any()
+    assert np.array_equal(samples == 10, at_limit)
+    other = File((Channel(), Channel("Chest", "uV")))
+    (tmp_path / "o.edf").write_bytes(other.with_channel(unit="").bytes())
+    with (tmp_path / "o.edf").open("rb") as stream, pytest.raises(
+            AuraError, match="ecg.pair"):
+        choose(stream, read_header(stream), "ECG - Chest")
+
+
+@pytest.mark.parametrize("hz", [50, 60])
+@pytest.mark.parametrize("fs_hz", [100, 128, 200, 256, 1000])
+def test_hum_hides_no_heart(hz, fs_hz):
+    time_s = np.arange(60 * fs_hz) / fs_hz
+    beats = heart(60, fs_hz).ravel() / 3000
+    hum = np.sin(2 * np.pi * hz * time_s + 1)
+    hum += 0.2 * np.sin(6 * np.pi * hz * time_s)
+    loud = ArraySignal(beats + (2 * hum if hz != fs_hz / 2 else 0), fs_hz)
+    clear = assess(ArraySignal(beats, fs_hz))
+    assert assess(loud).score == pytest.approx(clear.score, abs=0.2)
+    assert warnings(loud, assess(loud), "mV") == ()
 
 
 def test_figures_are_of_a_heart():

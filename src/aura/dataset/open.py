@@ -15,12 +15,12 @@ from typing import BinaryIO
 from aura.dataset import find
 from aura.dataset.read import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
-from aura.edf.signal import EcgSignal
+from aura.edf.signal import EcgSignal, PairSignal
 from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
 from aura.recording import Floats, Recording, Signal
 
-Opened = AbstractContextManager[EcgSignal | GappedSignal]
+Opened = AbstractContextManager[EcgSignal | PairSignal | GappedSignal]
 
 
 class FileSignal:

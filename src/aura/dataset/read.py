@@ -26,7 +26,7 @@ from aura.edf import gaps
 from aura.edf.gaps import GappedSignal
 from aura.edf.fields import NO_DATE
 from aura.edf.header import FAULTS, Header, read_at, read_header
-from aura.edf.signal import EcgSignal
+from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.edf.tal import Timeline, read_timeline
 from aura.errors import CorruptDataError, InvalidInputError, Problem
 from aura.folder import Folder, problem_of
@@ -79,7 +79,8 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
 
 @contextlib.contextmanager
 def open_signal(folder: Folder, known: Recording,
-                path: str = "") -> Iterator[EcgSignal | GappedSignal]:
+                path: str = "") -> Iterator[
+                    EcgSignal | PairSignal | GappedSignal]:
     """Open the ECG of a recording that `recording` returned."""
     with folder.open(path or known.path) as stream:
         header = read_header(stream)
@@ -91,7 +92,7 @@ def open_signal(folder: Folder, known: Recording,
         timeline = (read_timeline(stream, header)
                     if header.kind.endswith("D")
                     or known.duration_s > duration_s else None)
-        signal = signal_of(stream, header, known.channel_index, timeline)
+        signal = signal_of(stream, header, _indices(known), timeline)
         if isinstance(signal, GappedSignal):
             duration_s = signal.duration_s
         if (signal.fs_hz, duration_s) != (known.fs_hz, known.duration_s):
@@ -99,12 +100,22 @@ def open_signal(folder: Folder, known: Recording,
         yield signal
 
 
-def signal_of(stream: BinaryIO, header: Header, index: int,
-              timeline: Timeline | None) -> EcgSignal | GappedSignal:
+def _indices(known: Recording) -> tuple[int, ...]:
+    """The channel of a recording, or the two whose difference it is."""
+    first = known.channels[known.channel_index]
+    if known.channel == first:
+        return (known.channel_index,)
+    return (known.channel_index, known.channels.index(
+        known.channel.removeprefix(f"{first} - ")))
+
+
+def signal_of(stream: BinaryIO, header: Header, indices: tuple[int, ...],
+              timeline: Timeline | None) -> (
+                  EcgSignal | PairSignal | GappedSignal):
     """One channel of an open recording, on its clock."""
     if timeline is not None and len(timeline.parts) > 1:
-        return GappedSignal(stream, header, timeline, index)
-    return EcgSignal(stream, header, index)
+        return GappedSignal(stream, header, timeline, indices)
+    return channel(stream, header, indices)
 
 
 def beats(folder: Folder, known: Recording) -> Beats:
@@ -145,13 +156,15 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
     start = header.start + timedelta(seconds=timeline.first_onset_s)
     events, source, problems = ground_truth.seizures(
         folder, candidate, extent)
-    index, qualities, found = choose(stream, header, ecg_channel)
-    signal = EcgSignal(stream, header, index)
+    indices, qualities, found = choose(stream, header, ecg_channel)
+    signal = channel(stream, header, indices)
     labels = tuple(signal.label for signal in header.signals)
     patient = identity_of(folder, candidate.path, header.patient)
     return Recording(
         path=candidate.name, patient=alias("p", patient, alias_key),
-        channels=labels, channel=labels[index], channel_index=index,
+        channels=labels,
+        channel=" - ".join(labels[index] for index in indices),
+        channel_index=indices[0],
         unit=signal.unit, fs_hz=signal.fs_hz,
         duration_s=extent.duration_s, start=start, events=events,
         annotation_source=source, sha256=_sha256(stream, size),

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aura.edf.header import Header
-from aura.edf.signal import EcgSignal
+from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.edf.tal import Timeline
 from aura.errors import Problem, plural
 from aura.recording import Floats, Signal
@@ -22,8 +22,8 @@ from aura.recording import Floats, Signal
 class _Part:
     """Samples between two gaps, and where they are on the clock."""
 
-    def __init__(self, signal: EcgSignal, onset_s: float, first: int,
-                 sample_count: int) -> None:
+    def __init__(self, signal: EcgSignal | PairSignal, onset_s: float,
+                 first: int, sample_count: int) -> None:
         self._signal, self._first = signal, first
         self.onset_s, self.sample_count = onset_s, sample_count
         self.fs_hz, self.rails = signal.fs_hz, signal.rails
@@ -39,12 +39,12 @@ class GappedSignal:
     """One channel of an open recording with gaps, on the recording's clock."""
 
     def __init__(self, stream: BinaryIO, header: Header, timeline: Timeline,
-                 index: int) -> None:
-        self._signal = EcgSignal(stream, header, index)
+                 indices: tuple[int, ...]) -> None:
+        self._signal = channel(stream, header, indices)
         self.unit, self.rails = self._signal.unit, self._signal.rails
         self.fs_hz = self._signal.fs_hz
         self.duration_s = duration_s(header, timeline)
-        per_record = header.signals[index].samples_per_record
+        per_record = header.signals[indices[0]].samples_per_record
         firsts = [record for record, _ in timeline.parts]
         self._parts = [
             _Part(self._signal, onset, first * per_record,

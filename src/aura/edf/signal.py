@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura.edf.header import Header, SignalHeader, read_at
-from aura.errors import CorruptDataError
+from aura.errors import CorruptDataError, InvalidInputError
 from aura.recording import Floats
 
 BLOCK_BYTES = 4 * 2**20
@@ -119,6 +119,40 @@ class EcgSignal:
         column = read_column(self._stream, header, signal, first, last)
         values = _integers(column.reshape(-1), size)
         return values[skipped:skipped + stop - start]
+
+
+class PairSignal:
+    """The difference of two channels, an `aura.recording.Signal`."""
+
+    def __init__(self, one: EcgSignal, other: EcgSignal) -> None:
+        if (one.fs_hz, one.unit) != (other.fs_hz, other.unit):
+            raise InvalidInputError(
+                "ecg.pair", "the two channels have different units or "
+                "sampling rates, and cannot be subtracted",
+                "set AURA_ECG_CHANNEL to one of them")
+        self._both = one, other
+        self.unit, self.fs_hz = one.unit, one.fs_hz
+        self.sample_count = one.sample_count
+        self.rails = (one.rails[0] - other.rails[1],
+                      one.rails[1] - other.rails[0])
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Read samples ``start`` to ``stop`` (exclusive)."""
+        samples, other = (one.read(start, stop) for one in self._both)
+        clipped = np.zeros(stop - start, bool)
+        for values, one in zip((samples, other), self._both, strict=True):
+            clipped |= (values <= one.rails[0]) | (values >= one.rails[1])
+        samples -= other
+        # The difference is clipped where one of the two is.
+        samples[clipped] = self.rails[1]
+        return samples
+
+
+def channel(stream: BinaryIO, header: Header,
+            indices: tuple[int, ...]) -> EcgSignal | PairSignal:
+    """One channel, or the difference of two."""
+    signals = [EcgSignal(stream, header, index) for index in indices]
+    return signals[0] if len(signals) == 1 else PairSignal(*signals)
 
 
 def _integers(raw: NDArray[np.uint8], size: int) -> NDArray[Any]:
