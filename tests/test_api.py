@@ -33,7 +33,7 @@ SURFACE = {
     "features": "source fs_hz hop_s",
     "find_beats": "source fs_hz",
     "load_model": "folder",
-    "read": "source ecg_channel alias_key",
+    "read": "source ecg_channel alias_key strict",
     "save_model": "folder model created",
     "score": "reference hypothesis duration_s rules",
     "simulate": "duration_s seizures seed patient",
