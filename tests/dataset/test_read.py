@@ -1,5 +1,6 @@
 """One recording, from its bytes to what the stages know of it."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -11,7 +12,13 @@ import numpy as np
 import pytest
 
 from aura.annotations import vocabulary
-from aura.dataset import annotation_files, ecg_channel, find, read
+from aura.dataset import (
+    annotation_files,
+    ecg_channel,
+    find,
+    read,
+    unpack,
+)
 from aura.dataset.patients import alias
 from aura.dataset.read import Refused
 from aura.errors import AuraError
@@ -365,6 +372,32 @@ def test_a_recording_that_was_exchanged_is_not_opened(
     with pytest.raises(AuraError, match="recording.changed"), \
             read.open_signal(Folder(tmp_path), recording):
         pass
+
+
+@pytest.mark.parametrize("name", ["r.edf.gz", "R.EDF.GZ"])
+def test_a_packed_recording_is_read_like_another(examined, tmp_path, name):
+    file = plus(texts=[tal(5, 7, "seizure")])
+    packed = examined(gzip.compress(file.bytes()), name=name)
+    with read.open_signal(Folder(tmp_path), packed) as signal:
+        samples = signal.read(0, signal.sample_count)
+    (tmp_path / name).unlink()
+    plain = examined(file)
+    assert replace(packed, path="r.edf") == plain
+    with read.open_signal(Folder(tmp_path), plain) as signal:
+        assert np.array_equal(samples, signal.read(0, signal.sample_count))
+
+
+@pytest.mark.parametrize("content, rule", [
+    (gzip.compress(File().bytes())[:-9], "edf.gzip"),
+    (b"no gzip", "edf.gzip"), (b"", "edf.gzip"),
+    (gzip.compress(b"text"), "edf.header.truncated"),
+    (gzip.compress(b"text" * 99), "edf.version"),
+    (gzip.compress(bytes(2 * 10**6)), "edf.version"),
+    (gzip.compress(File().bytes() + bytes(2 * 10**6)), "edf.gzip_size")])
+def test_a_packed_file_that_is_no_recording_is_refused(
+        examined, monkeypatch, content, rule):
+    monkeypatch.setattr(unpack, "UNPACKED_MAX", 1_500_000)
+    assert rules(examined(content, name="r.edf.gz")) == [rule]
 
 
 def test_eight_threads_open_and_read_one_file(examined, tmp_path):

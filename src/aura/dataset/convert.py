@@ -21,8 +21,9 @@ from aura.dataset import annotation_files, beat_files, find, ground_truth
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent, extent_of
 from aura.dataset.names import events_stem, printable, recording_stem
-from aura.edf import write
-from aura.edf.header import Header, read_header
+from aura.dataset.unpack import open_recording
+from aura.edf import gaps, write
+from aura.edf.header import FAULTS, Header, read_header
 from aura.edf.tal import Timeline, read_timeline
 from aura.errors import (
     AuraError,
@@ -93,17 +94,21 @@ class _Conversion:
         if candidate.problem is not None:
             return Converted(candidate.name, None, (candidate.problem,))
         try:
-            with self._folder.open(candidate.path) as stream:
+            with open_recording(self._folder, candidate.path) as stream:
                 if candidate.form != ECG:
                     series = beat_files.read(stream)
                     extent = Extent(series.duration_s, series.start)
-                    return self._text(candidate, extent)
+                    return _with_faults(
+                        self._text(candidate, extent), series.problems)
                 header = read_header(stream)
                 timeline = read_timeline(stream, header)
                 extent = extent_of(header, timeline)
-                if self._to.write is not None:
-                    return self._text(candidate, extent)
-                return self._copy(candidate, extent, stream, header, timeline)
+                done = (self._text(candidate, extent)
+                        if self._to.write is not None else
+                        self._copy(candidate, extent, stream, header,
+                                   timeline))
+                return _with_faults(done, (
+                    *header.problems, *gaps.warnings(header, timeline)))
         except Exception as error:
             return Converted(candidate.name, None, (problem_of(error),))
 
@@ -191,6 +196,14 @@ class _Conversion:
                 "input", "write into another folder")
         self._written.add(target)
         return target
+
+
+def _with_faults(done: Converted,
+                 problems: Sequence[Problem]) -> Converted:
+    """Report what is wrong with a recording that was read all the same."""
+    return replace(done, problems=(*(
+        problem for problem in problems
+        if problem.rule in FAULTS | beat_files.FAULTS), *done.problems))
 
 
 def _both(document: Annotations, inside: Annotations) -> Annotations:

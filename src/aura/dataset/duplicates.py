@@ -27,6 +27,7 @@ from aura.dataset.names import printable
 from aura.dataset.patients import identity_of
 from aura.dataset.read import signal_of
 from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
+from aura.dataset.unpack import open_recording
 from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
 from aura.errors import AuraError, InvalidInputError, Problem
@@ -156,7 +157,7 @@ def _beats_of(folder: Folder, candidate: Candidate,
               series: "_BeatFiles") -> list[int]:
     """The beat files that belong to a waveform."""
     try:
-        with folder.open(candidate.path) as stream:
+        with open_recording(folder, candidate.path) as stream:
             header = read_header(stream)
             timeline = cache(lambda: read_timeline(stream, header))
             signal = cache(lambda: signal_of(

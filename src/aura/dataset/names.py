@@ -9,6 +9,7 @@ import posixpath
 import unicodedata
 
 CSV = (".csv", ".csv.gz")
+PACKED = (".edf.gz", ".bdf.gz")
 FORMS = (".beats", ".rr")
 AURA_PREFIX = "rr_"
 _BIDS_SUFFIXES = ("ecg", "eeg")
@@ -55,7 +56,7 @@ def printable(path: str) -> str:
 
 
 def _without_ending(name: str) -> str:
-    for ending in reversed(CSV):
+    for ending in (*reversed(CSV), *PACKED):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[:-len(ending)]
     return posixpath.splitext(name)[0]

@@ -21,6 +21,7 @@ from aura.dataset.ecg_channel import choose
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent
 from aura.dataset.patients import alias, identity_of
+from aura.dataset.unpack import open_recording
 from aura.ecg import quality
 from aura.edf import gaps
 from aura.edf.gaps import GappedSignal
@@ -82,7 +83,7 @@ def open_signal(folder: Folder, known: Recording,
                 path: str = "") -> Iterator[
                     EcgSignal | PairSignal | GappedSignal]:
     """Open the ECG of a recording that `recording` returned."""
-    with folder.open(path or known.path) as stream:
+    with open_recording(folder, path or known.path) as stream:
         header = read_header(stream)
         labels = tuple(signal.label for signal in header.signals)
         if labels != known.channels:
@@ -133,7 +134,7 @@ def _recording(folder: Folder, candidate: Candidate, ecg_channel: str,
     if candidate.problem is not None:
         return Refused(candidate.name, (candidate.problem,)), {}
     try:
-        with folder.open(candidate.path) as stream:
+        with open_recording(folder, candidate.path) as stream:
             if candidate.form != ECG:
                 return _beats(
                     folder, candidate, stream, alias_key, strict), {}

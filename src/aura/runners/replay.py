@@ -59,7 +59,8 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     source = local.open_input(path)
     found, = find.recordings(source.folder, source.subfolder)
     recording = read.recording(
-        source.folder, found, settings.ecg_channel, settings.alias_key)
+        source.folder, found, settings.ecg_channel, settings.alias_key,
+        bool(settings.strict))
     if isinstance(recording, read.Refused):
         fault = recording.problems[0]
         raise AuraError(fault.rule, fault.text)
