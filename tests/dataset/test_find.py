@@ -40,6 +40,27 @@ def test_recordings_are_found_in_stable_order(tree):
     assert refused(found) == {}
 
 
+def test_recordings_of_other_makes_are_counted_by_kind(tree, tmp_path):
+    folder = tree("a.edf", "b/100.hea", "b/100.dat", "h.ecg", "all.zip",
+                  "x.tar.gz", "b/old.REC", "readme.txt", "b/rr.txt",
+                  "b/kubios.txt", "b/list.txt", ".git/y.zip", "r.edf.gz",
+                  "new.rec")
+    inside = tmp_path / "in"
+    (inside / "new.rec").write_bytes(b"0       and so on")
+    (inside / "readme.txt").write_text("100 recordings\n\nof 5 people\n")
+    (inside / "b/rr.txt").write_text("800\n810\n")
+    (inside / "b/kubios.txt").write_text("RR (ms)\n0,5; 800\n1.2; 810\n2;9\n")
+    (inside / "b/list.txt").write_text("1 to 5\n2 to 9\n")
+    found = recordings(folder)
+    assert names(found) == ["a.edf", "new.rec", "r.edf.gz"]
+    assert refused(found) == {".": "path.not_read"}
+    assert found[-1].problem.level == "warning"
+    assert found[-1].problem.text.startswith(
+        "7 files that may be recordings are not read: 1 Holter .ecg, 1 WFDB "
+        ".hea, 1 archive .tar.gz, 1 archive .zip, 2 beats .txt, 1 not EDF "
+        ".rec;")
+
+
 def test_an_empty_folder_has_none(tree):
     folder = tree("notes.txt")
     assert recordings(folder) == []

@@ -135,7 +135,9 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
 
 def _described(report: dict[str, Any]) -> str:
     sound = report["status"] == "ok"
-    lines = [f"{'ok' if sound else 'rejected':10}{report['path']}"]
+    refused = any(one["level"] == "error" for one in report["problems"])
+    state = "ok" if sound else "rejected" if refused else "not read"
+    lines = [f"{state:10}{report['path']}"]
     if sound:
         notes = report["annotations"]
         seizures = plural(len(notes["seizures"]), "seizure")

@@ -8,22 +8,38 @@ Recordings are sorted by name, in the same order on every machine.
 
 import os
 import posixpath
+import re
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 from aura.annotations import bids, lists, tuh
 from aura.dataset import annotation_files, beat_files
 from aura.dataset.names import (
+    PACKED,
     is_csv,
     printable,
     recording_stem,
     says_beats,
 )
-from aura.errors import AuraError, Problem
+from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside
 
-SUFFIXES = (".edf", ".bdf")
+SUFFIXES = (".edf", ".bdf", *PACKED)
+# EDF has this name on some recorders, and other formats have it too.
+MAYBE_EDF = ".rec"
+# Files that may be recordings or hold some, by their endings.
+NOT_READ = {
+    ".rec": "not EDF", ".hea": "WFDB", ".ecg": "Holter", ".hol": "Holter",
+    ".txt": "beats", ".fit": "watch", ".mat": "MATLAB", ".h5": "HDF5",
+    ".hdf5": "HDF5", ".vhdr": "BrainVision", ".set": "EEGLAB",
+    ".cnt": "EEG", ".eeg": "EEG", ".nwb": "NWB", ".xdf": "XDF",
+    ".gdf": "GDF", ".mef": "MEF", ".dcm": "DICOM", ".scp": "SCP-ECG",
+    ".trc": "Micromed", ".bdf+": "BDF", ".edf+": "EDF", ".zip": "archive",
+    ".tar": "archive", ".tgz": "archive", ".7z": "archive",
+    ".rar": "archive", ".tar.gz": "archive", ".tsv.gz": "BIDS physio"}
+_NUMERIC = re.compile(rb"\s*[+-]?\d+(?:[.,]\d*)?(?:[\s;,]+[+-]?\d[\d.,]*)*\s*")
 ECG = "ecg"
 # Folders of a BIDS session that are not searched if it has an ecg/ folder.
 OTHER_MODALITIES = ("eeg", "emg", "mov")
@@ -155,6 +171,17 @@ class _Listing:
                 beat_files.BEATS if says_beats(name) else None)
         return self._forms[name]
 
+    def is_edf(self, name: str) -> bool:
+        """Whether a file with an ambiguous ending is an EDF here."""
+        return name.lower().endswith(MAYBE_EDF) and self._head(
+            name)[:8].rstrip(b" \0") == b"0"
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether a text here has nothing but numbers in its first rows."""
+        rows = self._head(name).split(b"\n")[:9]
+        return len(rows) > 1 and all(map(_NUMERIC.fullmatch, rows[1:-1])) and (
+            bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
+
     def _head(self, name: str) -> bytes:
         try:
             with self.folder.open(self.join(name)) as stream:
@@ -186,6 +213,7 @@ class _Search:
         self._visited: set[tuple[int, int]] = set()
         self._linked: list[str] = []
         self.found: list[Candidate] = []
+        self._not_read: Counter[str] = Counter()
 
     def run(self) -> list[Candidate]:
         """Walk through real folders first: paths are better than links."""
@@ -198,7 +226,11 @@ class _Search:
                 self._refuse(path, Problem(
                     "path.linked", "warning", "this link leads to a folder "
                     "that is searched anyway; its recordings are used once"))
-        return sorted(self.found, key=lambda candidate: candidate.name)
+        found = sorted(self.found, key=lambda candidate: candidate.name)
+        if self._not_read:
+            found.append(Candidate(
+                self._base or ".", ".", None, _not_read(self._not_read)))
+        return found
 
     def _walk(self, start: str) -> None:
         pending = [start]
@@ -218,8 +250,10 @@ class _Search:
                     if not self._misnamed(listing.join(entry.name)):
                         pending.append(listing.join(entry.name))
                 elif (entry.is_symlink() or _is_recording(entry.name)
-                      or is_csv(entry.name)):
+                      or is_csv(entry.name) or listing.is_edf(entry.name)):
                     self._file(listing, entry, stems)
+                else:
+                    self._count(listing, entry.name)
 
     def _file(self, listing: _Listing, entry: os.DirEntry[str],
               stems: set[tuple[str, str]]) -> None:
@@ -252,6 +286,13 @@ class _Search:
             stems.add(stem)
             self.found.append(
                 listing.candidate(path, self._relative(path), form))
+
+    def _count(self, listing: _Listing, name: str) -> None:
+        """Count a file that may be a recording of another make."""
+        ending = next((one for one in NOT_READ
+                       if name.lower().endswith(one)), "")
+        if ending and (ending != ".txt" or listing.is_numeric(name)):
+            self._not_read[f"{NOT_READ[ending]} {ending}"] += 1
 
     def _unreadable(self, path: str) -> None:
         try:
@@ -304,6 +345,16 @@ def files(folder: Folder, endings: tuple[str, ...]) -> tuple[
     return sorted(paths), problems
 
 
+def _not_read(kinds: Counter[str]) -> Problem:
+    listed = ", ".join(f"{count} {kind}"
+                       for kind, count in sorted(kinds.items()))
+    count = kinds.total()
+    return Problem(
+        "path.not_read", "warning", f"{plural(count, 'file')} that may be "
+        f"recordings {'is' if count == 1 else 'are'} not read: {listed}; "
+        "unpack archives, and convert others to EDF or CSV")
+
+
 def _unlisted(error: OSError) -> Problem:
     return Problem(
         "path.unreadable", "error", "this folder cannot be listed: "
@@ -323,6 +374,6 @@ def _is_recording(name: str) -> bool:
 
 
 def _form(listing: _Listing, name: str) -> str | None:
-    if name.lower().endswith(SUFFIXES):
+    if name.lower().endswith((*SUFFIXES, MAYBE_EDF)):
         return ECG
     return listing.form_of(name) if is_csv(name) else None
