@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from aura.dataset.ecg_channel import (
-    ChannelInfo,
-    assess,
-    best,
-    by_label,
-    choose,
-    pairs_of,
-    warnings,
-)
+from aura.dataset.ecg_channel import assess, best, choose, warnings
+from aura.dataset.ecg_labels import ChannelInfo, by_label, pairs_of
 from aura.edf.header import read_header
 from aura.edf.signal import channel
 from aura.errors import AuraError, MissingError

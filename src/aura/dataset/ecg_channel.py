@@ -11,17 +11,25 @@ Two electrodes that are recorded against the reference of an EEG share its
 noise. The ECG is the difference of the two, which is one candidate more.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
+from aura.dataset.ecg_labels import (
+    RATE_HZ_MIN,
+    ChannelInfo,
+    Key,
+    by_label,
+    is_difference,
+    name_of,
+    pairs_of,
+)
 from aura.edf.header import Header
-from aura.edf.signal import MILLIVOLTS, EcgSignal, PairSignal, channel
-from aura.errors import AuraError, InvalidInputError, MissingError, Problem
+from aura.edf.signal import EcgSignal, PairSignal, channel
+from aura.errors import AuraError, InvalidInputError, Problem
 from aura.recording import Floats, Signal
 
 EXCERPTS = 12
@@ -30,7 +38,6 @@ EXCERPT_S = 10.0
 BEAT_S = (0.3, 2.0)
 # Slower signals would have more seconds than their file has bytes.
 READ_HZ_MIN = 1.0
-RATE_HZ_MIN = 50.0
 # White noise and EEG have up to 0.08, real ECGs 0.3 and more.
 LIKENESS_MIN = 0.15
 # By how much the difference of two channels has to be better than each, and
@@ -47,36 +54,6 @@ HUM_SHARE = 0.1
 HUM_WIDTH_HZ = 1.0
 HARMONICS = 5
 HUM_LOW_HZ = 5.0
-
-_ECG = re.compile("e[ck]g", re.IGNORECASE)
-# What is computed from an ECG, by a word of the label or by the unit.
-_DERIVED = re.compile(
-    r"(?:^|[^a-z])(?:hr|hrv|rate|heart ?rate|bpm|pulse?|rr|ibi|resp|edr|sqi|"
-    r"quality|lead ?off|imp|impedance|events?|markers?)(?:[^a-z]|$)", re.I)
-_OTHER_UNITS = {
-    "bpm", "1/min", "/min", "b/min", "beats/min", "min-1", "1/s", "hz", "%",
-    "ms", "s", "sec", "degc", "\u00b0c", "c", "ohm", "kohm", "g", "mg",
-    "m/s2", "m/s^2"}
-_LEAD = re.compile(
-    r"(?:lead|mod|ml|d)?i{1,3}|(?:lead|ml)[123]|av[rlf]|m?v[1-9]r?|mcl[1-6]|"
-    r"c[mcsb]5|(?:ll|la|ra|rl)-(?:ll|la|ra|rl)|holter")
-_REFERENCE = re.compile(r"-(?:ref|avg|av|wct|le|cm)$")
-_ORTHOGONAL = {"x", "y", "z"}
-_NAMELESS = re.compile(r"(?:ch|chan|channel|signal|analog|input)?\d*")
-# Endings of the labels of two electrodes, the positive one first.
-_ENDS = (("+", "-"), ("pos", "neg"), ("1", "2"), ("la", "ra"), ("l", "r"),
-         ("left", "right"), ("a", "b"))
-
-# One channel, or two whose difference is meant.
-Key = tuple[int, ...]
-
-
-class ChannelInfo(NamedTuple):
-    """What a header says of a channel."""
-
-    label: str
-    unit: str = "mV"
-    fs_hz: float = 256.0
 
 
 @dataclass(frozen=True)
@@ -134,96 +111,20 @@ def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         "its pair is used alone") for name in off)
     key, choice = best(labels, qualities, [
         one for one in pairs if _is_better(signals, qualities, one, labels)])
-    signal = signals[key]
+    used = signals[key]
     needed = {index for one in (*keys, key) for index in one}
     return key, {
         name_of(labels, one, "{} ({})"): quality.figures()
         for one, quality in qualities.items()}, (
-        *_not_needed(header, needed), *_not_readable(faults), *found, *choice,
-        *_unit(infos[key[0]].unit, signal.unit),
-        *warnings(signal, qualities[key], signal.unit))
-
-
-def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
-        tuple[Key, ...], tuple[Problem, ...]]:
-    """Find the channels that may be the ECG by what the header says."""
-    problems = []
-    if wanted.strip():
-        named = _as_set([info.label for info in infos], wanted)
-        if named:
-            return named, ()
-        problems.append(Problem(
-            "ecg.not_as_set", "warning", "no channel has the label that "
-            "AURA_ECG_CHANNEL gives; the ECG is chosen without it"))
-    likely = [i for i, info in enumerate(infos)
-              if not _DERIVED.search(info.label)
-              and info.unit.lower() not in _OTHER_UNITS]
-    found = [i for i in likely if _ECG.search(infos[i].label)]
-    if not found:
-        found = [i for i in likely if _is_lead(infos[i])]
-        if found:
-            problems.append(Problem(
-                "ecg.by_lead", "warning", "no label contains ECG or EKG; "
-                "channels with the name of an ECG lead, such as II, are used"))
-    if not found and len(infos) == len(likely) == 1 and infos[0].label.strip():
-        found = [i for i in likely if _NAMELESS.fullmatch(
-            re.sub(r"[\s_]", "", infos[i].label.lower()))]
-        problems += [Problem(
-            "ecg.only_channel", "warning", "no label contains ECG or EKG; "
-            "the only channel is used") for _ in found]
-    if not found:
-        raise _no_ecg([info.label for info in infos])
-    fast = [i for i in found if infos[i].fs_hz >= RATE_HZ_MIN]
-    return tuple((i,) for i in fast or found), tuple(problems)
-
-
-def _as_set(labels: Sequence[str], wanted: str) -> tuple[Key, ...]:
-    """Channels of the first name of the setting that this recording has."""
-    plain = [label.strip().lower() for label in labels]
-    for name in (wanted, *wanted.split(",")):
-        name = name.strip().lower()
-        if name in plain:
-            return tuple((i,) for i, label in enumerate(plain)
-                         if label == name)
-        # Each half of a difference may itself have a dash.
-        for at in (match.start() for match in re.finditer(" - ", name)):
-            pair = name[:at].strip(), name[at + 3:].strip()
-            if all(plain.count(one) == 1 for one in pair):
-                return (tuple(map(plain.index, pair)),)
-    return ()
-
-
-def _is_lead(info: ChannelInfo) -> bool:
-    name = re.sub(r"[\s_.]", "", info.label.lower())
-    # Accelerometers have axes of the same names.
-    return bool(_LEAD.fullmatch(_REFERENCE.sub("", name))) or (
-        name in _ORTHOGONAL and info.unit.lower() in MILLIVOLTS
-        and info.fs_hz >= RATE_HZ_MIN)
-
-
-def _no_ecg(labels: Sequence[str]) -> MissingError:
-    shown = ", ".join(label or "(no label)" for label in labels[:24])
-    more = f" and {len(labels) - 24} more" if len(labels) > 24 else ""
-    return MissingError(
-        "ecg.missing", "no channel has the label of an ECG; the labels "
-        f"are {shown}{more}", "set AURA_ECG_CHANNEL to the label of the "
-        "ECG")
-
-
-def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:
-    """Pairs of channels whose labels are those of two electrodes."""
-    names = {_pair_name(labels[key[0]]): key[0] for key in keys
-             if len(key) == 1 and labels.count(labels[key[0]]) == 1}
-    for name, index in names.items():
-        for positive, negative in _ENDS:
-            other = names.get(name.removesuffix(positive) + negative)
-            if name.endswith(positive) and other is not None:
-                yield index, other
-                break
-
-
-def _pair_name(label: str) -> str:
-    return _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+        *_by_rule(((signal.fault.rule, signal.label or "(no label)")
+                   for index, signal in enumerate(header.signals)
+                   if signal.fault is not None and index not in needed),
+                  "cannot be read and are not needed", ", ", 6),
+        *_by_rule(((fault.rule, str(fault.args[1])) for fault in faults),
+                  "may be the ECG but cannot be read", "; ", 3),
+        *found, *choice,
+        *_unit(infos[key[0]].unit, used.unit),
+        *warnings(used, qualities[key], used.unit))
 
 
 def _is_better(signals: Mapping[Key, Signal], qualities: dict[Key, Quality],
@@ -233,9 +134,7 @@ def _is_better(signals: Mapping[Key, Signal], qualities: dict[Key, Quality],
     if max(quality.flat for quality in single) >= OFF_SHARE:
         return False
     quality = assess(signals[pair])
-    margin = PAIR_MARGIN
-    if _pair_name(labels[pair[0]]).endswith("+"):
-        margin = -PAIR_MARGIN
+    margin = -PAIR_MARGIN if is_difference(labels, pair) else PAIR_MARGIN
     better = quality.likeness >= LIKENESS_MIN and (
         quality.score > max(one.score for one in single) + margin
         or _is_hidden(*(signals[i,] for i in pair)))
@@ -273,15 +172,17 @@ def best(labels: Sequence[str], qualities: Mapping[Key, Quality],
         f"{quality.peakiness:.2f}, flat {quality.flat:.0%}, railed "
         f"{quality.railed:.0%})"
         for one, quality in list(qualities.items())[:6])
+    name = name_of(labels, key)
+    rule, text = "ecg.several", (
+        f"{len(qualities)} channels may be the ECG; {name} has the best "
+        "signal")
     if pairs:
-        return key, (Problem(
-            "ecg.pair", "warning", f"two electrodes share the noise of their "
-            f"reference; their difference {name_of(labels, key)} is used: "
-            f"{scores}; set AURA_ECG_CHANNEL to use another one"),)
+        rule, text = "ecg.pair", (
+            "two electrodes share the noise of their reference; their "
+            f"difference {name} is used")
     return key, (Problem(
-        "ecg.several", "warning", f"{len(qualities)} channels may be the "
-        f"ECG; {name_of(labels, key)} has the best signal: {scores}; set "
-        "AURA_ECG_CHANNEL to use another one"),)
+        rule, "warning", f"{text}: {scores}; set AURA_ECG_CHANNEL to use "
+        "another one"),)
 
 
 def assess(signal: Signal) -> Quality:
@@ -384,25 +285,16 @@ def _open(stream: BinaryIO, header: Header, keys: Iterable[Key]) -> tuple[
     return signals, faults
 
 
-def _not_readable(faults: Iterable[AuraError]) -> Iterator[Problem]:
+def _by_rule(faults: Iterable[tuple[str, str]], what: str,
+             separator: str, shown: int) -> Iterator[Problem]:
+    """One warning for each rule, with the texts of some of its channels."""
     by_rule: dict[str, list[str]] = defaultdict(list)
-    for fault in faults:
-        by_rule[fault.rule].append(str(fault.args[1]))
+    for rule, text in faults:
+        by_rule[rule].append(text)
     for rule, texts in by_rule.items():
         yield Problem(
-            rule, "warning", "channels that may be the ECG but cannot be "
-            f"read ({len(texts)}): {'; '.join(texts[:3])}")
-
-
-def _not_needed(header: Header, indices: set[int]) -> Iterator[Problem]:
-    by_rule: dict[str, list[str]] = defaultdict(list)
-    for index, signal in enumerate(header.signals):
-        if signal.fault is not None and index not in indices:
-            by_rule[signal.fault.rule].append(signal.label or "(no label)")
-    for rule, labels in by_rule.items():
-        yield Problem(
-            rule, "warning", "channels that cannot be read and are not "
-            f"needed ({len(labels)}): {', '.join(labels[:6])}")
+            rule, "warning", f"channels that {what} ({len(texts)}): "
+            f"{separator.join(texts[:shown])}")
 
 
 def _unit(given: str, used: str) -> tuple[Problem, ...]:
@@ -415,15 +307,6 @@ def _unit(given: str, used: str) -> tuple[Problem, ...]:
     return (Problem(
         "ecg.unit_unknown", "warning", "the unit of the ECG channel is not "
         "nV, uV, mV or V; its values are used as they are"),)
-
-
-def name_of(labels: Sequence[str], key: Key,
-            numbered: str = "{} (channel {})") -> str:
-    """The label of a channel, with its number if another has it too."""
-    return " - ".join(
-        numbered.format(labels[index] or "(no label)", index + 1)
-        if labels.count(labels[index]) > 1 else labels[index] or "(no label)"
-        for index in key)
 
 
 def _flat(samples: Floats, fs_hz: float) -> float:

@@ -1,0 +1,138 @@
+"""
+Which channels may be the ECG, by what the header says of them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from aura.edf.signal import MILLIVOLTS
+from aura.errors import MissingError, Problem
+
+# Beats need so many samples per second.
+RATE_HZ_MIN = 50.0
+_ECG = re.compile("e[ck]g", re.IGNORECASE)
+# What is computed from an ECG, by a word of the label or by the unit.
+_DERIVED = re.compile(
+    r"(?:^|[^a-z])(?:hr|hrv|rate|heart ?rate|bpm|pulse?|rr|ibi|resp|edr|sqi|"
+    r"quality|lead ?off|imp|impedance|events?|markers?)(?:[^a-z]|$)", re.I)
+_OTHER_UNITS = {
+    "bpm", "1/min", "/min", "b/min", "beats/min", "min-1", "1/s", "hz", "%",
+    "ms", "s", "sec", "degc", "\u00b0c", "c", "ohm", "kohm", "g", "mg",
+    "m/s2", "m/s^2"}
+_LEAD = re.compile(
+    r"(?:lead|mod|ml|d)?i{1,3}|(?:lead|ml)[123]|av[rlf]|m?v[1-9]r?|mcl[1-6]|"
+    r"c[mcsb]5|(?:ll|la|ra|rl)-(?:ll|la|ra|rl)|holter")
+_REFERENCE = re.compile(r"-(?:ref|avg|av|wct|le|cm)$")
+_ORTHOGONAL = {"x", "y", "z"}
+_NAMELESS = re.compile(r"(?:ch|chan|channel|signal|analog|input)?\d*")
+# Endings of the labels of two electrodes, the positive one first.
+_ENDS = (("+", "-"), ("pos", "neg"), ("1", "2"), ("la", "ra"), ("l", "r"),
+         ("left", "right"), ("a", "b"))
+
+# One channel, or two whose difference is meant.
+Key = tuple[int, ...]
+
+
+class ChannelInfo(NamedTuple):
+    """What a header says of a channel."""
+
+    label: str
+    unit: str = "mV"
+    fs_hz: float = 256.0
+
+
+def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
+        tuple[Key, ...], tuple[Problem, ...]]:
+    """Find the channels that may be the ECG by what the header says."""
+    problems = []
+    if wanted.strip():
+        named = _as_set([info.label for info in infos], wanted)
+        if named:
+            return named, ()
+        problems.append(Problem(
+            "ecg.not_as_set", "warning", "no channel has the label that "
+            "AURA_ECG_CHANNEL gives; the ECG is chosen without it"))
+    likely = [i for i, info in enumerate(infos)
+              if not _DERIVED.search(info.label)
+              and info.unit.lower() not in _OTHER_UNITS]
+    found = [i for i in likely if _ECG.search(infos[i].label)]
+    if not found:
+        found = [i for i in likely if _is_lead(infos[i])]
+        if found:
+            problems.append(Problem(
+                "ecg.by_lead", "warning", "no label contains ECG or EKG; "
+                "channels with the name of an ECG lead, such as II, are used"))
+    if not found and len(infos) == len(likely) == 1 and infos[0].label.strip():
+        found = [i for i in likely if _NAMELESS.fullmatch(
+            re.sub(r"[\s_]", "", infos[i].label.lower()))]
+        problems += [Problem(
+            "ecg.only_channel", "warning", "no label contains ECG or EKG; "
+            "the only channel is used") for _ in found]
+    if not found:
+        raise _no_ecg([info.label for info in infos])
+    fast = [i for i in found if infos[i].fs_hz >= RATE_HZ_MIN]
+    return tuple((i,) for i in fast or found), tuple(problems)
+
+
+def _as_set(labels: Sequence[str], wanted: str) -> tuple[Key, ...]:
+    """Channels of the first name of the setting that this recording has."""
+    plain = [label.strip().lower() for label in labels]
+    for name in (wanted, *wanted.split(",")):
+        name = name.strip().lower()
+        if name in plain:
+            return tuple((i,) for i, label in enumerate(plain)
+                         if label == name)
+        # Each half of a difference may itself have a dash.
+        for at in (match.start() for match in re.finditer(" - ", name)):
+            pair = name[:at].strip(), name[at + 3:].strip()
+            if all(plain.count(one) == 1 for one in pair):
+                return (tuple(map(plain.index, pair)),)
+    return ()
+
+
+def _is_lead(info: ChannelInfo) -> bool:
+    name = re.sub(r"[\s_.]", "", info.label.lower())
+    # Accelerometers have axes of the same names.
+    return bool(_LEAD.fullmatch(_REFERENCE.sub("", name))) or (
+        name in _ORTHOGONAL and info.unit.lower() in MILLIVOLTS
+        and info.fs_hz >= RATE_HZ_MIN)
+
+
+def _no_ecg(labels: Sequence[str]) -> MissingError:
+    shown = ", ".join(label or "(no label)" for label in labels[:24])
+    more = f" and {len(labels) - 24} more" if len(labels) > 24 else ""
+    return MissingError(
+        "ecg.missing", "no channel has the label of an ECG; the labels "
+        f"are {shown}{more}", "set AURA_ECG_CHANNEL to the label of the "
+        "ECG")
+
+
+def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:
+    """Pairs of channels whose labels are those of two electrodes."""
+    names = {_pair_name(labels[key[0]]): key[0] for key in keys
+             if len(key) == 1 and labels.count(labels[key[0]]) == 1}
+    for name, index in names.items():
+        for positive, negative in _ENDS:
+            other = names.get(name.removesuffix(positive) + negative)
+            if name.endswith(positive) and other is not None:
+                yield index, other
+                break
+
+
+def is_difference(labels: Sequence[str], pair: Key) -> bool:
+    """Whether the labels say that the difference of two is meant."""
+    return _pair_name(labels[pair[0]]).endswith("+")
+
+
+def _pair_name(label: str) -> str:
+    return _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+
+
+def name_of(labels: Sequence[str], key: Key,
+            numbered: str = "{} (channel {})") -> str:
+    """The label of a channel, with its number if another has it too."""
+    return " - ".join(
+        numbered.format(labels[index] or "(no label)", index + 1)
+        if labels.count(labels[index]) > 1 else labels[index] or "(no label)"
+        for index in key)
