@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.dataset import beat_files
+from aura.errors import AuraError
 
 START = datetime(2023, 1, 1, 23, 50)
 EPOCH = datetime(1970, 1, 1)
@@ -131,6 +132,32 @@ def test_a_blank_interval_is_a_gap(clock, blank):
               if one.rule == "beats.number"]
     assert len(warned) == 1
     assert ("no clock" in warned[0]) is not clock
+
+
+@pytest.mark.parametrize("wrong_s", [-7200, 7200, -1e9])
+def test_one_wrong_time_is_no_loss(wrong_s):
+    rr = hearts_rr(600)
+    times = np.cumsum(rr) + 1.6e9
+    times[300] += wrong_s
+    series = read("unix;rr_ms", (f"{one:.3f}" for one in times), rr * 1000)
+    assert series.time_s[1:] == pytest.approx(np.cumsum(rr), abs=1e-3)
+    assert series.problems == ()
+
+
+@pytest.mark.parametrize("cells", [["9" * 20] * 3, ["-" + "9" * 20, "1", "2"],
+                                   ["9" * 20, "1", "2"], ["0", "1", "9" * 20]])
+def test_absurd_times_are_no_error(cells):
+    try:
+        series = read("time;rr_ms", cells * 40, hearts_rr(120) * 1000)
+    except AuraError as error:
+        assert error.rule == "beats.length"
+    else:
+        assert series.start is None
+
+
+def test_intervals_of_nothing_are_refused():
+    with pytest.raises(AuraError, match="beats.few"):
+        read("time;rr_ms", ["1", "2"], ["0", ""])
 
 
 def test_a_slow_drift_is_reported_and_changes_nothing():

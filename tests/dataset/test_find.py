@@ -56,9 +56,9 @@ def test_recordings_of_other_makes_are_counted_by_kind(tree, tmp_path):
     assert refused(found) == {".": "path.not_read"}
     assert found[-1].problem.level == "warning"
     assert found[-1].problem.text.startswith(
-        "7 files that may be recordings are not read: 1 Holter .ecg, 1 WFDB "
-        ".hea, 1 archive .tar.gz, 1 archive .zip, 2 beats .txt, 1 not EDF "
-        ".rec;")
+        "7 files that may be recordings are not read: 1 Holter (.ecg), "
+        "1 WFDB (.hea), 1 archive (.tar.gz), 1 archive (.zip), 2 list of "
+        "numbers (.txt), 1 not EDF (.rec);")
 
 
 def test_an_empty_folder_has_none(tree):

@@ -31,6 +31,8 @@ BEGIN_MAX_S = 3600.0
 EXACT_S, EXACT_ROWS, ROWS = 0.05, 5, 30
 LOST_MIN_S, LOST_MIN_COARSE_S, LOST_MIN_MAX_S = 0.25, 0.5, 60.0
 DRIFT_S = 1.0
+# No two plausible dates are further apart.
+LONGEST_S = 300 * 366 * DAY_S
 # By so much a time may be before that of the row above.
 LATE_S = 2.0
 
@@ -88,13 +90,14 @@ def _clock(cells: Sequence[str], sum_s: float) -> tuple[
         values = _column(float(cell.replace(",", "."))
                          if _NUMBER.fullmatch(cell) else None
                          for cell in cells)
-        span = float(np.nanmax(values) - np.nanmin(values))
+        numbers = values[np.isfinite(values)]
+        span = numbers[-1] - numbers[0]
         unit = next((unit for unit in _UNITS_S if span * unit > sum_s / 2),
                     None)
         if unit is None:
             return None
         clock_s = values * unit
-        begin_s = float(clock_s[np.isfinite(clock_s)][0])
+        begin_s = float(numbers[0] * unit)
         from_start = 0 <= begin_s < BEGIN_MAX_S
         if 1980 <= 1970 + begin_s / (365.25 * DAY_S) < YEARS.stop:
             start = _EPOCH
@@ -118,6 +121,9 @@ def _clock(cells: Sequence[str], sum_s: float) -> tuple[
     if (len(times) < len(cells) / 2 or times[-1] - times[0] < sum_s / 2
             or np.mean(np.diff(times) > -LATE_S) < 0.9):
         return None
+    # One time that is too early would look like a loss after it.
+    before, now, after = clock_s[:-2], clock_s[1:-1], clock_s[2:]
+    now[(now < before - LATE_S) & (after >= before - LATE_S)] = np.nan
     return clock_s, start, from_start
 
 
@@ -167,7 +173,8 @@ def _by_clock(rr_s: Floats, blank: Bools, name: str, clock_s: Floats,
             "used"),)
     late_s = first_s - begin_s[0] if from_start and first_s >= 0 else 0.0
     if start is not None:
-        start += timedelta(seconds=first_s)
+        start = (start + timedelta(seconds=first_s)
+                 if abs(first_s) < LONGEST_S else None)
     return Placed(time_s + late_s, lost[gone] + late_s, start, problems)
 
 

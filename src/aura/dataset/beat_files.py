@@ -108,6 +108,9 @@ def read(stream: BinaryIO) -> BeatSeries:
             "name exactly one column " + ", ".join(COLUMNS))
     table = _BeatTable(names, content, separator)
     values = table.numbers(name)
+    if form == RR:
+        # No beat follows another at once: such a row holds no interval.
+        values[values == 0] = np.nan
     if not np.isfinite(values).any():
         raise _few(0)
     found: tuple[Problem, ...] = ()
@@ -118,11 +121,8 @@ def read(stream: BinaryIO) -> BeatSeries:
     elif name == "rr_interval" and names.count("frame") == 1:
         made = _by_frame(table, values)
     else:
-        # No beat follows another at once: such a row holds no interval.
-        rr_s = np.where(values == 0, np.nan, values * unit)
-        _check_intervals(rr_s)
-        made = beat_clock.placed(rr_s, table.clocks(name))
-        values = rr_s
+        _check_intervals(values * unit)
+        made = beat_clock.placed(values * unit, table.clocks(name))
     time_s = _resolved(made.time_s)
     _check(time_s, name, unit)
     blank = int(np.isnan(values).sum())
@@ -291,7 +291,7 @@ def _check_intervals(rr_s: Floats) -> None:
 def _by_frame(table: _BeatTable, rr_ms: Floats) -> Placed:
     """Beats of AURA's table, by the sample that each beat is at."""
     frame = table.numbers("frame")
-    rr_ms = np.where(rr_ms == 0, np.nan, rr_ms)[np.isfinite(frame)]
+    rr_ms = rr_ms[np.isfinite(frame)]
     frame = frame[np.isfinite(frame)]
     _check_intervals(rr_ms / 1000.0)
     if len(frame) < 2:

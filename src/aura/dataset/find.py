@@ -32,13 +32,12 @@ MAYBE_EDF = ".rec"
 # Files that may be recordings or hold some, by their endings.
 NOT_READ = {
     ".rec": "not EDF", ".hea": "WFDB", ".ecg": "Holter", ".hol": "Holter",
-    ".txt": "beats", ".fit": "watch", ".mat": "MATLAB", ".h5": "HDF5",
-    ".hdf5": "HDF5", ".vhdr": "BrainVision", ".set": "EEGLAB",
-    ".cnt": "EEG", ".eeg": "EEG", ".nwb": "NWB", ".xdf": "XDF",
-    ".gdf": "GDF", ".mef": "MEF", ".dcm": "DICOM", ".scp": "SCP-ECG",
-    ".trc": "Micromed", ".bdf+": "BDF", ".edf+": "EDF", ".zip": "archive",
-    ".tar": "archive", ".tgz": "archive", ".7z": "archive",
-    ".rar": "archive", ".tar.gz": "archive", ".tsv.gz": "BIDS physio"}
+    ".txt": "list of numbers", ".fit": "FIT", ".mat": "MATLAB",
+    ".h5": "HDF5", ".hdf5": "HDF5", ".vhdr": "BrainVision",
+    ".set": "EEGLAB", ".cnt": "EEG", ".nwb": "NWB", ".xdf": "XDF",
+    ".gdf": "GDF", ".scp": "SCP-ECG", ".trc": "Micromed", ".zip": "archive",
+    ".tar": "archive", ".tgz": "archive", ".tar.gz": "archive",
+    ".7z": "archive", ".rar": "archive", ".tsv.gz": "BIDS physio"}
 _NUMERIC = re.compile(rb"\s*[+-]?\d+(?:[.,]\d*)?(?:[\s;,]+[+-]?\d[\d.,]*)*\s*")
 ECG = "ecg"
 # Folders of a BIDS session that are not searched if it has an ecg/ folder.
@@ -292,7 +291,7 @@ class _Search:
         ending = next((one for one in NOT_READ
                        if name.lower().endswith(one)), "")
         if ending and (ending != ".txt" or listing.is_numeric(name)):
-            self._not_read[f"{NOT_READ[ending]} {ending}"] += 1
+            self._not_read[f"{NOT_READ[ending]} ({ending})"] += 1
 
     def _unreadable(self, path: str) -> None:
         try:
