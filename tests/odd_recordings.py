@@ -86,6 +86,7 @@ def layout() -> Iterator[Case]:
             ("100 bytes more", whole + bytes(100), "edf.trailing_bytes"),
             ("zeros like a record", whole + bytes(512), "edf.trailing_bytes"),
             ("remains of a file", whole + whole[:1000], "edf.trailing_bytes"),
+            ("two files in one", whole + whole, "edf.trailing_bytes"),
             ("one record more", whole + whole[-512:], "edf.record_count"),
             ("half the records", File(records="30").bytes(),
              "edf.record_count"),

@@ -188,7 +188,7 @@ def best(labels: Sequence[str], qualities: Mapping[Key, Quality],
 def assess(signal: Signal) -> Quality:
     """Measure how much a signal looks like an ECG, in bounded excerpts."""
     excerpts = _excerpts(signal)
-    clean = [_without_hum(excerpt, signal.fs_hz) for excerpt in excerpts]
+    clean = _without_hum(excerpts, signal.fs_hz)
     each = [slopes(excerpt, signal.fs_hz) for excerpt in clean]
     return Quality(
         flat=float(np.mean([_flat(e, signal.fs_hz) for e in excerpts])),
@@ -199,32 +199,37 @@ def assess(signal: Signal) -> Quality:
         amplitude=float(np.median([np.ptp(e) for e in clean])))
 
 
-def _excerpts(signal: Signal) -> list[Floats]:
+def _excerpts(signal: Signal) -> Floats:
+    """Samples of each excerpt, in rows."""
     length = min(signal.sample_count, max(4, round(EXCERPT_S * signal.fs_hz)))
     last = signal.sample_count - length
     count = min(EXCERPTS, 1 + last // length)
-    return [signal.read(at, at + length) for at in
-            (round(last * i / max(count - 1, 1)) for i in range(count))]
+    return np.stack([signal.read(at, at + length) for at in
+                     (round(last * i / max(count - 1, 1))
+                      for i in range(count))])
 
 
-def _without_hum(samples: Floats, fs_hz: float) -> Floats:
-    """Samples without mains hum and its harmonics, if it is strong."""
-    spectrum = np.fft.rfft(samples)
-    power = np.abs(spectrum) ** 2
-    hz = np.fft.rfftfreq(len(samples), 1 / fs_hz)
-    least = HUM_SHARE * power[hz > HUM_LOW_HZ].sum()
-    found = False
+def _without_hum(excerpts: Floats, fs_hz: float) -> Floats:
+    """Excerpts without mains hum and its harmonics, where it is strong."""
+    length = excerpts.shape[1]
+    spectrum = np.fft.rfft(excerpts)
+    power = spectrum.real ** 2 + spectrum.imag ** 2
+    hz = np.fft.rfftfreq(length, 1 / fs_hz)
+    least = HUM_SHARE * power[:, hz > HUM_LOW_HZ].sum(axis=1)
+    hums = np.zeros(len(excerpts), bool)
     for mains_hz in MAINS_HZ:
-        for order in range(1, HARMONICS + 1):
-            # In a slow recording the hum has another frequency.
-            hum_hz = order * mains_hz
-            hum_hz = abs(hum_hz - fs_hz * round(hum_hz / fs_hz))
-            near = (np.abs(hz - hum_hz) <= HUM_WIDTH_HZ) & (hz > HUM_LOW_HZ)
-            if order == 1 and not power[near].sum() > least:
-                break
-            found = True
-            spectrum[near] = 0
-    return np.fft.irfft(spectrum, len(samples)) if found else samples
+        orders = mains_hz * np.arange(1, HARMONICS + 1)
+        # In a slow recording the hum has another frequency.
+        orders = np.abs(orders - fs_hz * np.round(orders / fs_hz))
+        near = (np.abs(hz - orders[:, np.newaxis]) <= HUM_WIDTH_HZ) & (
+            hz > HUM_LOW_HZ)
+        loud = power[:, near[0]].sum(axis=1) > least
+        spectrum[np.ix_(loud, near.any(axis=0))] = 0
+        hums |= loud
+    if not hums.any():
+        return excerpts
+    clean = np.fft.irfft(spectrum, length)
+    return np.where(hums[:, np.newaxis], clean, excerpts)
 
 
 def warnings(signal: Signal, quality: Quality, unit: str) -> tuple[

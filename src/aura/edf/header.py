@@ -246,7 +246,7 @@ def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
         found = (f"the file ends {missing_s:g} s too early: its header gives "
                  f"{plural(claimed, 'record')}; {read}")
     elif (whole - claimed >= (SURPLUS_MIN if rest else 1)
-            and not _is_filler(descriptor, begin + claimed * record_bytes)):
+            and not _is_other(descriptor, begin + claimed * record_bytes)):
         rule = "edf.record_count"
         found = f"the number of records is {claimed}; {read}"
     else:
@@ -259,8 +259,10 @@ def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
         + left)]
 
 
-def _is_filler(descriptor: int, at: int) -> bool:
-    """Whether one byte is repeated from here to the end of the file."""
+def _is_other(descriptor: int, at: int) -> bool:
+    """Whether one byte is repeated from here on, or another file begins."""
+    if read_at(descriptor, 8, at) == read_at(descriptor, 8, 0):
+        return True
     first = read_at(descriptor, 1, at)
     while block := read_at(descriptor, 2**20, at):
         if block.strip(first):
