@@ -74,6 +74,18 @@ def test_inspect_reports_every_fault_as_json(everything_bad, run):
     assert json.loads(out)[0]["problems"][0]["rule"] == "path.no_recordings"
 
 
+def test_a_cut_recording_is_refused_by_strict_mode_only(
+        run, tmp_path, monkeypatch):
+    path = tmp_path / "r.edf"
+    path.write_bytes(File().bytes()[:-9])
+    code, out, _ = run("inspect", path)
+    assert code == 0 and "warning edf.truncated" in out
+    code, out, _ = run("inspect", path, "--strict")
+    assert code == 1 and "error edf.truncated" in out
+    monkeypatch.setenv("AURA_STRICT", "1")
+    assert run("beats", path, "--out", tmp_path / "o")[0] == 1
+
+
 MIXED = {"predict", "inspect", "convert", "beats", "run"}
 
 
