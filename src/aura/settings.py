@@ -57,6 +57,10 @@ class Settings:
         "AURA_SEIZURE_WORDS", "",
         "further words that mean a seizure in annotations, separated by "
         "commas; * is any letters, and !word is a text to ignore")
+    strict_patients: int = setting(
+        "AURA_STRICT_PATIENTS", 0,
+        "1 rejects recordings whose patient is named by a folder or file "
+        "name only", (0, 1))
     alias_key: str = setting(
         "AURA_ALIAS_KEY", "aura",
         "secret key from which the aliases of patients and recordings are "

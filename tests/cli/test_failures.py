@@ -65,8 +65,9 @@ def test_inspect_reports_every_fault_as_json(everything_bad, run):
             for path, report in reports.items()} == rules
     for report in reports.values():
         assert list(report) == [
-            "path", "status", "channels", "chosen", "fs_hz", "duration_s",
-            "annotations", "quality", "problems"]
+            "path", "status", "channels", "chosen", "fs_hz", "unit",
+            "start", "duration_s", "patient", "annotations", "quality",
+            "problems"]
     assert run("inspect", folder / "000")[0] == 0
     assert run("inspect", folder / "odd/pipe.edf")[0] == 1
     code, out, _ = run("inspect", folder / "odd/empty", "--json")
@@ -84,6 +85,23 @@ def test_a_cut_recording_is_refused_by_strict_mode_only(
     assert code == 1 and "error edf.truncated" in out
     monkeypatch.setenv("AURA_STRICT", "1")
     assert run("beats", path, "--out", tmp_path / "o")[0] == 1
+
+
+def test_a_patient_named_by_a_folder_only_is_in_doubt(run, tmp_path):
+    for name, patient in (("A_day1", "X"), ("A_day2", "X"), ("b", "Eva")):
+        record(tmp_path / f"in/{name}/r.edf", 60, seizure=(20, 9),
+               patient=f"{patient} X X X")
+    code, out, _ = run("inspect", tmp_path / "in", "--json")
+    assert code == 0 and [
+        (one["patient"]["name"], one["patient"]["source"])
+        for one in json.loads(out)] == [
+            ("A", "folder"), ("A", "folder"), ("Eva", "header")]
+    _, _, err = run("train", tmp_path / "in", "--out", tmp_path / "m")
+    assert "A (by folder): A_day1/r.edf, A_day2/r.edf" in err
+    assert "patient.doubtful: 1 patient" in err
+    _, _, err = run("train", tmp_path / "in", "--strict-patients", "--out",
+                    tmp_path / "m")
+    assert err.count("patient.doubtful: only its folder") == 2
 
 
 MIXED = {"predict", "inspect", "convert", "beats", "run"}

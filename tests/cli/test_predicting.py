@@ -30,7 +30,9 @@ def test_train_predict_score(model, run, tmp_path):
 def test_a_training_prints_its_comparison_first(model, run, tmp_path):
     code, out, err = run("train", model / "study", "--out", tmp_path / "m")
     card = json.loads((tmp_path / "m/card.json").read_bytes())
-    assert (code, err) == (0, "")
+    assert code == 0 and "warning" not in err
+    assert re.findall(r"^  (P\d) \(by header\): (\S+)$", err, re.M) == [
+        (f"P{n}", f"p{n}/rec.edf") for n in (1, 2, 3)]
     assert out.splitlines()[0] == card["validation"]["verdict"] + "."
     assert out.splitlines()[-1] == "Research software, not a medical device."
     assert len(re.findall(r"^p-[0-9a-f]{10} ", out, re.M)) == 3

@@ -32,7 +32,7 @@ from aura.dataset.patients import alias, patient_identity
     ("noending", "", "noending"),
 ])
 def test_rule(path, header, identity):
-    assert patient_identity(path, header) == identity
+    assert patient_identity(path, header).name == identity
 
 
 def test_same_patient_in_two_trees_is_one():

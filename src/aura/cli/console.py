@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,6 +20,7 @@ RECORDINGS = ("EDF or BDF recordings, CSV files of beats, or folders of them "
               "in any layout")
 MODEL = "folder that 'aura train' has written"
 PREDICTIONS = "folder that 'aura predict' has written"
+PATIENTS_SHOWN, FILES_SHOWN = 20, 3
 _NO_FILE = {"path.missing", "path.no_recordings"}  # No file to read
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "target_far": ("--target-far", {"type": float, "metavar": "N"}),
@@ -28,6 +29,8 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "annotated_only": ("--annotated-only", {
         "action": "store_const", "const": 1}),
     "strict": ("--strict", {"action": "store_const", "const": 1}),
+    "strict_patients": (
+        "--strict-patients", {"action": "store_const", "const": 1}),
     "prefer": ("--prefer", {"choices": ("ecg", "beats", "rr")}),
 }
 
@@ -123,6 +126,30 @@ def settings(given: argparse.Namespace) -> Settings:
     # Verbs that take settings run on the user's own machine.
     show_texts(True)
     return made
+
+
+def print_patients(paths: Sequence[Path]) -> None:
+    """Say which recordings count as one patient, before hours of work."""
+    from aura.dataset.names import printable
+    from aura.runners import local
+    found = local.patients(paths)
+    count = plural(sum(map(len, found.values())), "recording")
+    print(f"{plural(len(found), 'patient')} in {count}:", file=sys.stderr)
+    for patient, names in [*found.items()][:PATIENTS_SHOWN]:
+        shown = ", ".join(names[:FILES_SHOWN]) + (
+            f" and {len(names) - FILES_SHOWN} more"
+            if len(names) > FILES_SHOWN else "")
+        print(f"  {printable(patient.name)} (by {patient.source}): {shown}",
+              file=sys.stderr)
+    if len(found) > PATIENTS_SHOWN:
+        print(f"  and {len(found) - PATIENTS_SHOWN} more; aura inspect lists "
+              "all", file=sys.stderr)
+    doubtful = sum(patient.doubtful for patient in found)
+    if doubtful:
+        print(f"warning patient.doubtful: {plural(doubtful, 'patient')} known "
+              "by folder or file name only; if one person has two names or "
+              "two have one, the validation is too good "
+              "(--strict-patients rejects such recordings)", file=sys.stderr)
 
 
 def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":

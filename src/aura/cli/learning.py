@@ -31,7 +31,7 @@ def register(verbs: console.Verbs) -> None:
     console.add_out(train, "folder for model.npy and card.json", "MODEL")
     console.add_settings(
         train, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", annotated_only=ANNOTATED_ONLY)
+        "prefer", "strict", "strict_patients", annotated_only=ANNOTATED_ONLY)
     evaluate = verbs.add(
         "evaluate", _evaluate, "compare detectors on held-out patients",
         "Compare the random forest with a heart-rate rule, Jeppesen's "
@@ -46,7 +46,7 @@ def register(verbs: console.Verbs) -> None:
                     "figures")
     console.add_settings(
         evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", annotated_only=ANNOTATED_ONLY,
+        "prefer", "strict", "strict_patients", annotated_only=ANNOTATED_ONLY,
         adapt_after_h="also evaluate the forest with thresholds that a "
         "recording's own past may raise after this many scorable hours")
     evaluate.add_argument(
@@ -59,8 +59,10 @@ def register(verbs: console.Verbs) -> None:
 
 def _train(given: argparse.Namespace) -> int:
     from aura.runners import local
+    settings = console.settings(given)
+    console.print_patients(given.paths)
     report, outcome = local.train(
-        given.paths, given.out, console.settings(given), console.track)
+        given.paths, given.out, settings, console.track)
     code = console.print_outcome("train", outcome)
     if code == 1:
         return 1
@@ -115,6 +117,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     settings = console.settings(given)
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
+    console.print_patients(given.paths)
     found = evaluate.read(given.paths, settings, console.track,
                           given.candidates)
     code = console.print_outcome("evaluate", found.outcome)

@@ -116,7 +116,8 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
             raise local.no_recordings()
     except AuraError as error:
         yield {"path": printable(path), "status": "refused", "channels": [],
-               "chosen": None, "fs_hz": None, "duration_s": None,
+               "chosen": None, "fs_hz": None, "unit": None, "start": None,
+               "duration_s": None, "patient": None,
                "annotations": {"source": None, "count": 0, "seizures": [],
                                "understood": True},
                "quality": {}, "problems": [vars(error.problem)]}
@@ -134,6 +135,7 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _described(report: dict[str, Any]) -> str:
+    from aura.dataset.names import printable
     sound = report["status"] == "ok"
     refused = any(one["level"] == "error" for one in report["problems"])
     state = "ok" if sound else "rejected" if refused else "not read"
@@ -145,9 +147,13 @@ def _described(report: dict[str, Any]) -> str:
                  else "not annotated" if notes["understood"]
                  else "annotations not understood")
         source = ("beats" if report["fs_hz"] is None else
-                  f"{report['chosen']} {report['fs_hz']:g} Hz")
-        lines[0] += (f"  {source}  "
-                     f"{console.clock(report['duration_s'])}  {where}")
+                  f"{report['chosen']} {report['fs_hz']:g} Hz "
+                  f"{report['unit'] or 'without a unit'}")
+        patient = report["patient"]
+        lines[0] += (f"  {source}  {report['start'].replace('T', ' ')}  "
+                     f"{console.clock(report['duration_s'])}  {where}  "
+                     f"patient {printable(patient['name'])} "
+                     f"(by {patient['source']})")
     return "\n".join([*lines, *(
         f"{problem['level']:>9} {problem['rule']}: {problem['text']}"
         for problem in report["problems"])])

@@ -178,7 +178,8 @@ def _beats_of(folder: Folder, candidate: Candidate,
 def _keys(folder: Folder, candidate: Candidate,
           header_patient: str = "") -> tuple[Key, Key]:
     """Patient and name of a file."""
-    return (("patient", identity_of(folder, candidate.path, header_patient)),
+    return (("patient", identity_of(
+        folder, candidate.path, header_patient).name),
             ("name", posixpath.basename(candidate.stem)))
 
 

@@ -11,6 +11,7 @@ import hmac
 import posixpath
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Literal
 
 from aura.dataset.names import recording_stem
@@ -26,20 +27,35 @@ _SHARED = frozenset((
 _SESSION = re.compile(
     r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
     r"[ _-]*\d+\Z", re.IGNORECASE)
+FOLDER, FILE = "folder", "file name"
 _TUSZ = re.compile(r"(.+)_s\d{3}_t\d{3}", re.ASCII)
 
 
-def identity_of(folder: Folder, path: str, header_patient: str = "") -> str:
-    """Identity of the patient of a file in a folder; never show it."""
+@dataclass(frozen=True)
+class Patient:
+    """Whom a recording is of; the name is for the user's own machine only."""
+
+    name: str
+    source: str  # What names the patient
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether two people may have this name, or one person two."""
+        return self.source in (FOLDER, FILE)
+
+
+def identity_of(folder: Folder, path: str,
+                header_patient: str = "") -> Patient:
+    """The patient of a file in a folder."""
     # With the folder's own name a patient is the same whether the whole
     # collection, one of its folders or a single file is read.
     return patient_identity(
         posixpath.join(folder.root.name, path), header_patient)
 
 
-def patient_identity(path: str, header_patient: str) -> str:
+def patient_identity(path: str, header_patient: str) -> Patient:
     """
-    Identity of the patient of a recording.
+    The patient of a recording.
 
     The first of these that exists:
 
@@ -57,10 +73,10 @@ def patient_identity(path: str, header_patient: str) -> str:
     for part in (*folders, stem):
         match = _BIDS.match(part)
         if match:
-            return match[1]
+            return Patient(match[1], "BIDS name")
     match = _TUSZ.fullmatch(stem)
     if match:
-        return match[1]
+        return Patient(match[1], "TUSZ name")
     field = unicodedata.normalize("NFC", header_patient)
     code = field.split(" ")[0]
     if code.lower() in _SHARED:
@@ -69,8 +85,10 @@ def patient_identity(path: str, header_patient: str) -> str:
                 if word.lower() not in _NOBODY | {"m", "f"}]
         code = f"{code} {more[0]}" if more else ""
     if code.lower() not in _NOBODY:
-        return code
-    return _SESSION.sub("", folders[-1]) if folders else stem
+        return Patient(code, "header")
+    if folders:
+        return Patient(_SESSION.sub("", folders[-1]), FOLDER)
+    return Patient(stem, FILE)
 
 
 def alias(kind: Literal["p", "r"], text: str, key: str) -> str:

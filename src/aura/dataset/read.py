@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -20,10 +20,10 @@ from aura.dataset import beat_files, ground_truth
 from aura.dataset.ecg_channel import choose
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent
-from aura.dataset.patients import alias, identity_of
+from aura.dataset.patients import Patient, alias, identity_of
 from aura.dataset.unpack import open_recording
 from aura.ecg import quality
-from aura.edf import gaps
+from aura.edf import fields, gaps
 from aura.edf.gaps import GappedSignal
 from aura.edf.fields import NO_DATE
 from aura.edf.header import FAULTS, Header, read_at, read_header
@@ -65,7 +65,12 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
         "channels": list(known.channels) if known else [],
         "chosen": known.channel if known else None,
         "fs_hz": known.fs_hz if known else None,
+        "unit": known.unit if known else None,
+        "start": known.start.isoformat() if known else None,
         "duration_s": known.duration_s if known else None,
+        "patient": {
+            "alias": known.patient, **asdict(patient_of(folder, candidate)),
+        } if known else None,
         "annotations": {
             "source": known.annotation_source if known else None,
             "count": len(events),
@@ -76,6 +81,27 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
         "problems": [{"rule": problem.rule, "level": problem.level,
                       "text": problem.text} for problem in outcome.problems],
     }
+
+
+def patient_of(folder: Folder, candidate: Candidate) -> Patient:
+    """The patient of a recording; of the file only the header is read."""
+    field = ""
+    if candidate.form == ECG:
+        with open_recording(folder, candidate.path) as stream:
+            field = fields.text(stream.read(88)[8:])
+    return identity_of(folder, candidate.path, field)
+
+
+def doubt(folder: Folder, candidate: Candidate) -> Problem | None:
+    """The error for a recording of which nothing in it names the patient."""
+    patient = patient_of(folder, candidate)
+    if not patient.doubtful:
+        return None
+    return Problem(
+        "patient.doubtful", "error", f"only its {patient.source} names the "
+        "patient, and --strict-patients (AURA_STRICT_PATIENTS=1) rejects "
+        "that; put a code into the header's patient field, or name the "
+        "folder sub-CODE")
 
 
 @contextlib.contextmanager
@@ -162,7 +188,7 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
     labels = tuple(signal.label for signal in header.signals)
     patient = identity_of(folder, candidate.path, header.patient)
     return Recording(
-        path=candidate.name, patient=alias("p", patient, alias_key),
+        path=candidate.name, patient=alias("p", patient.name, alias_key),
         channels=labels,
         channel=" - ".join(labels[index] for index in indices),
         channel_index=indices[0],
@@ -186,7 +212,8 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
     start = series.start or NO_DATE
     return Recording(
         path=candidate.name,
-        patient=alias("p", identity_of(folder, candidate.path), alias_key),
+        patient=alias(
+            "p", identity_of(folder, candidate.path).name, alias_key),
         channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
         duration_s=series.duration_s, start=start,
         events=events, annotation_source=source,

@@ -1,5 +1,6 @@
 """Train, predict and export in one process, on folders of recordings."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aura.dataset import find
+from aura.dataset import find, read
 from aura.dataset.names import printable, recording_stem
+from aura.dataset.patients import Patient
 from aura.detector.model import CARD_FILE, MODEL_FILE
 from aura.errors import (AuraError, EndOfData, InvalidInputError, MissingError,
                          UnavailableError)
@@ -84,6 +86,18 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
         inputs[str(number)] = source
         taken |= stems
     return inputs, rejected
+
+
+def patients(paths: Sequence[Path]) -> dict[Patient, list[str]]:
+    """The recordings of each patient, without files that cannot be read."""
+    found: dict[Patient, list[str]] = {}
+    for source in open_inputs(paths)[0].values():
+        for candidate in find.recordings(source.folder, source.subfolder):
+            with contextlib.suppress(AuraError, OSError):
+                if candidate.problem is None:
+                    patient = read.patient_of(source.folder, candidate)
+                    found.setdefault(patient, []).append(candidate.name)
+    return found
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,

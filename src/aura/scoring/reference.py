@@ -131,7 +131,7 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
             unannotated.append(path)
             continue
         identity = patient_identity(printable(path), "")
-        patient = alias("p", identity, alias_key)
+        patient = alias("p", identity.name, alias_key)
         annotated.append(Reference(path, patient, duration_s, events))
     return References(tuple(annotated), tuple(unannotated), tuple(problems))
 

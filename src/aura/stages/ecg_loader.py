@@ -17,7 +17,7 @@ from aura.dataset import duplicates, find, read
 from aura.dataset.find import Candidate
 from aura.dataset.read import Refused
 from aura.errors import EndOfData, MissingError
-from aura.recording import Recording
+from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
 from aura.stages import arrivals, manifest
@@ -106,10 +106,7 @@ class EcgSource:
               batch: list[Candidate]) -> EcgBatch:
         assert self._batches is not None
         folder = self._workspace.input(port).folder
-        entries = [_entry(read.recording(
-            folder, candidate, self._settings.ecg_channel,
-            self._settings.alias_key, bool(self._settings.strict)))
-            for candidate in batch]
+        entries = [self._entry(folder, candidate) for candidate in batch]
         path = batch_file(self._run_id, index, "manifest.json")
         manifest.write(
             self._workspace.folder, path, Manifest(port, tuple(entries)))
@@ -121,6 +118,17 @@ class EcgSource:
             record_count=len(recordings),
             ecg_hours=sum(r.duration_s for r in recordings) / 3600.0,
             status_text=manifest.status_text(entries))
+
+    def _entry(self, folder: Folder, candidate: Candidate) -> Entry:
+        settings = self._settings
+        outcome = read.recording(
+            folder, candidate, settings.ecg_channel, settings.alias_key,
+            bool(settings.strict))
+        if isinstance(outcome, Refused):
+            return Entry(outcome.path, None, outcome.problems)
+        entry = Entry(outcome.path, outcome, outcome.problems)
+        doubt = settings.strict_patients and read.doubt(folder, candidate)
+        return entry.refuse(doubt) if doubt else entry
 
 
 class LoaderStage:
@@ -142,12 +150,6 @@ class LoaderStage:
     def next_recordings(self, request: Empty) -> EcgBatch:
         """The next batch of recordings to predict."""
         return self._recordings.next()
-
-
-def _entry(outcome: Recording | Refused) -> Entry:
-    if isinstance(outcome, Refused):
-        return Entry(outcome.path, None, outcome.problems)
-    return Entry(outcome.path, outcome, outcome.problems)
 
 
 def _new_run_id(port: str) -> str:
