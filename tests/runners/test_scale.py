@@ -28,7 +28,7 @@ def test_messages_of_two_thousand_recordings_are_small(template, tmp_path):
             content[:-number] if number % 3 == 1 else content)
     save_model(tmp_path / MODELS / "m",
                load_model(shared / report.model_path))
-    chain = Chain(tmp_path, batch_size=500, model=str(
+    chain = Chain(tmp_path, batch_size=500, strict=1, model=str(
         tmp_path / MODELS / "m"))
     seen = 0
     for batch in chain.batches():
