@@ -201,7 +201,18 @@ def test_an_unscorable_recording_has_a_warning_and_no_events(
     assert code == 0
     assert "signal.unscorable" in err
     assert "of which 0 s could be scored" in out
-    assert "\tbckg\t" in (tmp_path / "p/r.tsv").read_text()
+    assert "\n0.00\t0.00\tbckg\tn/a\t" in (
+        tmp_path / "p/r.tsv").read_text()
+    (tmp_path / "r.tse_bi").write_text(
+        "version = tse_v1.0.0\n\n0.0000 30.0000 bckg 1.0000\n"
+        "30.0000 40.0000 seiz 1.0000\n40.0000 60.0000 bckg 1.0000\n")
+    code, out, err = run("score", tmp_path, tmp_path / "p", "--json")
+    found = json.loads(out)["pooled"]["events"]
+    assert code == 0 and "score.unscorable" in err
+    assert (found["ref_true"], found["tp"], found["hours"]) == (1, 0, 0)
+    code, _, err = run("convert", tmp_path / "p/r.tsv", "--to", "csv_bi",
+                       "--out", tmp_path / "c")
+    assert "convert.no_truth" in err and not (tmp_path / "c/r.csv_bi").exists()
 
 
 def test_seventeen_seconds_are_short_and_not_poor(model, run, tmp_path):

@@ -84,7 +84,7 @@ def test_the_contract_is_kept(engine, image, folders):
     assert done.returncode == 0 and "ecg.missing" in done.stderr
     head, row = (folders / "output/x.tsv").read_text().splitlines()
     assert head == HEADER
-    assert row.startswith("0.00\t75.00\tbckg\t") and row.endswith("\t75.00")
+    assert row.startswith("0.00\t0.00\tbckg\t") and row.endswith("\t75.00")
 
 
 def test_without_a_model_it_names_the_place_for_one(engine, image, folders):

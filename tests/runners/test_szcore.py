@@ -104,7 +104,7 @@ def test_a_recording_without_an_ecg_is_background(
     source = eeg(tmp_path / "unipolar.edf")
     assert run(monkeypatch, model, source, tmp_path / "out.tsv") == 0
     assert rows(tmp_path / "out.tsv", 75, "2016-11-06 13:43:04") == [
-        (0, 75, "bckg")]
+        (0, 0, "bckg")]
     told = capsys.readouterr()
     assert told.out == ""
     assert "warning: unipolar.edf: ecg.missing" in told.err
@@ -114,7 +114,7 @@ def test_an_ecg_that_cannot_be_scored_is_background_with_a_warning(
         monkeypatch, model, tmp_path, capsys):
     source = eeg(tmp_path / "noise.edf", channels=("ECG",))
     assert run(monkeypatch, model, source, tmp_path / "out.tsv") == 0
-    assert rows(tmp_path / "out.tsv", 75) == [(0, 75, "bckg")]
+    assert rows(tmp_path / "out.tsv", 75) == [(0, 0, "bckg")]
     assert "signal.unscorable" in capsys.readouterr().err
 
 

@@ -18,7 +18,7 @@ from aura.annotations.vocabulary import (
     name_of,
 )
 from aura.errors import Problem, quoted
-from aura.recording import Event
+from aura.recording import BACKGROUND, Event
 
 _FINDINGS = {
     "other": "annotations that are not seizure or background labels, "
@@ -80,10 +80,12 @@ class Annotations:
         Whether the annotator looked for seizures.
 
         An empty file means that none was found. Rows that are all notes of a
-        technician, or in a script that is not read, mean nothing.
+        technician, or in a script that is not read, mean nothing. Background
+        of no length says that nothing could be scored.
         """
         return not self.rows or any(
-            row.label != OTHER for row in self.rows)
+            row.label != OTHER for row in self.rows if not (
+                row.label == BACKGROUND and row.duration_s == 0))
 
     def paired(self) -> "Annotations":
         """

@@ -126,12 +126,19 @@ def write(document: Annotations) -> bytes:
 
 
 def write_events(events: Iterable[Event], start: datetime,
-                 duration_s: float, channels: str = MISSING) -> bytes:
-    """Write disjoint events as SzCORE scores them."""
+                 duration_s: float, channels: str = MISSING,
+                 scorable: bool = True) -> bytes:
+    """
+    Write disjoint events as SzCORE scores them.
+
+    If nothing of the recording is scorable, the row of background has no
+    length: SzCORE's own tools need a row, and this one claims nothing.
+    """
     length = _hundredths(duration_s)
     channels = "".join(c if c.isprintable() else " " for c in channels)
     rows = []
-    for event in sorted(events) or [Event(0.0, duration_s, BACKGROUND)]:
+    for event in sorted(events) or [
+            Event(0.0, duration_s if scorable else 0.0, BACKGROUND)]:
         # Both ends are rounded, so that neighbours stay neighbours.
         onset = min(_hundredths(event.onset_s), length)
         end = min(_hundredths(event.end_s), length)

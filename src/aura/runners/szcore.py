@@ -80,24 +80,24 @@ def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
     except AuraError as error:
         if error.rule != NO_ECG:
             raise
-        return _background(path), [f"{error}; no seizure was written"]
+        return _nothing(path), [f"{error}; no seizure was written"]
     found = detect(recording, model, adapt_after_h=settings.adapt_after_h)
     scorable_s = float(found.features.scorable.sum() * model.hop_s)
     return bids.write_events(
         found.events, recording.start, recording.duration_s,
-        recording.channel or "n/a"), [
+        recording.channel or "n/a", scorable_s > 0), [
             f"{problem.rule}: {problem.text}" for problem in (
                 *recording.problems, *doubts(recording, scorable_s))]
 
 
-def _background(path: Path) -> bytes:
-    """One row of background over the recording."""
+def _nothing(path: Path) -> bytes:
+    """The events of a recording of which nothing can be scored."""
     with path.open("rb") as stream:
         header = read_header(stream)
         timeline = read_timeline(stream, header)
     return bids.write_events(
         (), header.start + timedelta(seconds=timeline.first_onset_s),
-        float(header.duration_s))
+        float(header.duration_s), scorable=False)
 
 
 if __name__ == "__main__":

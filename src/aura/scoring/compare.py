@@ -7,7 +7,7 @@ In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are ignored.
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aura.annotations.vocabulary import OTHER
@@ -179,6 +179,13 @@ def _score(reference: Reference, folder: Folder,
     table = read_tsv(folder, path)
     predicted, stated_s = table.events(), table.duration_s
     _check_duration(reference.duration_s, stated_s)
+    if not table.counts_as_annotated:
+        scored = replace(_missed(reference)[0], hypothesis=printable(path))
+        return scored, [(printable(path), Problem(
+            "score.unscorable", "warning", "the predictor could score "
+            "nothing of this recording: "
+            f"{plural(scored.seizures, 'seizure')} counted as missed, its "
+            "hours left out of the false alarm rate"))]
     scored = _recording_score(reference, printable(path), score(
         reference.events, predicted, reference.duration_s))
     return scored, [(printable(path), problem) for problem in _warnings(

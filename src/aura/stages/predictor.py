@@ -110,7 +110,8 @@ class PredictionStage:
         try:
             content = bids.write_events(
                 raised, recording.start, recording.duration_s,
-                recording.channel or "n/a")
+                recording.channel or "n/a",
+                entry.signals is None or entry.signals.scorable_s > 0)
         except Exception as error:
             return entry.refuse(problem_of(error))
         self._workspace.write_events(run_id, recording.path, content)
