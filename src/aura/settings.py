@@ -57,6 +57,10 @@ class Settings:
         "AURA_SEIZURE_WORDS", "",
         "further words that mean a seizure in annotations, separated by "
         "commas; * is any letters, and !word is a text to ignore")
+    patients: str = setting(
+        "AURA_PATIENTS", "",
+        "CSV or TSV file with the columns recording (a file or a folder) and "
+        "patient, which overrules headers and names")
     strict_patients: int = setting(
         "AURA_STRICT_PATIENTS", 0,
         "1 rejects recordings whose patient is named by a folder or file "

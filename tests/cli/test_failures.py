@@ -102,6 +102,14 @@ def test_a_patient_named_by_a_folder_only_is_in_doubt(run, tmp_path):
     _, _, err = run("train", tmp_path / "in", "--strict-patients", "--out",
                     tmp_path / "m")
     assert err.count("patient.doubtful: only its folder") == 2
+    (tmp_path / "t.csv").write_text("folder,patient\nA_day2,Ann\nq,Zoe\n")
+    _, _, err = run("train", tmp_path / "in", "--patients",
+                    tmp_path / "t.csv", "--out", tmp_path / "m")
+    assert "Ann (by t.csv): A_day2/r.edf" in err
+    assert "patients.unmatched: 1 row" in err
+    code, _, err = run("train", tmp_path / "in", "--patients",
+                       tmp_path / "none.csv", "--out", tmp_path / "m")
+    assert code == 1 and "path.missing" in err
 
 
 MIXED = {"predict", "inspect", "convert", "beats", "run"}

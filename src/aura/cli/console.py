@@ -1,6 +1,7 @@
 """What the verbs share: the parser, options, progress, faults and tables."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "annotated_only": ("--annotated-only", {
         "action": "store_const", "const": 1}),
     "strict": ("--strict", {"action": "store_const", "const": 1}),
+    "patients": ("--patients", {"metavar": "FILE", "type": os.path.abspath}),
     "strict_patients": (
         "--strict-patients", {"action": "store_const", "const": 1}),
     "prefer": ("--prefer", {"choices": ("ecg", "beats", "rr")}),
@@ -128,11 +130,13 @@ def settings(given: argparse.Namespace) -> Settings:
     return made
 
 
-def print_patients(paths: Sequence[Path]) -> None:
+def print_patients(paths: Sequence[Path], table: str) -> None:
     """Say which recordings count as one patient, before hours of work."""
     from aura.dataset.names import printable
     from aura.runners import local
-    found = local.patients(paths)
+    found, unused = local.patients(paths, table)
+    if not found:
+        return
     count = plural(sum(map(len, found.values())), "recording")
     print(f"{plural(len(found), 'patient')} in {count}:", file=sys.stderr)
     for patient, names in [*found.items()][:PATIENTS_SHOWN]:
@@ -144,6 +148,10 @@ def print_patients(paths: Sequence[Path]) -> None:
     if len(found) > PATIENTS_SHOWN:
         print(f"  and {len(found) - PATIENTS_SHOWN} more; aura inspect lists "
               "all", file=sys.stderr)
+    if unused:
+        print(f"warning patients.unmatched: {plural(len(unused), 'row')} of "
+              f"{table} match no recording: "
+              f"{printable(', '.join(unused[:FILES_SHOWN]))}", file=sys.stderr)
     doubtful = sum(patient.doubtful for patient in found)
     if doubtful:
         print(f"warning patient.doubtful: {plural(doubtful, 'patient')} known "

@@ -31,7 +31,8 @@ def register(verbs: console.Verbs) -> None:
     console.add_out(train, "folder for model.npy and card.json", "MODEL")
     console.add_settings(
         train, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", "strict_patients", annotated_only=ANNOTATED_ONLY)
+        "prefer", "strict", "patients", "strict_patients",
+        annotated_only=ANNOTATED_ONLY)
     evaluate = verbs.add(
         "evaluate", _evaluate, "compare detectors on held-out patients",
         "Compare the random forest with a heart-rate rule, Jeppesen's "
@@ -46,7 +47,8 @@ def register(verbs: console.Verbs) -> None:
                     "figures")
     console.add_settings(
         evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", "strict_patients", annotated_only=ANNOTATED_ONLY,
+        "prefer", "strict", "patients", "strict_patients",
+        annotated_only=ANNOTATED_ONLY,
         adapt_after_h="also evaluate the forest with thresholds that a "
         "recording's own past may raise after this many scorable hours")
     evaluate.add_argument(
@@ -60,7 +62,7 @@ def register(verbs: console.Verbs) -> None:
 def _train(given: argparse.Namespace) -> int:
     from aura.runners import local
     settings = console.settings(given)
-    console.print_patients(given.paths)
+    console.print_patients(given.paths, settings.patients)
     report, outcome = local.train(
         given.paths, given.out, settings, console.track)
     code = console.print_outcome("train", outcome)
@@ -117,7 +119,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     settings = console.settings(given)
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
-    console.print_patients(given.paths)
+    console.print_patients(given.paths, settings.patients)
     found = evaluate.read(given.paths, settings, console.track,
                           given.candidates)
     code = console.print_outcome("evaluate", found.outcome)

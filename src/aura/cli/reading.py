@@ -26,7 +26,7 @@ def register(verbs: console.Verbs) -> None:
                          help=console.RECORDINGS)
     inspect.add_argument("--json", action="store_true",
                          help="print a JSON array with one object per file")
-    console.add_settings(inspect, "prefer", "strict")
+    console.add_settings(inspect, "prefer", "strict", "patients")
     _register_convert(verbs)
     beats = verbs.add(
         "beats", _beats, "write the R peaks of recordings as CSV",
@@ -103,15 +103,17 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    from aura.dataset import duplicates, find, read
+    from aura.dataset import duplicates, find, patient_table, read
     from aura.dataset.names import printable
     from aura.recording import is_understood
     from aura.runners import local
     try:
         source = local.open_input(Path(path))
+        table = patient_table.table_of(source.folder, settings.patients)
         found = duplicates.resolve(
-            [(source.folder, candidate) for candidate in find.recordings(
-                source.folder, source.subfolder)], settings.prefer)
+            [(source.folder, candidate) for candidate in table.assign(
+                find.recordings(source.folder, source.subfolder))],
+            settings.prefer)
         if not found:
             raise local.no_recordings()
     except AuraError as error:

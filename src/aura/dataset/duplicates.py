@@ -24,7 +24,6 @@ from aura.dataset.beat_files import BEATS, RR
 from aura.dataset.ecg_channel import choose, slopes
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable
-from aura.dataset.patients import identity_of
 from aura.dataset.read import signal_of
 from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.dataset.unpack import open_recording
@@ -178,8 +177,8 @@ def _beats_of(folder: Folder, candidate: Candidate,
 def _keys(folder: Folder, candidate: Candidate,
           header_patient: str = "") -> tuple[Key, Key]:
     """Patient and name of a file."""
-    return (("patient", identity_of(
-        folder, candidate.path, header_patient).name),
+    return (("patient", candidate.patient_in(
+        folder, header_patient).name),
             ("name", posixpath.basename(candidate.stem)))
 
 

@@ -23,6 +23,7 @@ from aura.dataset.names import (
     recording_stem,
     says_beats,
 )
+from aura.dataset.patients import Patient, identity_of
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside
 
@@ -66,6 +67,11 @@ class Candidate:
     others: tuple[str, ...] = ()
     # Paths of files beside it that may be annotations, but are not read.
     unread: tuple[str, ...] = ()
+    patient: Patient | None = None  # As the user names the patient
+
+    def patient_in(self, folder: Folder, header_patient: str = "") -> Patient:
+        """The patient: as the user says, else by header and names."""
+        return self.patient or identity_of(folder, self.path, header_patient)
 
     @property
     def stem(self) -> str:

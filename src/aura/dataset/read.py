@@ -20,7 +20,7 @@ from aura.dataset import beat_files, ground_truth
 from aura.dataset.ecg_channel import choose
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent
-from aura.dataset.patients import Patient, alias, identity_of
+from aura.dataset.patients import Patient, alias
 from aura.dataset.unpack import open_recording
 from aura.ecg import quality
 from aura.edf import fields, gaps
@@ -86,10 +86,10 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
 def patient_of(folder: Folder, candidate: Candidate) -> Patient:
     """The patient of a recording; of the file only the header is read."""
     field = ""
-    if candidate.form == ECG:
+    if candidate.form == ECG and candidate.patient is None:
         with open_recording(folder, candidate.path) as stream:
             field = fields.text(stream.read(88)[8:])
-    return identity_of(folder, candidate.path, field)
+    return candidate.patient_in(folder, field)
 
 
 def doubt(folder: Folder, candidate: Candidate) -> Problem | None:
@@ -186,7 +186,7 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
     indices, qualities, found = choose(stream, header, ecg_channel)
     signal = channel(stream, header, indices)
     labels = tuple(signal.label for signal in header.signals)
-    patient = identity_of(folder, candidate.path, header.patient)
+    patient = candidate.patient_in(folder, header.patient)
     return Recording(
         path=candidate.name, patient=alias("p", patient.name, alias_key),
         channels=labels,
@@ -212,8 +212,7 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
     start = series.start or NO_DATE
     return Recording(
         path=candidate.name,
-        patient=alias(
-            "p", identity_of(folder, candidate.path).name, alias_key),
+        patient=alias("p", candidate.patient_in(folder).name, alias_key),
         channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
         duration_s=series.duration_s, start=start,
         events=events, annotation_source=source,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aura.dataset import find, read
+from aura.dataset import find, patient_table, read
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import Patient
 from aura.detector.model import CARD_FILE, MODEL_FILE
@@ -88,16 +88,23 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
     return inputs, rejected
 
 
-def patients(paths: Sequence[Path]) -> dict[Patient, list[str]]:
-    """The recordings of each patient, without files that cannot be read."""
+def patients(paths: Sequence[Path], given: str = "") -> tuple[
+        dict[Patient, list[str]], list[str]]:
+    """The recordings of each patient, and the unused rows of a table."""
     found: dict[Patient, list[str]] = {}
+    used: set[str | None] = set()
+    table = patient_table.PatientTable("", {})
     for source in open_inputs(paths)[0].values():
-        for candidate in find.recordings(source.folder, source.subfolder):
+        table = patient_table.table_of(source.folder, given)
+        for candidate in table.assign(find.recordings(
+                source.folder, source.subfolder)):
+            used.add(table.row_of(candidate.path))
+            # The reader reports what is wrong with a file.
             with contextlib.suppress(AuraError, OSError):
                 if candidate.problem is None:
                     patient = read.patient_of(source.folder, candidate)
                     found.setdefault(patient, []).append(candidate.name)
-    return found
+    return found, sorted(table.rows.keys() - used) if given else []
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,

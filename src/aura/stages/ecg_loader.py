@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from aura.annotations import vocabulary
-from aura.dataset import duplicates, find, read
+from aura.dataset import duplicates, find, patient_table, read
 from aura.dataset.find import Candidate
 from aura.dataset.read import Refused
 from aura.errors import EndOfData, MissingError
@@ -100,7 +100,9 @@ class EcgSource:
                 "loader.no_folder",
                 f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
-        return find.recordings(given.folder, given.subfolder)
+        table = patient_table.table_of(
+            given.folder, self._settings.patients, self._workspace.folder.root)
+        return table.assign(find.recordings(given.folder, given.subfolder))
 
     def _load(self, index: int, port: str,
               batch: list[Candidate]) -> EcgBatch:

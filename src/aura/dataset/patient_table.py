@@ -1,0 +1,96 @@
+"""
+Patients that the user names: a table of recordings or folders.
+
+It is a CSV or TSV file with a column for the recording or folder and one for
+the patient. ``participants.tsv`` of BIDS is one, too.
+"""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aura.dataset.find import Candidate
+from aura.dataset.names import recording_stem
+from aura.dataset.patients import Patient
+from aura.errors import InvalidInputError
+from aura.folder import Folder
+
+PARTICIPANTS = "participants.tsv"
+RECORDING = ("recording", "folder", "path", "file", "filename",
+             "participant_id")
+PATIENT = ("patient", "patient_id", "person", "person_id", "participant_id")
+
+
+@dataclass(frozen=True)
+class PatientTable:
+    source: str  # Name of the file
+    rows: Mapping[str, str]  # Patient of each recording or folder
+
+    def row_of(self, path: str) -> str | None:
+        """The row of a recording: its path or name, or a folder of it."""
+        parts = unicodedata.normalize("NFC", path).split("/")
+        paths = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        stem = recording_stem(parts[-1])
+        return next((key for key in (
+            paths[0], recording_stem(paths[0]), parts[-1], stem, *paths[1:],
+            *reversed(parts[:-1]), stem.split("_")[0]) if key in self.rows),
+            None)
+
+    def assign(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """The same recordings, with the patient where the table has one."""
+        found = []
+        for one in candidates:
+            row = self.row_of(one.path)
+            found.append(one if row is None else replace(
+                one, patient=Patient(self.rows[row], self.source)))
+        return found
+
+
+def table_of(folder: Folder, given: str = "",
+             base: Path = Path()) -> PatientTable:
+    """The table that the user gives, else the folder's participants."""
+    if given:
+        path = base / given
+        return read(path.name, Folder(path.parent).read(path.name))
+    if folder.path(PARTICIPANTS).is_file():
+        return read(PARTICIPANTS, folder.read(PARTICIPANTS))
+    return PatientTable("", {})
+
+
+def read(name: str, content: bytes) -> PatientTable:
+    """Read a table of patients."""
+    text = unicodedata.normalize("NFC", content.decode("utf-8-sig", "replace"))
+    head = text.partition("\n")[0]
+    lines = csv.reader(io.StringIO(text), delimiter=next(
+        (one for one in "\t;," if one in head), ","))
+    names = [cell.strip().lower() for cell in next(lines, [])]
+    recording = _column(name, names, RECORDING)
+    patient = _column(name, names, PATIENT)
+    rows: dict[str, str] = {}
+    for number, cells in enumerate(lines, 2):
+        if not any(cells):
+            continue
+        key, value = ((cells[at].strip() if at < len(cells) else "")
+                      for at in (recording, patient))
+        if not key or value in ("", "n/a"):
+            raise InvalidInputError(
+                "patients.row", f"line {number} of {name} has no recording or "
+                "no patient", "complete or remove the line")
+        key = key.replace("\\", "/").removeprefix("./").rstrip("/")
+        if rows.setdefault(key, value) != value:
+            raise InvalidInputError(
+                "patients.twice", f"line {number} of {name} gives another "
+                "patient to a recording that has one", "remove one of them")
+    return PatientTable(name, rows)
+
+
+def _column(name: str, names: list[str], known: tuple[str, ...]) -> int:
+    for one in known:
+        if one in names:
+            return names.index(one)
+    raise InvalidInputError(
+        "patients.columns", f"{name} has no column {known[0]}",
+        f"name the columns {RECORDING[0]} and {PATIENT[0]}")
