@@ -9,8 +9,7 @@ LOCK := requirements/dev.txt
 
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
 COMPILE := uv pip compile pyproject.toml --universal --no-header --no-annotate -q \
-    --python-version 3.11 --generate-hashes --upgrade \
-    --no-emit-package aura-blocks
+    --python-version 3.11 --generate-hashes --no-emit-package aura-blocks
 # Beside .venv, since Airflow pins half of what there is.
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
@@ -20,7 +19,7 @@ REGISTRY ?= aura
 TAG ?= dev
 
 .PHONY: demo test test-all soak bench bench-noise lint protos images test-images \
-    test-k8s test-influxdb test-browser airflow airflow-env test-airflow lock \
+    test-k8s test-influxdb test-browser airflow airflow-env test-airflow lock upgrade \
     lock-airflow clean
 
 demo: $(READY)  ## both solutions through real gRPC; DATA=dir for your own
@@ -93,11 +92,14 @@ lock-airflow:
 	    --no-annotate -q --python-version 3.11 --generate-hashes --upgrade \
 	    --exclude-newer 2026-09-18 -o requirements.txt
 
-lock:  ## renew the hashed locks (needs uv)
+lock:  ## the hashed locks of changed extras; versions stay (needs uv)
 	$(COMPILE) --extra dev -o $(LOCK)
 	for block in ecg-loader feature-builder trainer predictor \
 	    influx-exporter; do $(COMPILE) -c $(LOCK) --extra $$block \
 	    -o requirements/$$(echo $$block | tr - _).txt || exit; done
+
+upgrade: COMPILE += --upgrade
+upgrade: lock  ## the hashed locks with the newest versions
 
 clean:
 	rm -rf $(VENV) $(AIRFLOW) build dist demo-output .pytest_cache .mypy_cache
