@@ -19,7 +19,8 @@ BACKGROUND = "bckg"
 # After these findings it is not known when all seizures of an annotated
 # recording were.
 UNPLACED = ("annotations.outside", "annotations.no_start",
-            "annotations.doubtful", "annotations.unread")
+            "annotations.doubtful", "annotations.unread",
+            "annotations.contradicted")
 
 
 @total_ordering

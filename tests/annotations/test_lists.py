@@ -57,13 +57,25 @@ def spans(document):
     (SIENA, "pn00-1", [(100, 60), (1200, 30)]), (SIENA, "PN00-2", [(10, 10)]),
     (SIENA, "PN00-3", None), (CHB, "chb01_03", [(100, 60), (900, 1)]),
     (CHB, "chb01_04", []), (CHB, "chb01_05", None), ("", "r", None),
-    ("File name: r.edf\nSeizure 1 Start Time: 60\n", "r", [(60, None)])])
+    ("File name: r.edf\nSeizure 1 Start Time: 60\n", "r", [(60, None)]),
+    ("File name: r.edf\nRecording start time: 10:00:00\n"
+     "Seizure start time: 60.5 s\n", "r", [(60.5, None)])])
 def test_lists_give_the_seizures_of_a_record(text, record, found):
-    assert spans(lists.read(text.encode(), record, START)) == found
+    midnight = START.replace(hour=0)
+    for start in (None, midnight):
+        assert spans(lists.read(text.encode(), record, start)) == found
+
+
+def test_the_clock_of_the_recording_counts_and_a_difference_is_kept():
+    read = lists.read(SIENA.encode(), "PN00-2", START.replace(hour=8))
+    assert spans(read) == [(3610, 10)] and read.start == START.replace(hour=9)
+    same = lists.read(SIENA.encode(), "PN00-2", START.replace(hour=9))
+    assert spans(same) == [(10, 10)] and same.start is None
 
 
 @pytest.mark.parametrize("lines", [
-    "Seizure start time: soon", "Seizure start time: 24.00.00",
+    "Seizure start time: soon", "Seizure start time: 10.10",
+    "Seizure start time: 600 samples", "Seizure start time: 24.00.00",
     "Seizure start time: 10 seconds\nSeizure end time: 5 seconds",
     "Seizure end time: 5 seconds", "Registration start time: 10.00.00",
     "Number of Seizures in File: 1",

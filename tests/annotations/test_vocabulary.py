@@ -58,7 +58,8 @@ def test_texts_that_mean_a_seizure(text, label):
     "crisis no epil\u00e9ptica", "seizure protocol", "Seizure medication",
     "seizure precautions", "Anfallsmedikation", "Lights off", "", "szx",
     "Start", "End", "Notfall", "Schlaganfall", "focal slowing", "aura",
-    "3 cps spike wave", "recording start", "Focal onset"])
+    "3 cps spike wave", "recording start", "Focal onset",
+    "functional seizure", "crise cardiaque", "Crisis hipertensiva"])
 def test_texts_that_mean_none(text):
     assert not meaning_of(text).doubtful
     assert label_of(text) == "other"
@@ -68,7 +69,11 @@ def test_texts_that_mean_none(text):
     "seizure?", "? sz", "possible seizure", "v.a. Anfall", "r/o seizure",
     "Verdacht auf Anfall", "posible crisis", "crise ?", "sz vs artifact",
     "seizure-like event", "Seizure button", "Persyst seizure detection",
-    "after seizure", "Seizure, no post-ictal confusion", "last seizure"])
+    "after seizure", "Seizure, no post-ictal confusion", "last seizure",
+    "Absence of seizures", "no evidence of any seizure", "neg sz",
+    "kein Hinweis auf Anfall", "seizure did not occur", "Unlikely seizure",
+    "not a real clinical seizure", "artifact mimicking seizure",
+    "Lorazepam given for seizure", "Anfallssuspekt", "Anfall (fragl.)"])
 def test_texts_that_a_person_has_to_decide_on(text):
     assert meaning_of(text).doubtful
     assert label_of(text) == "other"

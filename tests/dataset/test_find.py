@@ -280,6 +280,20 @@ def test_every_kind_of_annotations_beside_a_recording(tree, sidecar):
     assert [one.annotations for one in found] == [sidecar]
 
 
+@pytest.mark.parametrize("name, read", [
+    ("x_annotations.csv", True), ("x_seizures.txt", True),
+    ("P7_events.tsv", False), ("annotations.csv", False),
+    ("x_2_annotations.csv", False), ("x_task-rest_seizures.csv", False)])
+def test_an_export_is_read_only_for_the_recording_that_it_names(
+        tree, name, read):
+    folder = tree("x.edf", "y.edf")
+    write(folder, name, b"onset,duration,description\n5,9,seizure\n")
+    one, other = recordings(folder)
+    assert (one.annotations, other.annotations) == (name if read else None,
+                                                    None)
+    assert read or name in one.unread
+
+
 def test_the_best_annotations_are_used_and_the_others_known(tree):
     folder = tree("x.edf", "x.csv_bi", "x_events.tsv", "x.tse", "x.tse_bi",
                   "times.seize")

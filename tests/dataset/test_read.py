@@ -392,6 +392,23 @@ def test_a_packed_recording_is_read_like_another(examined, tmp_path, name):
         assert np.array_equal(samples, signal.read(0, signal.sample_count))
 
 
+def test_all_members_of_a_packed_file_are_read(examined):
+    content = File().bytes()
+    parts = packed(content[:9000]), packed(b""), packed(content[9000:])
+    assert examined(b"".join(parts), name="r.edf.gz").duration_s == 60
+
+
+@pytest.mark.parametrize("text, rule", [
+    ("seizure?", "annotations.doubtful"),
+    ("Seizure end", "annotations.no_start"),
+    ("Seizure", "annotations.contradicted")])
+def test_a_doubt_inside_is_not_hidden_by_a_file_beside(examined, text, rule):
+    found = examined(plus(texts=[tal(5, 7, text)]), {
+        "r.tse_bi": TSE + b"0 60 bckg 1\n"})
+    assert rule in rules(found)
+    assert found.annotated and not found.understood
+
+
 @pytest.mark.parametrize("content, rule", [
     (packed(File().bytes())[:-9], "edf.gzip"),
     (b"no gzip", "edf.gzip"), (b"", "edf.gzip"),
@@ -428,9 +445,13 @@ def test_report_of_a_recording(examined, tmp_path):
     assert json.loads(json.dumps(report)) == report
     quality = report.pop("quality")
     assert quality["ECG"]["score"] > 0.5
+    assert report.pop("patient") == {
+        "alias": read.recording(folder, candidate).patient,
+        "name": "P01", "source": "header"}
     assert report == {
         "path": "r.edf", "status": "ok", "channels": ["ECG"],
-        "chosen": "ECG", "fs_hz": 256.0, "duration_s": 60.0,
+        "chosen": "ECG", "fs_hz": 256.0, "unit": "mV",
+        "start": "2021-03-02T10:20:30", "duration_s": 60.0,
         "annotations": {"source": "EDF+", "count": 1, "seizures": [
             {"onset_s": 5.0, "duration_s": 7.0, "label": "sz"}]},
         "problems": []}

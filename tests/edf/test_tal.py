@@ -170,6 +170,13 @@ def test_a_gap_in_a_continuous_file_is_a_gap(timeline_of):
     assert timeline_of(plus([5, 6, 7, 98, 99])).parts == ((0, 0), (3, 93))
 
 
+@pytest.mark.parametrize("drift", [0.002, -0.002, 0.0001])
+def test_a_clock_that_drifts_makes_no_gap_in_a_continuous_file(
+        timeline_of, drift):
+    onsets = [i * (1 + drift) for i in range(600)]
+    assert timeline_of(plus(onsets)).parts == ((0, 0),)
+
+
 def test_small_delays_add_up_to_a_gap(timeline_of):
     onsets = [i * 1.0005 for i in range(60)]
     parts = timeline_of(plus(onsets, kind="EDF+D")).parts

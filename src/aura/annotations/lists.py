@@ -9,7 +9,7 @@ siena-scalp-eeg), and seconds in ``chb01-summary.txt`` (PhysioNet chbmit).
 import math
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aura.annotations import table_text
 from aura.annotations.annotation import Annotation, Annotations
@@ -17,8 +17,11 @@ from aura.annotations.table_text import syntax
 
 TEXT = "seizure"
 DAY_S = 86_400.0
+SAME_S = 2.0  # A clock and that of the recording
 _NAME = re.compile(r"seizures?[-_ ]list.*\.txt|.*[-_ ]summary\.txt")
-_NUMBER = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?s.*)?")
+# Without a unit, 10.10 may be hours and minutes.
+_NUMBER = re.compile(
+    r"(\d{1,9}|\d{1,9}\.\d{1,9}(?= ?s))(?: ?s(?:ec\w*)?)?")
 _CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3])[.:]([0-5]\d)[.:]([0-5]\d)(?!\d)")
 
 
@@ -33,6 +36,7 @@ def read(content: bytes, record: str,
     rows: list[Annotation] = []
     expected: int | None = None
     here = named = False
+    stated: datetime | None = None
     begin_s = math.nan if start is None else (
         start - start.replace(hour=0, minute=0, second=0)).total_seconds()
     for number, line in table_text.lines(content):
@@ -46,12 +50,17 @@ def read(content: bytes, record: str,
         elif key == "number of seizures in file":
             expected = (expected or 0) + int(_seconds(value, number, key, 0))
         elif key in ("registration start time", "file start time"):
-            begin_s = _seconds(value, number, key, 0)
-        elif key.endswith("start time"):
+            stated_s = _seconds(value, number, key, 0)
+            if start is None or not begin_s:
+                # A header without a time, or with midnight in its place
+                begin_s = stated_s
+            elif abs(stated_s - begin_s) > SAME_S:
+                # The recording's own clock counts.
+                stated = start - timedelta(seconds=begin_s - stated_s)
+        elif key.endswith("start time") and _is_seizure(key):
             rows.append(Annotation(
                 _seconds(value, number, key, begin_s), None, TEXT))
-        elif key.endswith("end time") and key.split()[0] not in (
-                "registration", "file"):
+        elif key.endswith("end time") and _is_seizure(key):
             length_s = (_seconds(value, number, key, begin_s) - (
                 rows[-1].onset_s if rows else math.nan)) % DAY_S
             # A seizure before midnight may end after it.
@@ -62,7 +71,11 @@ def read(content: bytes, record: str,
                                else expected):
         raise syntax(1, "seizure start time", f"was found {len(rows)} times "
                      f"for this recording, not {expected or 'once'}")
-    return Annotations(tuple(rows)) if named else None
+    return Annotations(tuple(rows), start=stated) if named else None
+
+
+def _is_seizure(key: str) -> bool:
+    return "seizure" in key or key in ("start time", "end time")
 
 
 def _same(name: str) -> str:

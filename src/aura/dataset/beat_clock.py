@@ -18,7 +18,8 @@ from aura.edf.fields import YEARS
 from aura.errors import Problem
 from aura.recording import Bools, Floats
 
-NAME = re.compile("time|date|clock|stamp|epoch|unix|elapsed|seconds")
+NAME = re.compile("time|date|clock|stamp|epoch|unix|elapsed|seconds|zeit|uhr|"
+                  "datum|hora|heure|fecha|^ts?$")
 _NUMBER = re.compile(r"-?\d{1,20}(?:[.,]\d*)?", re.ASCII)
 _OF_DAY = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})[ T](.+)", re.ASCII)

@@ -46,6 +46,8 @@ OTHER_MODALITIES = ("eeg", "emg", "mov")
 
 Finding = tuple[str, Problem]
 
+_OTHER_PART = re.compile(r"\d|_[a-z]+-")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -143,20 +145,24 @@ class _Listing:
             entry, self.names) if known != entry
             and self._annotates(known)]
         beside += self._in_session(entry)
-        unread = [self.join(known) for owner in (
-            recording_stem(entry).lower(), "")
-            for known in self._unread.get(owner, ())]
+        stem = recording_stem(entry).lower()
+        own, shared = ([self.join(known) for known in self._unread.get(
+            owner, ())] for owner in (stem, ""))
+        unread = own + shared
         beside += [one for one in unread if one not in beside
-                   and self._is_read(posixpath.basename(one))]
+                   and self._is_read(posixpath.basename(one), stem)]
         return Candidate(
             path, name, beside[0] if beside else None,
             form=form or beat_files.BEATS, others=tuple(beside[1:]),
             unread=tuple(one for one in unread if one not in beside))
 
-    def _is_read(self, name: str) -> bool:
-        """Whether a file that may be annotations is a list or an export."""
+    def _is_read(self, name: str, stem: str) -> bool:
+        """Whether a file is a list, or an export of this recording."""
+        rest = name.lower().removeprefix(stem)
+        # Another number or a BIDS entity names another part.
         return lists.is_one(name) or (
-            name.lower().endswith(annotation_files.TEXTS)
+            rest != name.lower() and not _OTHER_PART.search(rest)
+            and name.lower().endswith(annotation_files.TEXTS)
             and bids.is_export(self._head(name)))
 
     @cached_property

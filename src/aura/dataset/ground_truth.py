@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from aura.annotations import lists
 from aura.annotations.annotation import Annotation, Annotations
 from aura.dataset import annotation_files
 from aura.dataset.find import Candidate
@@ -74,12 +75,21 @@ def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
                                     annotated))
         return usable(EDF_PLUS if annotated else None, within,
                       extent.problems + problems)
-    doubtful = tuple(_doubts(document, candidate, extent))
+    doubtful = tuple(_doubts(document, path, candidate, extent))
     placed, found = document.seizures(extent.duration_s)
     source = path.removeprefix(candidate.path.removesuffix(candidate.name))
     placed, used, found = usable(source, placed, found)
     if used and annotated and not _same(placed, within):
         found += (_disagree(path, placed, "inside the recording", within),)
+    if used:
+        # What is in doubt inside may be a seizure that the file lacks.
+        found += tuple(problem for problem in problems
+                       if problem.rule in UNPLACED)
+        if within and not placed:
+            found += (Problem(
+                "annotations.contradicted", "warning", "the recording itself "
+                "has seizures, so it is not used for training; correct one "
+                "of the two"),)
     if used:
         found += tuple(_others(folder, candidate, path, extent, placed))
     return placed, used, extent.problems + doubtful + found
@@ -223,7 +233,7 @@ def usable(source: str | None, events: tuple[Event, ...],
         for problem, bad in zip(problems, unplaced, strict=True)))
 
 
-def _doubts(document: Annotations, candidate: Candidate,
+def _doubts(document: Annotations, path: str, candidate: Candidate,
             extent: Extent) -> Iterator[Problem]:
     length, day = document.duration_s, document.recorded_on
     record = posixpath.basename(candidate.stem)
@@ -245,6 +255,11 @@ def _doubts(document: Annotations, candidate: Candidate,
             "annotations.other_name", "warning", "the annotation file names "
             "another recording; if this one was not renamed, check that they "
             "belong together")
+    if lists.is_one(posixpath.basename(path)) and document.start:
+        yield Problem(
+            "annotations.clock", "warning", "the list says that the recording "
+            f"starts at {document.start:%H:%M:%S}; the clock of the recording "
+            "is used, so check the times of its seizures")
     if document.start_is_first:
         yield Problem(
             "annotations.clock", "warning", "the annotations have dates but "

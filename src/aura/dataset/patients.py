@@ -20,10 +20,12 @@ from aura.folder import Folder
 _BIDS = re.compile(r"(sub-[^_/]+)")
 # Words of a patient field and ends of a folder that are no patient.
 _NOBODY = frozenset((
-    "", "x", "xx", "xxx", "anonymous", "anonymized", "anonymised", "anon",
-    "unknown", "none", "na", "n/a"))
+    "", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none",
+    "na", "n/a", "nn", "n.n", "deleted", "removed", "test", "male", "female"))
+_PLACEHOLDER = re.compile("[x_]*|0")
 _SHARED = frozenset((
-    "patient", "pat", "pt", "subject", "subj", "sub", "id", "case", "proband"))
+    "patient", "pat", "pt", "subject", "subj", "sub", "id", "case", "proband",
+    "name", "mr", "mrs", "volunteer", "study"))
 _SESSION = re.compile(
     r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
     r"[ _-]*\d+\Z", re.IGNORECASE)
@@ -79,15 +81,20 @@ def patient_identity(path: str, header_patient: str) -> Patient:
         return Patient(match[1], "TUSZ name")
     field = unicodedata.normalize("NFC", header_patient)
     code = field.split(" ")[0]
-    if code.lower() in _SHARED:
+    if code.strip(":.").lower() in _SHARED:
         # In EDF+ the sex comes next; a copy joins words by underscores.
         more = [word for word in re.split("[ _]+", field)[1:]
-                if word.lower() not in _NOBODY | {"m", "f"}]
+                if word.lower() not in _NOBODY | {"m", "f"}
+                and not _PLACEHOLDER.fullmatch(word.lower())]
         code = f"{code} {more[0]}" if more else ""
-    if code.lower() not in _NOBODY:
+    known = code.strip("()[]<>?*.-").lower()
+    if known not in _NOBODY and not _PLACEHOLDER.fullmatch(known):
         return Patient(code, "header")
     if folders:
-        return Patient(_SESSION.sub("", folders[-1]), FOLDER)
+        # A folder that is only a day or session belongs to the one above.
+        own = [part for part in folders
+               if _SESSION.sub("", f"x_{part}") != "x"] or folders
+        return Patient(_SESSION.sub("", own[-1]), FOLDER)
     return Patient(stem, FILE)
 
 

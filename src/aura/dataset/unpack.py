@@ -1,6 +1,7 @@
 """Recordings that are packed with gzip, unpacked where they are read."""
 
 import contextlib
+import gzip
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -30,24 +31,23 @@ def open_recording(folder: Folder, path: str) -> Iterator[BinaryIO]:
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
     """The content of a packed EDF or BDF, or the begin of another file."""
-    unpacker, size = zlib.decompressobj(31), 0
+    size = 0
     try:
-        while not unpacker.eof:
-            packed = unpacker.unconsumed_tail or stream.read(BLOCK_BYTES)
-            if not packed:
-                raise zlib.error("the end is missing")
-            block = unpacker.decompress(packed, BLOCK_BYTES)
-            if not size and block[:1] not in (b"", b"0", b"\xff"):
-                # The reader says that this is no recording.
+        with gzip.GzipFile(fileobj=stream) as plain:
+            while block := plain.read(BLOCK_BYTES):
+                if not size and block[:1] not in (b"0", b"\xff"):
+                    # The reader says that this is no recording.
+                    yield block
+                    return
+                size += len(block)
+                if size > UNPACKED_MAX:
+                    raise ResourceError(
+                        "edf.gzip_size", "the unpacked recording has more "
+                        f"than {UNPACKED_MAX} bytes", "unpack it with gunzip")
                 yield block
-                return
-            size += len(block)
-            if size > UNPACKED_MAX:
-                raise ResourceError(
-                    "edf.gzip_size", "the unpacked recording has more than "
-                    f"{UNPACKED_MAX} bytes", "unpack it with gunzip")
-            yield block
-    except zlib.error:
+        if not size:
+            raise EOFError
+    except (zlib.error, EOFError, gzip.BadGzipFile):
         raise CorruptDataError(
             "edf.gzip", "this file cannot be unpacked: it is cut off or "
             "damaged", "copy it again from its source") from None

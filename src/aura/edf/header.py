@@ -140,9 +140,11 @@ def read_header(stream: BinaryIO) -> Header:
     records, salvaged = _records(
         descriptor, fields.integer(main[236:244], "number of records", odd),
         MAIN_BYTES * (count + 1), record_bytes, duration)
-    label = f"{kind[:3]} Annotations"
-    channels = [signal for signal in signals if signal.label != label]
-    annotations = [signal for signal in signals if signal.label == label]
+    labels = ("edf annotations", "bdf annotations")
+    channels = [signal for signal in signals
+                if signal.label.lower() not in labels]
+    annotations = [signal for signal in signals
+                   if signal.label.lower() in labels]
     if not channels:
         raise InvalidInputError(
             "edf.no_signals", "the file has annotations but no signal",
@@ -150,8 +152,8 @@ def read_header(stream: BinaryIO) -> Header:
     if plus and not annotations:
         raise InvalidInputError(
             "edf.annotations_missing", f"the file is marked as {kind}, but it "
-            f"has no signal '{label}'", "export the recording again, as EDF+ "
-            "or as plain EDF")
+            f"has no signal '{kind[:3]} Annotations'",
+            "export the recording again, as EDF+ or as plain EDF")
     start, dated, doubts = fields.start(
         main[168:176], main[176:184], main[88:168], plus)
     return Header(

@@ -27,6 +27,8 @@ ANNOTATIONS_MAX = 1_000_000
 DAYS_MAX = 31
 # Writers round onsets; beats are timed in ms.
 GAP_S = 1e-3
+# In a continuous recording a smaller step is a clock that drifts, no gap.
+DRIFT_S = 0.25
 
 _NUMBER = rb"[0-9]{1,12}(?:[.,][0-9]{1,20})?"
 _HEAD = re.compile(
@@ -147,7 +149,8 @@ class _Clock:
     def __init__(self, header: Header) -> None:
         self._record_s = float(header.record_duration_s)
         self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
-        self.first_s = 0.0
+        self._continuous = header.kind.endswith("C")
+        self.first_s = self._before_s = 0.0
         self.parts = [(0, 0.0)]
 
     def check(self, record: int,
@@ -168,9 +171,12 @@ class _Clock:
             self.first_s = onset_s
         # Counted from the start of the part: rounding does not add up.
         first, begin_s = self.parts[-1]
-        late_s = (onset_s - self.first_s - begin_s
-                  - (record - first) * self._record_s)
-        if abs(late_s) <= GAP_S:
+        end_s = begin_s + (record - first) * self._record_s
+        late_s = onset_s - self.first_s - end_s
+        step_s = onset_s - self._before_s - self._record_s
+        self._before_s = onset_s
+        if abs(late_s) <= GAP_S or (
+                self._continuous and record and abs(step_s) <= DRIFT_S):
             return
         if late_s > 0:
             self._gap(record, onset_s - self.first_s, late_s)
