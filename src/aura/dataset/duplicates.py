@@ -21,7 +21,7 @@ import numpy as np
 
 from aura.dataset import beat_files
 from aura.dataset.beat_files import BEATS, RR
-from aura.dataset.ecg_channel import choose, slopes
+from aura.dataset.ecg_channel import key_of, slopes
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable
 from aura.dataset.read import signal_of
@@ -160,7 +160,7 @@ def _beats_of(folder: Folder, candidate: Candidate,
             header = read_header(stream)
             timeline = cache(lambda: read_timeline(stream, header))
             signal = cache(lambda: signal_of(
-                stream, header, choose(stream, header)[0], timeline()))
+                stream, header, key_of(stream, header), timeline()))
             likely = series.likely(
                 _keys(folder, candidate, header.patient),
                 float(header.duration_s), cache(lambda: peaks(signal())))

@@ -92,9 +92,7 @@ class Quality:
 def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         Key, dict[str, dict[str, float]], tuple[Problem, ...]]:
     """The ECG channel or pair, figures of all candidates, and warnings."""
-    infos = [ChannelInfo(signal.label, signal.unit,
-                         float(header.rate_hz(signal)))
-             for signal in header.signals]
+    infos = _infos(header)
     labels = [info.label for info in infos]
     keys, found = by_label(infos, wanted)
     signals, faults = _open(stream, header, keys)
@@ -125,6 +123,18 @@ def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         *found, *choice,
         *_unit(infos[key[0]].unit, used.unit),
         *warnings(used, qualities[key], used.unit))
+
+
+def key_of(stream: BinaryIO, header: Header) -> Key:
+    """The ECG channel or pair; only several candidates are compared."""
+    keys, _ = by_label(_infos(header))
+    return keys[0] if len(keys) == 1 else choose(stream, header)[0]
+
+
+def _infos(header: Header) -> list[ChannelInfo]:
+    return [ChannelInfo(signal.label, signal.unit,
+                        float(header.rate_hz(signal)))
+            for signal in header.signals]
 
 
 def _is_better(signals: Mapping[Key, Signal], qualities: dict[Key, Quality],
