@@ -5,11 +5,14 @@ An annotation is a row of a file, in the file's own words. An event is what it
 means: a seizure or background from an onset to an end.
 """
 
+import math
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from aura.annotations.vocabulary import (
+    BEGIN,
     END,
     OTHER,
     is_ignored,
@@ -18,13 +21,14 @@ from aura.annotations.vocabulary import (
     name_of,
 )
 from aura.errors import Problem, quoted
-from aura.recording import BACKGROUND, Event
+from aura.recording import BACKGROUND, SEIZURE, Event
 
 _FINDINGS = {
     "other": "annotations that are not seizure or background labels, "
              "not used",
     "doubtful": "annotations that may mean a seizure, not used",
-    "no_start": "annotated ends of seizures without a start, not used",
+    "no_start": "annotated ends of seizures without a start in the hour "
+                "before, not used",
     "order": "annotated seizures that start before the one above, sorted",
     "no_length": "annotated seizures without a length, used as points in "
                  "time",
@@ -34,6 +38,9 @@ _FINDINGS = {
 }
 # Starts of one seizure, for example in the EEG and of the movements.
 STARTS_S = 300.0
+PAIR_S = 3600.0  # A longer seizure needs a row with its length
+MARK_S = 1.0  # Length of a mark, for programs that need one
+SAME_END_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class Annotations:
     # The rows have dates and the recording has none, so that the first row is
     # taken for the start.
     start_is_first: bool = False
+    recoded: bool = False  # The file is not in UTF-8, and was read otherwise
 
     @property
     def counts_as_annotated(self) -> bool:
@@ -91,15 +99,22 @@ class Annotations:
         """
         One row for the two marks of a seizure's start and end.
 
-        An end belongs to the last start of the same name, or else to the
-        last starts of any name. A start or end without the other stays.
+        A seizure without a length may be a start too. An end belongs to the
+        last start of the same name, or else to the last starts of any name,
+        if it is at most `PAIR_S` later. A start or end without the other
+        stays.
         """
-        marks = sorted((row.onset_s, side != END, at)
-                       for at, row in enumerate(self.rows)
-                       for side in (meaning_of(row.text).side,) if side)
-        if not marks:
+        marks = sorted(
+            (row.onset_s, side != END, at) for at, row in enumerate(self.rows)
+            for side in (_side(row),) if side)
+        if all(meaning_of(self.rows[at].text).side != END
+               for _, _, at in marks):
             return self
         rows: list[Annotation | None] = list(self.rows)
+        # An end says nothing new if the seizure has a length.
+        ends = [*sorted(
+            row.end_s for row in self.rows if row.label.startswith(SEIZURE)
+            and (row.duration_s or 0.0) > MARK_S), math.inf]
         begun: dict[tuple[str, str], int] = {}  # In order of time
         for end_s, begins, at in marks:
             name = name_of(self.rows[at].text), self.rows[at].channels
@@ -115,11 +130,13 @@ class Annotations:
                             < self.rows[own[0]].onset_s - STARTS_S):
                     break
                 own.append(begun.pop(last))
-            if own:
-                start = self.rows[own[-1]]
+            start = self.rows[own[-1]] if own else None
+            if start is not None and end_s - start.onset_s <= PAIR_S:
                 # With its label it is a mark no more.
                 rows[own[-1]] = replace(start, text=start.label,
                                         duration_s=end_s - start.onset_s)
+                rows[at] = None
+            elif ends[bisect(ends, end_s - SAME_END_S)] <= end_s + SAME_END_S:
                 rows[at] = None
         return replace(self, rows=tuple(filter(None, rows)))
 
@@ -162,6 +179,14 @@ class Annotations:
             Problem(f"annotations.{name}", "warning",
                     f"{_FINDINGS[name]}{quoted(texts)}: {len(texts)}")
             for name, texts in others.items()), *problems)
+
+
+def _side(row: Annotation) -> str:
+    """The side that a row marks; a seizure of no length may be a start."""
+    meaning = meaning_of(row.text)
+    return meaning.side or (
+        BEGIN if meaning.label.startswith(SEIZURE)
+        and (row.duration_s or 0.0) <= MARK_S else "")
 
 
 def disjoint_seizures(events: Sequence[Event], duration_s: float) -> tuple[

@@ -37,7 +37,7 @@ _ELAPSED = re.compile(
 
 def is_export(head: bytes) -> bool:
     """Whether a text begins as an export of annotations does."""
-    for line in head.decode("utf-8-sig", "replace").splitlines():
+    for line in table_text.decoded(head)[0].splitlines():
         names, _ = _columns(line)
         if "onset" in names:
             return not set(names).isdisjoint(KINDS)
@@ -57,7 +57,7 @@ def _columns(head: str) -> tuple[list[str], str]:
 
 def read(content: bytes, start: datetime | None = None) -> Annotations:
     """Read a BIDS ``*_events.tsv`` or an export."""
-    origin = _ORIGIN.search(content[:HEAD_BYTES].decode("utf-8", "replace"))
+    origin = _ORIGIN.search(table_text.decoded(content[:HEAD_BYTES])[0])
     # MNE counts from a time that may not be the start of the recording.
     late_s = 0.0 if origin is None or start is None else (
         table_text.moment(origin[1], 1, "orig_time") - start).total_seconds()

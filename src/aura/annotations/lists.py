@@ -8,6 +8,7 @@ siena-scalp-eeg), and seconds in ``chb01-summary.txt`` (PhysioNet chbmit).
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,7 +23,14 @@ _NAME = re.compile(r"seizures?[-_ ]list.*\.txt|.*[-_ ]summary\.txt")
 # Without a unit, 10.10 may be hours and minutes.
 _NUMBER = re.compile(
     r"(\d{1,9}|\d{1,9}\.\d{1,9}(?= ?s))(?: ?s(?:ec\w*)?)?")
-_CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3])[.:]([0-5]\d)[.:]([0-5]\d)(?!\d)")
+# Hours may go on after midnight, and a typist may have put in blanks.
+_CLOCK = re.compile(
+    r"(?<!\d)(\d{1,2}) *[.:] *([0-5] ?\d) *[.:] *([0-5]\d)(?!\d)")
+# Times of the whole recording; those of a seizure have other words or none.
+_OF_FILE = re.compile(r"(regist|record|file)[a-z]* ")
+_LINE = re.compile(
+    r" *(file *name|number of seizures in file|.*?\b(?:start|end) *time)"
+    r"[ :=]*(.*)", re.I)
 
 
 def is_one(name: str) -> bool:
@@ -30,52 +38,85 @@ def is_one(name: str) -> bool:
     return _NAME.fullmatch(name.lower()) is not None
 
 
-def read(content: bytes, record: str,
-         start: datetime | None = None) -> Annotations | None:
+def names(content: bytes) -> list[str]:
+    """The recordings that a list names, each once."""
+    return list(dict.fromkeys(
+        match[2].strip() for _, line in table_text.lines(content)
+        if (match := _LINE.match(line)) and "file" in match[1].lower()
+        and "name" in match[1].lower()))
+
+
+def name_in(listed: Sequence[str], record: str,
+            beside: Sequence[str]) -> str | None:
+    """
+    The name by which a list means a recording.
+
+    It is the recording's own, or else the begin of it that no other of the
+    recordings beside it has: Siena has ``PN01.edf`` for ``PN01-1.edf``.
+    """
+    known = {_same(name) for name in (record, *beside)}
+    for name in listed:
+        if _same(name) == _same(record):
+            return name
+    for name in listed:
+        begin = _same(name).rstrip("-_. ")
+        if _same(name) not in known and begin and [
+                one for one in known if one.startswith(begin)
+                and not one[len(begin)].isalnum()] == [_same(record)]:
+            return name
+    return None
+
+
+def read(content: bytes, record: str, start: datetime | None = None,
+         beside: Sequence[str] = ()) -> Annotations | None:
     """Read the seizures of one recording; None if it is not named."""
+    own = name_in(names(content), record, beside)
+    if own is None:
+        return None
     rows: list[Annotation] = []
     expected: int | None = None
-    here = named = False
+    here = False
     stated: datetime | None = None
     begin_s = math.nan if start is None else (
         start - start.replace(hour=0, minute=0, second=0)).total_seconds()
     for number, line in table_text.lines(content):
-        key, _, value = line.lower().partition(":")
-        key = " ".join(re.findall("[a-z]+", key))
-        if key == "file name":
-            here = _same(value) == _same(record)
-            named |= here
+        match = _LINE.match(line)
+        key = " ".join(re.findall("[a-z]+", match[1].lower() if match else ""))
+        value = match[2] if match else ""
+        if key in ("file name", "filename"):
+            here = _same(value) == _same(own)
         elif not here:
             continue
         elif key == "number of seizures in file":
             expected = (expected or 0) + int(_seconds(value, number, key, 0))
-        elif key in ("registration start time", "file start time"):
+        elif _OF_FILE.match(key):
             stated_s = _seconds(value, number, key, 0)
-            if start is None or not begin_s:
+            if not key.endswith("start time"):
+                pass
+            elif start is None or not begin_s:
                 # A header without a time, or with midnight in its place
                 begin_s = stated_s
             elif abs(stated_s - begin_s) > SAME_S:
                 # The recording's own clock counts.
                 stated = start - timedelta(seconds=begin_s - stated_s)
-        elif key.endswith("start time") and _is_seizure(key):
+        elif key.endswith("start time"):
             rows.append(Annotation(
                 _seconds(value, number, key, begin_s), None, TEXT))
-        elif key.endswith("end time") and _is_seizure(key):
+        elif key.endswith("end time"):
             length_s = (_seconds(value, number, key, begin_s) - (
                 rows[-1].onset_s if rows else math.nan)) % DAY_S
             # A seizure before midnight may end after it.
             if not length_s < DAY_S / 2 or rows[-1].duration_s is not None:
                 raise syntax(number, key, "has no start before it")
             rows[-1] = replace(rows[-1], duration_s=length_s)
-    if named and len(rows) != (max(len(rows), 1) if expected is None
-                               else expected):
+        elif _CLOCK.search(line) or " second" in line.lower():
+            raise syntax(number, "row", "has a time, but does not say of "
+                         "what; write it as 'Seizure start time: 19.58.36'")
+    if len(rows) != (max(len(rows), 1) if expected is None else expected):
         raise syntax(1, "seizure start time", f"was found {len(rows)} times "
                      f"for this recording, not {expected or 'once'}")
-    return Annotations(tuple(rows), start=stated) if named else None
-
-
-def _is_seizure(key: str) -> bool:
-    return "seizure" in key or key in ("start time", "end time")
+    return Annotations(tuple(rows), start=stated,
+                       name="" if _same(own) == _same(record) else own)
 
 
 def _same(name: str) -> str:
@@ -87,7 +128,8 @@ def _seconds(value: str, line: int, key: str, begin_s: float) -> float:
     """Seconds as they are, or of a clock after the start."""
     clock, plain = _CLOCK.search(value), _NUMBER.fullmatch(value.strip())
     if clock and not math.isnan(begin_s):
-        hours, minutes, seconds = map(int, clock.groups())
+        hours, minutes, seconds = (
+            int(word.replace(" ", "")) for word in clock.groups())
         return (hours * 3600 + minutes * 60 + seconds - begin_s) % DAY_S
     if plain:
         return float(plain[1])

@@ -4,6 +4,7 @@ Lines and fields of text formats, read strictly.
 Every error names the line, counted from 1, and the field.
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -21,13 +22,19 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+def decoded(content: bytes) -> tuple[str, bool]:
+    """A text, and whether it is in another encoding than UTF-8."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace"), False
+    try:
+        return content.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace"), True
+
+
 def lines(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise syntax(line, "row", "is not UTF-8 text") from None
+    text, _ = decoded(content)
     text = text.replace("\r\n", "\n")
     rows = text.split("\n")
     if len(rows) > LINES_MAX:

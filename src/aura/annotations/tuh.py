@@ -20,7 +20,7 @@ _SECONDS = re.compile(r"(\d{1,12}(?:\.\d{1,20})?) ?s(?:ecs?)?", re.ASCII)
 
 def is_one(head: bytes) -> bool:
     """Whether a CSV begins as one of these files does."""
-    for line in head.decode("utf-8-sig", "replace").splitlines():
+    for line in table_text.decoded(head)[0].splitlines():
         if line.startswith("#"):
             if "version" in line and "csv_v" in line:
                 return True

@@ -4,6 +4,8 @@ Labels of annotations: which texts mean a seizure, and their translations.
 The codes of the TUH corpus and the names of HED-SCORE are translated into
 each other as by the tools around SzCORE [1]_. Other text means a seizure if it
 has one of the terms in ``vocabulary.toml``, and nothing there that denies it.
+A person has to decide on a text that may have a misspelt term, and on one in
+letters in which no term is written.
 
 References
 ----------
@@ -24,27 +26,32 @@ BEGIN, END = "begin", "end"
 
 _HED = re.compile(r"sz(?:_[A-Za-z][A-Za-z0-9]*)*", re.ASCII)
 
-# Codes of the TUH corpus and their names in HED-SCORE.
-CODES = {
-    "seiz": SEIZURE, "fnsz": "sz_foc", "gnsz": "sz_gen",
-    "spsz": "sz_foc_a", "cpsz": "sz_foc_ia", "absz": "sz_gen_nm",
-    "tnsz": "sz_gen_m_tonic", "cnsz": "sz_gen_m_clonic",
-    "tcsz": "sz_gen_m_tonicClonic", "atsz": "sz_gen_m_atonic",
-    "mysz": "sz_gen_nm_myoclonic", BACKGROUND: BACKGROUND}
+# Tables of phrases and codes, see there.
+_TABLES: dict[str, dict[str, str]] = tomllib.loads(
+    (resources.files("aura.annotations") / "vocabulary.toml").read_text(
+        "utf-8"))
+TERMS, ALONE, SIDES, NOT, CODES = _TABLES.values()
 _WORDS = {
     "seizure": SEIZURE, "sz": SEIZURE, "crisis": SEIZURE, "crise": SEIZURE,
     "background": BACKGROUND, "impd": "impd", **CODES}
 _CODE_OF = {name.lower(): code for code, name in CODES.items()}
 
-# Phrases of free text, see there.
-_TABLES: dict[str, dict[str, str]] = tomllib.loads(
-    (resources.files("aura.annotations") / "vocabulary.toml").read_text(
-        "utf-8"))
-TERMS, ALONE, SIDES, NOT = _TABLES.values()
-_JOKERS = {"+": "(?: [^ ]+)?", "$": "(?= $)"}
+_JOKERS = {"+": "(?: [^ ]+)?", "$": r"(?=(?: \d+)* $)"}
 _TYPE_OF_ONSET = re.compile(
     r" (focal|generali[sz]ed|unknown|partial|multifocal|bilateral) onset(?= )")
-_COMPOUND = re.compile(r"(?<= )(krampf|)anfalls(?=[^\W\d_])")
+# Words that are written as one: a term and what follows, or what denies it.
+_FOLLOWS = "|".join((*re.findall(r"[a-z]+", " ".join(SIDES.values())),
+                     "free", "frei", "like"))
+_COMPOUND = re.compile(
+    r"(?<= )(?:(seizure)s?|((?:krampf|)anfall)s|(anfall|seiz|szr?|crisis|crise"
+    rf"|eeg|clin)(?=(?:{_FOLLOWS}) ))(?=[^\W\d_]{{2}})")
+_DENIED = re.compile(r"(?<= )(no|non|post|pre|inter|peri|anti|pseudo)"
+                     r"(?=(?:seizure|sz|anfall)s? )")
+# Abbreviations: no vowel, and the letters of seizure.
+_SHORT = re.compile(r"(?:eeg)?[b-df-hj-np-tv-xz]*sz[b-df-hj-np-tv-xz]*")
+_NEAR_LENGTH = 5  # Own words up to this length have too many neighbours
+# Letters of another alphabet that were read as Latin, or were lost.
+_GARBLED = re.compile("[\x80-\xff]{4}|\ufffd|[?][?]")
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,14 @@ class _Terms:
         self.sides = {side: _pattern(text) for side, text in SIDES.items()}
         term = "(?:" + "|".join(
             made.pattern for made in self.labels.values()) + ")"
-        self.never, self.none, self.doubt = (
-            _pattern(NOT[name], term) for name in ("never", "none", "doubt"))
+        self.never, self.none, self.doubt, self.maybe, self.known = (
+            _pattern(NOT[name], term) for name in (
+                "never", "none", "doubt", "maybe", "known"))
+        near = [word.strip() for word in (
+            *NOT["near"].split(","), *added) if len(word) > _NEAR_LENGTH]
+        self.near = frozenset().union(*map(_shorter, near))
+        self.scripts = {_script(c) for text in terms.values() for c in text
+                        if c.isalpha()}
 
     def meaning(self, text: str) -> Meaning:
         """The meaning of a text that is no label."""
@@ -82,8 +95,10 @@ class _Terms:
         sides = [side for side, made in self.sides.items()
                  if made.search(words)]
         label = self._label(words, self.name(words))
-        if label == OTHER or self.never.search(words):
+        if self.never.search(words):
             return Meaning()
+        if label == OTHER:
+            return Meaning(doubtful=self._may_be(text, words))
         rest = self.none.sub("", words)
         if rest != words:
             return Meaning(doubtful=self._label(rest, rest) != OTHER)
@@ -91,6 +106,25 @@ class _Terms:
             return Meaning(doubtful=True)
         side = sides[0] if len(sides) == 1 else ""
         return Meaning(OTHER if side == END else label.lower(), side)
+
+    def _may_be(self, text: str, words: str) -> bool:
+        """Whether a text without a term may mean a seizure."""
+        if _GARBLED.search(text) or any(
+                map(self._is_foreign, words.split())):
+            return True
+        words = self.known.sub("", words)
+        guess = self.maybe.sub(" seizure", "".join(
+            " seizure" if _SHORT.fullmatch(word) or not self.near.isdisjoint(
+                _shorter(word)) else f" {word}"
+            for word in words.split()) + " ")
+        meant = self.meaning(guess) if "seizure" in guess else Meaning()
+        return meant.doubtful or meant.label != OTHER
+
+    def _is_foreign(self, word: str) -> bool:
+        """Whether no term has letters like these; Greek ones may be units."""
+        foreign = [script for script in map(_script, word)
+                   if not word.isdecimal() and script not in self.scripts]
+        return bool(foreign) and foreign != ["GREEK"]
 
     def name(self, words: str) -> str:
         """The words without those of a start or an end."""
@@ -116,7 +150,19 @@ def _spaced(text: str, joker: str = "") -> str:
     words = "".join(f" {word}" for word in re.findall(
         rf"(?:[^\W\d_]|[{joker}])+|\d+" if joker else r"[^\W\d_]+|\d+",
         plain)) + " "
-    return _TYPE_OF_ONSET.sub(r" \1", _COMPOUND.sub(r"\1anfall ", words))
+    words = _COMPOUND.sub(
+        lambda found: f"{found[found.lastindex or 0]} ", words)
+    return _TYPE_OF_ONSET.sub(r" \1", _DENIED.sub(r"\1 ", words))
+
+
+def _shorter(word: str) -> set[str]:
+    """A word, and what is left of it without any one of its letters."""
+    return {word, *(word[:at] + word[at + 1:] for at in range(len(word)))}
+
+
+@lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 def _pattern(phrases: str, term: str = "",
@@ -156,8 +202,10 @@ def is_ignored(text: str) -> bool:
 def meaning_of(text: str) -> Meaning:
     """What a text means; a label means itself."""
     word = text.strip().lower()
-    if word in _WORDS:
-        return Meaning(_WORDS[word].lower())
+    # The seizures of a recording may be numbered.
+    label = _WORDS.get(word) or CODES.get(word.rstrip("0123456789 _#.-"))
+    if label:
+        return Meaning(label.lower())
     # Numbers have no meaning.
     meaning = _meaning(re.sub(r"\d+", "0", text))
     if _HED.fullmatch(word) and meaning.label != OTHER and not meaning.side:
