@@ -71,7 +71,7 @@ def test_windows_line_ends_and_byte_order_mark_are_read():
     (2, "version", b"annotator=x\nversion = csv_v1.0.0\n1 2 seiz 1\n"),
     (3, "probability", TSE + b"1.0 2.0 seiz 1.5\n"),
     (3, "probability", TSE + b"1.0 2.0 seiz high\n"),
-    (4, "row", TSE + b"1.0 2.0 seiz 1.0\n\xff 3.0 seiz 1.0\n"),
+    (4, "start", TSE + b"1.0 2.0 seiz 1.0\n\xff 3.0 seiz 1.0\n"),
     (3, "row", TSE + b"1.0 2.0 se\x1biz 1.0\n"),
     (1, "version", b"1.0 2.0 seiz 1.0\n"),
     (1, "version", b""),
@@ -237,6 +237,8 @@ def found(*rows):
 
 @pytest.mark.parametrize("begin, end", [
     ("Seizure start", "Seizure end"), ("sz onset", "sz offset"),
+    ("Seizure", "Seizure end"), ("Anfall", "Anfall Ende"),
+    ("SZON", "SZOFF"), ("sz on 2", "sz off 2"),
     ("SZ BEGIN", "SZ STOP"), ("Anfall Anfang", "Anfall Ende"),
     ("Anfallsbeginn", "Anfallsende"), ("onset", "offset"),
     ("EEG onset", "EEG offset"), ("EEG onset", "Seizure end"),
@@ -260,12 +262,22 @@ def test_two_marks_are_one_seizure(begin, end, duration_s):
     ([(100, "sz start"), (160, "sz end"), (200, "sz end")],
      [(100, 60)], "no_start"),
     ([(100, "sz end"), (160, "sz start")], [(160, 0)], "no_start"),
+    ([(100, "sz start"), (3701, "sz end")], [(100, 0)], "no_start"),
+    ([(100, "Seizure 1"), (600, "Seizure"), (660, "Seizure end")],
+     [(100, 0), (600, 60)], "no_length"),
     ([(100, "sz start"), (160, "sz end"), (160, "sz start"),
       (200, "sz end")], [(100, 100)], "overlap")])
 def test_marks_that_are_no_plain_pair(rows, seizures, rule):
     events, rules_found = found(*((at, None, text) for at, text in rows))
     assert events == seizures
     assert f"annotations.{rule}" in rules_found
+
+
+def test_an_end_that_says_nothing_new_is_no_fault():
+    assert found((100, 60, "seizure"), (162, None, "Seizure end")) == (
+        [(100, 60)], [])
+    assert found((100, 60, "seizure"), (170, None, "Seizure end")) == (
+        [(100, 60)], ["annotations.no_start"])
 
 
 def test_marks_on_several_channels_are_one_seizure():

@@ -73,7 +73,36 @@ def test_the_clock_of_the_recording_counts_and_a_difference_is_kept():
     assert spans(same) == [(10, 10)] and same.start is None
 
 
+@pytest.mark.parametrize("lines, span", [
+    ("Registration start time: 10. 00 .00\nSeizure start time 10:01:40\n"
+     "Seizure end time : 1 0.02.40", None),
+    ("Registrarion start time: 10.00.00\nSeizure start time: 10.01.40\n"
+     "Siezure end time: 10.02.40", (100, 60)),
+    ("File Start Time: 24:00:10\nSeizure 1 Start Time: 00:01:50\n"
+     "Seizure 1 End Time: 24:02:50", (100, 60)),
+    ("File End Time: n/a\nSiezure Start Time: 100 seconds", (100, None))])
+def test_slips_of_a_typist_are_read_or_are_errors(lines, span):
+    text = f"File name: r.edf\n{lines}\n".encode()
+    if span is None:
+        with pytest.raises(AuraError, match="annotations.syntax"):
+            lists.read(text, "r")
+    else:
+        assert spans(lists.read(text, "r")) == [span]
+
+
+@pytest.mark.parametrize("named, record, beside, own", [
+    ("PN01.edf", "PN01-1", ["PN01-1"], True),
+    ("PN01.edf", "PN01-1", ["PN01-1", "PN01-2"], False),
+    ("PN11-.edf", "PN11-1", ["PN11-1"], True),
+    ("PNO6-1.edf", "PN06-1", ["PN06-1"], True),
+    ("PN1.edf", "PN11-1", ["PN11-1"], False)])
+def test_a_name_that_is_not_quite_a_recording(named, record, beside, own):
+    assert (lists.name_in([named], record, beside) == named) == own
+    assert lists.unmatched([named], beside) == ([] if own else [named])
+
+
 @pytest.mark.parametrize("lines", [
+    "Seizure start time: 10 s\nSeizure from 10:00:00 to 10:01:00",
     "Seizure start time: soon", "Seizure start time: 10.10",
     "Seizure start time: 600 samples", "Seizure start time: 24.00.00",
     "Seizure start time: 10 seconds\nSeizure end time: 5 seconds",

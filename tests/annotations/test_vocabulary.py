@@ -56,7 +56,7 @@ def test_texts_that_mean_a_seizure(text, label):
     "Seizure-PNES", "non-epileptic seizure", "psychogenic seizure",
     "pseudoseizure", "pas de crise", "crise de panique", "sin crisis",
     "crisis no epil\u00e9ptica", "seizure protocol", "Seizure medication",
-    "seizure precautions", "Anfallsmedikation", "Lights off", "", "szx",
+    "seizure precautions", "Anfallsmedikation", "Lights off", "",
     "Start", "End", "Notfall", "Schlaganfall", "focal slowing", "aura",
     "3 cps spike wave", "recording start", "Focal onset",
     "functional seizure", "crise cardiaque", "Crisis hipertensiva"])
@@ -77,6 +77,47 @@ def test_texts_that_mean_none(text):
 def test_texts_that_a_person_has_to_decide_on(text):
     assert meaning_of(text).doubtful
     assert label_of(text) == "other"
+
+
+@pytest.mark.parametrize("text", [
+    "Siezure 2", "seizre", "SEISURE", "Anfal links", "Krampfanfahl", "PSZ",
+    "szx", "crysis", "convultion",
+    "\u043f\u0440\u0438\u0441\u0442\u0443\u043f",
+    "\u53d1\u4f5c 1", "\xef\xf0\xe8\xf1\xf2\xf3\xef", "???", "pt seizing",
+    "Patient event", "push button", "subseizures", "spell"])
+def test_a_text_that_may_mean_a_seizure_is_no_note(text):
+    assert meaning_of(text).doubtful
+
+
+@pytest.mark.parametrize("text", [
+    "eyes open", "Movement", "A1+A2 OFF", "photic 10 Hz", "HV start",
+    "Sleep stage R", "Sleep stage ?", "Movement time", "arousal", "N2",
+    "SpO2 Abfall", "100 \xb5V", "\u03b1 rhythm", "artifact T3", "(AFIB",
+    "secured electrode", "patient cries", "no siezure", "siezure free",
+    "lead off", "K-complex", "spike wave", "background 10 Hz", "coughing"])
+def test_notes_of_technicians_bar_no_recording(text):
+    assert meaning_of(text) == vocabulary.Meaning()
+
+
+@given(st.sampled_from(["seizure", "krampfanfall", "convulsion"]),
+       st.integers(0, 6), st.sampled_from("aexz"), st.integers(0, 3))
+def test_a_term_with_one_wrong_letter_is_never_a_note(
+        term, at, letter, change):
+    wrong = (term[:at] + (letter, "", letter + term[at],
+                          term[at + 1:at + 2] + term[at])[change]
+             + term[at + (2 if change == 3 else 1):])
+    meaning = meaning_of(wrong)
+    assert meaning.doubtful or meaning.label == "sz"
+
+
+@pytest.mark.parametrize("text, label, side", [
+    ("FNSZ 1", "sz_foc", ""), ("bckg 1", "bckg", ""), ("SZON", "sz", "begin"),
+    ("szoff 2", "other", "end"), ("Sz off 2", "other", "end"),
+    ("CPSZ left", "sz_foc_ia", ""), ("SEIZUREEND", "other", "end"),
+    ("EEGonset", "sz", "begin")])
+def test_codes_and_words_without_a_space_are_read(text, label, side):
+    meaning = meaning_of(text)
+    assert (meaning.label, meaning.side) == (label, side)
 
 
 def phrases(table):
@@ -127,6 +168,10 @@ def test_own_words_mean_a_seizure(own):
     own("Ereignis A, typ*spell,!Sz-Liste,!lights *, , #,!,*")
     for text in ("Ereignis A 3", "EREIGNIS_A", "typicalspell 2"):
         assert label_of(text) == "sz"
+    assert meaning_of("Ereigniss A").doubtful is False
+    own("\u043f\u0440\u0438\u0441\u0442\u0443\u043f")
+    assert not meaning_of("\u0433\u043b\u0430\u0437\u0430").doubtful
+    own("Ereignis A, typ*spell,!Sz-Liste,!lights *, , #,!,*")
     for text in ("kein Ereignis A", "typical spell", "*"):
         assert label_of(text) == "other"
     assert meaning_of("Ereignis A Ende").side == "end"

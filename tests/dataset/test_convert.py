@@ -252,7 +252,7 @@ def test_two_dialects_of_one_recording_that_differ_are_told(run, tmp_path):
     assert "r.csv_bi" in report["problems"][1]["text"]
 
 
-def test_labels_in_other_scripts_are_shown_and_never_seizures(
+def test_labels_in_other_scripts_are_shown_and_in_doubt(
         run, tmp_path):
     put(tmp_path, r_dot_edf=plus().bytes(), r_events_dot_tsv=(
         "onset\tduration\teventType\n1\t2\t\u53d1\u4f5c\n"
@@ -260,8 +260,22 @@ def test_labels_in_other_scripts_are_shown_and_never_seizures(
     _, reports = inspected(run, tmp_path)
     assert len(reports["r.edf"]["annotations"]["seizures"]) == 1
     (problem,) = reports["r.edf"]["problems"]
-    assert problem["rule"] == "annotations.other"
-    assert problem["text"].endswith(": 2")
+    assert problem["rule"] == "annotations.doubtful"
+    assert ": 2; " in problem["text"]
+
+
+@pytest.mark.parametrize("verb", ["score", "convert"])
+def test_strict_rejects_what_is_read_otherwise(run, tmp_path, verb):
+    put(tmp_path / "in", r_dot_edf=plus().bytes() + b"x",
+        r_dot_csv_bi="channel,start_time,stop_time,label\nTERM,5,9,seiz\n")
+    (tmp_path / "out").mkdir()
+    arguments = (verb, tmp_path / "in", *(
+        [tmp_path / "out"] if verb == "score" else
+        ["--to", "bids", "--out", tmp_path / "out"]))
+    assert "rejected r.edf" not in run(*arguments)[2]
+    code, _, err = run(*arguments, "--strict")
+    assert code == 1
+    assert "rejected r.edf: edf.trailing_bytes: rejected by --strict" in err
 
 
 def test_annotations_of_another_recording_are_doubted(run, tmp_path):

@@ -37,6 +37,7 @@ def examined(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file if isinstance(file, bytes) else file.bytes())
         for other, content in (beside or {}).items():
+            (path.parent / other).parent.mkdir(exist_ok=True)
             (path.parent / other).write_bytes(content)
         folder = Folder(tmp_path)
         (candidate,) = find.recordings(folder, only)
@@ -115,7 +116,7 @@ def test_a_note_in_latin_1_costs_nothing(examined):
     (File(), {"r.txt": b"10:20 tired"}, True),
     (File(), {"r.txt": b"onset,duration\n1,2\n"}, False),
     (File(), {"r.csv": b"start;end\n1;2\n"}, False),
-    (File(), {"r.xlsx": b""}, False), (File(), {"r.json": b"{}"}, True),
+    (File(), {"r.xlsx": b""}, False), (File(), {"r.json": b"{}"}, False),
     (File(), {"r_seizures.json": b"{}"}, False),
     (File(), {"Anf\u00e4lle.xlsx": b""}, False),
     (File(), {"seizures.csv": b"r,10,20\n"}, False),
@@ -171,9 +172,68 @@ def test_a_second_is_no_disagreement(examined, row):
     assert rules(examined(file, {"r.tse_bi": TSE + row})) == []
 
 
-def test_notes_inside_that_are_no_seizures_contradict_nothing(examined):
+def test_notes_inside_are_counted_and_contradict_nothing(examined):
     file = plus(texts=[tal(30, 9, "lights off")])
-    assert rules(examined(file, {"r.tse_bi": TSE + b"1 9 seiz 1\n"})) == []
+    found = examined(file, {"r.tse_bi": TSE + b"1 9 seiz 1\n"})
+    assert rules(found) == ["annotations.other"] and found.understood
+
+
+@pytest.mark.parametrize("place", [
+    "../times.seize", "../Liste.xlsx", "../r.tse_bi", ".seizures.txt",
+    "seizures.txt.gz", "Liste.ods", "Befund.docx", "log.pdf", "marks.db",
+    "../seizures.txt", "../../annotations.pdf", ".r.tse_bi"])
+def test_a_list_elsewhere_in_the_input_bars_a_recording(examined, place):
+    recording = examined(File(), {place: b""}, name="a/b/r.edf")
+    assert (recording.annotated, recording.understood) == (False, False)
+    assert rules(recording) == ["annotations.not_read"]
+
+
+@pytest.mark.parametrize("place", [
+    "../participants.tsv", "README.txt", "../README.pdf", "._seizures.txt",
+    "../paper.pdf", "../task-x_events.json", "../tired.txt"])
+def test_files_that_describe_a_set_bar_no_recording(examined, place):
+    recording = examined(File(), {place: b"seizure 10:20:30"},
+                         name="a/b/r.edf")
+    assert recording.understood and recording.problems == ()
+
+
+@pytest.mark.parametrize("events, understood", [
+    ("../eeg/sub-1_task-a_events.tsv", False), ("sub-1_events.tsv", False),
+    ("../eeg/sub-1_task-a_run-1_events.tsv", False),
+    ("../eeg/sub-1_task-a_run-02_events.tsv", True),
+    ("../eeg/sub-1_task-b_events.tsv", True), ("sub-2_events.tsv", True)])
+def test_events_of_another_run_are_not_those_of_this_one(
+        examined, events, understood):
+    recording = examined(File(), {events: b""},
+                         name="sub-1/ecg/sub-1_task-a_run-01_ecg.edf")
+    assert (recording.annotated, recording.understood) == (False, understood)
+
+
+@pytest.mark.parametrize("encoding, expected", [
+    ("utf-8", []), ("utf-16", []), ("cp1252", ["annotations.encoding"])])
+@pytest.mark.parametrize("name, text", [
+    ("r_events.tsv",
+     "onset\tduration\teventType\n3\t9\tCrise \xe9pilepsie\n"),
+    ("r-annot.csv", "onset,duration,description\n3,9,Crise \xe9pilepsie\n"),
+    ("Seizures-list-\xe9.txt", "Na\xefve\nFile name: r.edf\nSeizure start "
+     "time: 3 seconds\nSeizure end time: 12 seconds\n")])
+def test_a_text_in_another_encoding_is_read(
+        examined, name, text, encoding, expected):
+    recording = examined(File(), {name: text.encode(encoding)})
+    assert recording.events == (Event(3, 9),)
+    assert rules(recording) == expected
+
+
+def test_names_of_a_list_without_a_recording_are_reported_once(examined):
+    text = b"".join(b"File name: %s\nSeizure start time: 3 s\n" % name
+                    for name in (b"r-1.edf", b"s-.edf", b"q.edf"))
+    beside = {"s-1.edf": File().bytes(), "r-list-seizure-summary.txt": text}
+    first = examined(File(), beside, name="r-1.edf", only="r-1.edf")
+    other = examined(File(), beside, name="r-1.edf", only="s-1.edf")
+    assert "annotations.unmatched" in rules(first)
+    assert "annotations.unmatched" not in rules(other)
+    assert "annotations.other_name" in rules(other)
+    assert first.events == other.events == (Event(3, 0),)
 
 
 def test_a_seizeit2_session(examined):

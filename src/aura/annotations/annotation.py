@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from aura.annotations.tables import table
 from aura.annotations.vocabulary import (
     BEGIN,
     END,
@@ -23,19 +24,7 @@ from aura.annotations.vocabulary import (
 from aura.errors import Problem, quoted
 from aura.recording import BACKGROUND, SEIZURE, Event
 
-_FINDINGS = {
-    "other": "annotations that are not seizure or background labels, "
-             "not used",
-    "doubtful": "annotations that may mean a seizure, not used",
-    "no_start": "annotated ends of seizures without a start in the hour "
-                "before, not used",
-    "order": "annotated seizures that start before the one above, sorted",
-    "no_length": "annotated seizures without a length, used as points in "
-                 "time",
-    "outside": "annotated seizures outside the recording, not used",
-    "clipped": "annotated seizures that end outside the recording, cut",
-    "overlap": "annotated seizures that overlap or touch another, joined",
-}
+_FINDINGS: dict[str, str] = table("messages.toml")["findings"]
 # Starts of one seizure, for example in the EEG and of the movements.
 STARTS_S = 300.0
 PAIR_S = 3600.0  # A longer seizure needs a row with its length

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from aura.annotations import bids, table_text, tse, tuh, vocabulary
 from aura.annotations.annotation import Annotation, Annotations
+from aura.annotations.tables import table
 from aura.edf import write as edf
 from aura.errors import Problem
 from aura.recording import BACKGROUND
@@ -95,28 +96,7 @@ FORMATS = {made.name: made for made in (
     Format("edf", ".edf", _edf_text, edf.DECIMALS, None,
            confidence=False, start=True, length=True, marks=True))}
 
-_LOST = {
-    "left_out": "annotations left out, because {to} has no label for their "
-                "text: {count}",
-    "type": "annotations whose type is lost, because {to} has no label for "
-            "it: {count}",
-    "confidence": "annotations whose confidence is lost, because {to} has "
-                  "no place for it: {count}",
-    "certain": "annotations without a confidence that get 1, because {to} "
-               "needs one: {count}",
-    "channels": "annotations whose channels are lost, because {to} has no "
-                "place for them: {count}",
-    "columns": "annotations whose other columns are lost, because {to} has "
-               "no place for them: {count}",
-    "rounded": "annotations rounded to the {decimals} decimals of {to}: "
-               "{count}",
-    "marks": "annotations without a length that get 0 s, because {to} needs "
-             "one: {count}",
-    "start": "the date of the recording is lost, because {to} has no place "
-             "for it",
-    "length": "the length of the recording is lost, because {to} has no "
-              "place for it",
-}
+_LOST: dict[str, str] = table("messages.toml")["lost"]
 
 
 def adapt(document: Annotations, to: Format) -> tuple[

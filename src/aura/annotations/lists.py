@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from aura.annotations import table_text
 from aura.annotations.annotation import Annotation, Annotations
@@ -62,9 +63,16 @@ def name_in(listed: Sequence[str], record: str,
         begin = _same(name).rstrip("-_. ")
         if _same(name) not in known and begin and [
                 one for one in known if one.startswith(begin)
-                and not one[len(begin)].isalnum()] == [_same(record)]:
+                and not one[len(begin):][:1].isalnum()] == [_same(record)]:
             return name
     return None
+
+
+def unmatched(listed: Sequence[str], beside: Sequence[str]) -> list[str]:
+    """Names in a list that mean no recording beside it."""
+    meant = {_same(name) for record in beside
+             for name in (name_in(listed, record, beside),) if name}
+    return [name for name in listed if _same(name) not in meant]
 
 
 def read(content: bytes, record: str, start: datetime | None = None,
@@ -90,10 +98,10 @@ def read(content: bytes, record: str, start: datetime | None = None,
         elif key == "number of seizures in file":
             expected = (expected or 0) + int(_seconds(value, number, key, 0))
         elif _OF_FILE.match(key):
-            stated_s = _seconds(value, number, key, 0)
             if not key.endswith("start time"):
-                pass
-            elif start is None or not begin_s:
+                continue
+            stated_s = _seconds(value, number, key, 0)
+            if start is None or not begin_s:
                 # A header without a time, or with midnight in its place
                 begin_s = stated_s
             elif abs(stated_s - begin_s) > SAME_S:
@@ -119,6 +127,7 @@ def read(content: bytes, record: str, start: datetime | None = None,
                        name="" if _same(own) == _same(record) else own)
 
 
+@lru_cache(maxsize=8192)
 def _same(name: str) -> str:
     # The letter O stands for a zero in some lists.
     return re.sub(r"\.(edf|bdf)$", "", name.strip().lower()).replace("o", "0")

@@ -42,6 +42,13 @@ def read(content: bytes, record: str) -> Annotations | None:
     return Annotations(tuple(rows), name=record) if rows else None
 
 
+def names(content: bytes) -> list[str]:
+    """The records that have a line, each once."""
+    return list(dict.fromkeys(
+        line.split()[0] for _, line in table_text.lines(content)
+        if line.strip() and not line.startswith("#")))
+
+
 def _seconds(word: str, line: int, name: str) -> float:
     match = _CLOCK.fullmatch(word)
     if match is None:

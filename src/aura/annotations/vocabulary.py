@@ -13,12 +13,11 @@ References
 """
 
 import re
-import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
+from aura.annotations.tables import table
 from aura.recording import BACKGROUND, SEIZURE
 
 OTHER = "other"
@@ -27,10 +26,8 @@ BEGIN, END = "begin", "end"
 _HED = re.compile(r"sz(?:_[A-Za-z][A-Za-z0-9]*)*", re.ASCII)
 
 # Tables of phrases and codes, see there.
-_TABLES: dict[str, dict[str, str]] = tomllib.loads(
-    (resources.files("aura.annotations") / "vocabulary.toml").read_text(
-        "utf-8"))
-TERMS, ALONE, SIDES, NOT, CODES = _TABLES.values()
+_TABLES: list[dict[str, str]] = [*table("vocabulary.toml").values()]
+TERMS, ALONE, SIDES, NOT, CODES = _TABLES
 _WORDS = {
     "seizure": SEIZURE, "sz": SEIZURE, "crisis": SEIZURE, "crise": SEIZURE,
     "background": BACKGROUND, "impd": "impd", **CODES}

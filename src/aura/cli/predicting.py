@@ -45,7 +45,7 @@ def register(verbs: console.Verbs) -> None:
     score.add_argument("--json", action="store_true",
                        help="print counts, rates and intervals as one JSON "
                        "object")
-    console.add_settings(score, "prefer")
+    console.add_settings(score, "prefer", "strict")
     replay = verbs.add(
         "replay", _replay, "play a recording to a model as if it were live",
         "Feed a recording to a model second by second, and print each alarm "
@@ -143,7 +143,7 @@ def _score(given: argparse.Namespace) -> int:
     settings = console.settings(given)
     compared = compare.compare(
         given.reference, given.hypothesis, settings.ecg_channel,
-        settings.alias_key, prefer=settings.prefer)
+        settings.alias_key, settings.prefer, bool(settings.strict))
     scored = len(compared.recordings) - compared.without_hypothesis
     if given.json:
         print(json.dumps(score_dict(compared), indent=2, allow_nan=False))

@@ -85,6 +85,7 @@ def _register_convert(verbs: console.Verbs) -> None:
                          "annotations inside")
     console.add_out(convert,
                     "folder for the files, with the input's subfolders")
+    console.add_settings(convert, "strict")
 
 
 def _inspect(given: argparse.Namespace) -> int:
@@ -165,14 +166,14 @@ def _convert(given: argparse.Namespace) -> int:
     from aura.annotations.formats import FORMATS
     from aura.dataset.convert import convert
     from aura.runners import local
-    console.settings(given)
+    strict = bool(console.settings(given).strict)
     source = local.open_input(given.path)
     out = Folder(given.out)
     out.try_writing()
     # Left by runs that were killed; no writer that lives is touched.
     out.sweep()
     done = list(convert(source.folder, source.subfolder, FORMATS[given.to],
-                        out))
+                        out, strict=strict))
     if not done:
         raise local.no_recordings()
     console.print_problems((one.path, problem) for one in done

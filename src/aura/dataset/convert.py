@@ -17,7 +17,8 @@ from aura.annotations import szdb, tuh, wfdb
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.formats import FORMATS, Format, adapt
 from aura.annotations.vocabulary import OTHER
-from aura.dataset import annotation_files, beat_files, find, ground_truth
+from aura.dataset import (
+    annotation_files, beat_files, find, ground_truth, read)
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent, extent_of
 from aura.dataset.names import events_stem, printable, recording_stem
@@ -54,9 +55,9 @@ class Converted:
 
 
 def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
-            track: Track = iter) -> Iterator[Converted]:
-    """Convert all annotations of a tree."""
-    work = _Conversion(folder, to, out)
+            track: Track = iter, strict: bool = False) -> Iterator[Converted]:
+    """Convert all annotations of a tree; a fault is an error if strict."""
+    work = _Conversion(folder, to, out, strict)
     single = bool(subfolder) and folder.path(subfolder).is_file()
     if single and _is_alone(folder, subfolder):
         yield work.alone(subfolder, posixpath.basename(subfolder))
@@ -77,8 +78,10 @@ def convert(folder: Folder, subfolder: str, to: Format, out: Folder,
 class _Conversion:
     """Where to, and what has been written already."""
 
-    def __init__(self, folder: Folder, to: Format, out: Folder) -> None:
+    def __init__(self, folder: Folder, to: Format, out: Folder,
+                 strict: bool) -> None:
         self._folder, self._to, self._out = folder, to, out
+        self._strict = strict
         self._written: set[str] = set()
 
     def is_output(self, path: str, subfolder: str) -> bool:
@@ -97,20 +100,26 @@ class _Conversion:
             with open_recording(self._folder, candidate.path) as stream:
                 if candidate.form != ECG:
                     series = beat_files.read(stream)
+                    self._check(series.problems)
                     extent = Extent(series.duration_s, series.start)
                     return _with_faults(
                         self._text(candidate, extent), series.problems)
                 header = read_header(stream)
                 timeline = read_timeline(stream, header)
+                faults = (*header.problems, *gaps.warnings(header, timeline))
+                self._check(faults)
                 extent = extent_of(header, timeline)
                 done = (self._text(candidate, extent)
                         if self._to.write is not None else
                         self._copy(candidate, extent, stream, header,
                                    timeline))
-                return _with_faults(done, (
-                    *header.problems, *gaps.warnings(header, timeline)))
+                return _with_faults(done, faults)
         except Exception as error:
             return Converted(candidate.name, None, (problem_of(error),))
+
+    def _check(self, problems: tuple[Problem, ...]) -> None:
+        if self._strict:
+            read.refuse(problems)
 
     def alone(self, path: str, name: str,
               unused: Sequence[str] = ()) -> Converted:
@@ -124,7 +133,9 @@ class _Conversion:
                     "convert.list", "this is a list of the seizures of many "
                     "recordings", "give it in a folder with the recordings "
                     "that it names")
-            return self._write(shown, _stem(name), document, _unused(unused))
+            return self._write(
+                shown, _stem(name), document,
+                ground_truth.recoded(path, document) + _unused(unused))
         except Exception as error:
             return Converted(shown, None, (problem_of(error),))
 

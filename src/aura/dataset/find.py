@@ -108,18 +108,21 @@ def _single(folder: Folder, path: str) -> Candidate:
 class _Listing:
     """Names in one folder, without hidden ones, sorted."""
 
-    def __init__(self, folder: Folder, path: str) -> None:
+    def __init__(self, folder: Folder, path: str,
+                 above: tuple[str, ...] = ()) -> None:
         self.folder, self.path = folder, path
+        self.above = above  # Files in the folders that this one is in
         self.problem: Problem | None = None
-        self.entries: list[os.DirEntry[str]] = []
+        entries: list[os.DirEntry[str]] = []
         try:
-            with os.scandir(folder.root / path) as entries:
-                self.entries = sorted(
-                    (entry for entry in entries
-                     if not entry.name.startswith(".")),
-                    key=lambda entry: os.fsencode(entry.name))
+            with os.scandir(folder.root / path) as found:
+                entries = sorted(
+                    found, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
             self.problem = _unlisted(error)
+        self.entries = [entry for entry in entries
+                        if not entry.name.startswith(".")]
+        self._all = entries
         self.names = {entry.name.lower(): entry.name
                       for entry in reversed(self.entries)}
         self._forms: dict[str, str | None] = {}
@@ -146,32 +149,42 @@ class _Listing:
             and self._annotates(known)]
         beside += self._in_session(entry)
         stem = recording_stem(entry).lower()
-        own, shared = ([self.join(known) for known in self._unread.get(
-            owner, ())] for owner in (stem, ""))
-        unread = own + shared
+        unread = [*self._unread.get(stem, ()), *self._unread.get("", ())]
         beside += [one for one in unread if one not in beside
-                   and self._is_read(posixpath.basename(one), stem)]
+                   and self._is_read(one, stem)]
         return Candidate(
             path, name, beside[0] if beside else None,
             form=form or beat_files.BEATS, others=tuple(beside[1:]),
             unread=tuple(one for one in unread if one not in beside))
 
-    def _is_read(self, name: str, stem: str) -> bool:
+    def _is_read(self, path: str, stem: str) -> bool:
         """Whether a file is a list, or an export of this recording."""
+        folder, name = posixpath.split(path)
         rest = name.lower().removeprefix(stem)
         # Another number or a BIDS entity names another part.
-        return lists.is_one(name) or (
-            rest != name.lower() and not _OTHER_PART.search(rest)
-            and name.lower().endswith(annotation_files.TEXTS)
-            and bids.is_export(self._head(name)))
+        return folder == self.path and not name.startswith(".") and (
+            lists.is_one(name) or (
+                rest != name.lower() and not _OTHER_PART.search(rest)
+                and name.lower().endswith(annotation_files.TEXTS)
+                and bids.is_export(self._head(name))))
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """All files here that are no recordings, and those above."""
+        session, here = posixpath.split(self.path)
+        beside = _Listing(self.folder, posixpath.join(
+            session, "eeg")).files if here == "ecg" else ()
+        return (*(self.join(entry.name) for entry in self._all
+                  if not (os.path.isdir(entry.path)
+                          or _form(self, entry.name))),
+                *beside, *self.above)
 
     @cached_property
     def _unread(self) -> dict[str, list[str]]:
-        names = [entry.name for entry in self.entries]
-        recordings = {name for name in names if _form(self, name)}
+        recordings = [entry.name for entry in self.entries
+                      if _form(self, entry.name)]
         return annotation_files.unread(
-            [name for name in names if name not in recordings], recordings,
-            self._head)
+            self.files, recordings, self.path, self._head_of)
 
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
@@ -194,8 +207,11 @@ class _Listing:
             bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
 
     def _head(self, name: str) -> bytes:
+        return self._head_of(self.join(name))
+
+    def _head_of(self, path: str) -> bytes:
         try:
-            with self.folder.open(self.join(name)) as stream:
+            with self.folder.open(path) as stream:
                 return stream.read(beat_files.HEAD_BYTES)
         except (AuraError, OSError):
             return b""
@@ -225,6 +241,7 @@ class _Search:
         self._linked: list[str] = []
         self.found: list[Candidate] = []
         self._not_read: Counter[str] = Counter()
+        self._files: dict[str, tuple[str, ...]] = {}
 
     def run(self) -> list[Candidate]:
         """Walk through real folders first: paths are better than links."""
@@ -249,7 +266,9 @@ class _Search:
             path = pending.pop()
             if not self._is_new(path):
                 continue
-            listing = _Listing(self._folder, path)
+            listing = _Listing(self._folder, path, self._files.get(
+                posixpath.dirname(path), ()) if path else ())
+            self._files[path] = listing.files
             if listing.problem is not None:
                 self._refuse(path, listing.problem)
             skipped = OTHER_MODALITIES if listing.has_ecg_folder() else ()

@@ -7,6 +7,7 @@ recording is not used for training, because its other time may not be free of
 seizures. If no other seizure is left, it counts as not annotated.
 """
 
+import contextlib
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from aura.annotations import lists
 from aura.annotations.annotation import Annotation, Annotations
 from aura.dataset import annotation_files
 from aura.dataset.find import Candidate
-from aura.dataset.names import printable
+from aura.dataset.names import printable, recording_stem
 from aura.edf import gaps
 from aura.edf.header import Header
 from aura.edf.tal import EdfAnnotation, Timeline
@@ -33,7 +34,7 @@ LOST = ("edf.annotation.onset", "edf.annotation.unterminated")
 # Findings of `seizures` that stay true in whatever format they are written.
 DOUBTS = frozenset((*UNPLACED, *(f"annotations.{name}" for name in (
     "disagree", "other_faulty", "other_length", "other_date", "other_name",
-    "clock", "no_length"))))
+    "clock", "no_length", "encoding"))))
 
 Problems = tuple[Problem, ...]
 # Seizures, the file that they come from or `EDF_PLUS`, and what is doubtful.
@@ -67,6 +68,8 @@ def extent_of(header: Header, timeline: Timeline) -> Extent:
 def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
     """Read the annotated seizures of a recording."""
     path, document = chosen(folder, candidate, extent)
+    extent = replace(extent, problems=(
+        *extent.problems, *_unmatched(folder, candidate)))
     noted = inside(extent.notes)
     annotated = bool(noted.rows) and noted.counts_as_annotated
     within, problems = noted.seizures(extent.duration_s)
@@ -83,8 +86,10 @@ def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
         found += (_disagree(path, placed, "inside the recording", within),)
     if used:
         # What is in doubt inside may be a seizure that the file lacks.
-        found += tuple(problem for problem in problems
-                       if problem.rule in UNPLACED)
+        found += tuple(
+            replace(problem, text=f"inside the recording: {problem.text}")
+            for problem in problems
+            if problem.rule in (*UNPLACED, "annotations.other"))
         if within and not placed:
             found += (Problem(
                 "annotations.contradicted", "warning", "the recording itself "
@@ -118,8 +123,33 @@ def _not_read(candidate: Candidate, path: str | None,
             "annotations.not_read", "warning", "these files may be "
             "annotations of this recording, but are not read: "
             f"{', '.join(map(_shown, candidate.unread[:FILES_SHOWN]))}; so it "
-            "is not taken for free of seizures; convert them to a format of "
-            "docs/formats.md, or move them elsewhere")
+            "is not taken for free of seizures; export them as CSV or TSV "
+            "with the columns onset, duration and description beside each "
+            "recording, or move them out of the input; if the recording has "
+            "no seizure, a row 'bckg' that covers it says so")
+
+
+def _unmatched(folder: Folder, candidate: Candidate) -> Iterator[Problem]:
+    """Warn of names in a list that are no recording beside it."""
+    record = posixpath.basename(recording_stem(candidate.path))
+    for path in _paths(candidate):
+        with contextlib.suppress(AuraError, OSError):
+            names = annotation_files.unmatched(folder, path, record)
+            if names:
+                yield Problem(
+                    "annotations.unmatched", "warning", f"{_shown(path)} has "
+                    f"names{quoted(names)} of which there is no recording in "
+                    f"its folder, so their seizures are not used: "
+                    f"{len(names)}; correct the names if they are recordings "
+                    "here")
+
+
+def recoded(path: str, document: Annotations) -> Problems:
+    """The warning for a file that is not in UTF-8."""
+    return (Problem(
+        "annotations.encoding", "warning", f"{_shown(path)} is not UTF-8 "
+        "text, so it is read as Windows-1252; save it as UTF-8 if letters "
+        "are wrong"),) if document.recoded else ()
 
 
 def chosen(folder: Folder, candidate: Candidate, extent: Extent) -> tuple[
@@ -175,7 +205,9 @@ def _read(folder: Folder, path: str, candidate: Candidate,
         try:
             document = annotation_files.read(
                 path, annotation_files.read_bytes(folder, path), record,
-                extent.start, extent.rate_hz)
+                extent.start, extent.rate_hz,
+                annotation_files.recordings_beside(folder, path)
+                if lists.is_one(posixpath.basename(path)) else ())
             return document and document.known()
         except OSError as error:
             raise read_error(error) from None
@@ -235,6 +267,7 @@ def usable(source: str | None, events: tuple[Event, ...],
 
 def _doubts(document: Annotations, path: str, candidate: Candidate,
             extent: Extent) -> Iterator[Problem]:
+    yield from recoded(path, document)
     length, day = document.duration_s, document.recorded_on
     record = posixpath.basename(candidate.stem)
     late = 0.0 if length is None else length - extent.duration_s

@@ -178,7 +178,7 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
     timeline = read_timeline(stream, header)
     doubts = (*header.problems, *gaps.warnings(header, timeline))
     if strict:
-        _refuse(doubts)
+        refuse(doubts)
     extent = ground_truth.extent_of(header, timeline)
     start = header.start + timedelta(seconds=timeline.first_onset_s)
     events, source, problems = ground_truth.seizures(
@@ -204,7 +204,7 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
     size = os.fstat(stream.fileno()).st_size
     series = beat_files.read(stream)
     if strict:
-        _refuse(series.problems)
+        refuse(series.problems)
     # The file ends with the last beat, the recording some time later.
     events, source, problems = ground_truth.seizures(
         folder, candidate, Extent(series.duration_s, series.start,
@@ -222,7 +222,7 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
                   *_short(series.duration_s)))
 
 
-def _refuse(problems: tuple[Problem, ...]) -> None:
+def refuse(problems: tuple[Problem, ...]) -> None:
     """Refuse a file with a fault, although it can be read."""
     for problem in problems:
         if problem.rule in FAULTS | beat_files.FAULTS:

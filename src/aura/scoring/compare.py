@@ -90,7 +90,8 @@ class Comparison:
 
 
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
-            alias_key: str = "aura", prefer: str = "") -> Comparison:
+            alias_key: str = "aura", prefer: str = "",
+            strict: bool = False) -> Comparison:
     """Score a folder of predictions against annotated recordings."""
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
@@ -98,7 +99,8 @@ def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
                 "score.folder", f"{role} is not a folder",
                 "give the folder of the annotated recordings first, then "
                 "the folder that `aura predict` has written")
-    truth = read_references(Folder(reference), ecg_channel, alias_key, prefer)
+    truth = read_references(
+        Folder(reference), ecg_channel, alias_key, prefer, strict)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "REFERENCE contains no recordings and no "

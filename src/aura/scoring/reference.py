@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from aura.annotations import bids
 from aura.annotations.annotation import Annotations
 from aura.dataset import annotation_files, duplicates, find, ground_truth, read
 from aura.dataset.find import Candidate, Finding
@@ -67,12 +66,14 @@ def run_of(path: str) -> str:
 
 
 def read_references(folder: Folder, ecg_channel: str = "",
-                    alias_key: str = "aura", prefer: str = "") -> References:
+                    alias_key: str = "aura", prefer: str = "",
+                    strict: bool = False) -> References:
     """Read all annotated recordings of a tree."""
     candidates = duplicates.resolve(
         [(folder, candidate) for candidate in find.recordings(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):
-        return _recordings(folder, candidates, ecg_channel, alias_key)
+        return _recordings(
+            folder, candidates, ecg_channel, alias_key, strict)
     found = _annotation_files(folder, alias_key)
     listed = tuple((candidate.name, candidate.problem)
                    for candidate in candidates if candidate.problem)
@@ -83,8 +84,9 @@ def read_references(folder: Folder, ecg_channel: str = "",
 def read_tsv(folder: Folder, path: str) -> Annotations:
     """Read a TSV of events that must say something."""
     content = annotation_files.read_bytes(folder, path)
-    table = bids.read(content) if content.strip() else Annotations(())
-    if not table.rows:
+    table = annotation_files.read(
+        path, content, "") if content.strip() else None
+    if table is None or not table.rows:
         raise InvalidInputError(
             "annotations.empty", "this file has no row of events" if content
             else "this file is empty", "where there is no seizure, one row "
@@ -93,11 +95,13 @@ def read_tsv(folder: Folder, path: str) -> Annotations:
 
 
 def _recordings(folder: Folder, candidates: Iterable[Candidate],
-                ecg_channel: str, alias_key: str) -> References:
+                ecg_channel: str, alias_key: str,
+                strict: bool) -> References:
     annotated, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
-        found = read.recording(folder, candidate, ecg_channel, alias_key)
+        found = read.recording(
+            folder, candidate, ecg_channel, alias_key, strict)
         if isinstance(found, Refused):
             problems += [(found.path, problem) for problem in found.problems]
             continue
@@ -126,7 +130,8 @@ def _annotation_files(folder: Folder, alias_key: str) -> References:
                 path, *document.seizures(duration_s))
         else:
             source, found = None, (ground_truth.no_words(path, document),)
-        problems += [(printable(path), problem) for problem in found]
+        problems += [(printable(path), problem) for problem in (
+            *ground_truth.recoded(path, document), *found)]
         if source is None:
             unannotated.append(path)
             continue
