@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from aura.annotations.tables import table
+from aura.annotations.data_tables import table
 from aura.annotations.vocabulary import (
     BEGIN,
     END,

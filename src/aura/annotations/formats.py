@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from aura.annotations import bids, table_text, tse, tuh, vocabulary
 from aura.annotations.annotation import Annotation, Annotations
-from aura.annotations.tables import table
+from aura.annotations.data_tables import table
 from aura.edf import write as edf
 from aura.errors import Problem
 from aura.recording import BACKGROUND

@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aura.annotations.tables import table
+from aura.annotations.data_tables import table
 from aura.recording import BACKGROUND, SEIZURE
 
 OTHER = "other"

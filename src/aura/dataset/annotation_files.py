@@ -13,7 +13,7 @@ from datetime import datetime
 
 from aura.annotations import bids, lists, szdb, table_text, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
-from aura.annotations.tables import table
+from aura.annotations.data_tables import table
 from aura.dataset.names import (
     PACKED,
     events_stem,
