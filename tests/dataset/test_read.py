@@ -517,6 +517,17 @@ def test_report_of_a_recording(examined, tmp_path):
         "problems": []}
 
 
+def test_a_report_opens_a_recording_once(examined, tmp_path, monkeypatch):
+    examined(packed(plus().bytes()), name="r.edf.gz")
+    folder, opened = Folder(tmp_path), []
+    (candidate,) = find.recordings(folder)
+    open_once = Folder.open
+    monkeypatch.setattr(Folder, "open", lambda self, path: (
+        opened.append(path), open_once(self, path))[1])
+    assert read.report(folder, candidate)["status"] == "ok"
+    assert opened == ["r.edf.gz"]
+
+
 def test_report_of_what_is_refused(examined, tmp_path):
     examined(b"no recording")
     folder = Folder(tmp_path)

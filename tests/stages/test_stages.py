@@ -76,6 +76,18 @@ def test_a_status_names_rules_and_never_files():
     assert ".edf" not in text and len(text) < 200
 
 
+def test_a_file_that_is_not_read_is_not_refused():
+    skipped = [Entry(".", None, (Problem("path.not_read", level, "t"),))
+               for level in ("warning", "warning")]
+    good = Entry("ok", RECORDING)
+    assert manifest.status_text([good, *skipped]) == (
+        "1 recording, 2 files not read: 2 path.not_read")
+    bad = Entry("r.edf", None, (Problem("r.x", "error", "t"),))
+    assert manifest.status_text([bad, good, *skipped]) == (
+        "1 recording, 1 file refused: 1 r.x, "
+        "2 files not read: 2 path.not_read")
+
+
 def test_the_exit_code_tells_all_some_and_none():
     good, warned, bad = Entry("g", RECORDING), Entry(
         "w", None, (Problem("path.linked", "warning", "t"),)), Entry(

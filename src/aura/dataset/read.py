@@ -45,6 +45,11 @@ class Refused:
     problems: tuple[Problem, ...]
 
 
+# A recording or why there is none, the quality of its channels, its patient.
+Outcome = tuple[Recording | Refused, dict[str, dict[str, float]],
+                Patient | None]
+
+
 def recording(folder: Folder, candidate: Candidate, ecg_channel: str = "",
               alias_key: str = "aura",
               strict: bool = False) -> Recording | Refused:
@@ -55,7 +60,7 @@ def recording(folder: Folder, candidate: Candidate, ecg_channel: str = "",
 def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
            alias_key: str = "aura", strict: bool = False) -> dict[str, Any]:
     """The report of `aura inspect` on one file, ready for JSON."""
-    outcome, qualities = _recording(
+    outcome, qualities, patient = _recording(
         folder, candidate, ecg_channel, alias_key, strict)
     known = outcome if isinstance(outcome, Recording) else None
     events = known.events if known else ()
@@ -69,8 +74,8 @@ def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
         "start": known.start.isoformat() if known else None,
         "duration_s": known.duration_s if known else None,
         "patient": {
-            "alias": known.patient, **asdict(patient_of(folder, candidate)),
-        } if known else None,
+            "alias": known.patient, **asdict(patient),
+        } if known and patient else None,
         "annotations": {
             "source": known.annotation_source if known else None,
             "count": len(events),
@@ -155,24 +160,21 @@ def beats(folder: Folder, known: Recording) -> Beats:
 
 
 def _recording(folder: Folder, candidate: Candidate, ecg_channel: str,
-               alias_key: str, strict: bool) -> tuple[
-                   Recording | Refused, dict[str, dict[str, float]]]:
+               alias_key: str, strict: bool) -> Outcome:
     if candidate.problem is not None:
-        return Refused(candidate.name, (candidate.problem,)), {}
+        return Refused(candidate.name, (candidate.problem,)), {}, None
     try:
         with open_recording(folder, candidate.path) as stream:
             if candidate.form != ECG:
-                return _beats(
-                    folder, candidate, stream, alias_key, strict), {}
+                return _beats(folder, candidate, stream, alias_key, strict)
             return _waveform(folder, candidate, stream, ecg_channel,
                              alias_key, strict)
     except Exception as error:
-        return Refused(candidate.name, (problem_of(error),)), {}
+        return Refused(candidate.name, (problem_of(error),)), {}, None
 
 
 def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
-              ecg_channel: str, alias_key: str, strict: bool) -> tuple[
-                  Recording, dict[str, dict[str, float]]]:
+              ecg_channel: str, alias_key: str, strict: bool) -> Outcome:
     size = os.fstat(stream.fileno()).st_size
     header = read_header(stream)
     timeline = read_timeline(stream, header)
@@ -196,11 +198,11 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
         duration_s=extent.duration_s, start=start, events=events,
         annotation_source=source, sha256=_sha256(stream, size),
         problems=(*doubts, *_no_date(extent.start, start), *problems, *found,
-                  *_short(extent.duration_s))), qualities
+                  *_short(extent.duration_s))), qualities, patient
 
 
 def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
-           alias_key: str, strict: bool) -> Recording:
+           alias_key: str, strict: bool) -> Outcome:
     size = os.fstat(stream.fileno()).st_size
     series = beat_files.read(stream)
     if strict:
@@ -210,16 +212,17 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
         folder, candidate, Extent(series.duration_s, series.start,
                                   ends_early_s=quality.MAX_RR_S))
     start = series.start or NO_DATE
+    patient = candidate.patient_in(folder)
     return Recording(
         path=candidate.name,
-        patient=alias("p", candidate.patient_in(folder).name, alias_key),
+        patient=alias("p", patient.name, alias_key),
         channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
         duration_s=series.duration_s, start=start,
         events=events, annotation_source=source,
         sha256=_sha256(stream, size),
         problems=(*series.problems, *problems,
                   *_no_date(series.start, start),
-                  *_short(series.duration_s)))
+                  *_short(series.duration_s))), {}, patient
 
 
 def refuse(problems: tuple[Problem, ...]) -> None:

@@ -7,6 +7,7 @@ id, time or host stands in it.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -155,17 +156,20 @@ def status_text(entries: Sequence[Entry]) -> str:
 
     It names rules, not files: replies are logged by whoever calls.
     """
-    refused = [entry for entry in entries if entry.refused]
-    if not refused:
-        return plural(len(entries), "recording")
-    rules: dict[str, int] = {}
-    for entry in refused:
-        rule = entry.problems[-1].rule if entry.problems else "unknown"
-        rules[rule] = rules.get(rule, 0) + 1
-    listed = ", ".join(
-        f"{count} {rule}" for rule, count in sorted(rules.items())[:8])
-    return (f"{plural(len(entries) - len(refused), 'recording')}, "
-            f"{plural(len(refused), 'file')} refused: {listed}")
+    kept = sum(not entry.refused for entry in entries)
+    counts: dict[str, Counter[str]] = {"refused": Counter(),
+                                       "not read": Counter()}
+    for entry in entries:
+        if entry.refused:
+            last = entry.problems[-1] if entry.problems else None
+            # With a warning nothing is lost, such as a second path to a file.
+            state = ("not read" if last and last.level == "warning"
+                     else "refused")
+            counts[state][last.rule if last else "unknown"] += 1
+    return ", ".join([plural(kept, "recording"), *(
+        f"{plural(rules.total(), 'file')} {state}: " + ", ".join(
+            f"{count} {rule}" for rule, count in sorted(rules.items())[:8])
+        for state, rules in counts.items() if rules)])
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
