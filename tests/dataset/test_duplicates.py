@@ -105,6 +105,19 @@ def test_other_beats_of_the_same_patient_are_another_recording(
     assert set(resolved(tmp_path).values()) == {""}
 
 
+@pytest.mark.parametrize("first", [0, 85, 170])
+def test_beats_are_recognised_if_most_of_them_fit(tmp_path, hearts, first):
+    heart, other = hearts[:2]
+    waveform(tmp_path / "a/sub-01.edf", heart)
+    inside = [(first <= one.beat_time_s) & (one.beat_time_s < first + 430)
+              for one in hearts[:2]]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/sub-01.csv").write_bytes(beat_files.write(np.sort(
+        np.concatenate([heart.beat_time_s[inside[0]],
+                        other.beat_time_s[~inside[1]]]))))
+    assert set(resolved(tmp_path).values()) == {TWICE}
+
+
 def test_one_form_alone_is_never_two(tmp_path, hearts):
     beats(tmp_path / "a/r.csv", hearts[0])
     beats(tmp_path / "b/r.beats.csv", hearts[0])

@@ -45,6 +45,39 @@ def test_a_table_with_a_fault_is_refused(content, rule):
     assert caught.value.rule == rule
 
 
+def test_a_row_twice_is_one_row_and_a_contradiction_names_both():
+    table = patient_table.read("t", b"recording,patient\na,1\nb,2\na,1\n")
+    assert table.rows == {"a": "1", "b": "2"}
+    problem, = table.problems
+    assert (problem.rule, problem.level) == ("patients.twice", "warning")
+    with pytest.raises(InvalidInputError, match="lines 2 and 4"):
+        patient_table.read("t", b"recording,patient\na,1\nb,2\na,3\n")
+
+
+@pytest.mark.parametrize("content, rows, rule", [
+    ("subject\tage\n01\t30\n", {}, "patients.columns"),
+    ("", {}, "patients.columns"),
+    ("participant_id\tperson_id\n01\tAnn\n02\t\n", {"01": "Ann"},
+     "patients.row"),
+    ("participant_id\tperson_id\n01\tAnn\n02\tN/A\n", {"01": "Ann"},
+     "patients.row"),
+    ("participant_id\tperson_id\n01\tAnn\n02\tBen\n02\tCyd\n02\tBen\n",
+     {"01": "Ann"}, "patients.twice"),
+    ("participant_id\tage\n01\t3\n02\t4\n02\t4\n", {"01": "01", "02": "02"},
+     "patients.twice")])
+def test_a_fault_in_participants_costs_its_rows_alone(
+        tmp_path, content, rows, rule):
+    record(tmp_path / "01/r.edf", 30, seizure=None)
+    (tmp_path / PARTICIPANTS).write_text(content)
+    folder = Folder(tmp_path)
+    table = patient_table.table_of(folder)
+    assert table.rows == rows
+    *said, recording = table.assign(find.recordings(folder))
+    assert {(one.name, one.problem.rule, one.problem.level) for one in said} \
+        == {(PARTICIPANTS, rule, "warning")}
+    assert recording.problem is None
+
+
 def test_participants_overrule_headers_and_the_users_table_both(tmp_path):
     for name in "01", "02":
         record(tmp_path / f"study/{name}/r.edf", 30, seizure=None,

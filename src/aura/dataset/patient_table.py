@@ -15,7 +15,7 @@ from pathlib import Path
 from aura.dataset.find import Candidate
 from aura.dataset.names import recording_stem
 from aura.dataset.patients import Patient
-from aura.errors import InvalidInputError
+from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder
 
 PARTICIPANTS = "participants.tsv"
@@ -28,6 +28,7 @@ PATIENT = ("patient", "patient_id", "person", "person_id", "participant_id")
 class PatientTable:
     source: str  # Name of the file
     rows: Mapping[str, str]  # Patient of each recording or folder
+    problems: tuple[Problem, ...] = ()  # Rows that are not used
 
     def row_of(self, path: str) -> str | None:
         """The row of a recording: its path or name, or a folder of it."""
@@ -41,7 +42,8 @@ class PatientTable:
 
     def assign(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The same recordings, with the patient where the table has one."""
-        found = []
+        found = [Candidate(self.source, self.source, None, problem)
+                 for problem in self.problems]
         for one in candidates:
             row = self.row_of(one.path)
             found.append(one if row is None else replace(
@@ -56,12 +58,20 @@ def table_of(folder: Folder, given: str = "",
         path = base / given
         return read(path.name, Folder(path.parent).read(path.name))
     if folder.path(PARTICIPANTS).is_file():
-        return read(PARTICIPANTS, folder.read(PARTICIPANTS))
+        try:
+            return read(PARTICIPANTS, folder.read(PARTICIPANTS), strict=False)
+        except AuraError as error:
+            return PatientTable(PARTICIPANTS, {}, (_unused(error),))
     return PatientTable("", {})
 
 
-def read(name: str, content: bytes) -> PatientTable:
-    """Read a table of patients."""
+def _unused(error: AuraError) -> Problem:
+    return Problem(error.rule, "warning", f"{error.text}; without it, headers "
+                   "and names give the patient")
+
+
+def read(name: str, content: bytes, strict: bool = True) -> PatientTable:
+    """Read a table of patients; a row with a fault is an error if strict."""
     text = unicodedata.normalize("NFC", content.decode("utf-8-sig", "replace"))
     head = text.partition("\n")[0]
     lines = csv.reader(io.StringIO(text), delimiter=next(
@@ -69,22 +79,45 @@ def read(name: str, content: bytes) -> PatientTable:
     names = [cell.strip().lower() for cell in next(lines, [])]
     recording = _column(name, names, RECORDING)
     patient = _column(name, names, PATIENT)
-    rows: dict[str, str] = {}
-    for number, cells in enumerate(lines, 2):
-        if not any(cells):
+    rows: dict[str, tuple[str, int]] = {}
+    problems: list[Problem] = []
+    doubtful = set()
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
             continue
         key, value = ((cells[at].strip() if at < len(cells) else "")
                       for at in (recording, patient))
-        if not key or value in ("", "n/a"):
-            raise InvalidInputError(
-                "patients.row", f"line {number} of {name} has no recording or "
-                "no patient", "complete or remove the line")
         key = key.replace("\\", "/").removeprefix("./").rstrip("/")
-        if rows.setdefault(key, value) != value:
-            raise InvalidInputError(
-                "patients.twice", f"line {number} of {name} gives another "
-                "patient to a recording that has one", "remove one of them")
-    return PatientTable(name, rows)
+        error = _fault(name, lines.line_num, key, value, rows)
+        if error and strict:
+            raise error
+        if error:
+            problems.append(_unused(error))
+            doubtful.add(key)
+        elif key in rows:
+            problems.append(Problem(
+                "patients.twice", "warning", f"lines {rows[key][1]} and "
+                f"{lines.line_num} of {name} have the same recording and "
+                "patient; one of them is enough"))
+        else:
+            rows[key] = value, lines.line_num
+    return PatientTable(name, {
+        key: value for key, (value, _) in rows.items() if key not in doubtful},
+        tuple(problems))
+
+
+def _fault(name: str, number: int, key: str, value: str,
+           rows: Mapping[str, tuple[str, int]]) -> InvalidInputError | None:
+    """Why a row cannot be used."""
+    if not key or value.lower() in ("", "n/a"):
+        return InvalidInputError(
+            "patients.row", f"line {number} of {name} has no recording or "
+            "no patient", "complete or remove the line")
+    if key in rows and rows[key][0] != value:
+        return InvalidInputError(
+            "patients.twice", f"lines {rows[key][1]} and {number} of {name} "
+            "give one recording two patients", "remove one of the lines")
+    return None
 
 
 def _column(name: str, names: list[str], known: tuple[str, ...]) -> int:

@@ -25,7 +25,11 @@ _NOBODY = frozenset((
 _PLACEHOLDER = re.compile("[x_]*|0")
 _SHARED = frozenset((
     "patient", "pat", "pt", "subject", "subj", "sub", "id", "case", "proband",
-    "name", "mr", "mrs", "volunteer", "study"))
+    "name", "mr", "mrs", "volunteer", "study", "participant", "control",
+    "patientin", "versuchsperson", "vp", "sujet", "paciente", "paziente",
+    "pacjent", "no", "nr", "num", "number", "nummer", "code", "mrn", "pid",
+    "patientid", "patid", "subjectid"))
+_BIRTH = re.compile(r"\d{1,2}[-.][^\W_]{2,9}[-.]\d{2,4}")
 _SESSION = re.compile(
     r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
     r"[ _-]*\d+\Z", re.IGNORECASE)
@@ -79,14 +83,7 @@ def patient_identity(path: str, header_patient: str) -> Patient:
     match = _TUSZ.fullmatch(stem)
     if match:
         return Patient(match[1], "TUSZ name")
-    field = unicodedata.normalize("NFC", header_patient)
-    code = field.split(" ")[0]
-    if code.strip(":.").lower() in _SHARED:
-        # In EDF+ the sex comes next; a copy joins words by underscores.
-        more = [word for word in re.split("[ _]+", field)[1:]
-                if word.lower() not in _NOBODY | {"m", "f"}
-                and not _PLACEHOLDER.fullmatch(word.lower())]
-        code = f"{code} {more[0]}" if more else ""
+    code = _code(unicodedata.normalize("NFC", header_patient))
     known = code.strip("()[]<>?*.-").lower()
     if known not in _NOBODY and not _PLACEHOLDER.fullmatch(known):
         return Patient(code, "header")
@@ -96,6 +93,26 @@ def patient_identity(path: str, header_patient: str) -> Patient:
                if _SESSION.sub("", f"x_{part}") != "x"] or folders
         return Patient(_SESSION.sub("", own[-1]), FOLDER)
     return Patient(stem, FILE)
+
+
+def _code(field: str) -> str:
+    """The first word of a patient field, with the one that tells it apart."""
+    code = field.split(" ")[0]
+    if not _is_shared(code):
+        return code
+    # In EDF+ sex and birth date come next; a copy joins words by underscores.
+    more = [word for word in re.split("[ _]+", field)[1:]
+            if word.strip("#,:.-") and not _is_shared(word)
+            and word.lower() not in _NOBODY | {"m", "f"}
+            and not _PLACEHOLDER.fullmatch(word.lower())
+            and not _BIRTH.fullmatch(word)]
+    return f"{code} {more[0]}" if more else ""
+
+
+def _is_shared(word: str) -> bool:
+    """Whether a word, such as ``Pat.-Nr.:``, is before many codes."""
+    parts = re.findall(r"\w+", word.lower())
+    return bool(parts) and _SHARED.issuperset(parts)
 
 
 def alias(kind: Literal["p", "r"], text: str, key: str) -> str:
