@@ -28,7 +28,7 @@ from aura.dataset.read import signal_of
 from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.dataset.unpack import open_recording
 from aura.edf.header import read_header
-from aura.edf.tal import has_gaps, read_timeline
+from aura.edf.tal import read_timeline
 from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder
 from aura.recording import Floats, Signal
@@ -38,13 +38,9 @@ PREFERENCES = {ECG: (ECG, BEATS, RR), BEATS: (BEATS, RR, ECG),
                RR: (RR, BEATS, ECG)}
 EXCERPTS = 8
 EXCERPT_S = 60.0
-# Two short excerpts may show that a few beat files do not belong. One of the
-# two lies in any half of the recording.
-GLANCES, GLANCE_S, GLANCE_FILES = (0.3, 0.6), 20.0, 4
 # The waveform is steep at nearly all of its own beats, and at half of others
 # at most: `pytest tests/dataset/test_duplicates.py -k szdb`.
 STEEP_SHARE = 0.75
-OTHER_SHARE = 0.5
 BEAT_HALF_S = 0.07
 # An RR series starts with its first beat, at an unknown time.
 OFFSETS_S = np.arange(0.0, 3.0, 0.02)
@@ -162,24 +158,18 @@ def _beats_of(folder: Folder, candidate: Candidate,
     try:
         with open_recording(folder, candidate.path) as stream:
             header = read_header(stream)
-            timeline = (read_timeline(stream, header)
-                        if has_gaps(stream, header) else None)
+            timeline = cache(lambda: read_timeline(stream, header))
             signal = cache(lambda: signal_of(
-                stream, header, key_of(stream, header), timeline))
-            keys = _keys(folder, candidate, header.patient)
-            few = series.all_of(keys)
-            if len(few) <= GLANCE_FILES and not any(
-                    _may_belong(signal(), *series.beats_of(number))
-                    for number in few):
-                return []
+                stream, header, key_of(stream, header), timeline()))
             likely = series.likely(
-                keys, float(header.duration_s), cache(lambda: peaks(signal())))
-            excerpts = list(_excerpts(signal())) if likely else []
-            found = [number for number in likely
-                     if _belong(excerpts, *series.beats_of(number))]
-            if found and timeline is None:
-                read_timeline(stream, header)  # the reader refuses a fault
-            return found
+                _keys(folder, candidate, header.patient),
+                float(header.duration_s), cache(lambda: peaks(signal())))
+            if not likely:
+                return []
+            excerpts = list(_excerpts(signal()))
+            return [number for number in likely if _belong(
+                excerpts, series.time_s(number), OFFSETS_S
+                if series.form(number) == RR else np.zeros(1))]
     except (AuraError, OSError):
         return []  # the reader reports what is wrong
 
@@ -206,14 +196,9 @@ class _BeatFiles:
         self._indices: dict[Key, RhythmIndex] = {}
         self.time_s = lru_cache(FEW)(self._time_s)
 
-    def beats_of(self, number: int) -> tuple[Floats, Floats]:
-        """Beats of a file, and by how much they may be early."""
-        is_rr = self._found[number][1].form == RR
-        return self.time_s(number), OFFSETS_S if is_rr else np.zeros(1)
-
-    def all_of(self, keys: Iterable[Key]) -> set[int]:
-        """All files of a patient or name."""
-        return set().union(*(self._numbers.get(key, ()) for key in keys))
+    def form(self, number: int) -> str:
+        """Form of a file."""
+        return self._found[number][1].form
 
     def likely(self, keys: Iterable[Key], length_s: float,
                beats: Callable[[], Floats]) -> list[int]:
@@ -246,43 +231,18 @@ class _BeatFiles:
 
 def _excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
     """Start, rate and highest slope around each sample of each excerpt."""
-    last = signal.sample_count - round(EXCERPT_S * signal.fs_hz)
+    fs_hz = signal.fs_hz
+    length = round(EXCERPT_S * fs_hz)
+    reach = max(1, round(BEAT_HALF_S * fs_hz))
+    last = signal.sample_count - length
     for start in sorted({max(0, round(last * i / (EXCERPTS - 1)))
                          for i in range(EXCERPTS)}):
-        excerpt = _excerpt(signal, start, EXCERPT_S)
-        if excerpt is not None:
-            yield excerpt
-
-
-def _excerpt(signal: Signal, start: int,
-             length_s: float) -> tuple[int, float, Floats] | None:
-    fs_hz = signal.fs_hz
-    reach = max(1, round(BEAT_HALF_S * fs_hz))
-    stop = min(start + round(length_s * fs_hz), signal.sample_count)
-    steep = slopes(signal.read(start, stop), fs_hz)
-    if len(steep) <= 4 * reach or not np.isfinite(steep).all():
-        return None
-    # A QRS complex lies in the 0.1 s around its peak.
-    edge = np.full(2 * reach, steep[0])
-    return start, fs_hz, highest(np.concatenate([edge, steep]), 2 * reach + 1)
-
-
-def _may_belong(signal: Signal, beats_s: Floats, offsets_s: Floats) -> bool:
-    """Whether one of two short excerpts fits, or shows no clear beats."""
-    last = signal.sample_count - round(GLANCE_S * signal.fs_hz)
-    for place in GLANCES:
-        excerpt = _excerpt(signal, max(0, round(last * place)), GLANCE_S)
-        if excerpt is None or not _has_beats(excerpt[2]):
-            return True
-        share = _steep(*excerpt, beats_s, offsets_s)
-        if share is None or share.max() > OTHER_SHARE:
-            return True
-    return False
-
-
-def _has_beats(steepest: Floats) -> bool:
-    half = len(steepest) // 2
-    return bool(3 * np.partition(steepest, half)[half] < steepest.max())
+        stop = min(start + length, signal.sample_count)
+        steep = slopes(signal.read(start, stop), fs_hz)
+        if len(steep) > 4 * reach and np.isfinite(steep).all():
+            # A QRS complex lies in the 0.1 s around its peak.
+            yield start, fs_hz, highest(np.pad(
+                steep, (2 * reach, 0), mode="edge"), 2 * reach + 1)
 
 
 def _belong(excerpts: Iterable[tuple[int, float, Floats]],

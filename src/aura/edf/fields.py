@@ -86,8 +86,6 @@ def text(field: bytes) -> str:
         decoded = stripped.decode("utf-8")
     except UnicodeDecodeError:
         decoded = stripped.decode("latin-1")
-    if decoded.isprintable():
-        return decoded
     return "".join(c if c.isprintable() else "\ufffd" for c in decoded)
 
 
