@@ -335,7 +335,7 @@ def lists() -> Iterator[Case]:
     yield Case("annotation with commas", plus(
         texts=[b"+5,0\x153,5\x14sz\x14\0"]).bytes(), "", False)
     content = plus(texts=[tal(5, 3, "sz")]).bytes()
-    content = content.replace(b"sz\x14\0\0\0", b"szzzz\x14")
+    content = content.replace(b"sz\x14\0\0\0", b"notes\x14")
     yield Case("annotation to the last byte", content,
                "annotations.other", False)
 
