@@ -97,7 +97,9 @@ def test_slips_of_a_typist_are_read_or_are_errors(lines, span):
     ("PNO6-1.edf", "PN06-1", ["PN06-1"], True),
     ("PN1.edf", "PN11-1", ["PN11-1"], False)])
 def test_a_name_that_is_not_quite_a_recording(named, record, beside, own):
-    assert (lists.name_in([named], record, beside) == named) == own
+    text = f"File name: {named}\nSeizure start time: 3 s\n".encode()
+    found = lists.read(text, record, beside=beside)
+    assert (spans(found) == [(3, None)] if own else found is None)
     assert lists.unmatched([named], beside) == ([] if own else [named])
 
 

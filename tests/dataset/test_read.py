@@ -236,6 +236,23 @@ def test_names_of_a_list_without_a_recording_are_reported_once(examined):
     assert first.events == other.events == (Event(3, 0),)
 
 
+def test_the_recordings_of_a_list_are_listed_once(tmp_path, monkeypatch):
+    names = [f"r{number}" for number in range(5)]
+    for name in names:
+        (tmp_path / f"{name}.edf").write_bytes(File().bytes())
+    (tmp_path / "x-summary.txt").write_text("".join(
+        f"File name: {name}.edf\nSeizure start time: 3 s\n"
+        for name in names))
+    folder, listed = Folder(tmp_path), []
+    candidates = find.recordings(folder)
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: (
+        listed.append(path), listdir(path))[1])
+    for candidate in candidates:
+        assert read.recording(folder, candidate).events == (Event(3, 0),)
+    assert listed == [tmp_path]
+
+
 def test_a_seizeit2_session(examined):
     recording = examined(
         File(), name="sub-01/ses-01/ecg/sub-01_ses-01_ecg.edf",

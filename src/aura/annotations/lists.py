@@ -8,6 +8,7 @@ siena-scalp-eeg), and seconds in ``chb01-summary.txt`` (PhysioNet chbmit).
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,6 +34,9 @@ _LINE = re.compile(
     r" *(file *name|number of seizures in file|.*?\b(?:start|end) *time)"
     r"[ :=]*(.*)", re.I)
 
+# Number and text of a line, what it gives, and the value.
+Row = tuple[int, str, str, str]
+
 
 def is_one(name: str) -> bool:
     """Whether a file is such a list, by its name."""
@@ -41,61 +45,69 @@ def is_one(name: str) -> bool:
 
 def names(content: bytes) -> list[str]:
     """The recordings that a list names, each once."""
-    return list(dict.fromkeys(
-        match[2].strip() for _, line in table_text.lines(content)
-        if (match := _LINE.match(line)) and "file" in match[1].lower()
-        and "name" in match[1].lower()))
+    return [name for name, _ in _sections(content).values()]
 
 
-def name_in(listed: Sequence[str], record: str,
-            beside: Sequence[str]) -> str | None:
+@lru_cache(maxsize=4)
+def _sections(content: bytes) -> dict[str, tuple[str, list[Row]]]:
+    """Name and lines of each recording; many recordings ask for one list."""
+    found: dict[str, tuple[str, list[Row]]] = {}
+    rows: list[Row] = []  # Of no recording before the first name
+    for number, line in table_text.lines(content):
+        match = _LINE.match(line)
+        key = " ".join(re.findall("[a-z]+", match[1].lower() if match else ""))
+        value = match[2] if match else ""
+        if key in ("file name", "filename"):
+            _, rows = found.setdefault(_same(value), (value.strip(), []))
+        else:
+            rows.append((number, line, key, value))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _meant(listed: Sequence[str], beside: Sequence[str]) -> dict[str, str]:
     """
-    The name by which a list means a recording.
+    The name in a list of each recording beside it, both as `_same` has them.
 
     It is the recording's own, or else the begin of it that no other of the
-    recordings beside it has: Siena has ``PN01.edf`` for ``PN01-1.edf``.
+    recordings has: Siena has ``PN01.edf`` for ``PN01-1.edf``.
     """
-    known = {_same(name) for name in (record, *beside)}
-    for name in listed:
-        if _same(name) == _same(record):
-            return name
-    for name in listed:
-        begin = _same(name).rstrip("-_. ")
-        if _same(name) not in known and begin and [
-                one for one in known if one.startswith(begin)
-                and not one[len(begin):][:1].isalnum()] == [_same(record)]:
-            return name
-    return None
+    known = {_same(name) for name in beside}
+    by_begin: dict[str, list[str]] = defaultdict(list)
+    for name in known:
+        for at in range(1, len(name) + 1):
+            if not name[at:at + 1].isalnum():
+                by_begin[name[:at]].append(name)
+    meant: dict[str, str] = {}
+    for name in map(_same, listed):
+        only = by_begin.get(name.rstrip("-_. "), ())
+        if name not in known and len(only) == 1:
+            meant.setdefault(only[0], name)
+    return meant | {name: name for name in map(_same, listed)
+                    if name in known}
 
 
 def unmatched(listed: Sequence[str], beside: Sequence[str]) -> list[str]:
     """Names in a list that mean no recording beside it."""
-    meant = {_same(name) for record in beside
-             for name in (name_in(listed, record, beside),) if name}
+    meant = {*_meant(tuple(listed), tuple(beside)).values()}
     return [name for name in listed if _same(name) not in meant]
 
 
 def read(content: bytes, record: str, start: datetime | None = None,
          beside: Sequence[str] = ()) -> Annotations | None:
     """Read the seizures of one recording; None if it is not named."""
-    own = name_in(names(content), record, beside)
+    beside = tuple(beside) if record in beside else (record, *beside)
+    own = _meant(tuple(names(content)), beside).get(_same(record))
     if own is None:
         return None
+    name, section = _sections(content)[own]
     rows: list[Annotation] = []
     expected: int | None = None
-    here = False
     stated: datetime | None = None
     begin_s = math.nan if start is None else (
         start - start.replace(hour=0, minute=0, second=0)).total_seconds()
-    for number, line in table_text.lines(content):
-        match = _LINE.match(line)
-        key = " ".join(re.findall("[a-z]+", match[1].lower() if match else ""))
-        value = match[2] if match else ""
-        if key in ("file name", "filename"):
-            here = _same(value) == _same(own)
-        elif not here:
-            continue
-        elif key == "number of seizures in file":
+    for number, line, key, value in section:
+        if key == "number of seizures in file":
             expected = (expected or 0) + int(_seconds(value, number, key, 0))
         elif _OF_FILE.match(key):
             if not key.endswith("start time"):
@@ -124,7 +136,7 @@ def read(content: bytes, record: str, start: datetime | None = None,
         raise syntax(1, "seizure start time", f"was found {len(rows)} times "
                      f"for this recording, not {expected or 'once'}")
     return Annotations(tuple(rows), start=stated,
-                       name="" if _same(own) == _same(record) else own)
+                       name="" if own == _same(record) else name)
 
 
 @lru_cache(maxsize=8192)

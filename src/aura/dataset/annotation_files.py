@@ -7,9 +7,12 @@ import os
 import posixpath
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 
 from aura.annotations import bids, lists, szdb, table_text, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
@@ -31,10 +34,12 @@ ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
 WAVEFORMS = (".edf", ".bdf", ".rec", *PACKED)
 BYTES_MAX = 64 * 2**20
 _FILES: dict[str, list[str]] = table("file_names.toml")
-TEXTS, MARKUP, TABLES, SHEETS, DOCUMENTS, LISTS, PACKED_AS = (
+TEXTS, MARKUP, SHEETS, DOCUMENTS, OTHERS, PACKED_AS = (
     tuple(_FILES[name]) for name in (
-        "texts", "markup", "tables", "sheets", "documents", "lists",
-        "packed_as"))
+        "texts", "markup", "sheets", "documents", "others", "packed_as"))
+TABLES = (*TSE, EVENTS, ".csv_bi", *wfdb.SUFFIXES, *SHEETS, *DOCUMENTS,
+          *OTHERS)
+LISTS = (*TABLES, *TEXTS, *MARKUP, ".seize", ".md")
 _WORDS = "|".join(_FILES["words"])
 _ABOUT, _INSIDE, _SEIZURE, _TIME = (
     re.compile(rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])") for words in (
@@ -65,55 +70,107 @@ def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
         yield names[szdb.NAME]
 
 
-def unread(paths: Iterable[str], recordings: Iterable[str], here: str,
+class Unknown:
+    """
+    The files of one folder that may be annotations, by their names.
+
+    All folders in it look into this table, so the work grows with the files
+    and not with the pairs of files and folders.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.plain: dict[str, str] = {}  # Name of each file, for comparisons
+        self.lists: list[str] = []  # Of any recording, by their names
+        self.others: list[str] = []
+        self._by_begin: dict[str, list[str]] = defaultdict(list)
+        self._events: dict[str, list[str]] = defaultdict(list)  # By subject
+        for path in paths:
+            plain = posixpath.basename(path).lower()
+            while plain.endswith(PACKED_AS):
+                plain = posixpath.splitext(plain)[0]
+            plain = plain.removeprefix(".")
+            # PhysioNet has lists such as RECORDS-WITH-SEIZURES.
+            if (not plain.endswith(LISTS) and "." in plain
+                    or _OF_A_SET.match(plain)):
+                continue
+            self.plain[path] = plain
+            for at in range(1, len(plain) + 1):
+                if not plain[at:at + 1].isalnum():
+                    self._by_begin[plain[:at]].append(path)
+            if not plain.startswith(_BIDS):
+                (self.lists if _ABOUT.search(plain) or plain.endswith(SHEETS)
+                 else self.others).append(path)
+            elif _ABOUT.search(plain):
+                self._events[_subject(plain)].append(path)
+
+    def owners(self, stems: Mapping[str, str]) -> dict[str, str]:
+        """The recordings with whose names files begin; the longest counts."""
+        return {path: stems[stem] for stem in sorted(stems, key=len)
+                for path in self._by_begin.get(stem, ())}
+
+    def events(self, stem: str) -> Iterator[str]:
+        """Files of BIDS names that may be about a run."""
+        subject = _subject(stem)
+        for known in {subject, ""} if subject else self._events:
+            for path in self._events.get(known, ()):
+                if _fits(self.plain[path], stem):
+                    yield path
+
+
+def unread(folders: Sequence[Unknown], recordings: Iterable[str],
            head: Callable[[str], bytes]) -> dict[str, list[str]]:
     """
     Files that may be annotations of a recording, by its stem in lower case.
 
-    Those of ``""`` may be lists of all recordings here. The files are in the
-    folder of the recordings, or in one that it is in.
+    Those of ``""`` may be lists of all recordings here. The first folder is
+    that of the recordings; it is in the others, or beside them.
     """
     stems = {}
     for recording in recordings:
         stem = recording_stem(recording).lower()
         stems[stem] = stems[events_stem(stem)] = stem
-    found: dict[str, list[str]] = {}
-    for path in paths:
-        folder, name = posixpath.split(path)
-        plain = name.lower()
-        while plain.endswith(PACKED_AS):
-            plain = posixpath.splitext(plain)[0]
-        plain = plain.removeprefix(".")
-        # PhysioNet has lists such as RECORDS-WITH-SEIZURES.
-        if (not plain.endswith(LISTS) and "." in plain
-                or _OF_A_SET.match(plain)):
-            continue
-        ends = (at for at in range(len(plain), 0, -1)
-                if not plain[at:at + 1].isalnum())
-        owner = next((stems[plain[:at]] for at in ends
-                      if plain[:at] in stems), "")
-        about = bool(_ABOUT.search(plain[len(owner):]))
-        if plain.startswith(_BIDS):
-            # In BIDS a name says whose it is, and what.
-            owners = [owner] if owner else [
-                stem for stem in {*stems.values()} if _fits(plain, stem)]
-            for one in owners if about else ():
-                found.setdefault(one, []).append(path)
-        elif (about or plain.endswith(TABLES if owner else SHEETS)
-              or owner and plain.endswith(TEXTS) and _INSIDE.search(
-                  _begin(head(path)))
-              or not owner and folder == here and _is_list(
-                  plain, path, head)):
-            found.setdefault(owner, []).append(path)
+    found: dict[str, list[str]] = defaultdict(list)
+    for files in folders if stems else ():
+        owners = files.owners(stems)
+        for path in sorted(owners):
+            if _is_of(files.plain[path], owners[path], path, head):
+                found[owners[path]].append(path)
+        for stem in {*stems.values()}:
+            found[stem] += [path for path in files.events(stem)
+                            if path not in owners]
+        found[""] += [
+            path for path in files.lists if path not in owners] + [
+            path for path in files.others if path not in owners
+            and files is folders[0] and _is_list(
+                files.plain[path], path, head)]
     return found
+
+
+def _is_of(name: str, owner: str, path: str,
+           head: Callable[[str], bytes]) -> bool:
+    """Whether a file with the name of a recording may hold annotations."""
+    if _ABOUT.search(name[len(owner):]):
+        return True
+    # In BIDS a name says what it is.
+    return not name.startswith(_BIDS) and (name.endswith(TABLES) or (
+        name.endswith(TEXTS) and bool(_INSIDE.search(_begin(head(path))))))
 
 
 def _fits(events: str, stem: str) -> bool:
     """Whether no entity of a BIDS name says that it is of another run."""
-    one, other = (dict(part.split("-", 1) for part in name.split("_")
-                       if "-" in part) for name in (events, stem))
-    return all(other.get(key, value).lstrip("0") == value.lstrip("0")
-               for key, value in one.items())
+    other = _entities(stem)
+    return all(other.get(key, value) == value
+               for key, value in _entities(events).items())
+
+
+def _subject(name: str) -> str:
+    return _entities(name).get("sub", "")
+
+
+def _entities(name: str) -> dict[str, str]:
+    """Entities of a BIDS name, without the zeros that a number begins with."""
+    return {key: value.lstrip("0") for key, _, value in (
+        part.partition("-") for part in name.split("_")) if value}
 
 
 def _is_list(name: str, path: str, head: Callable[[str], bytes]) -> bool:
@@ -131,14 +188,20 @@ def _begin(head: bytes) -> str:
     return table_text.decoded(head)[0].lower()
 
 
-def recordings_beside(folder: Folder, path: str) -> list[str]:
+def recordings_beside(folder: Folder, path: str) -> tuple[str, ...]:
     """Stems of the recordings in the folder of a file, sorted."""
+    place = folder.root / posixpath.dirname(path)
     with contextlib.suppress(OSError):
-        return sorted(
-            recording_stem(name) for name in os.listdir(
-                folder.root / posixpath.dirname(path))
-            if name.lower().endswith(WAVEFORMS) or says_beats(name))
-    return []
+        return _recordings_in(place, os.stat(place).st_mtime_ns)
+    return ()
+
+
+@lru_cache(maxsize=4)
+def _recordings_in(place: Path, changed_ns: int) -> tuple[str, ...]:
+    """The same; each recording in a folder asks, so it is listed once."""
+    return tuple(sorted(
+        recording_stem(name) for name in os.listdir(place)
+        if name.lower().endswith(WAVEFORMS) or says_beats(name)))
 
 
 def unmatched(folder: Folder, path: str, record: str) -> list[str]:
@@ -151,7 +214,7 @@ def unmatched(folder: Folder, path: str, record: str) -> list[str]:
     if not (lists.is_one(name) or name == szdb.NAME):
         return []
     beside = recordings_beside(folder, path)
-    if beside[:1] != [record]:
+    if beside[:1] != (record,):
         return []
     names = szdb.names if name == szdb.NAME else lists.names
     return lists.unmatched(names(read_bytes(folder, path)), beside)

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from aura.annotations import bids, lists, tuh
 from aura.dataset import annotation_files, beat_files
+from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED,
     is_csv,
@@ -109,9 +110,9 @@ class _Listing:
     """Names in one folder, without hidden ones, sorted."""
 
     def __init__(self, folder: Folder, path: str,
-                 above: tuple[str, ...] = ()) -> None:
+                 above: tuple[Unknown, ...] = ()) -> None:
         self.folder, self.path = folder, path
-        self.above = above  # Files in the folders that this one is in
+        self._above = above  # Files in the folders that this one is in
         self.problem: Problem | None = None
         entries: list[os.DirEntry[str]] = []
         try:
@@ -169,22 +170,23 @@ class _Listing:
                 and bids.is_export(self._head(name))))
 
     @cached_property
-    def files(self) -> tuple[str, ...]:
-        """All files here that are no recordings, and those above."""
-        session, here = posixpath.split(self.path)
+    def unknown(self) -> tuple[Unknown, ...]:
+        """Files here that are no recordings, then those beside and above."""
+        here = Unknown(
+            self.join(entry.name) for entry in self._all
+            if not (entry.is_dir(follow_symlinks=False)
+                    or entry.is_symlink() and os.path.isdir(entry.path)
+                    or _form(self, entry.name)))
+        session, name = posixpath.split(self.path)
         beside = _Listing(self.folder, posixpath.join(
-            session, "eeg")).files if here == "ecg" else ()
-        return (*(self.join(entry.name) for entry in self._all
-                  if not (os.path.isdir(entry.path)
-                          or _form(self, entry.name))),
-                *beside, *self.above)
+            session, "eeg")).unknown if name == "ecg" else ()
+        return here, *beside, *self._above
 
     @cached_property
     def _unread(self) -> dict[str, list[str]]:
-        recordings = [entry.name for entry in self.entries
-                      if _form(self, entry.name)]
         return annotation_files.unread(
-            self.files, recordings, self.path, self._head_of)
+            self.unknown, [entry.name for entry in self.entries
+                           if _form(self, entry.name)], self._head_of)
 
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
@@ -241,7 +243,7 @@ class _Search:
         self._linked: list[str] = []
         self.found: list[Candidate] = []
         self._not_read: Counter[str] = Counter()
-        self._files: dict[str, tuple[str, ...]] = {}
+        self._unknown: dict[str, tuple[Unknown, ...]] = {}
 
     def run(self) -> list[Candidate]:
         """Walk through real folders first: paths are better than links."""
@@ -266,9 +268,9 @@ class _Search:
             path = pending.pop()
             if not self._is_new(path):
                 continue
-            listing = _Listing(self._folder, path, self._files.get(
+            listing = _Listing(self._folder, path, self._unknown.get(
                 posixpath.dirname(path), ()) if path else ())
-            self._files[path] = listing.files
+            self._unknown[path] = listing.unknown
             if listing.problem is not None:
                 self._refuse(path, listing.problem)
             skipped = OTHER_MODALITIES if listing.has_ecg_folder() else ()
