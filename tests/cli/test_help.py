@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from aura import cli
+from aura.cli import verbs
 
 
 def parsers(parser):
@@ -17,7 +17,7 @@ def parsers(parser):
                 yield from parsers(below)
 
 
-@pytest.mark.parametrize("parser", [*parsers(cli.parser())],
+@pytest.mark.parametrize("parser", [*parsers(verbs.parser())],
                          ids=lambda parser: parser.prog)
 def test_help_explains_every_option_and_its_examples_parse(parser, run):
     assert run(*parser.prog.split()[1:], "--help")[0] == 0
@@ -30,12 +30,12 @@ def test_help_explains_every_option_and_its_examples_parse(parser, run):
     assert lines
     for line in lines:
         if not line.endswith("--help"):
-            cli.parser().parse_args(line.split())
+            verbs.parser().parse_args(line.split())
 
 
 def test_the_command_lists_every_verb(run):
     _, text, _ = run("--help")
-    for one in list(parsers(cli.parser()))[1:]:
+    for one in list(parsers(verbs.parser()))[1:]:
         verb, *action = one.prog.split()[1:]
         assert action or re.search(rf"^  {verb} +\w", text, re.M)
     assert run("--version")[1].startswith("aura ")

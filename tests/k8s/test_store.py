@@ -8,7 +8,7 @@ import yaml
 from manifests import K8S, ROOT, by_name, read, rendered, selects, written
 from pod_rules import pod_of
 
-from aura.settings import Settings
+from aura.settings import ABOUT
 
 VIEW = K8S / "solutions/prediction-in-view"
 COMPOSE = read(ROOT / "compose.yaml")
@@ -103,8 +103,7 @@ def test_the_exporter_is_pointed_at_the_store():
     assert found["INFLUXDB_V2_URL"]["value"] == "http://influxdb:8086"
     assert found["INFLUXDB_V2_TOKEN"]["valueFrom"]["secretKeyRef"] == {
         "name": "aura-exporter", "key": "influxdb-token"}
-    known = {entry.metadata["env"]
-             for entry in Settings.__dataclass_fields__.values()}
+    known = {about.env for about in ABOUT.values()}
     here = {name for name in found if name.startswith("INFLUXDB_V2_")}
     also = {name for name in COMPOSE["services"]["influx-exporter"][
         "environment"] if name.startswith("INFLUXDB_V2_")}

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import fields
 from pathlib import Path
 
 import grpc
@@ -19,7 +18,7 @@ from aura.errors import InvalidInputError
 from aura.rpc import aura_pb2
 from aura.runners.processes import Process, serve_command
 from aura.runners.servicers import StageServicer, serve_block
-from aura.settings import Settings
+from aura.settings import ABOUT, Settings
 from tests.served import served_blocks
 
 ROOT = Path(__file__).parents[2]
@@ -152,10 +151,10 @@ def test_the_readme_names_rpcs_messages_and_true_settings(block):
     for method in methods_of(block):
         assert (f"| `{method.name}` | `{method.input_type.name}` | "
                 f"`{method.output_type.name}` |") in text
-    known = {entry.metadata["env"]: entry for entry in fields(Settings)}
+    known = {about.env: about.text for about in ABOUT.values()}
     for name, meaning, default in re.findall(
             r"^\| `(AURA_\w+)` \| (.*) \| (.*) \|$", text, re.M):
-        assert meaning == known[name].metadata["text"]
+        assert meaning == known[name]
         assert default == (str(known[name].default) or "(none)")
 
 

@@ -1,14 +1,14 @@
-"""What the verbs share: the parser, options, progress, faults and tables."""
+"""What the verbs share: settings, progress, faults and tables."""
 
 import argparse
-import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
+from aura.cli import verbs
 from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
@@ -17,111 +17,14 @@ if TYPE_CHECKING:
     from aura.stages.manifest import Outcome
 
 NOT_A_DEVICE = "Research software, not a medical device."
-RECORDINGS = ("EDF or BDF recordings, CSV files of beats, or folders of them "
-              "in any layout")
-MODEL = "folder that 'aura train' has written"
-PREDICTIONS = "folder that 'aura predict' has written"
 PATIENTS_SHOWN, FILES_SHOWN = 20, 3
 _NO_FILE = {"path.missing", "path.no_recordings"}  # No file to read
-_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "target_far": ("--target-far", {"type": float, "metavar": "N"}),
-    "seed": ("--seed", {"type": int, "metavar": "N"}),
-    "adapt_after_h": ("--adapt-after", {"type": float, "metavar": "HOURS"}),
-    "annotated_only": ("--annotated-only", {
-        "action": "store_const", "const": 1}),
-    "strict": ("--strict", {"action": "store_const", "const": 1}),
-    "patients": ("--patients", {"metavar": "FILE", "type": os.path.abspath}),
-    "strict_patients": (
-        "--strict-patients", {"action": "store_const", "const": 1}),
-    "prefer": ("--prefer", {"choices": ("ecg", "beats", "rr")}),
-}
-
-
-class _Help(argparse.HelpFormatter):
-    """Fills each paragraph, and leaves those with indented lines alone."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n\n".join(
-            part if "\n " in f"\n{part}"
-            else argparse.HelpFormatter._fill_text(self, part, width, indent)
-            for part in text.split("\n\n"))
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that exits with 1 where a command line makes no sense."""
-
-    def __init__(self, **named: Any) -> None:
-        super().__init__(formatter_class=_Help, **named)
-        self.register("type", Path, _path)
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}. Run '{self.prog} --help' for "
-                  "help.\n")
-
-
-def _path(text: str) -> Path:
-    # An unset variable of the shell would otherwise be the current folder.
-    if not text:
-        raise argparse.ArgumentTypeError(
-            "the name is empty; the current folder is '.'")
-    return Path(text)
-
-
-class Verbs:
-    """A group of verbs, with the line that `aura --help` has for each."""
-
-    def __init__(self, parsers: Any) -> None:
-        self._parsers = parsers
-        self._lines: list[str] = []
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines)
-
-    def add(self, name: str, run: Callable[[argparse.Namespace], int],
-            summary: str, description: str,
-            example: str) -> argparse.ArgumentParser:
-        """Add a verb; its example has one command a line."""
-        self._lines.append(f"  {name:10}{summary}")
-        verb: argparse.ArgumentParser = self._parsers.add_parser(
-            name, help=summary, description=description, epilog="example:\n  "
-            + example.replace("\n", "\n  "))
-        verb.set_defaults(run=run)
-        return verb
-
-
-def add_recordings(verb: argparse.ArgumentParser, kind: str = "") -> None:
-    verb.add_argument("paths", nargs="+", type=Path, metavar="IN",
-                      help=kind + RECORDINGS)
-
-
-def add_model(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", required=True, type=Path, help=MODEL)
-
-
-def add_out(verb: argparse.ArgumentParser, text: str,
-            metavar: str = "DIR") -> None:
-    verb.add_argument("--out", required=True, type=Path, metavar=metavar,
-                      help=text)
-
-
-def add_settings(verb: argparse.ArgumentParser, *names: str,
-                 **texts: str) -> None:
-    """Add an option for each of these settings; `texts` replace its help."""
-    known = {entry.name: entry for entry in fields(Settings)}
-    for name in names:
-        option, kind = _OPTIONS[name]
-        default, about = known[name].default, known[name].metadata
-        verb.add_argument(
-            option, dest=name, **kind, help=texts.get(name, about["text"])
-            + (f" [default: {default:g}; {about['env']}]" if default
-               else f" [{about['env']}]"))
 
 
 def settings(given: argparse.Namespace) -> Settings:
-    """The settings, with the options of `add_settings` over them."""
+    """The settings, with the options of the verb over them."""
     from aura.annotations import vocabulary
-    options = {name: getattr(given, name, None) for name in _OPTIONS}
+    options = {name: getattr(given, name, None) for name in verbs.SETTINGS}
     made = replace(Settings.load(), **{
         name: value for name, value in options.items() if value is not None})
     vocabulary.use(made.seizure_words)

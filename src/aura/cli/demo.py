@@ -24,21 +24,7 @@ LOUD = """\
 *** show that the software works, not how well it detects seizures.     ***"""
 
 
-def register(verbs: console.Verbs) -> None:
-    demo = verbs.add("demo", _demo, "train and predict on synthetic ECG",
-                     "Train a model and predict seizures with the five blocks "
-                     "as gRPC processes, on synthetic ECG with seizures or on "
-                     "your own annotated recordings, and draw figures.",
-                     "aura demo\naura demo --data study --out study-demo")
-    demo.add_argument("--data", type=Path, metavar="DIR",
-                      help="folder of annotated recordings to use instead of "
-                      "synthetic ones")
-    demo.add_argument("--out", type=Path, metavar="DIR",
-                      default=Path("demo-output"),
-                      help="folder for all files [default: %(default)s]")
-
-
-def _demo(given: argparse.Namespace) -> int:
+def demo(given: argparse.Namespace) -> int:
     from aura.cli.predicting import draw_run
     from aura.cli.solutions import run_solution
     from aura.stages.run_layout import RUNS

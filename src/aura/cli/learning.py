@@ -19,47 +19,7 @@ ANNOTATED_ONLY = ("leave out folders without any annotation; by default, if "
                   "seizures")
 
 
-def register(verbs: console.Verbs) -> None:
-    train = verbs.add(
-        "train", _train, "train a model on annotated recordings",
-        "Train a random forest on annotated recordings, and validate it on "
-        "patients left out of training. Annotations are read from EDF+ or "
-        "from files beside the recordings (.tse_bi, .csv_bi, BIDS "
-        "*_events.tsv and others, see docs/formats.md).",
-        "aura train study --out model")
-    console.add_recordings(train, "annotated ")
-    console.add_out(train, "folder for model.npy and card.json", "MODEL")
-    console.add_settings(
-        train, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", "patients", "strict_patients",
-        annotated_only=ANNOTATED_ONLY)
-    evaluate = verbs.add(
-        "evaluate", _evaluate, "compare detectors on held-out patients",
-        "Compare the random forest with a heart-rate rule, Jeppesen's "
-        "modified CSI x slope, logistic regression and gradient boosting, in "
-        "a nested cross-validation: no one is scored by a model or threshold "
-        "that has seen their data. A folder without any annotation counts as "
-        "a control group without seizures. Each half of it is scored by "
-        "models that were trained on the other half and all patients.",
-        "aura evaluate patients controls --out report")
-    console.add_recordings(evaluate)
-    console.add_out(evaluate, "folder for report.json, report.md and the "
-                    "figures")
-    console.add_settings(
-        evaluate, "target_far", "seed", "adapt_after_h", "annotated_only",
-        "prefer", "strict", "patients", "strict_patients",
-        annotated_only=ANNOTATED_ONLY,
-        adapt_after_h="also evaluate the forest with thresholds that a "
-        "recording's own past may raise after this many scorable hours")
-    evaluate.add_argument(
-        "--candidates", action="store_true", help="also evaluate the forest "
-        "with more features, and with simulated hours without seizures in "
-        "training")
-    evaluate.add_argument("--no-pictures", action="store_true",
-                          help="do not draw figures")
-
-
-def _train(given: argparse.Namespace) -> int:
+def train(given: argparse.Namespace) -> int:
     from aura.runners import local
     settings = console.settings(given)
     console.print_patients(given.paths, settings.patients)
@@ -113,7 +73,7 @@ def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:
             number(score["median_latency_s"], 0, " s"))
 
 
-def _evaluate(given: argparse.Namespace) -> int:
+def evaluate(given: argparse.Namespace) -> int:
     from aura.evaluation import markdown
     from aura.runners import evaluate
     settings = console.settings(given)

@@ -17,65 +17,7 @@ if TYPE_CHECKING:
     from aura.streaming.stream import Decision
 
 
-def register(verbs: console.Verbs) -> None:
-    predict = verbs.add(
-        "predict", _predict, "find seizures with a trained model",
-        "Write one BIDS/HED-SCORE event file per recording, with the input's "
-        "subfolders. Each seizure is a row 'sz'; a recording without a "
-        "seizure has a single row 'bckg'.",
-        "aura predict study --model model --out predictions")
-    console.add_recordings(predict)
-    console.add_model(predict)
-    console.add_out(predict, "folder for the event files; 'aura review' and "
-                    "'aura export' need its subfolder .aura")
-    predict.add_argument("--pictures", action="store_true",
-                         help="draw a figure of each recording beside its "
-                         "event file")
-    console.add_settings(predict, "adapt_after_h", "prefer", "strict")
-    score = verbs.add(
-        "score", _score, "compare predictions with annotations",
-        "Score predicted events against annotated recordings, by events and "
-        "by seconds as SzCORE does, pooled and per patient, with exact 95 % "
-        "intervals.", "aura score study predictions")
-    score.add_argument("reference", type=Path, metavar="REFERENCE",
-                       help="folder of annotated recordings, or of annotation "
-                       "files alone")
-    score.add_argument("hypothesis", type=Path, metavar="HYPOTHESIS",
-                       help=console.PREDICTIONS)
-    score.add_argument("--json", action="store_true",
-                       help="print counts, rates and intervals as one JSON "
-                       "object")
-    console.add_settings(score, "prefer", "strict")
-    replay = verbs.add(
-        "replay", _replay, "play a recording to a model as if it were live",
-        "Feed a recording to a model second by second, and print each alarm "
-        "when it is raised. At the end, print the events beside those of "
-        "'aura predict', and the time that each second took.",
-        "aura replay study/a.edf --model model --speed 60")
-    replay.add_argument("path", type=Path, metavar="FILE",
-                        help="an EDF or BDF recording, or a CSV file of beats")
-    console.add_model(replay)
-    replay.add_argument("--speed", type=_speed, default=0.0, metavar="N",
-                        help="seconds of recording per second; 0 means as "
-                        "fast as possible [default: 0]")
-    replay.add_argument("--beats", action="store_true",
-                        help="feed the beats that 'aura predict' finds "
-                        "instead of the samples; to find them it looks up to "
-                        "15 min ahead")
-    console.add_settings(replay, "adapt_after_h")
-
-
-def _speed(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 to 1000000")
-    return value
-
-
-def _predict(given: argparse.Namespace) -> int:
+def predict(given: argparse.Namespace) -> int:
     from aura.runners import local
     outcome = local.predict(given.paths, given.model, given.out,
                             console.settings(given), console.track)
@@ -137,7 +79,7 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
         yield entry
 
 
-def _score(given: argparse.Namespace) -> int:
+def score(given: argparse.Namespace) -> int:
     from aura.scoring import compare
     from aura.scoring.report import score_dict, score_table
     settings = console.settings(given)
@@ -156,7 +98,7 @@ def _score(given: argparse.Namespace) -> int:
                              "No recording could be scored")
 
 
-def _replay(given: argparse.Namespace) -> int:
+def replay(given: argparse.Namespace) -> int:
     import numpy as np
 
     from aura.runners import replay

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,80 +14,7 @@ from aura.folder import Folder
 from aura.settings import Settings
 
 
-def register(verbs: console.Verbs) -> None:
-    _register_fetch(verbs)
-    inspect = verbs.add(
-        "inspect", _inspect, "list recordings, annotations and faults",
-        "List each recording with its ECG channel, length, annotations and "
-        "faults, as training and prediction read it.",
-        "aura inspect study\naura inspect study --json | jq '.[].problems'")
-    inspect.add_argument("paths", nargs="+", metavar="IN",
-                         help=console.RECORDINGS)
-    inspect.add_argument("--json", action="store_true",
-                         help="print a JSON array with one object per file")
-    console.add_settings(inspect, "prefer", "strict", "patients")
-    _register_convert(verbs)
-    beats = verbs.add(
-        "beats", _beats, "write the R peaks of recordings as CSV",
-        "Find the R peaks of each recording, and write them to "
-        "<recording>.beats.csv with the column beat_time_s, in seconds from "
-        "the start of the recording. Beats in unscorable stretches are left "
-        "out, so these stretches become gaps. All other verbs read these "
-        "files as recordings.", "aura beats study --out study-beats")
-    console.add_recordings(beats)
-    console.add_out(beats, "folder for the files, with the input's subfolders")
-    console.add_settings(beats, "prefer", "strict")
-
-
-def _register_fetch(verbs: console.Verbs) -> None:
-    from aura.physionet.sets import BASE_URL, SETS
-    listed = "\n".join(textwrap.fill(
-        one.title, 78, initial_indent=f"  {one.name:8}",
-        subsequent_indent=" " * 10) for one in SETS.values())
-    fetch = verbs.add(
-        "fetch", _fetch, "download an open data set from PhysioNet",
-        "Download an open data set from PhysioNet, verify its checksums, and "
-        "write it as a folder of recordings that all other verbs read. The "
-        "folder's README.md has the licence and the citation. If the download "
-        f"is interrupted, run the same command again.\n\nsets:\n{listed}",
-        "aura fetch szdb --out szdb\naura train szdb --out model")
-    fetch.add_argument("name", metavar="SET", choices=list(SETS),
-                       help=", ".join(list(SETS)[:-1])
-                       + f" or {list(SETS)[-1]}")
-    fetch.add_argument("--out", type=Path, metavar="DIR",
-                       help="folder for the recordings [default: name of the "
-                       "set]")
-    fetch.add_argument("--beats", action="store_true",
-                       help="write the annotated beats instead of the "
-                       "waveforms; nsr2db has only beats")
-    fetch.add_argument("--records", nargs="+", metavar="R", default=(),
-                       help="fetch only these records, such as sz01")
-    fetch.add_argument("--base-url", metavar="URL", default=BASE_URL,
-                       help="address of the folder that contains the sets, "
-                       "for a mirror [default: %(default)s]")
-
-
-def _register_convert(verbs: console.Verbs) -> None:
-    from aura.annotations.formats import FORMATS
-    convert = verbs.add(
-        "convert", _convert, "convert annotations to another format",
-        "Convert the annotations of recordings, or annotation files without "
-        "recordings, to another format. A warning names each thing that the "
-        "format cannot store; docs/formats.md has a table.",
-        "aura convert study --to bids --out study-bids")
-    convert.add_argument("path", type=Path, metavar="IN",
-                         help="recordings or annotations: a file, or a folder "
-                         "in any layout")
-    convert.add_argument("--to", required=True, choices=list(FORMATS),
-                         metavar="FORMAT", help=", ".join(FORMATS)
-                         + "; edf copies each recording as EDF+ with its "
-                         "annotations inside")
-    console.add_out(convert,
-                    "folder for the files, with the input's subfolders")
-    console.add_settings(convert, "strict")
-
-
-def _inspect(given: argparse.Namespace) -> int:
+def inspect(given: argparse.Namespace) -> int:
     settings = console.settings(given)
     reports = [report for path in given.paths
                for report in _reports(path, settings)]
@@ -162,7 +88,7 @@ def _described(report: dict[str, Any]) -> str:
         for problem in report["problems"])])
 
 
-def _convert(given: argparse.Namespace) -> int:
+def convert(given: argparse.Namespace) -> int:
     from aura.annotations.formats import FORMATS
     from aura.dataset.convert import convert
     from aura.runners import local
@@ -187,7 +113,7 @@ def _convert(given: argparse.Namespace) -> int:
     return code
 
 
-def _beats(given: argparse.Namespace) -> int:
+def beats(given: argparse.Namespace) -> int:
     from aura.runners import write_beats
     outcome = write_beats.write(
         given.paths, given.out, console.settings(given), console.track)
@@ -203,7 +129,7 @@ def _beats(given: argparse.Namespace) -> int:
     return code
 
 
-def _fetch(given: argparse.Namespace) -> int:
+def fetch(given: argparse.Namespace) -> int:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from aura.physionet import write_tree

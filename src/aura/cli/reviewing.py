@@ -18,51 +18,7 @@ if TYPE_CHECKING:
 PORT = 8062
 
 
-def register(verbs: console.Verbs) -> None:
-    review = verbs.add(
-        "review", _review, "look at predictions on the ECG, in the browser",
-        "Open a page in the browser that shows the ECG, the heart rate, the "
-        "probability, and predicted and annotated events on one time axis. "
-        "You can accept, reject, correct and add events. Your decisions are "
-        "written to DIR/.review as TSV, EDF+ and an audit trail. Predictions "
-        "and recordings are never changed.",
-        "aura review predictions")
-    review.add_argument("dir", type=Path, metavar="DIR",
-                        help=f"{console.PREDICTIONS}, or a shared folder with "
-                        "runs/")
-    review.add_argument("--port", type=int, default=PORT, metavar="N",
-                        help="port of the page; 0 means any free port "
-                        "[default: %(default)s]")
-    review.add_argument("--host", default="127.0.0.1",
-                        help="address to listen on; any address but loopback "
-                        "needs the token that is printed, or that is set in "
-                        "AURA_WEB_TOKEN [default: %(default)s]")
-    review.add_argument("--no-open", action="store_true",
-                        help="do not open the browser")
-    review.add_argument("--html", type=Path, metavar="OUT",
-                        help="start no server, but write one self-contained "
-                        "HTML file per recording to the folder OUT")
-    export = verbs.add(
-        "export", _export, "write predictions and annotations to InfluxDB",
-        "Write recordings, predictions and annotations as time series to "
-        "an InfluxDB server, or to files. Names of patients and recordings "
-        "are replaced by aliases. An interrupted export continues when you "
-        "run it again; repeating a finished one changes nothing. "
-        "docs/influxdb.md describes the schema, the settings, and what "
-        "happens if the server fails.",
-        "export INFLUXDB_V2_URL=http://localhost:8086 INFLUXDB_V2_ORG=aura\n"
-        "export INFLUXDB_V2_BUCKET=ecg INFLUXDB_V2_TOKEN_FILE=~/influx.token\n"
-        "aura export predictions")
-    export.add_argument("folder", type=Path, metavar="DIR",
-                        help=f"{console.PREDICTIONS}; or the folder "
-                        "runs/RUN_ID of a shared folder, to send the points "
-                        "that wait there")
-    export.add_argument("--files", type=Path, metavar="FOLDER",
-                        help="write .lp.gz files to this folder, and do not "
-                        "contact a server")
-
-
-def _review(given: argparse.Namespace) -> int:
+def review(given: argparse.Namespace) -> int:
     from aura.review.service import ReviewService
     from aura.review.worklist import HIDDEN, beside_predictions, on_share
     from aura.runners import local
@@ -120,7 +76,7 @@ def _write(service: "ReviewService", out: Path) -> int:
     return code
 
 
-def _export(given: argparse.Namespace) -> int:
+def export(given: argparse.Namespace) -> int:
     from aura.runners import local
     settings = console.settings(given)
     if given.files:

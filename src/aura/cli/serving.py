@@ -8,55 +8,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from aura import blocks
 from aura.cli import console
 from aura.errors import (InvalidInputError, MissingError, ResourceError,
                          UnavailableError)
 from aura.folder import Folder
-from aura.settings import SHARED_FOLDER_DEFAULT, Settings, shared_folder
+from aura.settings import Settings, shared_folder
 
 AGAIN_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
-def register(verbs: console.Verbs) -> None:
-    serve = verbs.add(
-        "serve", _serve, "serve one block over gRPC",
-        "Serve a block over gRPC, with health checks and reflection. It "
-        "listens on AURA_HOST [default: 127.0.0.1] and AURA_PORT [default: "
-        "8061], and works on the folder SHARED_FOLDER_PATH [default: "
-        f"{SHARED_FOLDER_DEFAULT}].",
-        "SHARED_FOLDER_PATH=$PWD/folder aura serve feature-builder")
-    serve.add_argument("block", metavar="BLOCK", nargs="?", help=", ".join(
-        block.name for block in blocks.BLOCKS) + " [default: AURA_BLOCK]")
-    call = verbs.add(
-        "call", _call, "call one rpc of one block once",
-        "Call one rpc in this process, on the shared folder. Messages are "
-        "read and written as JSON. load_training and load_recordings take no "
-        "input and return the list of batches. Every other rpc takes one "
-        "message or a list of messages, and returns the same number.\n\n"
-        "Exit codes: 0 if all is done; 75 if the same call may succeed later, "
-        "because a store or disk is unavailable; 1 if something has to be "
-        "changed first.",
-        "aura call load_recordings --shared folder --out batches.json\n"
-        "aura call build_features --shared folder < batches.json")
-    call.add_argument("rpc", metavar="RPC", help=", ".join(
-        rpc for block in blocks.BLOCKS for rpc in block.rpcs))
-    call.add_argument("--message", action="append", metavar="JSON",
-                      help="one message or a list of messages; can be "
-                      "repeated [default: standard input]")
-    call.add_argument("--shared", type=Path, metavar="DIR",
-                      help=f"shared folder [default: {SHARED_FOLDER_DEFAULT}; "
-                      "SHARED_FOLDER_PATH]")
-    call.add_argument("--out", type=Path, metavar="FILE",
-                      help="file for the answer [default: standard output]")
-
-
-def _serve(given: argparse.Namespace) -> int:
+def serve(given: argparse.Namespace) -> int:
     from aura.runners.servicers import serve_block
     return serve_block(given.block)
 
 
-def _call(given: argparse.Namespace) -> int:
+def call(given: argparse.Namespace) -> int:
     try:
         return _answer(given)
     except (UnavailableError, ResourceError, OSError) as error:

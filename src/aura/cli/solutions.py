@@ -21,86 +21,7 @@ SOLUTIONS = ("training", "prediction")
 BIGGEST_FILE = 4 * 2 ** 20
 
 
-def register(verbs: console.Verbs) -> None:
-    run = verbs.add(
-        "run", _run, "run training or prediction as the platform does",
-        "Run a solution: start its blocks as gRPC processes on this machine, "
-        "and call them as the platform's orchestrator does. Recordings are "
-        "read from training/ or recordings/ in the shared folder; results "
-        "are written to runs/ and models/.",
-        "aura run training --shared folder\n"
-        "aura run prediction --shared folder")
-    run.add_argument("solution", metavar="training|prediction|BUNDLE",
-                     help="one of the two solutions, or a folder with a "
-                     "blueprint.json, such as an unzipped download")
-    run.add_argument("--shared", required=True, type=Path, metavar="DIR",
-                     help="shared folder, with training/ or recordings/")
-    how = run.add_mutually_exclusive_group()
-    how.add_argument("--in-process", action="store_true",
-                     help="run the stages in this process, without gRPC; the "
-                     "results are identical")
-    how.add_argument("--connect", type=Path, metavar="DOCKERINFO",
-                     help="call blocks that are already running, at the "
-                     "addresses in this dockerinfo.json")
-    how.add_argument("--containers", action="store_true",
-                     help="start the blocks as containers with podman or "
-                     "docker, and remove them at the end")
-    run.add_argument("--wait", type=float, metavar="SECONDS", default=60,
-                     help="with --connect: seconds to wait until the blocks "
-                     "are ready [default: %(default)s]")
-    _register_solution(verbs)
-    onboard = verbs.add(
-        "onboard", _onboard, "package a trained model as its own block",
-        "Write the build context of an image that contains the model and "
-        "predicts with it, and a script that onboards the image on the "
-        "platform. The model is checked first.",
-        "aura onboard model --registry registry.example.org/aura \\\n"
-        "    --tag 1.0 --out context\npodman build context")
-    onboard.add_argument("model", type=Path, metavar="MODEL",
-                         help=console.MODEL)
-    _add_images(onboard, "the seizure-predictor base image")
-    onboard.add_argument("--name", metavar="N",
-                         help="name of the block on the platform [default: "
-                         "seizure-predictor- and 8 digits of the model ID]")
-
-
-def _register_solution(verbs: console.Verbs) -> None:
-    parser = verbs.add(
-        "solution", _check, "write or check the files of a solution",
-        "Write or check the files that the platform offers as the download "
-        "of a solution: blueprint, addresses, protos and Kubernetes files.",
-        "aura solution bundle --help\naura solution check --help")
-    actions = console.Verbs(parser.add_subparsers(
-        dest="action", metavar="ACTION", required=True, title="actions"))
-    bundle = actions.add(
-        "bundle", _bundle, "write the files of a solution",
-        "Write the files of a solution, with the names of your images.",
-        "aura solution bundle training --registry registry.example.org/aura "
-        "\\\n    --tag 1.0 --out training-solution")
-    bundle.add_argument("solution", choices=SOLUTIONS,
-                        help="the solution to write")
-    _add_images(bundle, "the images of the blocks")
-    check = actions.add(
-        "check", _check, "find faults before the platform does",
-        "Check the files of a solution, written by 'aura solution bundle' or "
-        "downloaded from the platform, for anything that the platform would "
-        "reject or connect wrongly. The exit code is 0 without a fault, and "
-        "otherwise 1; each fault is printed on a line.",
-        "aura solution check training-solution")
-    check.add_argument("folder", type=Path, metavar="DIR",
-                       help="folder of the solution")
-
-
-def _add_images(parser: argparse.ArgumentParser, images: str) -> None:
-    parser.add_argument("--registry", required=True, metavar="R",
-                        help=f"registry that holds {images}, as R/<name>:T")
-    parser.add_argument("--tag", required=True, metavar="T",
-                        help="tag of the images")
-    console.add_out(
-        parser, "folder for the files; files of an earlier call are replaced")
-
-
-def _run(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     return run_solution("run", given.solution, given.shared, given.in_process,
                         given.connect, given.containers, given.wait)
 
@@ -203,7 +124,7 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
     return code
 
 
-def _bundle(given: argparse.Namespace) -> int:
+def bundle(given: argparse.Namespace) -> int:
     from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
     content = with_images(json.loads(blueprint_text(given.solution)),
                           given.registry, given.tag)
@@ -214,7 +135,7 @@ def _bundle(given: argparse.Namespace) -> int:
     return 0
 
 
-def _check(given: argparse.Namespace) -> int:
+def check(given: argparse.Namespace) -> int:
     from aura.platform import bundle_rules
     problems = bundle_rules.check(_read(given.folder))
     for problem in problems:
@@ -224,7 +145,7 @@ def _check(given: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _onboard(given: argparse.Namespace) -> int:
+def onboard(given: argparse.Namespace) -> int:
     from aura.platform import onboarding
     image, files = onboarding.context(
         given.model, given.registry, given.tag, given.name)
