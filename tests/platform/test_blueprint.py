@@ -146,7 +146,7 @@ def test_a_missing_field_names_the_node(key):
 
     with pytest.raises(InvalidInputError) as caught:
         parse(changed(change))
-    assert "'feature-builder1'" in caught.value.text
+    assert "nodes[1]" in caught.value.text
     assert key in caught.value.text
 
 

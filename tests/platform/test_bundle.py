@@ -393,10 +393,10 @@ WRONG = {
         "dockerinfo.address", "feature-builder1"),
     "port of no kind": (
         lambda f: edit_dockerinfo(f, lambda e: e[1].update(port="http")),
-        "dockerinfo.field", "entry 2"),
+        "dockerinfo.field", "list[1]"),
     "port too high": (
         lambda f: edit_dockerinfo(f, lambda e: e[1].update(port=65536)),
-        "dockerinfo.field", "entry 2"),
+        "dockerinfo.field", "list[1]"),
     "no deployments": (
         lambda f: [f.pop(path) for path in list(f) if "deployments" in path],
         "deployment.missing", "deployments"),

@@ -2,9 +2,9 @@
 
 import json
 import multiprocessing
-from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from aura.errors import CorruptDataError, InvalidInputError, PreconditionError
@@ -108,11 +108,11 @@ def test_decisions_do_not_apply_to_another_recording_of_that_name(tmp_path):
         with pytest.raises(PreconditionError, match="review.other"):
             one.steps()
         with pytest.raises(PreconditionError, match="review.other"):
-            one.append(replace(change, version=1), "m1", NOON)
+            one.append(msgspec.structs.replace(change, version=1), "m1", NOON)
     # The same times with an edited header: decisions stay valid, and the
     # first line keeps the original digest.
     one = trail(tmp_path, **{**whose, "sha256": "bb"})
-    one.append(replace(change, version=1), "m1", NOON)
+    one.append(msgspec.structs.replace(change, version=1), "m1", NOON)
     assert len(one.steps()) == 2
     first = (tmp_path / "log/one.jsonl").read_text("utf-8").splitlines()[0]
     assert json.loads(first)["sha256"] == "aa"

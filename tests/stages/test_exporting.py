@@ -12,6 +12,7 @@ import sys
 from datetime import datetime
 
 import numpy as np
+import msgspec
 import pytest
 
 from aura.cli import main
@@ -32,6 +33,12 @@ from tests.patients import record
 
 KILLS = 100 if os.environ.get("AURA_SOAK") else 10
 AWAY = {"influx_patience_s": 0.0}
+
+
+def reported(out, settings):
+    """What `local.export` reports, and the folder of the files."""
+    report, folder = local.export(out, settings)
+    return {**msgspec.to_builtins(report), "folder": folder}
 
 
 def to(store, **more):
@@ -68,9 +75,9 @@ def small_chunks(monkeypatch):
 
 def test_all_points_arrive_and_a_repeat_changes_nothing(out):
     with serving() as store:
-        report = local.export(out, Settings(**to(store)))
+        report = reported(out, Settings(**to(store)))
         found = dict(store.points)
-        assert local.export(out, Settings(**to(store))) == report
+        assert reported(out, Settings(**to(store))) == report
     lines = lines_of(report["folder"])
     assert report["points_written"] == len(lines) == len(found)
     assert set(found.values()) == set(lines) == set(store.points.values())
@@ -124,7 +131,7 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
         predicted, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK_LINES", 300)
     with serving() as store:
-        whole = local.export(
+        whole = reported(
             shutil.copytree(predicted, tmp_path / "whole"),
             Settings(**to(store)))
         reference = dict(store.points)
@@ -156,7 +163,7 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
             process.wait()
             process.stdout.close()
             store.fault = None
-            report = local.export(out, Settings(**to(store)))
+            report = reported(out, Settings(**to(store)))
             assert store.points == reference
             assert {name: report[name] for name in report if name.startswith(
                 "points")} == {name: whole[name] for name in whole
@@ -168,7 +175,7 @@ def test_an_export_killed_at_any_moment_and_repeated_is_complete(
 def test_an_export_leaves_no_result_of_an_earlier_one(
         out, monkeypatch, capsys):
     with serving() as store:
-        local.export(out, Settings(**to(store)))
+        reported(out, Settings(**to(store)))
         reference = dict(store.points)
         old = stale(reference.values())
         others = [line.replace(b",model=", b",model=x") for line in old
@@ -176,7 +183,7 @@ def test_an_export_leaves_no_result_of_an_earlier_one(
             line.replace(b",recording=r-", b",recording=r-x") for line in old]
         assert len(old) > 100
         store.keep(old + others)
-        local.export(out, Settings(**to(store)))
+        reported(out, Settings(**to(store)))
         assert set(store.points.values()) == {
             *reference.values(), *others}
         store.deletes = False
@@ -197,11 +204,11 @@ def test_a_resumed_export_sends_only_what_was_not_acknowledged(
         return number > 3 and one.answer(503)
     with serving(later) as store:
         with pytest.raises(UnavailableError, match="influx.away") as caught:
-            local.export(out, Settings(**to(store, **AWAY)))
+            reported(out, Settings(**to(store, **AWAY)))
         assert f"aura export {out}" in caught.value.text
         assert store.received == 1500
         store.fault = None
-        report = local.export(out, Settings(**to(store)))
+        report = reported(out, Settings(**to(store)))
         assert store.received == report["points"] == len(store.points)
 
 
@@ -210,12 +217,12 @@ def test_a_moved_tree_leaves_out_only_its_own_recordings(out, tmp_path):
     gone = str(tmp_path / "gone")
     places.write_text(json.dumps({"0": gone, "1": str(tmp_path)}))
     with serving() as store:
-        report = local.export(out, Settings(**to(store)))
+        report = reported(out, Settings(**to(store)))
         assert report["recordings"] == 0 and not store.points
     assert [one["rule"] for one in report["left_out"]] == ["path.missing"] * 3
     places.write_text(json.dumps({"0": gone}))
     with pytest.raises(MissingError) as caught:
-        local.export(out, Settings())
+        reported(out, Settings())
     assert gone in caught.value.text
 
 
@@ -357,7 +364,7 @@ def test_a_token_comes_from_a_file_and_never_from_the_shared_folder(
         tmp_path, out):
     (tmp_path / "token").write_text("from-a-file\n")
     with serving() as store:
-        local.export(out, Settings(**to(
+        reported(out, Settings(**to(
             store, influx_token="", influx_token_file=str(
                 tmp_path / "token"))))
         assert store.tokens == {"Token from-a-file"}

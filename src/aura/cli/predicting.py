@@ -60,10 +60,9 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
     features = tables.read(folder.read(f"{batch}/features.parquet"),
                            ("recording", "time_s", "mean_hr", "hr_base"))
     predictions = tables.read(folder.read(f"{batch}/predictions.parquet"))
-    numbers = features.values["recording"]
     for number, recording in listed.recordings:
         entry = listed.entries[number]
-        rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+        rows = features.rows_of(number)
         spans = entry.signals.unscorable if entry.signals else ()
         plots.draw(out / (recording_stem(recording.path) + ".png"),
                    title=recording.path,
@@ -71,7 +70,7 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
                    heart_rate_bpm=features.values["mean_hr"][rows],
                    baseline_bpm=features.values["hr_base"][rows],
                    probability=predictions.values["smoothed"][rows],
-                   threshold=float(predictions.metadata["threshold"]),
+                   threshold=predictions.number("threshold"),
                    reference=recording.events if recording.annotated else None,
                    predicted=entry.predicted or (),
                    unscorable=np.array(spans, dtype=np.float64).reshape(-1, 2),

@@ -90,26 +90,26 @@ def export(given: argparse.Namespace) -> int:
         raise MissingError(
             "path.missing", f"there is no folder {given.folder}",
             "check the name")
-    report = local.export(given.folder, settings)
-    for item in report["left_out"]:
-        print(f"left out {item['path']}: {item['rule']}: {item['text']}",
+    report, files = local.export(given.folder, settings)
+    for item in report.left_out:
+        print(f"left out {item.path}: {item.rule}: {item.text}",
               file=sys.stderr)
-    for line in report["rejected"]:
+    for line in report.rejected:
         print(f"rejected point {line}", file=sys.stderr)
-    if report["earlier_results_stay"]:
+    if report.earlier_results_stay:
         print("warning: Results of an earlier export stay in the store: "
-              f"{report['earlier_results_stay']}", file=sys.stderr)
-    if not report["recordings"]:
+              f"{report.earlier_results_stay}", file=sys.stderr)
+    if not report.recordings:
         return console.fail("export", "No recording was exported" + (
-            " (see above)." if report["left_out"]
+            " (see above)." if report.left_out
             else f": {given.folder} contains no predictions."))
-    target = given.files or report["target"]
+    target = given.files or report.target
     if given.files:
-        for path in sorted(report["folder"].glob("*.lp.gz")):
+        for path in sorted(files.glob("*.lp.gz")):
             Folder(given.files).write(path.name, path.read_bytes())
-    rejected = report["points_rejected"]
-    print(f"Wrote {plural(report['points_written'], 'point')} of "
-          f"{plural(report['recordings'], 'recording')} to {target}"
+    rejected = report.points_rejected
+    print(f"Wrote {plural(report.points_written, 'point')} of "
+          f"{plural(report.recordings, 'recording')} to {target}"
           + (f"; {plural(rejected, 'point')} rejected." if rejected else "."))
-    print(f"The aliases are in {report['folder']}/*.aliases.json.")
-    return 2 if report["left_out"] or rejected else 0
+    print(f"The aliases are in {files}/*.aliases.json.")
+    return 2 if report.left_out or rejected else 0

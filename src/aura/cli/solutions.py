@@ -97,9 +97,10 @@ def _connected(plan: Any, dockerinfo: Path,
 
 
 def _print_results(verb: str, shared: Path, run_id: str) -> int:
+    from aura import state
     from aura.stages import manifest
     from aura.stages.manifest import Outcome
-    from aura.stages.run_layout import run_folder
+    from aura.stages.run_layout import TrainingSummary, run_folder
     folder = Folder(shared)
     run = run_folder(run_id)
     last = ("predictions.json" if folder.path(
@@ -113,12 +114,12 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
         return 1
     report = folder.path(f"{run}/training_report.json")
     if report.exists():
-        content = json.loads(report.read_bytes())
-        if not content.get("model_path"):
-            return console.fail(verb, content["status_text"])
-        print(content["status_text"])
-        print(f"Model {content['model_id'][:12]} is in "
-              f"{content['model_path']}.")
+        found = state.parse(report.read_bytes(), TrainingSummary,
+                            "run.report", report.name, "run it again")
+        if not found.model_path:
+            return console.fail(verb, found.status_text)
+        print(found.status_text)
+        print(f"Model {found.model_id[:12]} is in {found.model_path}.")
     print(f"The results are in {run}.")
     print(console.NOT_A_DEVICE)
     return code

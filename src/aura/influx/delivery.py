@@ -6,16 +6,18 @@ delivery that was killed continues from there.
 """
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass, replace
+from typing import Annotated, BinaryIO
 
+from msgspec import Meta
 from urllib3.util.retry import Retry
 
-from aura.errors import MissingError, PreconditionError, UnavailableError
+from aura import state
+from aura.errors import (CorruptDataError, MissingError, PreconditionError,
+                         UnavailableError)
 from aura.folder import Folder
 from aura.influx import chunks
 from aura.influx.chunks import Chunk
@@ -31,15 +33,18 @@ BACKOFF = Retry(total=None, backoff_factor=0.5, backoff_max=30,
                 backoff_jitter=0.5)
 
 
+_Count = Annotated[int, Meta(ge=0)]
+
+
 @dataclass(frozen=True)
 class Ledger:
     """How much of a file is delivered to one target."""
 
     digest: str  # SHA-256 of the file; another file starts from the beginning
-    offset: int = 0  # Where to continue in the file
+    offset: _Count = 0  # Where to continue in the file
     # Points before the offset that the store has stored, or refused for good.
-    acknowledged: int = 0
-    rejected: int = 0
+    acknowledged: _Count = 0
+    rejected: _Count = 0
     named: tuple[str, ...] = ()  # Measurement, recording, time, reason
     done: bool = False  # Whether the whole file is delivered
     kept: str = ""  # Why the store has kept earlier results
@@ -83,17 +88,12 @@ class Delivery:
         """The ledger of a file; an empty one if the file has changed."""
         with folder.open(path) as stream:
             digest = _digest(stream)
-        try:
-            entry: dict[str, Any] = _ledgers(folder, path)[self.target]
-            ledger = Ledger(**{**entry, "named": tuple(entry["named"])})
-        except (KeyError, TypeError):
-            return Ledger(digest)
-        return ledger if ledger.digest == digest else Ledger(digest)
+        ledger = _ledgers(folder, path).get(self.target)
+        return ledger if ledger and ledger.digest == digest else Ledger(digest)
 
     def _save(self, folder: Folder, path: str, ledger: Ledger) -> None:
-        content = {**_ledgers(folder, path), self.target: asdict(ledger)}
-        folder.write(_ledger_path(path), (json.dumps(
-            content, indent=1, sort_keys=True) + "\n").encode("ascii"))
+        state.write(folder, _ledger_path(path), {
+            **_ledgers(folder, path), self.target: ledger}, indent=1)
 
     def _delete(self, replaced: Iterable[Selection]) -> str:
         """Delete the points that the file replaces, or return why not."""
@@ -158,12 +158,13 @@ def _ledger_path(path: str) -> str:
     return path.removesuffix(".lp.gz") + ".ledger.json"
 
 
-def _ledgers(folder: Folder, path: str) -> dict[str, Any]:
+def _ledgers(folder: Folder, path: str) -> dict[str, Ledger]:
     try:
-        content = json.loads(folder.read(_ledger_path(path)))
-    except (MissingError, ValueError, RecursionError):
+        return state.read(folder, _ledger_path(path), dict[str, Ledger],
+                          "influx.ledger", "export again")
+    # Points that are sent twice change nothing.
+    except (MissingError, CorruptDataError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _name(line: bytes) -> str:

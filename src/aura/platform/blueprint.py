@@ -1,13 +1,14 @@
 """Blueprints as the canvas saves them: nodes, and links between rpcs."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
+import msgspec
+
+from aura import state
 from aura.errors import InvalidInputError, Problem
 
 EMPTY = "Empty"
@@ -84,15 +85,15 @@ def parse(text: str) -> Blueprint:
 
 def read(text: str) -> Blueprint:
     """Read a blueprint, also one that cannot run."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            "blueprint.json", f"the blueprint is not JSON: {error}",
-            "download the solution again") from None
-    return Blueprint(_get(content, "name", str, "the blueprint"),
-                     tuple(_node(entry, number) for number, entry in enumerate(
-                         _get(content, "nodes", list, "the blueprint"), 1)))
+    found = state.parse(
+        text, _File, "blueprint.field", "the blueprint",
+        "download the solution again, or save it on the canvas again",
+        InvalidInputError, not_json="blueprint.json")
+    return Blueprint(found.name, tuple(
+        Node(node.container_name, node.image, tuple(
+            _rpc(node.container_name, call)
+            for call in node.operation_signature_list), node.node_type)
+        for node in found.nodes))
 
 
 def check(blueprint: Blueprint) -> list[Problem]:
@@ -102,38 +103,48 @@ def check(blueprint: Blueprint) -> list[Problem]:
             for rule, text in look(blueprint)]
 
 
-def _node(entry: Any, number: int) -> Node:
-    where = f"node {number}"
-    name = _get(entry, "container_name", str, where)
-    where = f"node {name!r}"
-    calls = _get(entry, "operation_signature_list", list, where)
-    return Node(name, _get(entry, "image", str, where, ""),
-                tuple(_rpc(name, call, where) for call in calls),
-                _get(entry, "node_type", str, where, ""))
+class _Operation(msgspec.Struct):
+    operation_name: str
 
 
-def _rpc(node: str, call: Any, where: str) -> Rpc:
-    signature = _get(call, "operation_signature", dict, where)
-    targets = tuple((_get(link, "container_name", str, where),
-                     _get(_get(link, "operation_signature", dict, where),
-                          "operation_name", str, where))
-                    for link in _get(call, "connected_to", list, where))
+class _Signature(_Operation):
+    input_message_name: str
+    output_message_name: str
     # Older canvases did not write whether a message is a stream.
-    return Rpc(node, _get(signature, "operation_name", str, where),
-               _get(signature, "input_message_name", str, where),
-               _get(signature, "output_message_name", str, where), targets,
-               _get(signature, "input_message_stream", bool, where, False),
-               _get(signature, "output_message_stream", bool, where, False))
+    input_message_stream: bool = False
+    output_message_stream: bool = False
 
 
-def _get(content: Any, key: str, kind: type, where: str,
-         default: Any = None) -> Any:
-    value = content.get(key, default) if isinstance(content, dict) else None
-    if not isinstance(value, kind):
-        raise InvalidInputError("blueprint.field", f"{where} has no {key!r} "
-                                f"of type {kind.__name__}",
-                                "save the solution on the canvas again")
-    return value
+class _Link(msgspec.Struct):
+    container_name: str
+    operation_signature: _Operation
+
+
+class _Call(msgspec.Struct):
+    operation_signature: _Signature
+    connected_to: list[_Link]
+
+
+class _Container(msgspec.Struct):
+    container_name: str
+    operation_signature_list: list[_Call]
+    image: str = ""
+    node_type: str = ""
+
+
+class _File(msgspec.Struct):
+    name: str
+    nodes: list[_Container]
+
+
+def _rpc(node: str, call: _Call) -> Rpc:
+    known = call.operation_signature
+    return Rpc(node, known.operation_name, known.input_message_name,
+               known.output_message_name, tuple(
+                   (link.container_name,
+                    link.operation_signature.operation_name)
+                   for link in call.connected_to),
+               known.input_message_stream, known.output_message_stream)
 
 
 def _names(blueprint: Blueprint) -> Iterator[tuple[str, str]]:

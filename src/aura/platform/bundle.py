@@ -3,7 +3,8 @@
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 from aura import blocks
@@ -22,8 +23,16 @@ ORCHESTRATOR_NODE_PORT = 30555
 SHARED_FOLDER = "sharedfolder1"
 SHARED_FOLDER_ENV = "SHARED_FOLDER_PATH"
 CLAIM = "pipeline"
-PULL_SECRET = "acumos-registry"
-GRPC_PORT, PAGE_PORT, SERVICE_PORT = 8061, 8062, 8556
+GRPC_PORT, SERVICE_PORT = 8061, 8556
+_PORT = f"""\
+    - name: protobuf-api
+      port: {SERVICE_PORT}
+      targetPort: {GRPC_PORT}"""
+_NODE_PORT = f"""\
+    - name: mc-api
+      nodePort: {ORCHESTRATOR_NODE_PORT}
+      port: {GRPC_PORT}
+      targetPort: {GRPC_PORT}"""
 
 _NAME = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"{_NAME}(?::[0-9]{{1,5}}(?=/|$))?(?:/{_NAME})*")
@@ -67,15 +76,15 @@ def make_bundle(content: Mapping[str, Any]) -> dict[str, bytes]:
     files = {
         BLUEPRINT_FILE: text,
         DOCKERINFO_FILE: _dockerinfo(names),
-        PVC_FILE: _yaml(_claim()),
+        PVC_FILE: _template("pvc.yaml"),
         **{f"{PROTOS}/{name}.proto": repository.text(
             f"blocks/{folder}/model.proto")
            for name, folder in folders.items()}}
     for name, where in [*((node.name, node.image) for node in nodes),
                         (ORCHESTRATOR, ORCHESTRATOR_IMAGE)]:
-        files[f"{DEPLOYMENTS}/{name}_deployment.yaml"] = _yaml(
-            _deployment(name, where))
-        files[f"{DEPLOYMENTS}/{name}_service.yaml"] = _yaml(_service(name))
+        files[f"{DEPLOYMENTS}/{name}_deployment.yaml"] = _deployment(
+            name, where)
+        files[f"{DEPLOYMENTS}/{name}_service.yaml"] = _service(name)
     return {path: files[path].encode("utf-8") for path in sorted(files)}
 
 
@@ -86,75 +95,23 @@ def _dockerinfo(names: list[str]) -> str:
                            (ORCHESTRATOR, GRPC_PORT)]]}, indent=1) + "\n"
 
 
-def _deployment(name: str, where: str) -> dict[str, Any]:
+def _template(name: str) -> str:
+    return (resources.files("aura.platform") / "deployer" / name).read_text(
+        "utf-8")
+
+
+def _deployment(name: str, where: str) -> str:
     port = "mc-api" if name == ORCHESTRATOR else "protobuf-api"
-    return {
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {
-                    "imagePullSecrets": [{"name": PULL_SECRET}],
-                    "containers": [{
-                        "name": name, "image": where,
-                        "ports": [
-                            {"name": port, "containerPort": GRPC_PORT},
-                            {"name": "webui", "containerPort": PAGE_PORT}],
-                        "env": [{"name": SHARED_FOLDER_ENV,
-                                 "value": SHARED_FOLDER}],
-                        "volumeMounts": [
-                            {"mountPath": SHARED_FOLDER, "name": name}]}],
-                    "volumes": [{
-                        "name": name,
-                        "persistentVolumeClaim": {"claimName": CLAIM}}]}}}}
+    return _template("deployment.yaml").format(
+        name=_scalar(name), image=_scalar(where), port=port)
 
 
-def _service(name: str) -> dict[str, Any]:
-    port: dict[str, Any] = {
-        "name": "protobuf-api", "port": SERVICE_PORT, "targetPort": GRPC_PORT}
-    if name == ORCHESTRATOR:
-        port = {"name": "mc-api", "nodePort": ORCHESTRATOR_NODE_PORT,
-                "port": GRPC_PORT, "targetPort": GRPC_PORT}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-            "spec": {"selector": {"app": name}, "type": "NodePort",
-                     "ports": [port]}}
+def _service(name: str) -> str:
+    ports = _NODE_PORT if name == ORCHESTRATOR else _PORT
+    return _template("service.yaml").format(name=_scalar(name), ports=ports)
 
 
-def _claim() -> dict[str, Any]:
-    # With an empty class the claim takes an existing volume.
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": CLAIM},
-            "spec": {"storageClassName": "", "accessModes": ["ReadWriteMany"],
-                     "resources": {"requests": {"storage": "1Gi"}}}}
-
-
-def _yaml(content: Mapping[str, Any]) -> str:
-    return "---\n" + "\n".join(_lines(content)) + "\n"
-
-
-def _lines(content: Any) -> Iterator[str]:
+def _scalar(text: str) -> str:
     # No single quotes: the deployer removes them all from such files.
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            if isinstance(value, (Mapping, list)):
-                yield f"{key}:"
-                yield from (f"  {line}" for line in _lines(value))
-            else:
-                yield f"{key}: {_scalar(value)}"
-    elif isinstance(content, list):
-        for value in content:
-            first, *others = _lines(value)
-            yield f"- {first}"
-            yield from (f"  {line}" for line in others)
-    else:
-        yield _scalar(content)
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and (
-            value.lower() not in _NOT_PLAIN):
-        return value
-    return json.dumps(value)
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_PLAIN
+    return text if plain else json.dumps(text)

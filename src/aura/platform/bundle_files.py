@@ -1,12 +1,14 @@
 """Reads the files of a solution that was downloaded, as far as possible."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta
+
+from aura import state
 from aura.errors import InvalidInputError, Problem
 from aura.platform import blueprint, proto_rules
 from aura.platform.blueprint import Blueprint, Node
@@ -15,6 +17,25 @@ from aura.platform.bundle import (BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE,
 from aura.platform.proto_rules import Proto
 
 AGAIN = "download the solution again"
+_Name = Annotated[str, Meta(min_length=1)]
+
+
+class _Entry(msgspec.Struct):
+    container_name: _Name
+    ip_address: _Name
+    # Text in a download; the platform's script makes numbers of them.
+    port: int | str
+    replicas: bool = False
+
+    def __post_init__(self) -> None:
+        text = str(self.port)
+        if not (text.isascii() and text.isdigit() and not text.startswith("0")
+                and len(text) < 6 and int(text) < 65536):
+            raise ValueError("a port is a number from 1 to 65535")
+
+
+class _Entries(msgspec.Struct):
+    docker_info_list: list[_Entry]
 
 
 @dataclass
@@ -107,38 +128,17 @@ def addresses(text: str, solution: Blueprint) -> dict[str, str]:
 
 def replicated(text: str) -> set[str]:
     """Nodes whose host is a headless Service: ``"replicas": true``."""
-    entries(text)
-    return {entry["container_name"]
-            for entry in json.loads(text)["docker_info_list"]
-            if entry.get("replicas") is True}
+    return {one.container_name for one in _listed(text) if one.replicas}
 
 
 def entries(text: str) -> list[tuple[str, str, int]]:
     """Name, host and port of each entry of a ``dockerinfo.json``."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            "dockerinfo.json", f"{DOCKERINFO_FILE} is not JSON: {error}",
-            AGAIN) from None
-    listed = (content.get("docker_info_list")
-              if isinstance(content, dict) else None)
-    if not isinstance(listed, list):
-        raise InvalidInputError(
-            "dockerinfo.field",
-            f"{DOCKERINFO_FILE} has no list 'docker_info_list'", AGAIN)
-    return [_entry(number, entry) for number, entry in enumerate(listed, 1)]
+    return [(one.container_name, one.ip_address, int(one.port))
+            for one in _listed(text)]
 
 
-def _entry(number: int, entry: Any) -> tuple[str, str, int]:
-    fields = entry if isinstance(entry, dict) else {}
-    name, host = fields.get("container_name"), fields.get("ip_address")
-    # Ports are text in a download; the platform's script makes them numbers.
-    port = re.fullmatch("[1-9][0-9]{0,4}", str(fields.get("port")))
-    if (not isinstance(name, str) or not name or not isinstance(host, str)
-            or not host or not port or int(port[0]) > 65535):
-        raise InvalidInputError(
-            "dockerinfo.field", f"entry {number} of {DOCKERINFO_FILE} lacks "
-            "a container_name, an ip_address or a port from 1 to 65535",
-            f"correct the entry, or {AGAIN}")
-    return name, host, int(port[0])
+def _listed(text: str) -> list[_Entry]:
+    return state.parse(
+        text, _Entries, "dockerinfo.field", DOCKERINFO_FILE,
+        f"correct it, or {AGAIN}", InvalidInputError,
+        not_json="dockerinfo.json").docker_info_list

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aura import state
 from aura.errors import (AuraError, ForbiddenError, InvalidInputError,
                          MissingError, PreconditionError, ResourceError)
 from aura.folder import read_error
@@ -37,10 +38,6 @@ TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css",
 STATUS: tuple[tuple[type[AuraError], int], ...] = (
     (ConflictError, 409), (FilesNotWrittenError, 409), (MissingError, 404),
     (ForbiddenError, 403), (PreconditionError, 503), (ResourceError, 507))
-FIELDS: dict[str, tuple[type, ...]] = {
-    "version": (int,), "reviewer": (str,), "action": (str,), "key": (str,),
-    "onset_s": (int, float), "duration_s": (int, float), "label": (str,),
-    "note": (str,)}
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,7 +61,9 @@ def application(service: ReviewService, access: Access) -> Guard:
 
     async def change(request: Request) -> Response:
         try:
-            wanted = _read_change(await _body(request))
+            wanted = state.parse(
+                await _body(request), Change, "review.change", "the change",
+                "reload the page", InvalidInputError)
             return _json(await run_in_threadpool(
                 service.change, request.path_params["key"], wanted))
         except ClientDisconnect:
@@ -204,24 +203,6 @@ async def _body(request: Request) -> bytes:
             raise ResourceError("review.size", "the request is larger than "
                                 f"{LARGEST_CHANGE} bytes")
     return body
-
-
-def _read_change(body: bytes) -> Change:
-    try:
-        content = json.loads(body)
-        for name, value in content.items():
-            if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
-                raise ValueError
-            if float in FIELDS[name]:
-                # A long integer overflows here, not somewhere later.
-                content[name] = float(content[name])
-        if content["version"] < 0:
-            raise ValueError
-        return Change(**content)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
-            RecursionError):
-        raise InvalidInputError(
-            "review.change", "the request is not a valid change") from None
 
 
 def _json(content: Any, status: int = 200) -> Response:

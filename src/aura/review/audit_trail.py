@@ -12,8 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from aura import state
 from aura.errors import (CorruptDataError, InvalidInputError, MissingError,
                          PreconditionError)
 from aura.folder import Folder
@@ -66,11 +69,11 @@ class Step:
                    for item in (self.before, self.after))
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A step that a reviewer asks for."""
 
-    version: int  # The last version that the reviewer has seen
+    # The last version that the reviewer has seen
+    version: Annotated[int, msgspec.Meta(ge=0)]
     reviewer: str
     action: str
     key: str = ""  # The event; ``""`` to add one
@@ -105,17 +108,19 @@ class AuditTrail:
             lines = self._folder.read(self._name).splitlines()
         except MissingError:
             return self._head, ()
-        try:
-            head, *rows = map(json.loads, lines)
-            steps = tuple(map(_read_step, rows))
-            if head["format"] != FORMAT or [step.version for step in steps] \
-                    != list(range(1, len(steps) + 1)):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, RecursionError):
+        where = ("review.journal", f"the audit trail {self._name}",
+                 "it was not changed; restore it from a backup, or move it "
+                 "away to start a new review")
+        # An empty file has no first line.
+        first, *rows = lines or [b""]
+        head = state.parse(first, dict[str, Any], *where)
+        steps = tuple(state.parse(row, Step, *where) for row in rows)
+        if head.get("format") != FORMAT or [
+                step.version for step in steps] != [
+                    *range(1, len(steps) + 1)]:
             raise CorruptDataError(
-                "review.journal", f"the audit trail {self._name} is damaged "
-                "and was not changed", "restore it from a backup, or move it "
-                "away to start a new review") from None
+                where[0], f"{where[1]} is damaged: steps are missing, or it "
+                f"is not of the format {FORMAT}", where[2])
         # An edited header changes the digest, but no time of a decision.
         if head.get("sha256") != self._head.get("sha256") and any(
                 head.get(name) != self._head.get(name)
@@ -232,9 +237,3 @@ def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
                if bad else f"has {len(clean)} characters"),
             f"enter up to {longest} printable characters")
     return clean
-
-
-def _read_step(row: dict[str, Any]) -> Step:
-    before, after = (None if row[name] is None else Item(**row[name])
-                     for name in ("before", "after"))
-    return Step(**{**row, "before": before, "after": after})

@@ -1,16 +1,14 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura.ecg.features import SCHEMA
-from aura.errors import MissingError
 from aura.recording import Bools, Event, Floats
 from aura.review.marks import Mark
-from aura.review.trends import filled, read_trends, rows_of
+from aura.review.trends import filled, read_trends
 from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
 from aura.scoring.report import finite
@@ -86,7 +84,7 @@ class Explainer:
     def __init__(self, runs: Runs, case: ReviewCase,
                  used: tuple[str, ...]) -> None:
         table = runs.table(case, "features.parquet")
-        rows = rows_of(table, case.number)
+        rows = table.rows_of(case.number)
         self._names = tuple(feature.name for feature in SCHEMA
                             if feature.name in table.values)
         self._time_s: Floats = table.values["time_s"][rows]
@@ -176,16 +174,6 @@ class Explainer:
         return Reason(
             name, TITLES.get(name, name), feature.unit, feature.window,
             name in self._used, value, low, median, high, unusual)
-
-
-def used_features(card: dict[str, Any]) -> tuple[str, ...]:
-    """Names of the features that a model's card lists."""
-    try:
-        return tuple(str(one["name"]) for one in card["features"])
-    except (KeyError, TypeError):
-        raise MissingError(
-            "review.card", "the model card does not list the features",
-            "run 'aura predict' again") from None
 
 
 def _distinct(reasons: list[Reason]) -> list[Reason]:

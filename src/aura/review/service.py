@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from aura import state
 from aura.dataset.names import recording_stem
-from aura.errors import (AuraError, CorruptDataError, MissingError,
-                         PreconditionError, ResourceError)
+from aura.errors import (AuraError, MissingError, PreconditionError,
+                         ResourceError)
 from aura.folder import read_error
 from aura.review.audit_trail import AuditTrail, Change, Item, Step
 from aura.review.exports import exported, reviewed
-from aura.review.reasons import Explainer, used_features
+from aura.review.reasons import Explainer
 from aura.review.tiles import BUCKETS, FACTORS, Waveforms
 from aura.review.trends import read_beats, read_trends
 from aura.review.worklist import ReviewCase, Runs
@@ -23,6 +24,16 @@ from aura.stages.run_layout import MODELS
 STEPS_SHOWN = 200
 EXPLAINED = 500
 FILES = {"tsv": ".tsv", "edf": ".edf", "log": ".jsonl"}
+
+
+@dataclass(frozen=True)
+class _Feature:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Card:
+    features: tuple[_Feature, ...]
 
 
 class FilesNotWrittenError(ResourceError):
@@ -92,7 +103,7 @@ class ReviewService:
         case = self.runs.case(key)
         try:
             explainer = Explainer(
-                self.runs, case, used_features(self._card(case)))
+                self.runs, case, self._used(case))
         except AuraError as error:
             return {"events": {}, "problem": error.text}
         return {"problem": None, "events": {
@@ -201,21 +212,18 @@ class ReviewService:
     def _model_id(self, case: ReviewCase) -> str:
         return read_trends(self.runs, case).model_id
 
-    def _card(self, case: ReviewCase) -> dict[str, Any]:
-        folder = self.runs.workspace.folder
+    def _used(self, case: ReviewCase) -> tuple[str, ...]:
+        """Names of the features that the model uses."""
         for name in ("model.json",
                      f"{MODELS}/{self._model_id(case)}/card.json"):
             try:
-                content = json.loads(folder.read(name))
+                card = state.read(
+                    self.runs.workspace.folder, name, _Card, "review.card",
+                    "run 'aura predict' again")
             except MissingError:
                 continue
-            except (ValueError, RecursionError):
-                raise CorruptDataError(
-                    "review.card", "the model card is damaged",
-                    "run 'aura predict' again") from None
-            if isinstance(content, dict):
-                return content
-        return {"features": []}
+            return tuple(one.name for one in card.features)
+        return ()
 
 
 def frame(columns: Mapping[str, np.ndarray],

@@ -8,7 +8,6 @@ from aura.errors import AuraError, Problem
 from aura.folder import read_error
 from aura.recording import Floats
 from aura.review.worklist import ReviewCase, Runs
-from aura.stages.tables import Columns
 
 RATE = ("recording", "time_s", "mean_hr", "hr_base")
 CHANCE = ("recording", "time_s", "smoothed")
@@ -53,12 +52,6 @@ def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:
     return _rows(runs, case, "beats.parquet", BEATS, [])[0]
 
 
-def rows_of(table: Columns, number: int) -> slice:
-    """Rows of one recording in a table of its batch."""
-    return slice(*np.searchsorted(
-        table.values["recording"], [number, number + 1]))
-
-
 def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
           problems: list[Problem]) -> tuple[
               dict[str, np.ndarray], dict[str, str]]:
@@ -69,9 +62,7 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
             "review.table", "warning",
             f"{name} cannot be shown: {read_error(error).text}"))
         return {column: np.empty(0) for column in columns}, {}
-    rows = rows_of(table, case.number)
-    return ({column: table.values[column][rows] for column in columns},
-            dict(table.metadata))
+    return table.of(case.number), dict(table.metadata)
 
 
 def filled(column: np.ndarray, count: int) -> Floats:

@@ -6,14 +6,13 @@ survives a repeated run. A damaged batch becomes a problem of the worklist.
 """
 
 import hashlib
-import json
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from aura import state
 from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
@@ -129,23 +128,21 @@ class Runs:
             batch = path.rpartition("/")[0]
             try:
                 run_folder(run)
-                listed = manifest.read(self.workspace.folder, path)
+                source, entries = manifest.read_each(
+                    self.workspace.folder, path)
             except AuraError as error:
                 problems.append((path, error.problem))
                 continue
-            for number, entry in enumerate(listed.entries):
-                if entry.recording is None:
+            for number, entry in enumerate(entries):
+                if isinstance(entry, AuraError):
+                    problems.append((path, entry.problem))
+                elif entry.recording is None:
                     refused += [(run, entry.path, problem)
                                 for problem in entry.problems]
-                elif not _has_valid_times(entry.recording, entry):
-                    problems.append((path, Problem(
-                        "manifest.damaged", "error", "this manifest contains "
-                        "invalid times; run 'aura predict' or 'aura run "
-                        "prediction' again")))
                 else:
                     cases.append(ReviewCase(
-                        _key(run, listed.input, entry.path), run, batch,
-                        number, listed.input, entry, entry.recording))
+                        _key(run, source, entry.path), run, batch,
+                        number, source, entry, entry.recording))
         return Worklist(tuple(cases), tuple(refused), tuple(problems))
 
     def _stamp(self, path: str) -> _Stamp:
@@ -167,9 +164,10 @@ def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
                            "give the output folder of 'aura predict --out'")
     folder = Folder(out / HIDDEN)
     try:
-        inputs = {str(name): _input(Path(str(place)), given) for name, place
-                  in json.loads(folder.read("inputs.json")).items()}
-    except (AuraError, ValueError, AttributeError, RecursionError):
+        inputs = {name: _input(Path(place), given) for name, place
+                  in state.read(folder, "inputs.json", dict[str, str],
+                                "predict.inputs", "").items()}
+    except AuraError:
         # Without the recordings only the ECG is missing.
         inputs = {}
     return Runs(Workspace(folder, inputs), Folder(out / REVIEWS))
@@ -187,21 +185,6 @@ def _input(place: Path, given: Callable[[Path], Input]) -> Input:
     except AuraError:
         # It was moved away; each recording will report that.
         return Input(Folder(place))
-
-
-def _has_valid_times(recording: Recording, entry: Entry) -> bool:
-    """Whether all times are numbers: JSON can hold anything there."""
-    events = (*recording.events, *(entry.predicted or ()))
-    spans = entry.signals.unscorable if entry.signals else ()
-    times = [recording.duration_s,
-             *(time_s for span in spans for time_s in span),
-             *(time_s for event in events
-               for time_s in (event.onset_s, event.duration_s))]
-    return (all(isinstance(time_s, int | float)
-                and abs(time_s) <= sys.float_info.max for time_s in times)
-            and recording.duration_s > 0 and all(
-                isinstance(event.label, str) and event.duration_s >= 0
-                for event in events))
 
 
 def _key(run: str, source: str, path: str) -> str:

@@ -71,42 +71,39 @@ def read(paths: Sequence[Path], settings: Settings,
 def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
            settings: Settings,
            try_more: bool) -> Iterator[tuple[Recording, Case]]:
-    table = tables.read(folder.read(built.table_path)).values
-    beats = tables.read(folder.read(batch_file(
-        built.run_id, built.batch_index, "beats.parquet"))).values
+    tables_of = [tables.read(folder.read(name)) for name in (
+        built.table_path, batch_file(
+            built.run_id, built.batch_index, "beats.parquet"))]
     for number, recording in listed.recordings:
-        rows, own = (slice(*np.searchsorted(
-            one["recording"], [number, number + 1]))
-            for one in (table, beats))
-        time_s = table["time_s"][rows]
+        table, beats = (one.of(number) for one in tables_of)
+        time_s = table["time_s"]
         if not len(time_s):
             continue
         # The first beat of a recording does not end an interval.
-        intervals = {name: beats[name][own][1:]
+        intervals = {name: beats[name][1:]
                      for name in ("time_s", "rr_s", "kind")}
-        watched = [~np.isfinite(table[name][rows])
+        watched = [~np.isfinite(table[name])
                    for name in features.NAMES]
         yield recording, Case(
             patient=recording.patient, time_s=time_s,
             values=np.column_stack(
-                [table[name][rows] for name in MODEL_FEATURES]),
-            rise=table["hr_rise"][rows].astype(np.float64),
-            from_peak=table["hr_from_peak"][rows].astype(np.float64),
-            heart_rate=table["mean_hr"][rows].astype(np.float64),
-            scorable=table["scorable"][rows], events=recording.events,
+                [table[name] for name in MODEL_FEATURES]),
+            rise=table["hr_rise"].astype(np.float64),
+            from_peak=table["hr_from_peak"].astype(np.float64),
+            heart_rate=table["mean_hr"].astype(np.float64),
+            scorable=table["scorable"], events=recording.events,
             duration_s=recording.duration_s, hop_s=settings.hop_s,
             name=alias("r", f"{recording.sha256}", settings.alias_key),
             sha256=recording.sha256,
             ratio=ratio_to_recent_median(HeartRate(
-                time_s, np.where(table["scorable"][rows],
-                                 table["mean_hr"][rows], np.nan),
+                time_s, np.where(table["scorable"],
+                                 table["mean_hr"], np.nan),
                 settings.hop_s)),
             csi_slope=csi_slope(**intervals, end_s=time_s),
             missing=np.column_stack(watched) if recording.events
             else np.empty((0, len(watched)), dtype=bool),
             candidates=candidates.columns(
-                intervals, {name: table[name][rows] for name in table},
-                settings.hop_s) if try_more
+                intervals, table, settings.hop_s) if try_more
             else np.empty((len(time_s), 0), np.float32))
 
 

@@ -2,15 +2,15 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from aura import state
 from aura.dataset import find, patient_table, read
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import Patient
@@ -27,6 +27,9 @@ from aura.stages.manifest import Entry, Outcome
 from aura.stages.predictor import PredictionStage
 from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
+
+if TYPE_CHECKING:
+    from aura.stages.influx_exporter import RunReport
 
 RUN_ID = "local"
 HIDDEN = ".aura"
@@ -144,9 +147,9 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     Folder(out).sweep()
     try:
         workspace.folder.write("model.json", card)
-        workspace.folder.write("inputs.json", _json({
+        state.write(workspace.folder, "inputs.json", {
             str(number): os.path.abspath(path)
-            for number, path in enumerate(paths)}))
+            for number, path in enumerate(paths)}, sort_keys=False)
         features = FeatureStage(workspace, settings)
         manifests = [predictor.predict(features.build(batch)).manifest_path
                      for batch in track(batches(workspace, settings))]
@@ -166,11 +169,12 @@ def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
     folder, hidden = Folder(out), out / HIDDEN
     names = [recording_stem(entry.path) + ".tsv"
              for _, entry in outcome.entries if entry.predicted is not None]
-    Folder(unfinished).write(
-        "outputs.json", _json({name: digest(name) for name in names}))
+    state.write(Folder(unfinished), "outputs.json",
+                {name: digest(name) for name in names}, sort_keys=False)
     try:
-        before = json.loads(Folder(hidden).read("outputs.json"))
-    except (MissingError, ValueError):
+        before = state.read(Folder(hidden), "outputs.json", dict[str, str],
+                            "predict.outputs", "")
+    except AuraError:
         before = {}
     for name in before.keys() - {*names}:
         path = folder.path(name)
@@ -181,8 +185,8 @@ def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
     unfinished.rename(hidden)
 
 
-def export(out: Path, settings: Settings) -> dict[str, Any]:
-    """Export predictions, or the points that an earlier export has left."""
+def export(out: Path, settings: Settings) -> "tuple[RunReport, Path]":
+    """Export predictions or points that wait; the report and the folder."""
     from aura.stages.influx_exporter import ExportStage
     hidden = out / HIDDEN
     if not hidden.is_dir():
@@ -194,8 +198,7 @@ def export(out: Path, settings: Settings) -> dict[str, Any]:
                 "runs/RUN_ID of a shared folder")
         stage = ExportStage(Workspace(
             Folder(absolute.parents[1]), {}), settings)
-        return {**stage.complete(absolute.name),
-                "folder": absolute / "export"}
+        return stage.complete(absolute.name), absolute / "export"
     folder = Folder(hidden)
     stage = ExportStage(Workspace(folder, _inputs_of(folder)), settings)
     try:
@@ -206,16 +209,14 @@ def export(out: Path, settings: Settings) -> dict[str, Any]:
         raise UnavailableError(
             error.rule, error.args[1],
             f"run 'aura export {out}' again when it is available") from None
-    run = run_folder(RUN_ID)
-    report: dict[str, Any] = json.loads(
-        folder.read(f"{run}/export_report.json"))
-    return {**report, "folder": folder.path(f"{run}/export")}
+    return stage.report(RUN_ID), folder.path(f"{run_folder(RUN_ID)}/export")
 
 
 def _inputs_of(folder: Folder) -> dict[str, Input]:
     """The inputs of a prediction; recordings of a missing one are left out."""
-    places = {number: Path(path) for number, path in json.loads(
-        folder.read("inputs.json")).items()}
+    places = {number: Path(path) for number, path in state.read(
+        folder, "inputs.json", dict[str, str], "predict.inputs",
+        "run 'aura predict' again").items()}
     there = {number for number, place in places.items()
              if os.path.lexists(place)}
     if places and not there:
@@ -233,12 +234,13 @@ def _predicted(folder: Folder) -> Iterable[PredictionTable]:
         "*/predictions.parquet"))
     for index, path in enumerate(paths):
         name = batch_file(RUN_ID, index, path.name)
-        known = tables.read(folder.read(name), ("recording",)).metadata
+        table = tables.read(folder.read(name), ("recording",))
         yield PredictionTable(
             run_id=RUN_ID, batch_index=index, batch_count=len(paths),
             is_last=index == len(paths) - 1, table_path=name,
             manifest_path=batch_file(RUN_ID, index, "predictions.json"),
-            model_id=known["model_id"], threshold=float(known["threshold"]))
+            model_id=table.metadata.get("model_id", ""),
+            threshold=table.number("threshold"))
 
 
 def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
@@ -257,7 +259,3 @@ def _outcome(workspace: Workspace, paths: Sequence[Path],
     return Outcome((*rejected, *(
         (str(paths[int(batch.input)]), entry)
         for batch in read for entry in batch.entries)))
-
-
-def _json(content: Mapping[str, str]) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode("ascii")

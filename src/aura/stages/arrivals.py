@@ -7,10 +7,10 @@ has been reported. There is no other list: who removes a run's folder has its
 recordings predicted again.
 """
 
-import json
 import time
 from collections.abc import Sequence
 
+from aura import state
 from aura.dataset.find import Candidate
 from aura.errors import AuraError
 from aura.folder import Folder
@@ -24,22 +24,21 @@ State = tuple[int, int] | None
 
 
 def new(folder: Folder, run_id: str, source: Input,
-        found: Sequence[Candidate]) -> list[Candidate]:
+        listed: Sequence[Candidate]) -> list[Candidate]:
     """Leave out what was finished with, and what has not settled yet."""
     finished = _finished(folder, run_id)
-    return [candidate for candidate in found
-            if (candidate.path, state := _state(source, candidate))
-            not in finished and _settled(state)]
+    return [candidate for candidate in listed
+            if (candidate.path, found := _state(source, candidate))
+            not in finished and _settled(found)]
 
 
 def note(folder: Folder, run_id: str, source: Input,
          batches: Sequence[Sequence[Candidate]]) -> None:
     """Note which recordings the batches of a run hold, as they are now."""
     if batches:
-        folder.write(f"{run_folder(run_id)}/{ARRIVALS}", (json.dumps([
-            [[candidate.path, _state(source, candidate)]
-             for candidate in batch] for batch in batches]) + "\n").encode(
-                 "ascii"))
+        state.write(folder, f"{run_folder(run_id)}/{ARRIVALS}", [
+            [(candidate.path, _state(source, candidate))
+             for candidate in batch] for batch in batches], None)
 
 
 def _finished(folder: Folder, but: str) -> set[tuple[str, State]]:
@@ -52,14 +51,14 @@ def _finished(folder: Folder, but: str) -> set[tuple[str, State]]:
         reports = {report.stem for report in folder.path(
             f"{run}/export").glob("*.json")}
         try:
-            batches = json.loads(folder.read(f"{run}/{ARRIVALS}"))
-            finished |= {
-                (name, None if state is None else (state[0], state[1]))
-                for index, batch in enumerate(batches)
-                if f"{index:04d}" in reports for name, state in batch}
-        except (AuraError, ValueError, TypeError, IndexError):
+            batches = state.read(
+                folder, f"{run}/{ARRIVALS}", list[list[tuple[str, State]]],
+                "arrivals.damaged", "remove it")
+        except AuraError:
             # Better predicted twice than never.
             continue
+        finished.update(one for index, batch in enumerate(batches)
+                        if f"{index:04d}" in reports for one in batch)
     return finished
 
 
@@ -72,6 +71,6 @@ def _state(source: Input, candidate: Candidate) -> State:
     return status.st_size, status.st_mtime_ns
 
 
-def _settled(state: State) -> bool:
-    return state is None or abs(
-        time.time() - state[1] / 1e9) >= SETTLED_S
+def _settled(found: State) -> bool:
+    return found is None or abs(
+        time.time() - found[1] / 1e9) >= SETTLED_S

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
 from aura.dataset import read
 from aura.dataset.patients import alias
 from aura.ecg import features, rr
-from aura.errors import InvalidInputError
+from aura.errors import InvalidInputError, Problem
 from aura.folder import problem_of
 from aura.influx import points, schema
 from aura.influx.points import Series
@@ -78,6 +79,16 @@ def _features(text: str) -> tuple[str, ...]:
     return names
 
 
+class Alias(msgspec.Struct, frozen=True):
+    """A recording by the names in the store; its times are in the store's."""
+
+    path: str
+    patient: str
+    recording: str
+    start_ns: int
+    end_ns: int
+
+
 class BatchPoints:
     """The points of one batch, counted as they are read."""
 
@@ -85,8 +96,8 @@ class BatchPoints:
                  request: PredictionTable) -> None:
         folder = workspace.folder
         self.written = 0
-        self.left_out: list[dict[str, str]] = []
-        self.names: list[dict[str, str | int]] = []
+        self.left_out: list[tuple[str, Problem]] = []
+        self.names: list[Alias] = []
         self._choice = Choice.of(settings)
         self._alias_key = settings.alias_key
         self._request = request
@@ -124,10 +135,7 @@ class BatchPoints:
                     self.written += text.count(b"\n")
                     yield text
             except Exception as error:
-                problem = problem_of(error)
-                self.left_out.append({
-                    "path": entry.path, "rule": problem.rule,
-                    "text": problem.text})
+                self.left_out.append((entry.path, problem_of(error)))
 
     def _recording(self, number: int, entry: Entry,
                    recording: Recording) -> Iterator[bytes]:
@@ -151,11 +159,10 @@ class BatchPoints:
         yield points.recording(
             series, recording, beats=signals.beats,
             scorable_s=signals.scorable_s, unscorable=signals.unscorable)
-        self.names.append({
-            "path": recording.path, "patient": series.patient,
-            "recording": series.recording, "start_ns": series.start_ns,
-            "end_ns": series.start_ns + round(
-                recording.duration_s * schema.SECOND_NS)})
+        self.names.append(Alias(
+            recording.path, series.patient, series.recording, series.start_ns,
+            series.start_ns + round(
+                recording.duration_s * schema.SECOND_NS)))
 
     def _waveform(self, series: Series, recording: Recording,
                   predicted: tuple[Event, ...]) -> Iterator[bytes]:
@@ -172,18 +179,18 @@ class BatchPoints:
             yield from points.raw(series, signal, recording.channel, spans)
 
     def _rows(self, series: Series, number: int) -> Iterator[bytes]:
-        beats = _rows_of(self._beats, number)
+        beats = self._beats.of(number)
         yield from points.beats(
             series, beats["time_s"], beats["rr_s"],
             beats["kind"] == rr.Kind.NORMAL)
-        rows = _rows_of(self._features, number)
+        rows = self._features.of(number)
         yield from points.heart_rate(
             series, rows["time_s"], rows["mean_hr"], rows["hr_base"],
             rows["hr_over_p95"])
         yield from points.features(series, rows["time_s"], {
             name: rows[name] for name in self._choice.features})
         yield from points.quality(series, rows["time_s"], rows["scorable"])
-        rows = _rows_of(self._predictions, number)
+        rows = self._predictions.of(number)
         yield from points.probability(
             series, rows["time_s"], rows["smoothed"],
             self._request.threshold)
@@ -204,9 +211,3 @@ class BatchPoints:
             series, duration_s=recording.duration_s, scorable_s=scorable_s,
             alarms=len(predicted), threshold=self._request.threshold,
             counted=counted)
-
-
-def _rows_of(table: tables.Columns, number: int) -> dict[str, np.ndarray]:
-    numbers = table.values["recording"]
-    rows = slice(*np.searchsorted(numbers, [number, number + 1]))
-    return {name: column[rows] for name, column in table.values.items()}

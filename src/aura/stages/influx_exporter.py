@@ -5,31 +5,65 @@ Each batch is first written to ``runs/<run_id>/export/0000.lp.gz``, which any
 InfluxDB can import. If a store is set, the file is then delivered, and a
 ledger next to it records how far.
 
-An unavailable store must not end a run. The orchestrator ends an rpc for the
-whole run at its first error, and later batches would not even be written to
-files. So the call succeeds, the points wait, and each later call tries once
-to deliver all waiting points. If points still wait when all batches are
-here, the call fails as UNAVAILABLE: nothing is lost, and the user has to
-know. If waiting cannot help, as with a wrong token or bucket, the call fails
-at once with a failed precondition.
+The call succeeds even if the store is away: at the first error of an rpc the
+orchestrator ends it for the whole run. Only the last batch fails then.
 """
 
-import json
 import os
 from dataclasses import dataclass
-from typing import Any
 
+import msgspec
+
+from aura import state
 from aura.errors import AuraError, MissingError, UnavailableError, plural
 from aura.influx import chunks
 from aura.influx.delivery import Delivery, Ledger
 from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
-from aura.stages.batch_points import BatchPoints, Choice
+from aura.stages.batch_points import Alias, BatchPoints, Choice
 from aura.stages.run_layout import Workspace, mark_done, run_folder
 
 FILES = "line protocol"
-Report = dict[str, Any]
+_AGAIN = "run the export again"
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A recording without points, and why."""
+
+    path: str
+    rule: str
+    text: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the points of a run."""
+
+    run_id: str
+    model_id: str
+    points: int
+    recordings: int
+    left_out: list[LeftOut]
+    target: str = FILES
+    points_written: int = 0
+    points_rejected: int = 0
+    points_waiting: int = 0
+    rejected: list[str] = []
+    earlier_results_stay: str = ""
+
+
+class BatchReport(Report, frozen=True, kw_only=True):
+    """What became of the points of one batch."""
+
+    batch_index: int
+    batch_count: int
+    is_last: bool
+    files: str  # The status of the files alone
+    status_text: str = ""
+
+
+class RunReport(Report, frozen=True, kw_only=True):
+    batches: int
 
 
 @dataclass(frozen=True, order=True)
@@ -72,27 +106,28 @@ class ExportStage:
         points = BatchPoints(self._workspace, self._settings, request)
         with folder.replace(batch.file("lp.gz")) as stream:
             chunks.write(stream, points.lines())
-        folder.write(batch.file("aliases.json"), _json(points.names))
+        state.write(folder, batch.file("aliases.json"), points.names)
         # A repeated call sends everything again: the store may be empty now.
         again = batch not in self._caught_up
         self._caught_up.discard(batch)
-        self._deliver({batch: {
-            "run_id": request.run_id, "batch_index": request.batch_index,
-            "batch_count": request.batch_count, "is_last": request.is_last,
-            "model_id": request.model_id, "points": points.written,
-            "files": points.status_text, "left_out": points.left_out,
-            "recordings": len(points.names)}}, again)
+        self._deliver({batch: BatchReport(
+            run_id=request.run_id, batch_index=request.batch_index,
+            batch_count=request.batch_count, is_last=request.is_last,
+            model_id=request.model_id, points=points.written,
+            files=points.status_text, recordings=len(points.names),
+            left_out=[LeftOut(path, problem.rule, problem.text)
+                      for path, problem in points.left_out])}, again)
         self._finish(request.run_id)
         report = self._read(batch)
         return ExportReport(
             run_id=request.run_id, batch_index=request.batch_index,
             batch_count=request.batch_count, is_last=request.is_last,
             report_path=batch.file("json"), **{
-                name: report[name] for name in (
+                name: getattr(report, name) for name in (
                     "points_written", "points_rejected", "target",
                     "status_text")})
 
-    def complete(self, run_id: str) -> Report:
+    def complete(self, run_id: str) -> RunReport:
         """Deliver the points of a run that still wait; return its report."""
         batches = self._batches(run_id)
         if not batches:
@@ -101,9 +136,14 @@ class ExportStage:
                 "run the prediction solution to its end first")
         self._deliver({batch: self._read(batch) for batch in batches})
         self._finish(run_id)
-        report: Report = json.loads(self._workspace.folder.read(
-            f"{run_folder(run_id)}/export_report.json"))
-        return report
+        return self.report(run_id)
+
+    def report(self, run_id: str) -> RunReport:
+        """The report of a run whose batches have all been exported."""
+        return state.read(
+            self._workspace.folder,
+            f"{run_folder(run_id)}/export_report.json", RunReport,
+            "export.report", _AGAIN)
 
     def _batches(self, run_id: str) -> list[_Batch]:
         export = self._workspace.folder.path(f"{run_folder(run_id)}/export")
@@ -111,7 +151,7 @@ class ExportStage:
                 for path in sorted(export.glob("*.json"))
                 if path.stem.isdigit()]
 
-    def _deliver(self, requested: dict[_Batch, Report],
+    def _deliver(self, requested: dict[_Batch, BatchReport],
                  again: bool = False) -> None:
         """Send batches of one run, and those that wait; write reports."""
         target = Target.of(self._settings)
@@ -122,7 +162,7 @@ class ExportStage:
         run_id, = {batch.run_id for batch in requested}
         known = {batch: self._read(batch) for batch in self._batches(run_id)}
         waiting = {batch: report for batch, report in known.items()
-                   if report["points_waiting"]}
+                   if report.points_waiting}
         store = Store(target)
         try:
             self._send(
@@ -133,7 +173,7 @@ class ExportStage:
         finally:
             store.close()
 
-    def _send(self, delivery: Delivery, reports: dict[_Batch, Report],
+    def _send(self, delivery: Delivery, reports: dict[_Batch, BatchReport],
               requested: set[_Batch], again: bool) -> None:
         folder, reason = self._workspace.folder, ""
         for batch, report in sorted(reports.items()):
@@ -153,18 +193,20 @@ class ExportStage:
                 self._write(batch, report, ledger, delivery.target, reason)
         self._store_away = bool(reason)
 
-    def _replaced(self, batch: _Batch, report: Report) -> list[Selection]:
+    def _replaced(self, batch: _Batch,
+                  report: BatchReport) -> list[Selection]:
         """Results that earlier exports of the recordings may have left."""
-        names = json.loads(self._workspace.folder.read(
-            batch.file("aliases.json")))
+        names = state.read(
+            self._workspace.folder, batch.file("aliases.json"), list[Alias],
+            "export.aliases", _AGAIN)
         return [selection for name in names for selection in earlier_results(
-            name["patient"], name["recording"], report["model_id"],
-            name["start_ns"], name["end_ns"])]
+            name.patient, name.recording, report.model_id, name.start_ns,
+            name.end_ns)]
 
-    def _write(self, batch: _Batch, report: Report, ledger: Ledger | None,
+    def _write(self, batch: _Batch, report: BatchReport, ledger: Ledger | None,
                target: str = FILES, reason: str = "") -> None:
         """Write the report of a batch; no ledger means files only."""
-        points, text = report["points"], report["files"]
+        points, text = report.points, report.files
         stored, rejected, kept = (points, 0, "") if ledger is None else (
             ledger.acknowledged, ledger.rejected, ledger.kept)
         waiting = points - stored - rejected
@@ -175,42 +217,41 @@ class ExportStage:
         if waiting:
             text += f", {plural(waiting, 'point')} waiting" + (
                 reason and f": {reason}")
-        self._workspace.folder.write(batch.file("json"), _json({
-            **report, "target": target, "points_written": stored,
-            "points_rejected": rejected, "points_waiting": waiting,
-            "rejected": list(ledger.named) if ledger else [],
-            "earlier_results_stay": kept, "status_text": text}))
+        state.write(
+            self._workspace.folder, batch.file("json"),
+            msgspec.structs.replace(
+                report, target=target, points_written=stored,
+                points_rejected=rejected, points_waiting=waiting,
+                rejected=list(ledger.named) if ledger else [],
+                earlier_results_stay=kept, status_text=text))
 
-    def _read(self, batch: _Batch) -> Report:
-        report: Report = json.loads(
-            self._workspace.folder.read(batch.file("json")))
-        return report
+    def _read(self, batch: _Batch) -> BatchReport:
+        return state.read(self._workspace.folder, batch.file("json"),
+                          BatchReport, "export.report", _AGAIN)
 
     def _finish(self, run_id: str) -> None:
         """If all batches are here, write the run's report and mark the end."""
         folder, run = self._workspace.folder, run_folder(run_id)
         parts = [self._read(batch) for batch in self._batches(run_id)]
-        if len(parts) < parts[0]["batch_count"]:
+        if len(parts) < parts[0].batch_count:
             return
-        total = {name: sum(part[name] for part in parts) for name in (
-            "points", "points_written", "points_rejected", "points_waiting")}
-        folder.write(f"{run}/export_report.json", _json({
-            "run_id": run_id, "model_id": parts[0]["model_id"],
-            "target": parts[0]["target"], "batches": len(parts), **total,
-            "recordings": sum(part["recordings"] for part in parts),
-            "earlier_results_stay": next(filter(None, (
-                part.get("earlier_results_stay", "") for part in parts)), ""),
-            **{name: [item for part in parts for item in part[name]]
-               for name in ("rejected", "left_out")}}))
-        if total["points_waiting"]:
+        waiting = sum(part.points_waiting for part in parts)
+        state.write(folder, f"{run}/export_report.json", RunReport(
+            run_id=run_id, model_id=parts[0].model_id,
+            target=parts[0].target, batches=len(parts),
+            points=sum(part.points for part in parts),
+            points_written=sum(part.points_written for part in parts),
+            points_rejected=sum(part.points_rejected for part in parts),
+            points_waiting=waiting,
+            recordings=sum(part.recordings for part in parts),
+            earlier_results_stay=next(filter(None, (
+                part.earlier_results_stay for part in parts)), ""),
+            rejected=[line for part in parts for line in part.rejected],
+            left_out=[one for part in parts for one in part.left_out]))
+        if waiting:
             raise UnavailableError(
                 "influx.away", "the InfluxDB server is unavailable, with "
-                f"{plural(total['points_waiting'], 'point')} waiting in the "
+                f"{plural(waiting, 'point')} waiting in the "
                 "run's folder",
                 f"when it is back, run 'aura export SHARED_FOLDER/{run}'")
         mark_done(folder, run_id)
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode(
-        "ascii")

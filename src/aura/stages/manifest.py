@@ -6,18 +6,22 @@ fuller one beside it, so that a stage can be repeated at any time. No run
 id, time or host stands in it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
+from msgspec import Meta
+
+from aura import state
 from aura.errors import CorruptDataError, Problem, plural
 from aura.folder import Folder
 from aura.recording import Event, Recording
 
-FORMAT = "aura-manifest-1"
+FORMAT: Literal["aura-manifest-1"] = "aura-manifest-1"
+_Above0 = Annotated[float, Meta(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -126,28 +130,91 @@ class Outcome:
         return 2 if self.refused else 0
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A recording; its path and its problems are with its entry."""
+
+    patient: str
+    channels: tuple[str, ...]
+    channel: str
+    channel_index: int
+    unit: str
+    fs_hz: _Above0 | None
+    duration_s: _Above0
+    start: Annotated[datetime, Meta(tz=False)]
+    events: tuple[Event, ...]
+    annotation_source: str | None
+    sha256: str
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """An entry as it is in the file."""
+
+    path: str
+    status: Literal["ok", "refused"]
+    problems: tuple[Problem, ...]
+    recording: _Known | None
+    signals: Signals | None
+    predicted: tuple[Event, ...] | None
+
+    def __post_init__(self) -> None:
+        events = self.recording.events if self.recording else ()
+        if any(event.duration_s < 0
+               for event in (*events, *(self.predicted or ()))):
+            raise ValueError("an event ends before it begins")
+
+
+class _File(msgspec.Struct, frozen=True):
+    format: Literal["aura-manifest-1"]
+    input: str
+    recordings: list[Any]  # Each a `_Stored`
+
+
 def write(folder: Folder, path: str, manifest: Manifest) -> None:
     """Write a manifest; errors are those of `Folder.write`."""
-    content = {
-        "format": FORMAT, "input": manifest.input,
-        "recordings": [_entry(entry) for entry in manifest.entries]}
-    folder.write(path, (json.dumps(
-        content, indent=1, allow_nan=False) + "\n").encode("ascii"))
+    state.write(folder, path, _File(
+        FORMAT, manifest.input, [*map(_stored, manifest.entries)]),
+        indent=1, sort_keys=False)
 
 
 def read(folder: Folder, path: str) -> Manifest:
     """Read a manifest."""
-    try:
-        content = json.loads(folder.read(path))
-        if content["format"] != FORMAT:
-            raise ValueError(content["format"])
-        return Manifest(content["input"], tuple(
-            _read_entry(entry) for entry in content["recordings"]))
-    except (ValueError, KeyError, TypeError, AttributeError,
-            RecursionError):
-        raise CorruptDataError(
-            "manifest.damaged", "the manifest is not one of this version",
-            "run the stage that writes it again") from None
+    batch, entries = read_each(folder, path)
+    for entry in entries:
+        if isinstance(entry, CorruptDataError):
+            raise entry
+    return Manifest(batch, tuple(
+        entry for entry in entries if isinstance(entry, Entry)))
+
+
+def read_each(folder: Folder, path: str) -> tuple[
+        str, list[Entry | CorruptDataError]]:
+    """The input of a batch and its entries, or what is wrong with them."""
+    where = ("manifest.damaged", path, "run the stage that writes it again")
+    found = state.parse(folder.read(path), _File, *where)
+    entries: list[Entry | CorruptDataError] = []
+    for one in found.recordings:
+        try:
+            entries.append(_entry(state.convert(one, _Stored, *where)))
+        except CorruptDataError as error:
+            entries.append(error)
+    return found.input, entries
+
+
+def _stored(entry: Entry) -> _Stored:
+    one = entry.recording
+    known = None if one is None else _Known(*(
+        getattr(one, name) for name in _Known.__struct_fields__))
+    return _Stored(entry.path, "refused" if one is None else "ok",
+                   entry.problems, known, entry.signals, entry.predicted)
+
+
+def _entry(stored: _Stored) -> Entry:
+    one = stored.recording
+    recording = None if one is None else Recording(
+        path=stored.path, problems=stored.problems,
+        **msgspec.structs.asdict(one))
+    return Entry(stored.path, recording, stored.problems, stored.signals,
+                 stored.predicted)
 
 
 def status_text(entries: Sequence[Entry]) -> str:
@@ -163,50 +230,10 @@ def status_text(entries: Sequence[Entry]) -> str:
         if entry.refused:
             last = entry.problems[-1] if entry.problems else None
             # With a warning nothing is lost, such as a second path to a file.
-            state = ("not read" if last and last.level == "warning"
-                     else "refused")
-            counts[state][last.rule if last else "unknown"] += 1
+            kind = ("not read" if last and last.level == "warning"
+                    else "refused")
+            counts[kind][last.rule if last else "unknown"] += 1
     return ", ".join([plural(kept, "recording"), *(
-        f"{plural(rules.total(), 'file')} {state}: " + ", ".join(
+        f"{plural(rules.total(), 'file')} {kind}: " + ", ".join(
             f"{count} {rule}" for rule, count in sorted(rules.items())[:8])
-        for state, rules in counts.items() if rules)])
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    recording = None
-    if entry.recording is not None:
-        recording = asdict(replace(entry.recording, signal=None, beats=None))
-        recording["start"] = entry.recording.start.isoformat()
-        # They stand with the entry.
-        for name in ("problems", "path", "signal", "beats"):
-            del recording[name]
-    return {
-        "path": entry.path,
-        "status": "refused" if entry.refused else "ok",
-        "problems": [asdict(problem) for problem in entry.problems],
-        "recording": recording,
-        "signals": asdict(entry.signals) if entry.signals else None,
-        "predicted": None if entry.predicted is None else [
-            asdict(event) for event in entry.predicted]}
-
-
-def _read_entry(content: dict[str, Any]) -> Entry:
-    problems = tuple(Problem(**item) for item in content["problems"])
-    known, signals = content["recording"], content["signals"]
-    recording = None if known is None else Recording(**{
-        **known,
-        "path": content["path"], "problems": problems,
-        "channels": tuple(known["channels"]),
-        "start": datetime.fromisoformat(known["start"]),
-        "events": _events(known["events"])})
-    return Entry(
-        content["path"], recording, problems,
-        None if signals is None else Signals(**{
-            **signals, "unscorable": tuple(
-                (start, end) for start, end in signals["unscorable"])}),
-        None if content["predicted"] is None
-        else _events(content["predicted"]))
-
-
-def _events(content: list[dict[str, Any]]) -> tuple[Event, ...]:
-    return tuple(Event(**item) for item in content)
+        for kind, rules in counts.items() if rules)])

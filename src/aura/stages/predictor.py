@@ -2,15 +2,16 @@
 The predictor: a table of features becomes probabilities and alarms.
 """
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
-from aura import detection
+from aura import detection, state
 from aura.annotations import bids
 from aura.detector.alarms import AlarmRule, rule_of
 from aura.detector.model import (
@@ -21,7 +22,6 @@ from aura.detector.model import (
 )
 from aura.errors import (
     AuraError,
-    CorruptDataError,
     MissingError,
     PreconditionError,
 )
@@ -32,6 +32,13 @@ from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
 from aura.stages.run_layout import LATEST, MODELS, Workspace, batch_file
+
+
+class Latest(msgspec.Struct):
+    """What ``latest.json`` holds."""
+
+    model_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
+
 
 # Where an onboarded block carries its model.
 BAKED = Path("/model")
@@ -123,15 +130,11 @@ class PredictionStage:
         if (BAKED / CARD_FILE).exists():
             return BAKED
         try:
-            latest = json.loads(self._workspace.folder.read(LATEST))
-            return self._workspace.folder.path(
-                f"{MODELS}/{latest['model_id']}")
+            latest = state.read(self._workspace.folder, LATEST, Latest,
+                                "model.latest", "train again")
         except MissingError:
             raise _no_model() from None
-        except (ValueError, KeyError, TypeError):
-            raise CorruptDataError(
-                "model.latest", f"{LATEST} does not name a model",
-                "train again") from None
+        return self._workspace.folder.path(f"{MODELS}/{latest.model_id}")
 
 
 def _no_model() -> MissingError:
@@ -162,8 +165,7 @@ def _scores(model: Model, table: tables.Columns, rule: AlarmRule,
     smoothed = np.full(len(table), np.nan)
     found = {}
     for number in numbers:
-        rows = slice(*np.searchsorted(
-            table.values["recording"], [number, number + 1]))
+        rows = table.rows_of(number)
         smoothed[rows], found[number] = detection.raise_alarms(
             probability[rows], model.hop_s, rule)
     return probability, smoothed, found

@@ -25,6 +25,15 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
+class TrainingSummary:
+    """What ``training_report.json`` tells first."""
+
+    status_text: str
+    model_path: str = ""  # Nothing could be learnt if it is empty
+    model_id: str = ""
+
+
+@dataclass(frozen=True)
 class Input:
     """A tree of recordings, read only."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 from arro3.core import Array, Schema, Table
 from arro3.io import read_parquet, write_parquet
@@ -33,6 +34,28 @@ class Columns:
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values()), ()))
+
+    def rows_of(self, number: int) -> slice:
+        """Rows of one recording; they are sorted by recording."""
+        return slice(*np.searchsorted(
+            self.values["recording"], [number, number + 1]))
+
+    def of(self, number: int) -> dict[str, np.ndarray]:
+        """All columns of one recording."""
+        rows = self.rows_of(number)
+        return {name: column[rows] for name, column in self.values.items()}
+
+    def number(self, name: str) -> float:
+        """A finite number of the metadata."""
+        try:
+            value = float(self.metadata[name])
+        except (KeyError, ValueError):
+            value = np.nan
+        if not np.isfinite(value):
+            raise CorruptDataError(
+                "table.metadata", f"the metadata of this table has no {name}",
+                _AGAIN)
+        return value
 
 
 def write(stream: BinaryIO, table: Columns) -> None:
@@ -59,7 +82,8 @@ def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema
         batches = list(reader)
-        metadata = json.loads(_text(schema.metadata).get(METADATA, "{}"))
+        metadata = msgspec.json.decode(
+            _text(schema.metadata).get(METADATA, "{}"), type=dict[str, str])
     except (KeyboardInterrupt, SystemExit):
         raise
     # arro3 panics at a damaged file with an unnamed BaseException.

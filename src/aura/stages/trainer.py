@@ -6,14 +6,13 @@ in the middle of a run.
 """
 
 import json
-import math
 import os
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from google.protobuf import json_format
 
+from aura import state
 from aura.detector import training
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import CARD_FILE, Model, load_model, save_model
@@ -92,12 +91,18 @@ class TrainingStage:
             json_format.MessageToJson(request).encode("ascii"))
         names = sorted(
             path.name for path in self._folder.path(place).glob("*.json"))
-        tables_so_far = [json_format.Parse(
-            self._folder.read(f"{place}/{name}"), FeatureTable())
-            for name in names]
+        tables_so_far = [self._arrived(f"{place}/{name}") for name in names]
         # A table with another count is left from an earlier run.
         return [one for one in tables_so_far
                 if one.batch_count == request.batch_count]
+
+    def _arrived(self, name: str) -> FeatureTable:
+        try:
+            return json_format.Parse(self._folder.read(name), FeatureTable())
+        except (json_format.Error, ValueError, RecursionError):
+            raise CorruptDataError(
+                "train.arrived", f"{name} is not a message of the "
+                "feature-builder", "run the training again") from None
 
     def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
             tuple[dict[str, Any], Example]]:
@@ -116,10 +121,9 @@ class TrainingStage:
         for request, batch in zip(arrived, batches, strict=True):
             table = tables.read(
                 self._folder.read(request.table_path), _COLUMNS)
-            hop_s = float(table.metadata.get("hop_s", "nan"))
-            numbers = table.values["recording"]
+            hop_s = table.number("hop_s")
             for number, one in batch.recordings:
-                rows = slice(*np.searchsorted(numbers, [number, number + 1]))
+                rows = table.rows_of(number)
                 usable = one.understood and (one.annotated or (
                     batch.input in free
                     and one.patient not in with_seizures))
@@ -129,14 +133,13 @@ class TrainingStage:
                 if not one.annotated:
                     head["taken_as_free"] = True
                 yield head, training.example_of(
-                    one, {name: column[rows] for name, column
-                          in table.values.items()}, _checked(hop_s))
+                    one, table.of(number), hop_s)
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
         if not self._has(path, model):
             save_model(self._folder.path(path), model)
-        self._folder.write(LATEST, _json({"model_id": model.model_id}))
+        state.write(self._folder, LATEST, {"model_id": model.model_id})
         validated = model.card["validation"]
         pooled = validated["pooled"]
         return TrainingReport(
@@ -171,23 +174,10 @@ class TrainingStage:
         if report.model_path:
             content["card"] = json.loads(self._folder.read(
                 f"{report.model_path}/{CARD_FILE}"))
-        self._folder.write(report.report_path, _json(content))
+        state.write(self._folder, report.report_path, content)
         mark_done(self._folder, request.run_id)
         return report
 
 
-def _checked(hop_s: float) -> float:
-    if not 0 < hop_s < math.inf:
-        raise CorruptDataError(
-            "table.hop", "the feature table has no valid hop_s",
-            "run the feature-builder again")
-    return hop_s
-
-
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode(
-        "ascii")
+    return float("nan") if value is None else value
