@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from aura.cli.console import print_outcome
 from aura.detector.forest import MODEL_FEATURES
 from aura.detector.model import Model, load_model, save_model
 from aura.ecg import features
@@ -94,7 +95,8 @@ def test_the_exit_code_tells_all_some_and_none():
         "b", None, (Problem("x.y", "error", "t"),))
 
     def code(*entries):
-        return Outcome(tuple(("in", entry) for entry in entries)).exit_code
+        return print_outcome("verb", Outcome(tuple(
+            ("in", entry) for entry in entries)))
 
     assert [code(), code(bad), code(good), code(good, bad),
             code(good, warned)] == [1, 1, 0, 2, 0]

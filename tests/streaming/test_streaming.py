@@ -8,7 +8,7 @@ from aura.ecg import features
 from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal, Beats
 from aura.streaming.live_alarms import LiveAlarms
-from aura.streaming.live_beats import DELAY_S, HEARD_S, LiveBeats
+from aura.streaming.live_beats import DELAY_S, ANALYSED_S, LiveBeats
 from aura.streaming.live_rows import BEATS_KEPT, LiveRows
 from aura.synthetic.heart import Heart
 from aura.synthetic.waveform import ecg
@@ -114,7 +114,7 @@ def settled(signal, block_s, delay_s=DELAY_S):
         until = one.until_s
         beats += one.beat_s.tolist()
         spans += one.unscorable.tolist()
-        assert len(live._samples) <= (HEARD_S + 10) * signal.fs_hz + step
+        assert len(live._samples) <= (ANALYSED_S + 10) * signal.fs_hz + step
     assert until == count / signal.fs_hz
     return np.array(beats), np.array(spans).reshape(-1, 2)
 

@@ -14,10 +14,6 @@ from aura.folder import Folder
 if TYPE_CHECKING:
     from aura.stages.manifest import Outcome
 
-ANNOTATED_ONLY = ("leave out folders without any annotation; by default, if "
-                  "other folders are annotated, these count as free of "
-                  "seizures")
-
 
 def train(given: argparse.Namespace) -> int:
     from aura.runners import local

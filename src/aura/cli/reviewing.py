@@ -15,8 +15,6 @@ from aura.folder import Folder
 if TYPE_CHECKING:
     from aura.review.service import ReviewService
 
-PORT = 8062
-
 
 def review(given: argparse.Namespace) -> int:
     from aura.review.service import ReviewService

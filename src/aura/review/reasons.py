@@ -1,6 +1,8 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,33 +21,8 @@ MIN_USUAL_ROWS = 60
 
 Range = tuple[float, float, float, float]
 
-TITLES = {
-    "mean_hr": "Mean heart rate", "max_hr": "Highest heart rate",
-    "min_hr": "Lowest heart rate", "std_hr": "SD of heart rate",
-    "mean_nni": "Mean RR interval", "median_nni": "Median RR interval",
-    "range_nni": "Range of RR intervals", "sdnn": "SD of RR intervals",
-    "rmssd": "RMS of RR differences", "sdsd": "SD of RR differences",
-    "nni_50": "RR differences over 50 ms",
-    "pnni_50": "Share of RR differences over 50 ms",
-    "nni_20": "RR differences over 20 ms",
-    "pnni_20": "Share of RR differences over 20 ms",
-    "cvsd": "RMS of RR differences / mean RR",
-    "cvnni": "SD of RR intervals / mean RR",
-    "lf": "Power 0.04 to 0.15 Hz", "hf": "Power 0.15 to 0.40 Hz",
-    "vlf": "Power below 0.04 Hz", "lf_hf_ratio": "LF/HF ratio",
-    "csi": "Cardiac sympathetic index", "cvi": "Cardiac vagal index",
-    "Modified_csi": "Modified sympathetic index",
-    "sampen": "Sample entropy", "sd1": "Poincaré width SD1",
-    "sd2": "Poincaré length SD2", "ratio_sd2_sd1": "SD2/SD1 ratio",
-    "hr_base": "Heart-rate baseline",
-    "hr_rise": "Heart rate above baseline",
-    "hr_ratio": "Heart rate relative to baseline",
-    "hr_z": "Rise in standard units (z)",
-    "hr_rise_60": "Last-minute rate above baseline",
-    "hr_over_p95": "Heart rate above 95th percentile (30 min)",
-    "hr_slope_10": "Heart-rate change in 10 s",
-    "hr_slope_30": "Heart-rate change in 30 s",
-    "hr_from_peak": "Heart rate below peak of last minute"}
+TITLES = tomllib.loads(
+    (Path(__file__).parent / "titles.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True)

@@ -103,13 +103,6 @@ class Outcome:
         return sum(not entry.refused for _, entry in self.entries)
 
     @property
-    def refused(self) -> int:
-        """Number of files that were refused."""
-        return sum(
-            entry.refused and any(p.level == "error" for p in entry.problems)
-            for _, entry in self.entries)
-
-    @property
     def not_understood(self) -> int:
         """Number of recordings with annotations that are in doubt."""
         return sum(entry.recording is not None
@@ -121,13 +114,6 @@ class Outcome:
         """The inputs that have no annotation of any sort."""
         return ", ".join(sorted({name for name, _ in self.entries} - {
             name for name, entry in self.entries if entry.has_annotations}))
-
-    @property
-    def exit_code(self) -> int:
-        """0 all well, 2 some files refused, 1 nothing could be done."""
-        if not self.done:
-            return 1
-        return 2 if self.refused else 0
 
 
 class _Known(msgspec.Struct, frozen=True):

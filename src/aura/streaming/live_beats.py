@@ -2,7 +2,7 @@
 Beats from samples as they arrive.
 
 Whenever a cell of ten seconds is over, and two seconds more for the ends of
-filters, the last minute is heard as `aura.ecg.beats` hears a recording.
+filters, the last minute is analysed as `aura.ecg.beats` does a recording.
 """
 
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from aura.ecg import beats, quality
 from aura.recording import Floats
 from aura.spans import merge
 
-HEARD_S = 60.0
+ANALYSED_S = 60.0
 EDGE_S = 2.0
 DELAY_S = quality.WINDOW_S + EDGE_S
-# No heart beats twice in this time: it is one beat, heard in two windows.
+# No heart beats twice in this time: it is one beat, found in two windows.
 SAME_BEAT_S = 0.2
 
 
@@ -29,7 +29,7 @@ class Settled:
 
 @dataclass
 class LiveBeats:
-    """Samples in, settled beats out; memory is bounded by `HEARD_S`."""
+    """Samples in, settled beats out; memory is bounded by `ANALYSED_S`."""
 
     fs_hz: float  # Sampling rate
     # Smallest and largest value that the device can express.
@@ -38,7 +38,7 @@ class LiveBeats:
     _samples: Floats = field(default_factory=lambda: np.empty(0))
     _first: int = 0
     _polarity: float = 0.0
-    _heard_s: float = 0.0
+    _analysed_s: float = 0.0
     _until_s: float = 0.0
     _last_beat_s: float = -np.inf
     _beats: Floats = field(default_factory=lambda: np.empty(0))
@@ -54,16 +54,16 @@ class LiveBeats:
             ready_s = ready_s // every_s * every_s
         if ended:
             ready_s = now_s
-        if ready_s > self._heard_s:
-            self._hear(ready_s, now_s)
+        if ready_s > self._analysed_s:
+            self._analyse(ready_s, now_s)
         return self._settle(now_s if ended else max(now_s - self.delay_s, 0.0))
 
-    def _hear(self, ready_s: float, now_s: float) -> None:
+    def _analyse(self, ready_s: float, now_s: float) -> None:
         """Find beats and spans up to a time."""
         start_s = self._first / self.fs_hz
         if (self.fs_hz < beats.MIN_RATE_HZ
                 or now_s - start_s < beats.MIN_SEGMENT_S):
-            found, spans = np.empty(0), np.array([[self._heard_s, ready_s]])
+            found, spans = np.empty(0), np.array([[self._analysed_s, ready_s]])
         else:
             found, judged, self._polarity = beats.analyse(
                 beats.segment_of(self._samples, self.fs_hz, start_s), start_s,
@@ -75,14 +75,14 @@ class LiveBeats:
             spans = quality.join([judged], known, now_s)
         # What was settled stays so, but for a beat that moved over its end.
         new = found[(found > self._last_beat_s + SAME_BEAT_S)
-                    & (found > self._heard_s - SAME_BEAT_S)
+                    & (found > self._analysed_s - SAME_BEAT_S)
                     & (found <= ready_s)]
         if len(new):
             self._last_beat_s = float(new[-1])
         self._beats = np.concatenate([self._beats, new])
         self._spans = np.concatenate(
-            [self._spans, _between(spans, self._heard_s, ready_s)])
-        self._heard_s = ready_s
+            [self._spans, _between(spans, self._analysed_s, ready_s)])
+        self._analysed_s = ready_s
 
     def _settle(self, until_s: float) -> Settled:
         count = int(np.searchsorted(self._beats, until_s, side="right"))
@@ -95,7 +95,7 @@ class LiveBeats:
     def _forget(self, now_s: float) -> None:
         """Drop whole cells of ten seconds, on the recording's grid."""
         cell_s = quality.WINDOW_S
-        start_s = max((now_s - HEARD_S) // cell_s * cell_s, 0.0)
+        start_s = max((now_s - ANALYSED_S) // cell_s * cell_s, 0.0)
         _, down = beats.rate_factors(self.fs_hz)
         start = round(start_s * self.fs_hz / down) * down
         if start > self._first:
