@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aura import cli
+from aura.cli import verbs
 from aura.blocks import BLOCKS
 from aura.platform import blueprint
 from aura.platform.bundle import SHARED_FOLDER, SHARED_FOLDER_ENV
@@ -24,7 +24,7 @@ def test_the_page_has_commands():
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_can_be_parsed(line):
-    cli.parser().parse_args(shlex.split(line)[1:])
+    verbs.parser().parse_args(shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("name", ["training", "prediction"])

@@ -151,11 +151,11 @@ def test_the_readme_names_rpcs_messages_and_true_settings(block):
     for method in methods_of(block):
         assert (f"| `{method.name}` | `{method.input_type.name}` | "
                 f"`{method.output_type.name}` |") in text
-    known = {about.env: about.text for about in ABOUT.values()}
+    known = {about.env: name for name, about in ABOUT.items()}
     for name, meaning, default in re.findall(
             r"^\| `(AURA_\w+)` \| (.*) \| (.*) \|$", text, re.M):
-        assert meaning == known[name]
-        assert default == (str(known[name].default) or "(none)")
+        assert meaning == ABOUT[known[name]].text
+        assert default == (str(getattr(Settings, known[name])) or "(none)")
 
 
 def test_modules_in_the_current_folder_do_not_reach_a_block(

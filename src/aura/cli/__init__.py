@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aura.cli import console, verbs
+from aura.cli import console
 from aura.errors import AuraError, show_texts
 
 
@@ -13,6 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Recordings run in parallel; BLAS threads inside each took four times as
     # long. No verb has loaded numpy yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from aura.cli import verbs
     given = verbs.parser().parse_args(arguments)
     module, _, function = given.run.partition(".")
     try:

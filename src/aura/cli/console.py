@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aura.cli import verbs
 from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
@@ -24,6 +23,7 @@ _NO_FILE = {"path.missing", "path.no_recordings"}  # No file to read
 def settings(given: argparse.Namespace) -> Settings:
     """The settings, with the options of the verb over them."""
     from aura.annotations import vocabulary
+    from aura.cli import verbs
     options = {name: getattr(given, name, None) for name in verbs.SETTINGS}
     made = replace(Settings.load(), **{
         name: value for name, value in options.items() if value is not None})

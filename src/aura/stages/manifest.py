@@ -149,7 +149,7 @@ class _Stored(msgspec.Struct, frozen=True):
             raise ValueError("an event ends before it begins")
 
 
-class _File(msgspec.Struct, frozen=True):
+class _Stated(msgspec.Struct, frozen=True):
     format: Literal["aura-manifest-1"]
     input: str
     recordings: list[Any]  # Each a `_Stored`
@@ -157,7 +157,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def write(folder: Folder, path: str, manifest: Manifest) -> None:
     """Write a manifest; errors are those of `Folder.write`."""
-    state.write(folder, path, _File(
+    state.write(folder, path, _Stated(
         FORMAT, manifest.input, [*map(_stored, manifest.entries)]),
         indent=1, sort_keys=False)
 
@@ -176,7 +176,7 @@ def read_each(folder: Folder, path: str) -> tuple[
         str, list[Entry | CorruptDataError]]:
     """The input of a batch and its entries, or what is wrong with them."""
     where = ("manifest.damaged", path, "run the stage that writes it again")
-    found = state.parse(folder.read(path), _File, *where)
+    found = state.parse(folder.read(path), _Stated, *where)
     entries: list[Entry | CorruptDataError] = []
     for one in found.recordings:
         try:
