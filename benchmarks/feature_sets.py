@@ -78,8 +78,8 @@ def main() -> None:
     for name, columns in SETS.items():
         places = [features.NAMES.index(column) for column in columns]
         found = validation.cross_validate(
-            [replace(example, values=example.values[:, places])
-             for example in listed],
+            [replace(example, values=example.values[:, places],
+                     columns=tuple(columns)) for example in listed],
             RULE, settings.target_far, settings.seed)
         show(name, found.pooled)
     show("heart-rate rule", found.pooled_rule)

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
-from aura.detector import forest
+from aura.detector import forest, trees
 from aura.detector.forest import fit, training_rows
+from aura.ecg import features
 from aura.recording import Event
 from tests.learning_examples import cohort, example
 
@@ -43,7 +45,8 @@ def test_without_a_rise_the_whole_seizure_is_learnt():
 def test_outside_seizures_only_the_highest_rate_of_a_minute_is_learnt():
     one = example("p", (300, 20), (440, 20))
     from_peak = np.zeros(600)
-    from_peak[[0, 100]] = -0.1, np.nan
+    # The same heart rate as in the row before, but for rounding.
+    from_peak[[0, 50, 100]] = -0.1, -3e-9, np.nan
     _, other = chosen(replace(one, from_peak=from_peak))
     before = [row for row in range(1, 270) if row != 100]
     assert other == before + list(range(550, 600))
@@ -97,7 +100,7 @@ def test_a_seizure_is_usable_if_some_of_it_can_be_scored():
                    scorable=hidden).has_usable_seizure
 
 
-def trees(model):
+def splits(model):
     return [(tree.tree_.feature.tobytes(), tree.tree_.threshold.tobytes(),
              tree.tree_.value.tobytes()) for tree in model.estimators_]
 
@@ -105,8 +108,8 @@ def trees(model):
 def test_the_same_seed_gives_the_same_trees():
     examples = cohort()
     one, two = fit(examples, 7), fit(examples, 7)
-    assert trees(one) == trees(two)
-    assert trees(one) != trees(fit(examples, 8))
+    assert splits(one) == splits(two)
+    assert splits(one) != splits(fit(examples, 8))
     assert len(one.estimators_) == forest.TREES
     assert list(one.classes_) == [0, 1]
 
@@ -114,8 +117,10 @@ def test_the_same_seed_gives_the_same_trees():
 def test_trees_are_shallow_and_their_leaves_are_large(monkeypatch):
     monkeypatch.setattr(forest, "TREES", 3)
     random = np.random.default_rng(1)
+    # Of random numbers, a monotone tree learns little.
     examples = [replace(one, from_peak=np.zeros(600), rise=np.ones(600),
-                        values=random.random((600, 2)).astype(np.float32))
+                        values=random.random((600, 2)).astype(np.float32),
+                        columns=("sdnn", "lf"))
                 for one in cohort(9)]
     grown = [one.tree_ for one in fit(examples, 1).estimators_]
     assert [tree.max_depth for tree in grown] == [10, 10, 10]
@@ -134,8 +139,88 @@ def test_a_forest_learns_and_predicts_with_missing_values():
     examples = cohort()
     for one in examples:
         one.values[:200, 1] = np.nan
-    model = fit(examples, 1)
-    calm, risen = model.predict_proba(
-        np.float32([[0, -5], [40, 35]]))[:, 1]
+    model = trees.of(fit(examples, 1))
+    calm, risen, unknown, nothing = model.probability(np.float32(
+        [[0, -5], [40, 35], [40, np.nan], [np.nan, np.nan]]))
     assert calm < 0.1 and risen > 0.9
-    assert model.predict_proba(np.float32([[40, np.nan]])).shape == (1, 2)
+    # Missing is never evidence of a seizure.
+    assert nothing <= unknown <= risen and nothing <= calm
+
+
+def learnt():
+    """
+    The forest of `train` on rises that overlap: calm time has high ones.
+
+    One seizure of the smallest rise weighs as much as all of the calm time,
+    so a forest without a constraint learns an island around it.
+    """
+    random = np.random.default_rng(3)
+    examples = []
+    for number, surge in enumerate((20.0, 45.0, 60.0)):
+        one = cohort(3, surge=surge, seconds=1800)[number]
+        effort = np.zeros(1800)
+        for at in random.integers(500, 1700, 8):
+            effort[at:at + 30] += random.uniform(28, 40)
+        values = one.values + np.column_stack(
+            [effort, effort - random.uniform(0, 15, 1800)])
+        values[:60] = np.nan
+        examples.append(replace(
+            one, values=values.astype(np.float32), rise=one.rise + effort,
+            from_peak=np.zeros(1800)))
+    return trees.of(fit(examples, 1))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return learnt()
+
+
+LIMIT = float(np.finfo(np.float32).max)
+RISE = st.one_of(st.floats(-LIMIT, LIMIT, width=32), st.floats(-80, 160),
+                 st.just(np.nan))
+
+
+@given(st.data(), st.tuples(RISE, RISE))
+def test_more_rise_never_lowers_the_score(shipped, data, first):
+    """Also beyond all values that it has learnt from, and from missing."""
+    second = [data.draw(st.floats(
+        -LIMIT if np.isnan(low) else float(np.float32(low)), LIMIT, width=32))
+        for low in first]
+    low, high = shipped.probability(np.float32([first, second]))
+    assert low <= high
+
+
+def test_the_score_rises_over_the_whole_plane(shipped):
+    cuts = [np.unique(shipped.nodes["value"][
+        shipped.nodes["feature"] == column]) for column in (0, 1)]
+    # One value in each cell between the thresholds, and one on each side.
+    axes = [np.sort(np.concatenate([
+        [-LIMIT, LIMIT], cut, cut + 1e-4])).astype(np.float32)
+        for cut in cuts]
+    plane = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    score = shipped.probability(plane.reshape(-1, 2)).reshape(
+        plane.shape[:2])
+    assert (np.diff(score, axis=0) >= 0).all()
+    assert (np.diff(score, axis=1) >= 0).all()
+    assert score[0, 0] < .1 and score[-1, -1] > .5
+    # It is more than one threshold.
+    assert len(np.unique(score)) > 20
+
+
+def test_without_the_constraint_the_same_rows_make_a_score_that_falls(
+        monkeypatch):
+    """So the two tests above can fail."""
+    monkeypatch.setattr(forest, "RISES", frozenset())
+    free = learnt()
+    rise = np.linspace(-20, 120, 500, dtype=np.float32)
+    score = free.probability(np.column_stack([rise, rise - 6]))
+    assert (np.diff(score) < -.05).any()
+
+
+def test_only_rises_over_the_own_past_have_a_direction():
+    one = replace(example("p"), columns=features.NAMES)
+    rising = {name for name, direction in zip(
+        features.NAMES, forest.directions(one), strict=True) if direction}
+    assert rising == {"hr_rise", "hr_ratio", "hr_z", "hr_rise_60",
+                      "hr_over_p95"}
+    assert forest.directions(example("p")) == [1, 1]

@@ -61,6 +61,7 @@ def test_the_model_knows_its_data_and_its_alarm():
     rows = forest.training_rows(examples)
     assert model.features == MODEL_FEATURES
     assert model.units == ("bpm", "bpm")
+    assert model.card["score_never_falls_with"] == list(MODEL_FEATURES)
     assert model.schema_id == features.SCHEMA_ID
     assert model.hop_s == 1.0
     assert model.settings == {"seed": 5, "target_false_alarms_per_24h": 2.0}

@@ -94,7 +94,8 @@ def canary(patients=4):
     for number, one in enumerate(cases):
         values = np.zeros((len(one.time_s), patients), np.float32)
         values[:, number] = 100.0 * measures.labels(one)
-        singing.append(replace(one, values=values))
+        singing.append(replace(one, values=values, columns=tuple(
+            f"label of {name}" for name in range(patients))))
     return singing
 
 

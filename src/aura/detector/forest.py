@@ -3,11 +3,13 @@ The random forest: which rows it learns from, and how it is fitted.
 
 The seconds in which the heart rate peaks decide on an alarm, so the forest
 learns from these only (docs/evaluation.md). Its two features are differences
-in beats per minute to the patient's own past.
+in beats per minute to the patient's own past. Seizures raise the heart rate,
+so the trees are grown under a constraint: a larger rise never lowers the
+score.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.ensemble import (  # type: ignore[import-untyped]
@@ -18,6 +20,10 @@ from aura.ecg.features import near_points
 from aura.recording import Bools, Event, Floats
 
 MODEL_FEATURES = ("hr_rise", "hr_over_p95")
+# Rises above the patient's own past. The score never falls as one of them
+# grows. Physiology fixes no direction for the other features.
+RISES = frozenset({"hr_rise", "hr_ratio", "hr_z", "hr_rise_60", "hr_over_p95",
+                   "hr_rise_frozen"})
 TREES = 100
 MIN_LEAF = 20
 MAX_DEPTH = 10
@@ -27,6 +33,11 @@ AFTER_S = 30.0
 IGNORED_BEFORE_S = 30.0
 IGNORED_AFTER_S = 90.0
 PEAK_SHARE = 0.8
+# Equal heart rates of neighbouring rows differ by rounding.
+ROUNDING_BPM = 1e-6
+# scikit-learn takes no missing values beside a constraint. A missing value
+# counts as the lowest one, so it is never evidence of a seizure.
+LOWEST = np.finfo(np.float32).min
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Example:
 
     patient: str  # Alias of the patient
     time_s: Floats  # Ends of the rows in seconds
-    values: np.ndarray  # Columns of `MODEL_FEATURES`
+    values: np.ndarray  # One column for each of `columns`
     rise: Floats  # ``hr_rise``, ``hr_from_peak`` and ``mean_hr`` in bpm
     from_peak: Floats
     heart_rate: Floats
@@ -43,6 +54,7 @@ class Example:
     events: tuple[Event, ...]
     duration_s: float
     hop_s: float  # Seconds from one row to the next
+    columns: tuple[str, ...] = field(default=MODEL_FEATURES, kw_only=True)
 
     @property
     def seizures(self) -> tuple[Event, ...]:
@@ -87,7 +99,7 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
             seizure.append(np.ones(len(rows), dtype=bool))
             weight.append(np.full(len(rows), 1.0 / max(len(rows), 1)))
         rows = np.flatnonzero(example.scorable & ~near
-                              & (example.from_peak >= 0.0))
+                              & (example.from_peak >= -ROUNDING_BPM))
         values.append(example.values[rows])
         seizure.append(np.zeros(len(rows), dtype=bool))
         weight.append(np.ones(len(rows)))
@@ -99,9 +111,15 @@ def fit(examples: Sequence[Example], seed: int) -> RandomForestClassifier:
     rows = training_rows(examples)
     forest = RandomForestClassifier(
         n_estimators=TREES, min_samples_leaf=MIN_LEAF, max_depth=MAX_DEPTH,
-        random_state=seed)
-    return forest.fit(rows.values, rows.seizure.astype(np.int64),
+        monotonic_cst=directions(examples[0]), random_state=seed)
+    known = np.where(np.isnan(rows.values), LOWEST, rows.values)
+    return forest.fit(known, rows.seizure.astype(np.int64),
                       sample_weight=rows.weight)
+
+
+def directions(example: Example) -> list[int]:
+    """1 for each column that only raises the score, 0 for the others."""
+    return [int(name in RISES) for name in example.columns]
 
 
 def _peak_of(example: Example, event: Event) -> np.ndarray:

@@ -44,6 +44,8 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
         alarm=asdict(rule),
         settings={"seed": seed, "target_false_alarms_per_24h": target_far},
         card={
+            "score_never_falls_with": [
+                name for name in MODEL_FEATURES if name in forest.RISES],
             "data": {
                 "fingerprint": digest,
                 "recordings": len(examples),

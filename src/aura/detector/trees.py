@@ -148,6 +148,9 @@ def of(forest: Any) -> Forest:
         for name in ("children_left", "children_right", "feature",
                      "threshold", "missing_go_to_left", "value"))
     inner = left != right
+    if forest.monotonic_cst is not None:
+        # `aura.detector.forest.fit` put the lowest number in their place.
+        missing = np.ones_like(missing)
     # A forest that has seen one class only has one column.
     probability = value[:, 0, forest.classes_ == 1].sum(axis=1)
     nodes = np.zeros(len(inner), NODE)

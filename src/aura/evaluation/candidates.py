@@ -64,7 +64,8 @@ def _with_columns(names: Sequence[str], cases: Sequence[Case],
 
     def extended(case: Case) -> Case:
         return replace(case, values=np.column_stack(
-            [case.values, case.candidates[:, places]]))
+            [case.values, case.candidates[:, places]]),
+            columns=(*case.columns, *names))
 
     scorer = fit_forest([extended(case) for case in cases], seed)
     return lambda case: scorer(extended(case))

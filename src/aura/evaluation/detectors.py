@@ -19,7 +19,7 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from aura.detector.alarms import AlarmRule
-from aura.detector.forest import training_rows
+from aura.detector.forest import directions, training_rows
 from aura.detector.training import RULE
 from aura.detector.validation import RATIO_RULE, Fit, Scorer, fit_forest
 from aura.ecg.rr import Kind
@@ -54,6 +54,11 @@ def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     return lambda case: case.ratio
 
 
+def heart_rate_rise(cases: Sequence[Case], seed: int) -> Scorer[Case]:
+    """Heart rate minus its median of some minutes ago; learns nothing."""
+    return lambda case: np.where(case.scorable, case.rise, np.nan)
+
+
 def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     """Jeppesen's ModCSI100filtered x Slope; learns nothing."""
     return lambda case: np.where(case.scorable, case.csi_slope, np.nan)
@@ -69,7 +74,8 @@ def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
 
 def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     model = HistGradientBoostingClassifier(
-        min_samples_leaf=20, early_stopping=False, random_state=seed)
+        min_samples_leaf=20, early_stopping=False, random_state=seed,
+        monotonic_cst=directions(cases[0]))
     return _learnt(model, "sample_weight", cases)
 
 
@@ -151,6 +157,10 @@ DETECTORS = (
         "The one-line rule, its threshold chosen as all others are.",
         RATIO_RULE, heart_rate_ratio, probability=False),
     Detector(
+        "rise", "heart rate rise alone, threshold chosen",
+        "The forest's first feature, `hr_rise`, instead of a forest.",
+        RULE, heart_rate_rise, probability=False),
+    Detector(
         "csi_slope", "modified CSI x slope (Jeppesen)",
         "ModCSI100filtered x Slope on 7-beat median-filtered RR intervals, "
         "over the last 100; after an alarm none for 3 min. Its threshold "
@@ -162,7 +172,8 @@ DETECTORS = (
         RULE, logistic_regression),
     Detector(
         "boosting", "gradient boosting (HistGradientBoosting)",
-        "On the forest's features and training rows.", RULE, boosted_trees),
+        "On the forest's features and training rows, and as monotone.",
+        RULE, boosted_trees),
     Detector(
         "forest", "RandomForest (ships)",
         "The model that `aura train` makes.", RULE, fit_forest),
