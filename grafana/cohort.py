@@ -38,7 +38,7 @@ def make() -> Dashboard:
         templating=dashboard.DashboardDashboardTemplating(_variables()),
         links=[dashboard.DashboardLink(
             title="Recording review", icon="external link",
-            tooltip="ECG, heart rate and probability of one recording",
+            tooltip="ECG, heart rate and model score of one recording",
             url=f"/d/{panels.REVIEW_UID}/recording-review?"
             "${model:queryparam}")],
         panels=panels.arrange(

@@ -30,7 +30,7 @@ def make() -> Dashboard:
         (9, ((12, _agreement()), (12, _events()))))
     return Dashboard(
         uid=panels.REVIEW_UID, title="Recording review",
-        description=f"{panels.NOTICE}. ECG, heart rate, probability and "
+        description=f"{panels.NOTICE}. ECG, heart rate, score and "
         "quality of one recording, with its annotations and alarms.",
         tags=["aura"], timezone="utc", editable=False, refresh="",
         graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
@@ -146,10 +146,9 @@ def _heart_rate() -> Panel:
 
 def _probability() -> Panel:
     panel = panels.trend(
-        "Probability of a seizure", "Smoothed probability, and the alarm "
+        "Model score", "Smoothed score of the model, and the alarm "
         "threshold. When zoomed out, each point is the largest value of its "
-        "interval. The probability is a score: 0.5 does not mean a 50 % "
-        "chance of a seizure.",
+        "interval. 0.5 does not mean a 50 % chance of a seizure.",
         flux.windows(flux.read(
             schema.PROBABILITY, "probability", "threshold",
             **flux.ONE, model=flux.MODEL), "max"))
@@ -157,7 +156,7 @@ def _probability() -> Panel:
     defaults.min_val, defaults.max_val, defaults.decimals = 0, 1, 2
     return override(
         panel,
-        curve("probability", "probability", panels.PROBABILITY,
+        curve("probability", "score", panels.PROBABILITY,
               fillOpacity=12),
         curve("threshold", "threshold", panels.PREDICTED,
               lineStyle={"fill": "dash", "dash": [8, 6]}))

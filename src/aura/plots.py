@@ -139,7 +139,7 @@ def _draw_probability(axes: Axes, time_s: Floats, probability: Floats,
                   bbox=BOX)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, .5, 1])
-    axes.set_ylabel("seizure\nprobability")
+    axes.set_ylabel("model\nscore")
     axes.grid(axis="y", color="#EEF0F2", linewidth=.8, zorder=0)
 
 
@@ -236,7 +236,7 @@ def _draw_texts(figure: Figure, title: str, unscorable: Floats,
         Line2D([], [], color=BASELINE, linewidth=2, label="own baseline"),
         Patch(facecolor=EXCESS, alpha=.45, label="above baseline"),
         Line2D([], [], color=PROBABILITY, linewidth=1.4,
-               label="probability"),
+               label="model score"),
         Patch(facecolor=ORIGINAL, alpha=.6, label="original"),
         Patch(facecolor=PREDICTED, alpha=.6, hatch="////",
               edgecolor="white", label="predicted"),

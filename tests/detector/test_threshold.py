@@ -11,7 +11,9 @@ from aura.detector.alarms import AlarmRule
 from aura.detector.threshold import (
     Scored,
     block_peaks,
+    can_promise,
     choose,
+    highest_rate,
     score_alarms,
 )
 from aura.recording import Event
@@ -152,9 +154,94 @@ def test_thresholds_are_tried_between_the_peaks_of_each_minute():
         smoothed[1::2].tolist())
 
 
-def test_thresholds_between_the_150_highest_peaks_are_tried():
-    """And 4 more for each false alarm; each costs a scoring of everything."""
-    peaks = {240 * n: 1 - n / 400 for n in range(200)}
+def test_many_seizures_do_not_make_the_threshold_strict():
+    """However many peaks are higher than that of the last seizure."""
+    peaks = {240 * n: 1 - n / 400 for n in range(320)}
     one = scored(peaks, *peaks, hours=24.0)
-    for target, above in ((0, 149), (1, 153)):
-        assert np.sum(one.smoothed >= chosen([one], target)) == 20 * above
+    for target in (0, 1):
+        assert np.sum(one.smoothed >= chosen([one], target)) == 20 * 320
+
+
+# --- people who were never seen --------------------------------------------
+
+MINUTE = 60.0
+
+
+def day_of(patient, values, seizure=True):
+    """24 h in rows of a minute: false alarms of these scores, 15 min apart."""
+    smoothed = np.zeros(1440)
+    smoothed[20 + 15 * np.arange(len(values))] = values
+    smoothed[1400] = 1.0 if seizure else 0.0
+    events = (Event(1400 * MINUTE, MINUTE),) if seizure else ()
+    return Scored(smoothed, events, 86400.0, MINUTE, patient)
+
+
+def alarming(counts, seed=0):
+    """A person for each count; the scores of the alarms are random."""
+    random = np.random.default_rng(seed)
+    return [day_of(f"p{place}", random.uniform(.05, .95, count))
+            for place, count in enumerate(counts)]
+
+
+def false_alarms(recordings, rule):
+    return [score_alarms(one, rule).events.fp for one in recordings]
+
+
+def test_a_rate_is_promised_with_enough_people_and_hours():
+    days = alarming([0] * 12)
+    assert can_promise(days, .5) and can_promise(days[:10], .5)
+    assert not can_promise(days[:9], .5)
+    # Nothing in 12 days may be up to 3.7 in 12 days.
+    assert can_promise(days, .31) and not can_promise(days, .30)
+    one_person = [replace(one, patient="p") for one in days]
+    assert not can_promise(one_person, .5)
+
+
+def test_one_person_with_many_false_alarms_makes_the_threshold_stricter():
+    alike = alarming([20] * 12)
+    uneven = alarming([0] * 11 + [80])
+    rates = [np.mean(false_alarms(people, choose(people, RULE, 4.0)))
+             for people in (alike, uneven)]
+    assert 2.0 < rates[0] <= 4.0
+    assert 0.0 < rates[1] < .5 * rates[0]
+
+
+def test_of_thresholds_that_keep_the_promise_the_lowest_is_taken():
+    people = alarming([20] * 12)
+    rule = choose(people, RULE, 4.0)
+    peaks = np.unique(np.concatenate([one.smoothed for one in people]))
+    lower = peaks[peaks < rule.threshold][-1]
+
+    def rate_at(level):
+        trial = replace(RULE, threshold=level)
+        return highest_rate(people, [score_alarms(one, trial)
+                                     for one in people])
+
+    assert rate_at(rule.threshold) <= 4.0 < rate_at(lower)
+
+
+@pytest.mark.parametrize("target", [1.0, 4.0])
+def test_people_never_seen_stay_within_the_target(target):
+    """Twenty people whose rates differ as an exponential distribution."""
+    kept, rates = 0, []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        counts = np.minimum(random.poisson(20 * random.exponential(size=20)),
+                            90)
+        rule = choose(alarming(counts, seed), RULE, target)
+        # Scores are uniform from .05 to .95.
+        rates.append(20 * np.clip((.95 - rule.threshold) / .9, 0, 1))
+        kept += rates[-1] <= target
+    assert kept >= 18
+    assert np.median(rates) > target / 4
+
+
+def test_the_highest_rate_counts_all_recordings_of_a_person():
+    days = alarming([3, 0])
+    rule = replace(RULE, threshold=.01)
+    scores = [score_alarms(one, rule) for one in days]
+    apart = highest_rate(days, scores)
+    together = highest_rate(
+        [*days, day_of("p0", [])], [*scores, score_alarms(day_of(
+            "p0", []), rule)])
+    assert together < apart

@@ -1,18 +1,15 @@
-"""Variants of the forest: more features, and made-up negatives."""
+"""Variants of the forest: more features."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from aura.detector.forest import training_rows
 from aura.detector.validation import fit_forest
 from aura.ecg.rr import Kind
 from aura.evaluation import candidates
 from aura.evaluation.candidates import (
     frozen_baseline,
-    hard_negatives,
-    made_up,
     recovered,
     rhythm,
 )
@@ -92,20 +89,6 @@ def test_candidate_columns_look_back_only():
     assert told(600).shape == (600, len(candidates.NAMES))
 
 
-def test_made_up_negatives_are_hard_hold_no_seizure_and_follow_the_seed():
-    some = hard_negatives(1.0, 1)
-    rows = training_rows([*some, *people(1)])
-    assert not any(one.has_usable_seizure for one in some)
-    assert sum(one.duration_s for one in some) == 24 * 3600
-    # Every one of them rises by what seizures rise by.
-    assert all(np.nanmax(one.rise) > 30 for one in some)
-    assert (~rows.seizure).sum() > 1000
-    assert any((~one.scorable[200:]).any() for one in some)
-    again, other = (made_up(0, 1.0, seed) for seed in (1, 2))
-    assert np.array_equal(again.values, some[0].values, equal_nan=True)
-    assert not np.array_equal(other.values, again.values, equal_nan=True)
-
-
 def test_each_candidate_scores_rows_by_what_it_sees_besides():
     cases = []
     for one in people(2):
@@ -119,7 +102,7 @@ def test_each_candidate_scores_rows_by_what_it_sees_besides():
     tried = list(candidates.detectors())
     assert [one.key for one in tried] == [
         "forest_rhythm", "forest_recovery", "forest_ascent",
-        "forest_frozen", "forest_negatives"]
+        "forest_frozen"]
     for one in tried:
         found = one.fit(cases, 1)(cases[0])
         assert (np.isfinite(found) == np.isfinite(blind)).all()

@@ -7,7 +7,7 @@ import pytest
 
 from aura import cli
 from aura.detector import forest
-from aura.evaluation import candidates, chance, detectors
+from aura.evaluation import chance, detectors
 from aura.runners.evaluate import read
 from aura.settings import Settings
 from tests.patients import record, study
@@ -87,9 +87,6 @@ def test_a_cohort_becomes_one_table_and_the_same_bytes_again(
 def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
         cohort, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(detectors, "DETECTORS", detectors.DETECTORS[-1:])
-    monkeypatch.setattr(
-        candidates, "hard_negatives",
-        lambda hop_s, seed: [candidates.made_up(0, hop_s, seed)])
     tables = []
     for number, more in enumerate(
             ([], ["--candidates", "--adapt-after", ".05"])):
@@ -103,7 +100,7 @@ def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
     assert full[:len(plain)] == plain
     assert [one["key"] for one in full[len(plain):]] == [
         "forest_adaptive", "forest_rhythm", "forest_recovery",
-        "forest_ascent", "forest_frozen", "forest_negatives"]
+        "forest_ascent", "forest_frozen"]
     assert full[len(plain)]["alarm"]["adapt_after_h"] == .05
 
 

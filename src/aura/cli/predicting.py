@@ -105,7 +105,7 @@ def replay(given: argparse.Namespace) -> int:
     def show(decision: "Decision") -> None:
         if decision.alarm:
             print(f"{console.clock(decision.time_s)}  alarm, smoothed "
-                  f"probability {decision.smoothed:.2f}", flush=True)
+                  f"score {decision.smoothed:.2f}", flush=True)
 
     done = replay.replay(given.path, given.model, console.settings(given),
                          given.speed, show, by_beats=given.beats)

@@ -1,11 +1,13 @@
 """
 The alarm threshold: as many seizures as a false alarm rate allows.
 
-The hours of the recordings limit which rates can be shown. In 8 h one false
-alarm is 3 per 24 h, so a target of 1 then allows none.
+A target rate is a promise to people whom the model has never seen. People
+differ more than hours do: a few raise most of the alarms. So the rate of a
+threshold is judged by its spread over people.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,24 +15,34 @@ import numpy as np
 
 from aura.detector.alarms import AlarmRule, alarms, trailing_min
 from aura.recording import Event, Floats
+from aura.scoring.intervals import rate_over_people, rate_per_24h
 from aura.scoring.score import Score, pool, score
 
 BLOCK_S = 60.0
 # Each threshold that is tried costs a scoring of all recordings.
-CANDIDATES = 150
-# Share of the target. At the full target of one false alarm per 24 h there
-# were two to three in people the model had not seen.
+LEVELS = 200
+# Fewer people say too little about how much people differ.
+PEOPLE = 10
+# Share of the target where no rate can be promised.
 CAUTION = 0.5
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A held-out recording with its smoothed probabilities."""
+    """A held-out recording with its smoothed scores."""
 
     smoothed: Floats  # As `aura.detector.alarms.smooth` gives it
     events: tuple[Event, ...]  # Annotated seizures
     duration_s: float
     hop_s: float  # Seconds from one row to the next
+    patient: str = ""
+
+
+def can_promise(recordings: Sequence[Scored], target_far: float) -> bool:
+    """Whether these people and hours suffice to promise a rate."""
+    hours = math.fsum(one.duration_s for one in recordings) / 3600.0
+    return (len({one.patient for one in recordings}) >= PEOPLE
+            and rate_per_24h(0, hours).high <= target_far)
 
 
 def choose(recordings: Sequence[Scored], rule: AlarmRule,
@@ -38,40 +50,72 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     """
     Choose the threshold for a target rate of false alarms.
 
-    Several thresholds may find the most seizures within the target. The
-    lowest alarms earliest, but the rate is usually higher in new patients.
-    We take the lowest whose false alarms plus one stay within half the
-    target, or the strictest if the hours cannot show so low a rate.
+    Thresholds are tried from high to low, as long as other people are
+    expected to stay within the target. Of those that find the most seizures
+    we take the lowest, because it alarms earliest. With too few people or
+    hours, the target counts in these hours. We then take the lowest whose
+    false alarms plus one stay within half the target, or the strictest if
+    the hours cannot show so low a rate.
     """
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
+    promise = can_promise(recordings, target_far)
     peaks = [block_peaks(one.smoothed, one.hop_s, rule) for one in recordings]
     seen = np.unique(np.concatenate([np.zeros(1), *peaks]))[::-1]
-    best, most = replace(rule, threshold=_above(float(seen[0]))), 0
-    tried = seen[:CANDIDATES + 4 * math.ceil(allowed)]
-    for threshold in (tried[:-1] + tried[1:]) / 2:
-        trial = replace(rule, threshold=float(threshold))
-        found = _score(recordings, peaks, trial)
-        if found.events.fp > allowed:
+
+    def scores_at(level: float) -> list[Score]:
+        # A recording that does not reach the level has no alarms.
+        return [score_alarms(one, replace(rule, threshold=level))
+                if highest.max(initial=-1.0) >= level
+                else score(one.events, (), one.duration_s)
+                for one, highest in zip(recordings, peaks, strict=True)]
+
+    best, most = _above(float(seen[0])), 0
+    cuts = (seen[:-1] + seen[1:]) / 2
+
+    def too_many(level: float) -> bool:
+        return pool(scores_at(level)).events.fp > allowed
+
+    # Low levels cost most, and there are many more of them than are needed.
+    end = 1
+    while end < len(cuts) and not too_many(float(cuts[end - 1])):
+        end *= 2
+    end = bisect_left(cuts[:end], True, key=too_many)
+    for place in np.linspace(0, end - 1, min(end, LEVELS)).astype(int):
+        scores = scores_at(float(cuts[place]))
+        found = pool(scores).events
+        if found.fp > allowed or (
+                promise and highest_rate(recordings, scores) > target_far):
             break
-        calm = found.events.fp + 1 <= CAUTION * allowed
-        if found.events.tp > most or (found.events.tp == most > 0 and calm):
-            best, most = trial, found.events.tp
-    return best
+        calm = promise or (
+            found.tp > 0 and found.fp + 1 <= CAUTION * allowed)
+        if found.tp > most or (found.tp == most and calm):
+            best, most = float(cuts[place]), found.tp
+    return replace(rule, threshold=best)
+
+
+def highest_rate(recordings: Sequence[Scored],
+                 scores: Sequence[Score]) -> float:
+    """
+    The false alarms per 24 h that other people may be expected to have.
+
+    This is the upper end of the interval over people. One person more is
+    counted, who is like the worst of them: strangers may be worse.
+    """
+    people: dict[str, list[float]] = {}
+    for one, found in zip(recordings, scores, strict=True):
+        count, hours = people.setdefault(one.patient, [0.0, 0.0])
+        people[one.patient] = [count + found.events.fp,
+                               hours + found.events.hours]
+    known = [(count, hours) for count, hours in people.values() if hours]
+    worst = max(known, key=lambda person: person[0] / person[1])
+    return rate_over_people([*known, worst]).high
 
 
 def score_alarms(recording: Scored, rule: AlarmRule) -> Score:
     """Score of the alarms of one recording, counted as in SzCORE."""
     raised = alarms(recording.smoothed, recording.hop_s, rule)
     return score(recording.events, raised, recording.duration_s)
-
-
-def _score(recordings: Sequence[Scored], peaks: Sequence[Floats],
-           rule: AlarmRule) -> Score:
-    # Below the threshold a recording has neither hits nor false alarms.
-    return pool(score_alarms(one, rule)
-                for one, highest in zip(recordings, peaks, strict=True)
-                if np.max(highest, initial=-1.0) >= rule.threshold)
 
 
 def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:

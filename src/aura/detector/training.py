@@ -30,8 +30,8 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
     check_enough(examples)
     rule = replace(RULE, adapt_after_h=adapt_after_h)
     validated = validation.cross_validate(examples, rule, target_far, seed)
-    rule = threshold.choose(
-        validation.out_of_fold(examples, rule, seed), rule, target_far)
+    known = validation.out_of_fold(examples, rule, seed)
+    rule = threshold.choose(known, rule, target_far)
     rows = forest.training_rows(examples)
     units = {feature.name: feature.unit for feature in features.SCHEMA}
     return Model(
@@ -58,6 +58,7 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
                 "rows": sum(len(e.time_s) for e in examples),
                 "rows_learnt_from": len(rows.seizure),
                 "rows_of_seizures": int(rows.seizure.sum())},
+            "target_is_promised": threshold.can_promise(known, target_far),
             "validation": validation.metrics(validated, target_far)})
 
 

@@ -25,8 +25,9 @@ from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.ecg.features import near_points, seizure_fraction
 from aura.errors import PreconditionError, plural
 from aura.recording import Bools, Floats
-from aura.scoring.intervals import resolvable_rate
-from aura.scoring.report import counts, finite
+from aura.scoring.intervals import (proportion, rate_over_people,
+                                    resolvable_rate)
+from aura.scoring.report import counts, estimate, finite
 from aura.scoring.score import Score, pool
 
 E = TypeVar("E", bound=Example)
@@ -162,7 +163,7 @@ def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
             example.hop_s))
         scores.append((example.patient, threshold.score_alarms(
             Scored(ratio, example.events, example.duration_s,
-                   example.hop_s), RATIO_RULE)))
+                   example.hop_s, example.patient), RATIO_RULE)))
     return _by_patient(scores)
 
 
@@ -183,10 +184,24 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
         "smallest_resolvable_false_alarms_per_24h": resolvable_rate(hours),
         "row_roc_auc": finite(validation.roc_auc),
         "pooled": card(validation.pooled),
+        "strangers": _strangers(validation, target_far),
         "one_line_rule": card(validation.pooled_rule),
         "patients": {name: card(score)
                      for name, score in validation.patients.items()},
     }
+
+
+def _strangers(validation: Validation, target_far: float) -> dict[str, Any]:
+    """What the validation lets people expect who are not in the data."""
+    people = [(score.events.fp, score.events.hours)
+              for score in validation.patients.values() if score.events.hours]
+    above = sum(24.0 * count > target_far * hours for count, hours in people)
+    share = estimate(proportion(above, len(people)))
+    return {
+        "people": len(people), "people_above_target": above,
+        "of_ten_above_target": {name: None if value is None else 10 * value
+                                for name, value in share.items()},
+        "false_alarms_per_24h": estimate(rate_over_people(people))}
 
 
 def split(examples: Sequence[E], dealt: Sequence[tuple[str, ...]]
@@ -212,7 +227,7 @@ def scored_rows(example: Example, probability: Floats,
                 rule: AlarmRule) -> Scored:
     """A recording with its smoothed row scores, to choose a threshold."""
     return Scored(smooth(probability, example.hop_s, rule), example.events,
-                  example.duration_s, example.hop_s)
+                  example.duration_s, example.hop_s, example.patient)
 
 
 def _auc(probability: Floats, label: Bools) -> float:

@@ -46,7 +46,7 @@ class Detector:
     rule: AlarmRule  # The threshold is chosen unless `fixed`
     fit: Fit[Case]  # Returns a function that scores rows
     fixed: bool = False
-    probability: bool = True  # Whether scores are probabilities
+    probability: bool = True  # Whether scores are from 0 to 1
 
 
 def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:

@@ -100,9 +100,9 @@ def _levels(peaks: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often rows of a given probability are seizure."""
+    """How often rows of a given score are seizure."""
 
-    predicted: tuple[float, ...]  # Mean probability of each bin with rows
+    predicted: tuple[float, ...]  # Mean score of each bin with rows
     observed: tuple[float, ...]
     rows: tuple[int, ...]
     brier: float  # Mean square of probability minus truth; NaN without rows
@@ -110,7 +110,7 @@ class Reliability:
 
 
 def reliability(held: Sequence[Held]) -> Reliability:
-    """Compare probabilities with annotations, in ten equal bins."""
+    """Compare scores from 0 to 1 with annotations, in ten equal bins."""
     probability, seizure = rows_and_labels(held)
     if not len(probability):
         return Reliability((), (), (), np.nan, np.nan)

@@ -1,6 +1,7 @@
 """Three pictures of an evaluation; needs matplotlib, so import it late."""
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from aura.folder import Folder
 from aura.plots import FOOTER, PALE, STYLE
+from aura.scoring.report import interval
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#999999", "#000000", "#CC79A7", "#56B4E9", "#009E73", "#D55E00",
-           "#E69F00")
+           "#E69F00", "#0072B2")
+# Curves that coincide show through the gaps of each other.
+DASHES = tuple((3 * place, (9, 3 * place)) for place in range(len(COLOURS)))
 FOUND, MISSED = "#0072B2", "#DDDDDD"
 LATEST_S = 90.0
 
@@ -49,18 +53,16 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 def _sensitivity(report: Found) -> Figure:
     """Sensitivity against false alarms per 24 h, in all people."""
     figure, axes = _figure(8, 5)
-    for place, (one, colour) in enumerate(zip(
-            report["detectors"], COLOURS, strict=False)):
+    for one, colour, dash in zip(report["detectors"], cycle(COLOURS),
+                                 cycle(DASHES), strict=False):
         # A fixed rule has no other threshold.
         fixed = one["threshold"] == "fixed"
         curve = [] if fixed else one["curve_with_hindsight"]
         rate = [point["false_alarms_per_24h"] for point in curve]
-        # Equal lines are drawn next to each other.
-        part = [point["found"] / point["seizures"] + .006 * (place - 3)
-                for point in curve]
+        part = [point["found"] / point["seizures"] for point in curve]
         axes.step(rate, np.maximum.accumulate(part or [0.0])[:len(rate)],
-                  where="post", color=colour, lw=1.4, label=one["name"],
-                  marker="o" if fixed else "")
+                  where="post", color=colour, lw=1.8, ls=dash,
+                  label=_counted(one), marker="o" if fixed else "")
         for done in one["rounds"]:
             found = done["everybody"]
             axes.plot(found["false_alarms_per_24h"]["value"],
@@ -72,11 +74,21 @@ def _sensitivity(report: Found) -> Figure:
     axes.set(xlim=(0, 24), ylim=(0, 1.02), ylabel="seizures found",
              xlabel="false alarms per 24 h (linear below 1)")
     axes.set_title("Lines: one threshold for all people, with hindsight. "
-                   "Dots: thresholds chosen without the scored people",
+                   "Dots: thresholds chosen without the scored people.\n"
+                   "Legend: the first round of dots, seizures found with "
+                   "95 % interval",
                    fontsize=9, loc="left")
     axes.grid(color=PALE, alpha=.25)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center")
     return figure
+
+
+def _counted(one: Found) -> str:
+    """The detector with its counts and the interval of its sensitivity."""
+    found = one["rounds"][0]["everybody"]
+    return (f"{one['name']}: {found['found']}/{found['seizures']} "
+            f"({interval(found['sensitivity'])}), {found['false_alarms']} "
+            f"false in {found['hours']:.0f} h")
 
 
 def _seizures(report: Found) -> Figure:
@@ -113,19 +125,21 @@ def _seizures(report: Found) -> Figure:
 
 
 def _reliability(report: Found) -> Figure:
-    """Observed share of seizure rows against the probability."""
+    """Observed share of seizure rows against the score."""
     figure, axes = _figure(6, 5)
     axes.plot([0, 1], [0, 1], color=PALE, lw=.8, ls="--")
-    for one, colour in zip(report["detectors"], COLOURS, strict=False):
+    for one, colour in zip(report["detectors"], cycle(COLOURS),
+                           strict=False):
         known = one["reliability"]
         if known:
             axes.plot(known["predicted"], known["observed"], "o-", ms=4,
                       color=colour, lw=1.2,
-                      label=f"{one['name']}: Brier {known['brier']:.3f}")
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of a second",
+                      label=f"{one['name']}: Brier {known['brier']:.4f}, "
+                      f"{sum(known['rows']):,} seconds")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score of a second",
              ylabel="share of these seconds annotated as seizure")
     axes.set_title("Training gives seizures and all other time equal weight, "
-                   "so a probability is a score, not a chance",
+                   "so a score is not a chance",
                    fontsize=8, loc="left")
     axes.grid(color=PALE, alpha=.25)
     axes.legend(fontsize=8, frameon=False, loc="upper left")

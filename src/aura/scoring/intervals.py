@@ -1,6 +1,7 @@
 """Exact confidence intervals for the few events that scoring counts."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aura.errors import InvalidInputError
@@ -72,6 +73,33 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
     high = gammaincinv(count + 1, 1 - TAIL)
     return Estimate(count / days, count, hours,
                     float(low) / days, float(high) / days)
+
+
+def rate_over_people(
+        people: Sequence[tuple[float, float]]) -> Estimate:
+    """
+    Events per 24 h, with an interval that is wider if people differ more.
+
+    Each person has a count and hours. The interval is that of a Poisson
+    count in units of the dispersion over people, if it is above 1.
+    """
+    # Source: https://doi.org/10.1093/biomet/61.3.439
+    from scipy.special import gammaincinv
+
+    count = math.fsum(count for count, _ in people)
+    days = math.fsum(hours for _, hours in people) / HOURS_PER_DAY
+    if not days or len(people) < 2:
+        # One person shows nothing about others.
+        return Estimate(count / days if days else math.nan, round(count),
+                        days * HOURS_PER_DAY, 0.0, math.inf)
+    expected = [count / days * hours / HOURS_PER_DAY for _, hours in people]
+    spread = max(1.0, math.fsum(
+        (own - mean) ** 2 / mean for (own, _), mean
+        in zip(people, expected, strict=True) if mean) / (len(people) - 1))
+    low = gammaincinv(count / spread, TAIL) if count else 0.0
+    high = gammaincinv(count / spread + 1, 1 - TAIL)
+    return Estimate(count / days, round(count), days * HOURS_PER_DAY,
+                    spread * float(low) / days, spread * float(high) / days)
 
 
 def resolvable_rate(hours: float) -> float:

@@ -71,7 +71,7 @@ option profiler.enabledProfilers = ["operator"]
 
 
 @pytest.mark.parametrize("title", [
-    "Heart rate", "Probability of a seizure", "Quality"])
+    "Heart rate", "Model score", "Quality"])
 def test_the_store_thins_out_curves_before_it_sends_them(store, run, title):
     _, answers = review(store, run, window="30s")
     work = [row["Type"] for row in answers.named(
@@ -120,7 +120,7 @@ def test_curves_are_what_the_stages_found(store, run, name):
             ("Heart rate", "baseline_bpm", rows["hr_base"]),
             ("Heart rate", "p95_bpm", rows["mean_hr"] - rows["hr_over_p95"]),
             ("Quality", "scorable", rows["scorable"].astype(float)),
-            ("Probability of a seizure", "probability",
+            ("Model score", "probability",
              held.rows["predictions"]["smoothed"])):
         times, values = series(answers.panel(title), field)
         found = dict(zip(times.tolist(), values.tolist(), strict=True))
@@ -128,14 +128,14 @@ def test_curves_are_what_the_stages_found(store, run, name):
             [found.get(time, np.nan) for time in clock.tolist()], expected,
             rtol=1e-6, err_msg=field)
         assert np.isfinite(values).sum() == np.isfinite(expected).sum()
-    _, limits = series(answers.panel("Probability of a seizure"), "threshold")
+    _, limits = series(answers.panel("Model score"), "threshold")
     assert set(limits[np.isfinite(limits)]) == {run.threshold}
 
 
 def test_a_thinned_probability_keeps_its_peaks(store, run):
     held, answers = review(store, run, window="1m0s")
     times, values = series(
-        answers.panel("Probability of a seizure"), "probability")
+        answers.panel("Model score"), "probability")
     rows = held.rows["predictions"]
     minute = (held.start_ns // 10 ** 9 + rows["time_s"]) // 60
     assert values.size > 5

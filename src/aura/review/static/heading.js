@@ -76,7 +76,7 @@ export function legend() {
     element("span", { class: `sample ${name}` }), text);
   return element("ul", { class: "legend", "aria-label": "Legend" },
     item("heart", "heart rate"), item("base", "baseline"),
-    item("excess", "above baseline"), item("chance", "probability"),
+    item("excess", "above baseline"), item("chance", "model score"),
     item("original", "annotation"), item("predicted", "alarm"),
     item("reviewed", "reviewed"), item("lost", "unscorable"),
     element("li", null, "▼ R peak  ▽ ectopic beat  ✕ artifact"));

@@ -44,7 +44,7 @@ export class Plots {
       row("ecg", "ECG", this.detail.fs_hz ? unit : "beats only"),
       row("lanes", "Events"),
       row("rate", "Heart rate", "bpm"),
-      row("chance", "Probability", "model output"),
+      row("chance", "Model score", "not a chance"),
       row("close", "Close-up", `${CLOSE_S} s at the cursor`));
     this.place.replaceChildren(
       this.actions.readout, row("over", "Whole recording"), this.stack);

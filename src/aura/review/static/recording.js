@@ -167,7 +167,7 @@ export class RecordingPage {
       `+${since(cursor, 1)}`,
       rate === null ? "" : `${Math.round(rate)} bpm`,
       base === null ? "" : `baseline ${Math.round(base)}`,
-      chance === null ? "" : `probability ${number(chance, 2)}`,
+      chance === null ? "" : `score ${number(chance, 2)}`,
       lost ? "unscorable" : "", beat];
     this.readout.textContent = parts.filter(Boolean).join("  ·  ");
     clearTimeout(this.noting);

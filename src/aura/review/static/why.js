@@ -17,7 +17,7 @@ export function why(event, reasons, clock) {
       ? sentence(`Not available: ${reasons.problem}`)
       : told === undefined ? "Computed only for the first events."
         : told.time_s === null
-          ? "The model gave no probability near this event." : null;
+          ? "The model gave no score near this event." : null;
   const head = element("h3", null, title);
   if (missing !== null) {
     return [head, element("p", { class: "quiet" }, missing)];
@@ -29,7 +29,7 @@ export function why(event, reasons, clock) {
     ...inWords(told, clock).map((text) => element(
       "p", { class: "finding" }, text)),
     element("p", { class: "quiet" },
-      `Probability ${told.probability === null ? "unknown"
+      `Model score ${told.probability === null ? "unknown"
         : number(told.probability, 2)} at `
       + `${clock.time(told.time_s)}${moment}`),
     ...list("Features the model uses",
