@@ -220,17 +220,16 @@ def test_of_thresholds_that_keep_the_promise_the_lowest_is_taken():
     assert rate_at(rule.threshold) <= 4.0 < rate_at(lower)
 
 
-@pytest.mark.parametrize("target", [1.0, 4.0])
-def test_people_never_seen_stay_within_the_target(target):
+def test_people_never_seen_stay_within_the_target():
     """Twenty people whose rates differ as an exponential distribution."""
-    kept, rates = 0, []
+    kept, rates, target = 0, [], 1.0
     for seed in range(20):
         random = np.random.default_rng(seed)
-        counts = np.minimum(random.poisson(20 * random.exponential(size=20)),
-                            90)
+        counts = np.minimum(
+            random.poisson(8 * random.exponential(size=20)), 90)
         rule = choose(alarming(counts, seed), RULE, target)
         # Scores are uniform from .05 to .95.
-        rates.append(20 * np.clip((.95 - rule.threshold) / .9, 0, 1))
+        rates.append(8 * np.clip((.95 - rule.threshold) / .9, 0, 1))
         kept += rates[-1] <= target
     assert kept >= 18
     assert np.median(rates) > target / 4

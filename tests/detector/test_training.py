@@ -93,6 +93,33 @@ def test_what_is_trained_can_be_kept_and_predicts_the_same(tmp_path):
                           model.forest.probability(x))
 
 
+def test_a_model_from_before_the_constraint_is_read_and_scores_as_it_did(
+        tmp_path, monkeypatch):
+    """Its trees are sound, so an old study can be repeated."""
+    examples = cohort(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(forest, "directions", lambda one: None)
+        old = train(examples)
+    old = replace(old, card={name: value for name, value in old.card.items()
+                             if name != "score_never_falls_with"})
+    save_model(tmp_path, old)
+    loaded = load_model(tmp_path)
+    assert "score_never_falls_with" not in loaded.card
+    assert loaded.model_id == old.model_id
+    x = np.concatenate([one.values for one in examples])
+    assert np.array_equal(loaded.forest.probability(x),
+                          old.forest.probability(x))
+
+
+@pytest.mark.parametrize("people, promised", [(9, False), (12, True)])
+def test_the_card_tells_whether_the_target_is_promised(people, promised):
+    examples = [*cohort(2, seconds=900), *(
+        example(f"calm{number}", seed=20 + number, seconds=4000)
+        for number in range(people - 2))]
+    assert train(examples, target_far=24.0).card["target_is_promised"] == (
+        promised)
+
+
 def test_two_trainings_are_one_model_and_another_seed_is_not():
     one, two = train(cohort(3)), train(cohort(3))
     assert one.model_id == two.model_id

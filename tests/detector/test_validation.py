@@ -21,6 +21,7 @@ from aura.detector.validation import (
 )
 from aura.errors import PreconditionError
 from aura.recording import Event
+from aura.scoring.intervals import rate_per_24h
 from tests.learning_examples import cohort, example
 
 
@@ -208,6 +209,28 @@ def test_the_card_has_the_sums_and_the_smallest_rate_that_can_be_shown():
     assert pooled["sensitivity"]["low"] <= pooled["sensitivity"]["value"]
     assert card["patients"]["calm"]["sensitivity"]["value"] is None
     assert card["one_line_rule"]["seizures"] == pooled["seizures"] == 3
+
+
+def test_the_card_tells_what_strangers_may_expect():
+    found = validated(cohort(2))
+    one = found.patients["p0"]
+
+    def person(false_alarms, hours=24.0):
+        return replace(one, events=replace(
+            one.events, fp=false_alarms, hours=hours))
+
+    known = replace(found, patients={
+        "a": person(0), "b": person(2), "c": person(3, 48.0), "d": person(9),
+        "unscorable": person(0, 0.0)})
+    told = metrics(known, 2.0)["strangers"]
+    # Two in 24 h are the target, and no more than that.
+    assert (told["people"], told["people_above_target"]) == (4, 1)
+    assert told["of_ten_above_target"]["value"] == pytest.approx(2.5)
+    assert told["of_ten_above_target"]["high"] > 7
+    rate = told["false_alarms_per_24h"]
+    assert rate["value"] == pytest.approx(14 / 5)
+    exact = rate_per_24h(14, 120.0)
+    assert rate["low"] < exact.low and rate["high"] > exact.high
 
 
 def test_the_comparison_with_the_heart_rate_rule_looks_at_both_counts():

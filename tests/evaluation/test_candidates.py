@@ -10,7 +10,6 @@ from aura.ecg.rr import Kind
 from aura.evaluation import candidates
 from aura.evaluation.candidates import (
     frozen_baseline,
-    recovered,
     rhythm,
 )
 from tests.evaluation_cases import people
@@ -41,16 +40,6 @@ def test_fibrillation_is_irregular_and_a_ramp_is_not():
                    np.cumsum(one)[[30, 250]])[2] for one in (wild, ramp)]
     assert np.isnan([one[0] for one in told]).all()
     assert told[0][1] > .15 and told[1][1] < .005
-
-
-def test_recovery_is_what_was_given_back_since_the_peak():
-    bpm = np.full(800, 70.0)
-    bpm[100:150] = 120.0
-    bpm[60] = np.nan
-    found = recovered(bpm, 1.0)
-    assert (found[:60] == 0).all() and np.isnan(found[60])
-    assert (found[100:150] == 0).all() and (found[150:449] == -50).all()
-    assert (found[449:] == 0).all()
 
 
 def test_a_baseline_is_held_from_the_rise_until_three_minutes_after_it():
@@ -101,8 +90,7 @@ def test_each_candidate_scores_rows_by_what_it_sees_besides():
     blind = fit_forest(cases, 1)(cases[0])
     tried = list(candidates.detectors())
     assert [one.key for one in tried] == [
-        "forest_rhythm", "forest_recovery", "forest_ascent",
-        "forest_frozen"]
+        "forest_rhythm", "forest_ascent", "forest_frozen"]
     for one in tried:
         found = one.fit(cases, 1)(cases[0])
         assert (np.isfinite(found) == np.isfinite(blind)).all()

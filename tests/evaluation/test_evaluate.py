@@ -99,8 +99,8 @@ def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
     plain, full = tables
     assert full[:len(plain)] == plain
     assert [one["key"] for one in full[len(plain):]] == [
-        "forest_adaptive", "forest_rhythm", "forest_recovery",
-        "forest_ascent", "forest_frozen"]
+        "forest_adaptive", "forest_rhythm", "forest_ascent",
+        "forest_frozen"]
     assert full[len(plain)]["alarm"]["adapt_after_h"] == .05
 
 

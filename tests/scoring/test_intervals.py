@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
@@ -10,6 +11,7 @@ from aura.errors import InvalidInputError
 from aura.scoring.intervals import (
     f1,
     proportion,
+    rate_over_people,
     rate_per_24h,
     resolvable_rate,
 )
@@ -64,6 +66,52 @@ def test_rate_ends_where_the_count_becomes_improbable(count, hours):
         assert stats.poisson.sf(count - 1, mean_low) == pytest.approx(0.025)
     else:
         assert estimate.low == 0
+
+
+PEOPLE = st.lists(st.tuples(st.integers(0, 60), st.floats(.5, 48)),
+                  min_size=2, max_size=12)
+
+
+def test_people_who_are_alike_have_the_interval_of_a_poisson_count():
+    alike = rate_over_people([(3, 24.0)] * 10)
+    exact = rate_per_24h(30, 240.0)
+    assert (alike.value, alike.count, alike.total) == (3.0, 30, 240.0)
+    assert (alike.low, alike.high) == pytest.approx((exact.low, exact.high))
+    nothing = rate_over_people([(0, 24.0)] * 10)
+    assert (nothing.value, nothing.low) == (0.0, 0.0)
+    assert nothing.high == pytest.approx(rate_per_24h(0, 240.0).high)
+
+
+@given(PEOPLE)
+def test_people_who_differ_have_a_wider_interval(people):
+    found = rate_over_people(people)
+    count, hours = (sum(part) for part in zip(*people, strict=True))
+    exact = rate_per_24h(count, hours)
+    assert found.value == pytest.approx(exact.value)
+    assert found.low <= exact.low * (1 + 1e-9)
+    assert found.high >= exact.high * (1 - 1e-9)
+    mean = [count * own / hours for _, own in people]
+    pearson = sum((own - one) ** 2 / one for (own, _), one
+                  in zip(people, mean, strict=True)) if count else 0
+    spread = max(1.0, pearson / (len(people) - 1))
+    # McCullagh's dispersion; the count in its units is one of Poisson's.
+    assert found.high == pytest.approx(
+        spread * stats.chi2.ppf(.975, 2 * (count / spread + 1)) / 2
+        / (hours / 24))
+
+
+def test_the_interval_over_people_holds_the_rate_of_the_population():
+    covered, random = 0, np.random.default_rng(1)
+    for _ in range(300):
+        counts = random.poisson(4 * random.gamma(2.0, .5, 30))
+        found = rate_over_people([(int(one), 24.0) for one in counts])
+        covered += found.low <= 4 <= found.high
+    assert covered >= .91 * 300
+
+
+def test_one_person_shows_nothing_about_others():
+    for people in ([], [(0, 24.0)], [(5, 24.0)], [(0, 0.0), (0, 0.0)]):
+        assert rate_over_people(people).high == math.inf
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))

@@ -3,8 +3,7 @@ The random forest: which rows it learns from, and how it is fitted.
 
 The seconds in which the heart rate peaks decide on an alarm, so the forest
 learns from these only (docs/evaluation.md). Its two features are differences
-in beats per minute to the patient's own past. Seizures raise the heart rate,
-so the trees are grown under a constraint: a larger rise never lowers the
+in beats per minute to the patient's own past. A larger rise never lowers the
 score.
 """
 

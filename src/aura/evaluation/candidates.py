@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d  # type: ignore[import-untyped]
 
 from aura.detector.training import RULE
 from aura.detector.validation import Scorer, fit_forest
@@ -16,20 +15,18 @@ from aura.recording import Floats
 
 RHYTHM_S = 60.0
 RHYTHM_BEATS = 60
-PEAK_S = 300.0
 # Heart rate above its baseline at which an alarm would begin and end.
 ALARM_BPM, ALARM_END_BPM = 30.0, 18.0
 ALARM_S, AFTER_ALARM_S = 300.0, 180.0
 
 # Columns of the feature table that are candidates as they are.
-TABLED = ("hr_slope_10", "hr_slope_30", "hr_from_peak")
-NAMES = ("ectopic_rate", "rejected_rate", "irregularity", "hr_recovered",
-         "hr_rise_frozen", *TABLED)
+TABLED = ("hr_slope_10", "hr_slope_30")
+NAMES = ("ectopic_rate", "rejected_rate", "irregularity", "hr_rise_frozen",
+         *TABLED)
 # Sets of columns: key, name, columns.
 SETS = (
     ("rhythm", "ectopy, irregularity and rejection rate", NAMES[:3]),
-    ("recovery", "shape of the recovery", ("hr_recovered", "hr_from_peak")),
-    ("ascent", "steepness of the ascent", TABLED[:2]),
+    ("ascent", "steepness of the ascent", TABLED),
     ("frozen", "baseline frozen in and after alarms", ("hr_rise_frozen",)),
 )
 
@@ -61,7 +58,6 @@ def columns(intervals: Mapping[str, np.ndarray],
     return np.column_stack([
         *rhythm(intervals["time_s"], intervals["rr_s"], intervals["kind"],
                 table["time_s"]),
-        recovered(bpm, hop_s),
         bpm - frozen_baseline(bpm, table["hr_base"], hop_s),
         *(table[name] for name in TABLED)]).astype(np.float32)
 
@@ -89,16 +85,6 @@ def rhythm(time_s: Floats, rr_s: Floats, kind: np.ndarray,
         irregular[RHYTHM_BEATS + 1:] = (
             _medians(change) / _medians(length_s[1:]))
     return ectopic, rejected, irregular[stop]
-
-
-def recovered(bpm: Floats, hop_s: float) -> Floats:
-    """Heart rate minus its highest value in the last 5 min, in bpm."""
-    size = max(round(PEAK_S / hop_s), 1)
-    highest = maximum_filter1d(
-        np.where(np.isfinite(bpm), bpm, -np.inf), size, mode="constant",
-        cval=-np.inf, origin=(size - 1) // 2)
-    below: Floats = bpm - highest
-    return below
 
 
 def frozen_baseline(bpm: Floats, base: Floats, hop_s: float) -> Floats:

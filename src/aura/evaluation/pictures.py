@@ -52,22 +52,24 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _sensitivity(report: Found) -> Figure:
     """Sensitivity against false alarms per 24 h, in all people."""
-    figure, axes = _figure(8, 5)
-    for one, colour, dash in zip(report["detectors"], cycle(COLOURS),
-                                 cycle(DASHES), strict=False):
+    figure, axes = _figure(8, 6.4)
+    for one, colour, (size, dash) in zip(
+            report["detectors"], cycle(COLOURS), cycle(enumerate(DASHES)),
+            strict=False):
         # A fixed rule has no other threshold.
         fixed = one["threshold"] == "fixed"
         curve = [] if fixed else one["curve_with_hindsight"]
         rate = [point["false_alarms_per_24h"] for point in curve]
         part = [point["found"] / point["seizures"] for point in curve]
         axes.step(rate, np.maximum.accumulate(part or [0.0])[:len(rate)],
-                  where="post", color=colour, lw=1.8, ls=dash,
-                  label=_counted(one), marker="o" if fixed else "")
+                  where="post", color=colour, lw=1.8, ls=dash)
+        axes.plot([], color=colour, lw=0 if fixed else 1.8, marker="o",
+                  label=_counted(one))
         for done in one["rounds"]:
             found = done["everybody"]
             axes.plot(found["false_alarms_per_24h"]["value"],
                       found["sensitivity"]["value"], "o", color=colour,
-                      ms=8, mec="white", clip_on=False, zorder=3)
+                      ms=13 - size, mec="white", clip_on=False, zorder=3)
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_xticks([0, .5, 1, 2, 5, 10, 20],
                     ["0", "0.5", "1", "2", "5", "10", "20"])
@@ -135,12 +137,12 @@ def _reliability(report: Found) -> Figure:
             axes.plot(known["predicted"], known["observed"], "o-", ms=4,
                       color=colour, lw=1.2,
                       label=f"{one['name']}: Brier {known['brier']:.4f}, "
-                      f"{sum(known['rows']):,} seconds")
+                      f"{sum(known['rows']):,.0f} rows")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score of a second",
              ylabel="share of these seconds annotated as seizure")
     axes.set_title("Training gives seizures and all other time equal weight, "
                    "so a score is not a chance",
                    fontsize=8, loc="left")
     axes.grid(color=PALE, alpha=.25)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center")
     return figure

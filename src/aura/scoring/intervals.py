@@ -88,17 +88,17 @@ def rate_over_people(
 
     count = math.fsum(count for count, _ in people)
     days = math.fsum(hours for _, hours in people) / HOURS_PER_DAY
+    rate = count / days if days else math.nan
     if not days or len(people) < 2:
         # One person shows nothing about others.
-        return Estimate(count / days if days else math.nan, round(count),
-                        days * HOURS_PER_DAY, 0.0, math.inf)
-    expected = [count / days * hours / HOURS_PER_DAY for _, hours in people]
+        return Estimate(rate, 0, days * HOURS_PER_DAY, 0.0, math.inf)
+    per_h = rate / HOURS_PER_DAY
     spread = max(1.0, math.fsum(
-        (own - mean) ** 2 / mean for (own, _), mean
-        in zip(people, expected, strict=True) if mean) / (len(people) - 1))
+        (own - per_h * hours) ** 2 / (per_h * hours)
+        for own, hours in people if per_h * hours) / (len(people) - 1))
     low = gammaincinv(count / spread, TAIL) if count else 0.0
     high = gammaincinv(count / spread + 1, 1 - TAIL)
-    return Estimate(count / days, round(count), days * HOURS_PER_DAY,
+    return Estimate(rate, round(count), days * HOURS_PER_DAY,
                     spread * float(low) / days, spread * float(high) / days)
 
 
