@@ -19,7 +19,8 @@ from typing import Any
 from aura.evaluation import markdown, pictures
 
 DOCS = Path(__file__).parents[1] / "docs"
-NAMES = ("szdb", "szdb-rr", "szdb-rr-nsr2db")
+PICTURED = "szdb-rr-nsr2db"
+NAMES = ("szdb", "szdb-rr", PICTURED, "szdb-rr-nsr2db-chf2db")
 PLACE = re.compile(
     r"(<!-- report (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -27,7 +28,7 @@ PLACE = re.compile(
 def section(report: Mapping[str, Any], name: str) -> str:
     """The tables of one report, with links to its pictures."""
     lines = ["", *markdown.overview(report), ""]
-    if name == NAMES[-1]:
+    if name == PICTURED:
         lines += [
             f"![Seizures found against false alarms](pictures/{name}.png)",
             "", *markdown.equal_alarms(report), "",
@@ -46,10 +47,10 @@ def main() -> None:
         lambda found: found[1] + section(reports[found[2]], found[2])
         + found[3], page.read_text("utf-8")), "utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        pictures.draw(reports[NAMES[-1]], Path(folder))
+        pictures.draw(reports[PICTURED], Path(folder))
         for drawn, ending in (("sensitivity", ""), ("seizures", "-seizures"),
                               ("reliability", "-reliability")):
-            (DOCS / "pictures" / f"{NAMES[-1]}{ending}.png").write_bytes(
+            (DOCS / "pictures" / f"{PICTURED}{ending}.png").write_bytes(
                 (Path(folder) / f"{drawn}.png").read_bytes())
 
 

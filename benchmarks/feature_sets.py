@@ -19,9 +19,10 @@ from aura.detector import validation
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.training import RULE
 from aura.ecg import features
+from aura.errors import plural
 from aura.folder import Folder
 from aura.runners import local
-from aura.scoring.report import counted, number
+from aura.scoring.report import number
 from aura.scoring.score import Score
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -66,7 +67,7 @@ def show(name: str, found: Score) -> None:
     """Print one line of the table."""
     events = found.events
     print(f"{name:30} {events.tp}/{events.ref_true} seizures, "
-          f"{counted(events.fp, 'false alarm')} in {events.hours:.1f} h, "
+          f"{plural(events.fp, 'false alarm')} in {events.hours:.1f} h, "
           f"median latency {number(events.median_latency_s, 0)} s",
           flush=True)
 

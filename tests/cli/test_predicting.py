@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from aura.cli.learning import _promise
 from aura.folder import PARTIAL
 from tests.edf_builder import Channel, File, heart, noise
 from tests.patients import content, record
@@ -34,10 +35,24 @@ def test_a_training_prints_its_comparison_first(model, run, tmp_path):
     assert re.findall(r"^  (P\d) \(by header\): (\S+)$", err, re.M) == [
         (f"P{n}", f"p{n}/rec.edf") for n in (1, 2, 3)]
     assert out.splitlines()[0] == card["validation"]["verdict"] + "."
+    assert card["target_is_promised"] is False
+    assert "from too few people or hours to promise this rate" in out
     assert out.splitlines()[-1] == "Research software, not a medical device."
     assert len(re.findall(r"^p-[0-9a-f]{10} ", out, re.M)) == 3
     assert {path.name for path in (tmp_path / "m").iterdir()} == {
         "model.npy", "card.json"}
+
+
+@pytest.mark.parametrize("value, kept", [(.4, True), (1.2, False)])
+def test_a_promise_that_the_validation_did_not_keep_is_named(value, kept):
+    text = _promise(True, {
+        "target_false_alarms_per_24h": 1.0, "strangers": {
+            "of_ten_above_target": {"value": 1.5, "low": .4, "high": 3.6},
+            "false_alarms_per_24h": {"value": value, "low": .1,
+                                     "high": 2.0}}})
+    assert f"{value:.2f} (0.10 to 2.00) false alarms per 24 h" in text
+    assert "expect 1.5 (0.4 to 3.6)" in text
+    assert ("ABOVE THE TARGET" in text) != kept
 
 
 def test_two_trainings_differ_only_in_their_time(

@@ -81,7 +81,7 @@ def _sensitivity(report: Found) -> Figure:
                    "95 % interval",
                    fontsize=9, loc="left")
     axes.grid(color=PALE, alpha=.25)
-    figure.legend(fontsize=8, frameon=False, loc="outside lower center")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     return figure
 
 
@@ -144,5 +144,5 @@ def _reliability(report: Found) -> Figure:
                    "so a score is not a chance",
                    fontsize=8, loc="left")
     axes.grid(color=PALE, alpha=.25)
-    figure.legend(fontsize=8, frameon=False, loc="outside lower center")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     return figure
