@@ -144,6 +144,141 @@ def test_one_wrong_time_is_no_loss(wrong_s):
     assert series.problems == ()
 
 
+@pytest.mark.parametrize("wrong", ["first", "last", "start"])
+@pytest.mark.parametrize("lost_s", [0, 90])
+def test_wrong_times_at_an_end_leave_the_others(wrong, lost_s):
+    rr = hearts_rr(900)
+    ends = np.cumsum(rr)
+    ends[600:] += lost_s
+    cells = [iso(one) for one in ends]
+    rows = {"first": [0], "last": [-1], "start": range(100)}[wrong]
+    for row in rows:
+        cells[row] = f"1970-01-01 00:00:{row % 60:02d}"
+    series = read("time;rr_ms", cells, rr * 1000)
+    assert series.duration_s == pytest.approx(ends[-1], abs=0.01)
+    assert abs(series.start - START) < timedelta(seconds=0.01)
+    assert len(series.beats().unscorable) == bool(lost_s)
+
+
+@pytest.mark.parametrize("off_s", [-3600, 3600])
+@pytest.mark.parametrize("row", [0, -1])
+def test_one_time_alone_at_an_end_is_no_loss(row, off_s):
+    rr = hearts_rr(300)
+    times = np.cumsum(rr)
+    clock = times.copy()
+    clock[row] += off_s
+    series = read("time;rr_ms", map(iso, clock), rr * 1000)
+    assert series.time_s[1:] == pytest.approx(times, abs=1e-3)
+    assert abs(series.start - START) < timedelta(seconds=0.01)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 90), st.floats(4, 3000), st.integers(0, 89),
+       st.sampled_from(["exact", "late"]), st.integers(0, 99))
+def test_a_time_in_some_rows_only(every, lost_s, first, kind, seed):
+    rng = np.random.default_rng(seed)
+    rr = hearts_rr(60 * every, seed)
+    ends = np.cumsum(rr)
+    row = 40 * every
+    ends[row:] += lost_s
+    clock = ends + rng.uniform(0, 1, len(ends)) * (kind == "late")
+    cells = ["" if (at - first) % every else iso(one)
+             for at, one in enumerate(clock)]
+    series = read("time;rr_ms", cells, rr * 1000)
+    assert series.duration_s == pytest.approx(
+        ends[-1], abs=0.01 if kind == "exact" else 1.1)
+    found, = series.beats().unscorable
+    # Where the time was lost is not known between two times.
+    assert found[0] <= ends[row - 1] + 1.1
+    assert found[1] >= ends[row] - rr[row] - 1.1
+    assert np.diff(found) < lost_s + 1.4 * (every + 1)
+
+
+@pytest.mark.parametrize("days", ["changes", "stays", "German"])
+@pytest.mark.parametrize("lost_s", [0, 7000])
+def test_a_date_and_a_time_of_day_are_one_clock(days, lost_s):
+    rr = hearts_rr(1500)
+    ends = np.cumsum(rr)
+    ends[600:] += lost_s
+    texts = [iso(one) for one in ends]
+    dates = [one[:10] for one in texts]
+    if days == "stays":
+        dates = dates[:1] * len(dates)
+    if days == "German":
+        dates = [".".join(reversed(one.split("-"))) for one in dates]
+    series = read("Date;Time;rr_ms", dates, [one[11:] for one in texts],
+                  rr * 1000)
+    assert series.duration_s == pytest.approx(ends[-1], abs=0.01)
+    assert abs(series.start - START) < timedelta(seconds=0.01)
+    assert len(series.beats().unscorable) == bool(lost_s)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("write", ["{:.3f}", "{:.0f}", "{:.6f}"])
+def test_a_sum_of_the_intervals_does_not_hide_a_loss(write, begins):
+    rr = hearts_rr(900)
+    ends = np.cumsum(rr)
+    sums = [write.format(one) for one in ends - rr * begins]
+    ends[600:] += 120
+    series = read("elapsed;received;seconds since start;rr_ms", sums,
+                  [""] * 900, map("{:.3f}".format, ends + 3), rr * 1000)
+    assert series.duration_s == pytest.approx(ends[-1] + 3, abs=0.02)
+    found = series.beats().unscorable[-1]
+    assert np.diff(found) == pytest.approx(120, abs=0.02)
+
+
+@pytest.mark.parametrize("clock", ["exact", "late", "sum", "none"])
+def test_blank_intervals_of_a_fast_heart_are_as_long_as_those_around(clock):
+    rng = np.random.default_rng(1)
+    rr = hearts_rr(1200)
+    rr[600:900] *= 0.5
+    ends = np.cumsum(rr)
+    cells = [f"{one * 1000:.0f}" for one in rr]
+    blank = np.sort(np.append(
+        rng.choice(np.arange(610, 700), 30, replace=False),
+        np.arange(750, 800)))
+    for row in blank:
+        cells[row] = ""
+    times = ends + rng.uniform(0, 1, 1200) * (clock == "late")
+    if clock == "sum":
+        times = np.cumsum(np.where(np.isin(np.arange(1200), blank), 0, rr))
+    series = read("time;rr_ms", map(iso, times) if clock != "none"
+                  else [""] * 1200, cells)
+    near = 0.02 if clock == "exact" else 1.5
+    assert series.duration_s == pytest.approx(ends[-1], abs=near)
+    kept = np.delete(ends, blank)
+    missed = np.abs(series.time_s[:, None] - kept).min(axis=0)
+    assert missed.max() < near
+    assert np.diff(series.beats().unscorable).sum() == pytest.approx(
+        rr[blank].sum(), abs=near)
+    warned, = (one.text for one in series.problems
+               if one.rule == "beats.number")
+    assert ("no clock" in warned) is (clock in ("sum", "none"))
+
+
+@pytest.mark.parametrize("name", ["date", "time of day", "ms of the epoch"])
+@pytest.mark.parametrize("lost_s", [0, 120])
+def test_rows_with_the_newest_first_are_read_in_order_of_time(name, lost_s):
+    write, start = CLOCKS[name]
+    rr = hearts_rr(900)
+    ends = np.cumsum(rr)
+    ends[600:] += lost_s
+    columns = [list(map(write, ends)), list(rr * 1000)]
+    series = read("timestamp;rr_ms", *columns)
+    turned = read("timestamp;rr_ms", *(one[::-1] for one in columns))
+    assert np.array_equal(series.time_s, turned.time_s)
+    assert np.array_equal(series.lost, turned.lost)
+    assert series.start == turned.start
+    assert {one.rule for one in turned.problems} == {
+        "beats.order", *(one.rule for one in series.problems)}
+
+
+def test_seconds_that_run_down_are_rejected():
+    rr = hearts_rr(300)
+    with pytest.raises(AuraError, match="beats.order.*sort the rows"):
+        read("seconds;rr_ms", rr.sum() - np.cumsum(rr), rr * 1000)
+
+
 @pytest.mark.parametrize("cells", [["9" * 20] * 3, ["-" + "9" * 20, "1", "2"],
                                    ["9" * 20, "1", "2"], ["0", "1", "9" * 20]])
 def test_absurd_times_are_no_error(cells):
@@ -170,7 +305,8 @@ def test_a_slow_drift_is_reported_and_changes_nothing():
 
 
 @pytest.mark.parametrize("write", [
-    lambda s: iso(-s), lambda s: "soon" * int(s), lambda s: -s,
+    lambda s: iso(s / 9), lambda s: "soon" * int(s), lambda s: s / 9,
+    lambda s: iso(s)[:10], lambda s: iso(s % 7),
     lambda s: "0001-01-01T00:00:00"])
 def test_a_column_that_is_no_clock_changes_nothing(write):
     rr = hearts_rr(300)

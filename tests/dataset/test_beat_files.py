@@ -155,6 +155,13 @@ def test_beats_that_are_there_twice_are_there_once():
         ("beats.duplicate", "beats that are there twice, used once: 2")]
 
 
+@pytest.mark.parametrize("apart", [1e-7, 4e-7, -1e-7])
+def test_beats_less_than_a_microsecond_apart_are_one(apart):
+    series = read(table("beat_time_s", [1, 2, f"{2 + apart:.7f}", 3, 4]))
+    assert series.time_s == pytest.approx([1, 2, 3, 4])
+    assert [rule for rule, _ in rules(series)] == ["beats.duplicate"]
+
+
 def test_an_interval_over_3_s_is_a_gap_whose_time_counts():
     series = read(table("rr_ms", [800, 570_000, 900, 3000, 3001]))
     assert series.duration_s == pytest.approx(577.701)

@@ -116,7 +116,7 @@ def read(stream: BinaryIO) -> BeatSeries:
     found: tuple[Problem, ...] = ()
     if form == BEATS:
         known = np.isfinite(values)
-        time_s, found = _in_order(values[known])
+        time_s, found = _in_order(_resolved(values[known]))
         made = Placed(time_s, _around(values))
     elif name == "rr_interval" and names.count("frame") == 1:
         made = _by_frame(table, values)
