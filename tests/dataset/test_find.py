@@ -49,7 +49,7 @@ def test_recordings_of_other_makes_are_counted_by_kind(tree, tmp_path):
     (inside / "new.rec").write_bytes(b"0       and so on")
     (inside / "readme.txt").write_text("100 recordings\n\nof 5 people\n")
     (inside / "b/rr.txt").write_text("800\n810\n")
-    (inside / "b/kubios.txt").write_text("RR (ms)\n0,5; 800\n1.2; 810\n2;9\n")
+    (inside / "b/kubios.txt").write_text("t (ms)\n0,5; 800\n1.2; 810\n2;9\n")
     (inside / "b/list.txt").write_text("1 to 5\n2 to 9\n")
     found = recordings(folder)
     assert names(found) == ["a.edf", "new.rec", "r.edf.gz"]

@@ -20,11 +20,12 @@ from aura.errors import InvalidInputError, Problem
 from aura.recording import Bools, Floats
 
 NAME = re.compile("time|date|clock|stamp|epoch|unix|elapsed|seconds|since|"
-                  r"zeit|uhr|datum|hora|heure|fecha|^ts?$|^\d+ ?\d*$")
+                  r"zeit|uhr|datum|hora|heure|fecha|^ts?$|^\d{9,}[.\d]*$")
 _NUMBER = re.compile(r"-?\d{1,20}(?:[.,]\d*)?", re.ASCII)
 _OF_DAY = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.\d{4}", re.ASCII)
-_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](.+))?", re.ASCII)
+_DAY_FIRST = re.compile(
+    r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](.+))?", re.ASCII)
 _ZONE = re.compile(r" (?=[+-]\d\d:?\d\d$)", re.ASCII)
 _UNITS_S = (1e-9, 1e-6, 1e-3, 1.0)
 _EPOCH = datetime(1970, 1, 1)
@@ -82,7 +83,7 @@ class _Intervals:
         """Beats after so much more time before each row; ends; gaps."""
         end_s = self.end_s + np.cumsum(shift_s)
         begin_s = end_s - self.rr_s
-        gone = (self.blank_s > 0) | (shift_s != 0)
+        gone = self.blank_s + shift_s > LOST_MIN_S / 2
         before_s = np.append(0.0, end_s[:-1])
         lost = np.concatenate([
             np.column_stack([before_s, begin_s])[gone],
@@ -357,7 +358,10 @@ def _losses(ahead_s: Floats, blank_s: Floats,
         sure = exact or (len(ahead_s) - row >= width // 2 and np.max(
             near) <= onwards[row] + limit_s)
         if blank[row] and (exact or abs(step_s) > limit_s):
-            step_s = max(step_s, LOST_MIN_S - blank_s[row])
+            # A row without a value in which no time passed is no gap.
+            step_s = max(step_s, -blank_s[row])
+            if step_s < LOST_MIN_S - blank_s[row]:
+                step_s = -blank_s[row]
         elif not sure or not limit_s < step_s:
             continue
         last = row

@@ -1,12 +1,11 @@
 """
-Recordings that are only beats: CSV with beat times or RR intervals.
+Recordings that are only beats: texts with beat times or RR intervals.
 
-A CSV is what its header says. ``beat_time_s`` are times on the recording's
-clock; ``rr_ms`` and ``rr_s`` are intervals one after the other, from the
-first beat on; AURA's ``frame,rr_interval`` names the beat that begins each
-interval, in samples. A column of times places intervals (`beat_clock`); other
-columns are passed over. Between columns are commas, semicolons or tabs, as
-the header has them.
+`beat_layout` says where a text has them. ``beat_time_s`` are times on the
+recording's clock; ``rr_ms`` and ``rr_s`` are intervals one after the other,
+from the first beat on; AURA's ``frame,rr_interval`` names the beat that begins
+each interval, in samples. A column of times places intervals (`beat_clock`);
+other columns are passed over.
 """
 
 import csv
@@ -16,12 +15,14 @@ import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import BinaryIO
 
 import numpy as np
 
-from aura.dataset import beat_clock
+from aura.dataset import beat_clock, beat_layout, fit_file
 from aura.dataset.beat_clock import Placed
+from aura.dataset.beat_layout import BEATS, MEDIAN_S, RR, Layout, layout_of
 from aura.ecg import quality
 from aura.errors import (
     CorruptDataError,
@@ -30,30 +31,24 @@ from aura.errors import (
     ResourceError,
     plural,
 )
-from aura.recording import Beats, Floats
+from aura.recording import Beats, Bools, Floats
 from aura.spans import union
 
-BEATS, RR = "beats", "rr"
-HEAD_BYTES = 4096
+HEAD_BYTES = beat_layout.HEAD_BYTES + 1
 BYTES_MAX = 256 * 2**20
 DAYS_MAX = 31
 # To a microsecond, in the very steps of `aura.ecg.beats.find_beats`.
 RESOLUTION_S = 1e-6
 # A shorter interval is no interval, whatever the unit.
 SHORTEST_S = 1e-4
-# No heart has a median outside: 20 to 250 beats per minute.
-MEDIAN_S = (0.24, 3.0)
 # A beat detector counts in samples, so intervals agree to one of them.
 FRAME_TOLERANCE = 1.5
 # If more intervals do not fit their frames, they belong to other beats.
 FRAME_GAPS_MAX = 0.2
 
-# Columns in the order in which they are looked for; seconds in one unit.
-COLUMNS = {"beat_time_s": (BEATS, 1.0), "rr_ms": (RR, 1e-3),
-           "rr_s": (RR, 1.0), "rr_interval": (RR, 1e-3)}
+NAMES = "beat_time_s, rr_ms, rr_s, rr_interval"
 # Warnings that are errors in strict mode.
 FAULTS = frozenset(("beats.number", "beats.row", "beats.frames"))
-_SEPARATORS = (b",", b";", b"\t")
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{0,20})?", re.ASCII)
 _NUMBERS = re.compile(rf"(?:{_NUMBER.pattern}\n)*+", re.ASCII)
@@ -84,30 +79,33 @@ class BeatSeries:
 
 
 def form_of(head: bytes) -> str | None:
-    """Whether a CSV holds beats, by its header."""
+    """Whether a file holds beats, by its begin."""
+    if fit_file.is_one(head):
+        return RR
     if head[:2] == _GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
         except zlib.error:
             return None
-    names, _ = _head(head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0])
-    return next((form for name, (form, _) in COLUMNS.items()
-                 if name in names), None)
+    layout = layout_of(_text(head))
+    return layout.form if layout else None
 
 
 def read(stream: BinaryIO) -> BeatSeries:
-    """Read an open CSV of beats, packed with gzip or not."""
-    content = _unpacked(stream).removeprefix(b"\xef\xbb\xbf")
-    names, separator = _head(content.split(b"\n", 1)[0])
-    for name, (form, unit) in COLUMNS.items():
-        if names.count(name) == 1:
-            break
-    else:
+    """Read an open file of beats, a text packed with gzip or not."""
+    content = _unpacked(stream)
+    if fit_file.is_one(content):
+        rr_s, times = fit_file.read(content)
+        return _series(RR, beat_clock.placed(rr_s, [times]), "time", 1.0)
+    text = _text(content)
+    layout = layout_of(text)
+    if layout is None:
         raise InvalidInputError(
             "beats.header", "the first line names no column of beats",
-            "name exactly one column " + ", ".join(COLUMNS))
-    table = _BeatTable(names, content, separator)
-    values = table.numbers(name)
+            f"name exactly one column {NAMES}")
+    table = _BeatTable(layout, text)
+    name, form, unit = layout.name, layout.form, layout.unit_s
+    values = table.numbers(layout.place)
     if form == RR:
         # No beat follows another at once: such a row holds no interval.
         values[values == 0] = np.nan
@@ -118,17 +116,23 @@ def read(stream: BinaryIO) -> BeatSeries:
         known = np.isfinite(values)
         time_s, found = _in_order(_resolved(values[known]))
         made = Placed(time_s, _around(values))
-    elif name == "rr_interval" and names.count("frame") == 1:
+    elif name == "rr_interval" and layout.names.count("frame") == 1:
         made = _by_frame(table, values)
     else:
         _check_intervals(values * unit)
-        made = beat_clock.placed(values * unit, table.clocks(name))
+        made = beat_clock.placed(
+            values * unit, table.clocks(), table.unsure())
+    blank = int(np.isnan(values).sum())
+    return _series(form, made, name, unit, (
+        *found, *table.problems(blank, made.clock)))
+
+
+def _series(form: str, made: Placed, name: str, unit: float,
+            problems: tuple[Problem, ...] = ()) -> BeatSeries:
     time_s = _resolved(made.time_s)
     _check(time_s, name, unit)
-    blank = int(np.isnan(values).sum())
-    problems = (*found, *table.problems(blank, made.clock), *made.problems,
-                *_gaps(time_s, made.lost))
-    return BeatSeries(form, time_s, made.start, problems, made.lost)
+    return BeatSeries(form, time_s, made.start, (
+        *problems, *made.problems, *_gaps(time_s, made.lost)), made.lost)
 
 
 def write(time_s: Floats) -> bytes:
@@ -140,20 +144,24 @@ def write(time_s: Floats) -> bytes:
 class _BeatTable:
     """Rows of cells under names; blank lines at the end do not count."""
 
-    def __init__(self, names: list[str], content: bytes,
-                 separator: bytes) -> None:
-        text = io.StringIO(content.decode("utf-8", "replace"), newline=None)
-        next(text, "")
+    def __init__(self, layout: Layout, content: str) -> None:
+        text = io.StringIO(content, newline=None)
+        for _ in range(layout.skipped):
+            next(text, "")
+        names, place = layout.names, layout.place
         try:
             # With one column there is nothing to separate.
             rows = ([[line.strip(' "\n')] for line in text]
                     if len(names) == 1 else
                     [row for row in csv.reader(
-                        text, delimiter=separator.decode()) if row])
+                        text, delimiter=layout.separator) if row])
         except csv.Error as error:
             raise InvalidInputError(
                 "beats.row", f"the rows cannot be told apart: {error}",
                 "correct the quotes in the file") from None
+        if layout.section:
+            rows = [[*row, *names][:len(names)] for row in takewhile(
+                lambda row: "".join(row[place:place + 1]).strip(), rows)]
         while rows and not "".join(rows[-1]).strip():
             rows.pop()
         widths = list(map(len, rows))
@@ -165,12 +173,11 @@ class _BeatTable:
                     "beats.row", f"row {number} has {len(row)} cells under "
                     f"{len(names)} names", "correct the file; numbers with a "
                     "decimal comma have to be in quotes")
-        self._names, self._rows = names, rows
+        self._layout, self.names, self._rows = layout, names, rows
         self._comma = False
 
-    def numbers(self, name: str) -> Floats:
+    def numbers(self, place: int) -> Floats:
         """The numbers of a column; NaN where a cell is blank."""
-        place = self._names.index(name)
         cells = [row[place].strip() for row in self._rows]
         # One look at all of them; only a fault is looked for row by row.
         if not _NUMBERS.fullmatch("\n".join([*cells, ""])):
@@ -181,7 +188,8 @@ class _BeatTable:
                     cells[number - 1] = "nan"
                 elif _NUMBER.fullmatch(cell) is None:
                     raise InvalidInputError(
-                        "beats.number", f"row {number}: '{name}' is "
+                        "beats.number", f"row {number}: "
+                        f"'{self.names[place]}' is "
                         f"{_shown(cell)}, where a plain decimal number is "
                         "allowed", "correct the cell, or leave it blank if "
                         "the value is not known")
@@ -189,18 +197,25 @@ class _BeatTable:
             return np.empty(0)
         return np.fromstring("\n".join(cells), np.float64, sep="\n")
 
-    def clocks(self, name: str) -> list[tuple[str, list[str]]]:
-        """Columns that may be a clock, apart from one."""
+    def clocks(self) -> list[tuple[str, list[str]]]:
+        """Columns that may be a clock."""
         return [(other, [row[place].strip() for row in self._rows])
-                for place, other in enumerate(self._names)
-                if other != name and beat_clock.NAME.search(other)]
+                for place, other in enumerate(self.names)
+                if place != self._layout.place
+                and beat_clock.NAME.search(other)]
+
+    def unsure(self) -> Bools | None:
+        """Which rows Polar marks as recorded without contact."""
+        if self.names.count("offline") != 1:
+            return None
+        return self.numbers(self.names.index("offline")) > 0
 
     def start(self, first_s: float) -> datetime | None:
         """Start of the recording by the time of its first row, if dated."""
-        if self._names.count("timestamp") != 1 or not self._rows:
+        if self.names.count("timestamp") != 1 or not self._rows:
             return None
         found = beat_clock.moment(
-            self._rows[0][self._names.index("timestamp")])
+            self._rows[0][self.names.index("timestamp")])
         return found and found.replace(tzinfo=None) - timedelta(
             microseconds=round(first_s * 1e6))
 
@@ -214,7 +229,15 @@ class _BeatTable:
                 f"{plural(blank, 'row')} without a value, where beats are "
                 "missing" + ("" if clock else "; the file has no clock, so "
                              "that later beats may have been later still"))
-        return [Problem("beats.number", "warning", text) for text in found]
+        problems = [Problem("beats.number", "warning", text)
+                    for text in found]
+        if self._layout.guessed:
+            unit = "seconds" if self._layout.unit_s == 1 else "milliseconds"
+            problems.append(Problem(
+                "beats.unit", "warning", f"the file names no unit; its "
+                f"numbers are read as intervals in {unit}, since no heart "
+                "has them in another unit"))
+        return problems
 
 
 def _resolved(time_s: Floats) -> Floats:
@@ -222,14 +245,8 @@ def _resolved(time_s: Floats) -> Floats:
     return steps
 
 
-def _head(line: bytes) -> tuple[list[str], bytes]:
-    """Names of columns, and the separator by which one is of beats."""
-    for separator in _SEPARATORS:
-        names = [name.strip().strip('"').lower() for name in
-                 line.decode("utf-8", "replace").split(separator.decode())]
-        if not COLUMNS.keys().isdisjoint(names):
-            return names, separator
-    return [], _SEPARATORS[0]
+def _text(content: bytes) -> str:
+    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
 
 
 def _unpacked(stream: BinaryIO) -> bytes:
@@ -290,7 +307,7 @@ def _check_intervals(rr_s: Floats) -> None:
 
 def _by_frame(table: _BeatTable, rr_ms: Floats) -> Placed:
     """Beats of AURA's table, by the sample that each beat is at."""
-    frame = table.numbers("frame")
+    frame = table.numbers(table.names.index("frame"))
     rr_ms = rr_ms[np.isfinite(frame)]
     frame = frame[np.isfinite(frame)]
     _check_intervals(rr_ms / 1000.0)
@@ -334,7 +351,7 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
         raise InvalidInputError(
             "beats.unit", f"by the unit of '{name}' the median interval is "
             f"{median_s:.4g} s, where {low:g} to {high:g} is a heart{hint}",
-            "name the column by its unit: " + ", ".join(COLUMNS))
+            f"name the column by its unit: {NAMES}")
 
 
 def gaps(time_s: Floats, lost: Floats) -> Floats:

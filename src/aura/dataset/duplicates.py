@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from aura.dataset import beat_files
-from aura.dataset.beat_files import BEATS, RR
+from aura.dataset.beat_layout import BEATS, RR
 from aura.dataset.ecg_channel import key_of, slopes
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable

@@ -2,7 +2,7 @@
 The recordings in a folder, and the annotation files that belong to them.
 
 Only names and kinds of directory entries decide, so that ten thousand files
-are listed at once. A CSV file is the exception: its header says what it is.
+are listed at once. Texts are the exception: their begin says what they are.
 Recordings are sorted by name, in the same order on every machine.
 """
 
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aura.annotations import bids, lists, tuh
-from aura.dataset import annotation_files, beat_files
+from aura.dataset import annotation_files, beat_files, beat_layout
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED,
-    is_csv,
+    may_hold_beats,
     printable,
     recording_stem,
     says_beats,
@@ -34,7 +34,8 @@ MAYBE_EDF = ".rec"
 # Files that may be recordings or hold some, by their endings.
 NOT_READ = {
     ".rec": "not EDF", ".hea": "WFDB", ".ecg": "Holter", ".hol": "Holter",
-    ".txt": "list of numbers", ".fit": "FIT", ".mat": "MATLAB",
+    ".txt": "list of numbers", ".rr": "list of intervals",
+    ".ibi": "list of intervals", ".fit": "FIT", ".mat": "MATLAB",
     ".h5": "HDF5", ".hdf5": "HDF5", ".vhdr": "BrainVision",
     ".set": "EEGLAB", ".cnt": "EEG", ".nwb": "NWB", ".xdf": "XDF",
     ".gdf": "GDF", ".scp": "SCP-ECG", ".trc": "Micromed", ".zip": "archive",
@@ -144,7 +145,7 @@ class _Listing:
         """A recording in this folder, with its annotation files."""
         entry = posixpath.basename(path)
         if form is None:
-            form = self.form_of(entry) if is_csv(entry) else ECG
+            form = self.form_of(entry) if may_hold_beats(entry) else ECG
         beside = [self.join(known) for known in annotation_files.beside(
             entry, self.names) if known != entry
             and self._annotates(known)]
@@ -155,7 +156,7 @@ class _Listing:
                    and self._is_read(one, stem)]
         return Candidate(
             path, name, beside[0] if beside else None,
-            form=form or beat_files.BEATS, others=tuple(beside[1:]),
+            form=form or beat_layout.BEATS, others=tuple(beside[1:]),
             unread=tuple(one for one in unread if one not in beside))
 
     def _is_read(self, path: str, stem: str) -> bool:
@@ -194,7 +195,7 @@ class _Listing:
             form = beat_files.form_of(self._head(name))
             # The reader says why a file with such a name is no beat file.
             self._forms[name] = form or (
-                beat_files.BEATS if says_beats(name) else None)
+                beat_layout.BEATS if says_beats(name) else None)
         return self._forms[name]
 
     def is_edf(self, name: str) -> bool:
@@ -282,7 +283,8 @@ class _Search:
                     if not self._misnamed(listing.join(entry.name)):
                         pending.append(listing.join(entry.name))
                 elif (entry.is_symlink() or _is_recording(entry.name)
-                      or is_csv(entry.name) or listing.is_edf(entry.name)):
+                      or may_hold_beats(entry.name)
+                      or listing.is_edf(entry.name)):
                     self._file(listing, entry, stems)
                 else:
                     self._count(listing, entry.name)
@@ -299,6 +301,7 @@ class _Search:
         is_folder = stat.S_ISDIR(target.st_mode)
         form = None if is_folder else _form(listing, entry.name)
         if not is_folder and form is None:
+            self._count(listing, entry.name)
             return
         if self._misnamed(path):
             return
@@ -408,4 +411,4 @@ def _is_recording(name: str) -> bool:
 def _form(listing: _Listing, name: str) -> str | None:
     if name.lower().endswith((*SUFFIXES, MAYBE_EDF)):
         return ECG
-    return listing.form_of(name) if is_csv(name) else None
+    return listing.form_of(name) if may_hold_beats(name) else None

@@ -9,28 +9,31 @@ import posixpath
 import unicodedata
 
 CSV = (".csv", ".csv.gz")
+# Files that hold beats if they begin so.
+BEATS = (*CSV, ".txt", ".rr", ".ibi", ".fit")
 PACKED = (".edf.gz", ".bdf.gz")
 FORMS = (".beats", ".rr")
 AURA_PREFIX = "rr_"
 _BIDS_SUFFIXES = ("ecg", "eeg")
 
 
-def is_csv(name: str) -> bool:
+def may_hold_beats(name: str) -> bool:
     """Whether a file may hold beats, by its ending."""
-    return name.lower().endswith(CSV)
+    return name.lower().endswith(BEATS)
 
 
 def says_beats(name: str) -> bool:
     """Whether a file's name says that it holds beats or RR intervals."""
     base = posixpath.basename(name)
-    return is_csv(base) and recording_stem(base) != _without_ending(base)
+    return (base.lower().endswith(CSV)
+            and recording_stem(base) != _without_ending(base))
 
 
 def recording_stem(path: str) -> str:
     """The path of a recording without its ending and form."""
     folder, name = posixpath.split(path)
     stem = _without_ending(name)
-    if is_csv(name):
+    if may_hold_beats(name):
         for form in FORMS:
             if stem.lower().endswith(form) and len(stem) > len(form):
                 stem = stem[:-len(form)]

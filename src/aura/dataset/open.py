@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from aura.dataset import find
+from aura.dataset import find, fit_file
 from aura.dataset.read import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
 from aura.edf.signal import EcgSignal, PairSignal
@@ -157,4 +157,6 @@ def _ending(content: bytes) -> str:
         return ".bdf"
     if content[:8].rstrip(b" \0") == b"0":
         return ".edf"
+    if fit_file.is_one(content):
+        return ".fit"
     return ".csv.gz" if content[:2] == gzip.compress(b"")[:2] else ".csv"

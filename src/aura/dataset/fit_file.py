@@ -1,0 +1,83 @@
+"""
+RR intervals of a FIT file, as Garmin, Wahoo and others write them.
+
+The message ``hrv`` has up to five intervals. Of times there is only that of
+the last message with one, to a second, in UTC. It places the last interval.
+"""
+
+import importlib
+import io
+from typing import Any
+
+import numpy as np
+
+from aura.errors import (
+    CorruptDataError,
+    InvalidInputError,
+    PreconditionError,
+    ResourceError,
+)
+from aura.recording import Floats
+
+BYTES_MAX = 64 * 2**20
+# The seconds of FIT begin at 1989-12-31.
+EPOCH_S = 631065600
+# Before it, a time counts from when the device was switched on.
+DATED_S = 0x10000000
+INVALID_S = 65.535
+
+
+def is_one(head: bytes) -> bool:
+    """Whether a file is FIT, by its header."""
+    return head[8:12] == b".FIT"
+
+
+def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
+    """The intervals in seconds, and a column of times for them."""
+    if len(content) > BYTES_MAX:
+        raise ResourceError(
+            "fit.size", f"this FIT file has more than {BYTES_MAX} bytes",
+            "split the recording")
+    try:
+        fitdecode = importlib.import_module("fitdecode")
+    except ImportError:
+        raise PreconditionError(
+            "fit.missing", "the package fitdecode, which reads FIT files, is "
+            "not installed", "pip install aura-blocks[laptop]") from None
+    rr_s: list[float] = []
+    times: list[str] = []
+    try:
+        with fitdecode.FitReader(
+                io.BytesIO(content), processor=None,
+                check_crc=fitdecode.CrcCheck.RAISE,
+                error_handling=fitdecode.ErrorHandling.IGNORE) as frames:
+            for frame in frames:
+                if (not isinstance(frame, fitdecode.FitDataMessage)
+                        or frame.name != "hrv"):
+                    continue
+                found = _intervals(frame)
+                rr_s += found
+                time_s = frames.last_timestamp
+                times += [""] * len(found)
+                if found and time_s >= DATED_S:
+                    times[-1] = str(int(time_s) + EPOCH_S)
+    # A damaged file can raise anything.
+    except Exception:
+        raise CorruptDataError(
+            "fit.damaged", "this FIT file is cut off or damaged",
+            "copy it again from the device") from None
+    if not rr_s:
+        raise InvalidInputError(
+            "fit.no_rr", "this FIT file has no RR intervals",
+            "switch on the recording of heart rate variability in the "
+            "device, and wear a chest strap")
+    return np.array(rr_s), ("timestamp", times)
+
+
+def _intervals(frame: Any) -> list[float]:
+    """The valid intervals of one message."""
+    values = frame.get_value("time", fallback=())
+    if not isinstance(values, tuple):
+        values = (values,)
+    return [float(value) for value in values
+            if isinstance(value, int | float) and 0 < value < INVALID_S]
