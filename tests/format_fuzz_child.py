@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Recording
 from tests.edf_builder import plus, tal
+from tests.fit_builder import fit, hrv, record
 from tests.fuzz_child import INPUT_S, MEMORY_BYTES
 
 NUMBERS = ["0", "-1", "1", "0.5", "800", "-800", "570000", "3000", "1e3",
@@ -37,6 +39,7 @@ WORDS = ["seiz", "bckg", "sz_foc_ia", "FNSZ", "impd", "\u53d1\u4f5c", "a b",
          "Anfallsende", "seizure?", "x" * 3000, "\u202e"]
 DATES = ["2021-03-02T10:20:30", "2021-02-30T10:20:30", "0001-01-01T00:00:00",
          "9999-12-31 23:59:59.999999", "2021-03-02", "02/03/2021"]
+BEATS = ("r.edf", "r.beats.csv", "rr_r.csv.gz", "r.rr", "r.txt", "r.fit")
 TSE = b"version = tse_v1.0.0\n\n0 30 bckg 1\n30 45 seiz 0.5\n"
 
 
@@ -79,6 +82,46 @@ def beats(rng: random.Random) -> bytes:
             for _ in range(rng.randrange(40))]
     content = "\n".join([name, *rows]).encode()
     return gzip.compress(content, mtime=0) if rng.random() < 0.3 else content
+
+
+def clocked(rng: random.Random) -> bytes:
+    """Intervals with clocks that stop, jump, run back or are none."""
+    names = rng.choice([
+        "Phone timestamp;RR-interval [ms]", "date;time;rr", "elapsed;ibi",
+        "timestamp;rr_ms", "t;unix;RR (ms)", "duration;offline", "time;rr_s",
+        "1742029215.0;IBI", "time;timestamp;rr_ms", ""])
+    heads = {"": ["", "# rr", "RR INTERVAL DATA\nTime;RR interval\n(s);(s)"]}
+    rows, at = [heads[""][rng.randrange(3)] if not names else names], 0.0
+    start = datetime(2023, 1, 1, 23, 50)
+    turn = rng.choice([1, 1, 1, -1])
+    for _ in range(rng.choice([3, 30, 120])):
+        rr = rng.choice([0.8, 0.75, 0.4, 1.1])
+        at += (rr + (rng.random() < 0.03) * rng.choice([90, -90, 9e4])) * turn
+        when = start + timedelta(seconds=at)
+        wide = rng.random() < 0.1
+        date = rng.choice(DATES + NUMBERS) if wide else when.isoformat()
+        cells = {"date": date[:10], "time": date[11:] or f"{at:.2f}",
+                 "timestamp": date, "Phone timestamp": date,
+                 "elapsed": f"{at:.1f}", "unix": f"{1.7e12 + at * 1e3:.0f}",
+                 "t": "", "offline": rng.choice("01"), "rr_s": rr}
+        row = [cells.get(name, f"{rr * 1000:.0f}")
+               for name in (names or "elapsed;rr").split(";")]
+        if rng.random() < 0.1:
+            row[rng.randrange(len(row))] = rng.choice(["", *NUMBERS])
+        rows.append(";".join(map(str, row)))
+    return "\n".join(rows).encode()
+
+
+def watch(rng: random.Random) -> bytes:
+    """FIT files with messages in any order, and times as they come."""
+    parts, at = [], rng.choice([0, 1000, 2**28, 10**9, 2**32 - 99])
+    for _ in range(rng.randrange(60)):
+        at = min(at + rng.choice([0, 1, 1, 9, 5000]), 2**32 - 1)
+        parts += [record(at)] if rng.random() < 0.5 else []
+        parts.append(hrv(rng.choices(
+            [800, 750, 1, 0, 3001, 65534, 65535], k=rng.randrange(6))))
+    content = fit(parts)
+    return content if rng.random() < 0.7 else mutate(content, rng)
 
 
 def wfdb(rng: random.Random) -> bytes:
@@ -137,7 +180,8 @@ MAKERS: dict[str, Callable[[random.Random], bytes]] = {
     "r-annot.csv": table(["Onset", "Duration", "Annotation"], ","),
     "r_annotations.txt": table(["onset", "duration", "description"], "\t"),
     "Seizures-list-r.txt": seizure_list, "r.beats.csv": beats,
-    "rr_r.csv.gz": beats, "r.edf": discontinuous}
+    "rr_r.csv.gz": beats, "r.edf": discontinuous, "r.rr": clocked,
+    "r.txt": clocked, "r.fit": watch}
 SOUND = {
     "r.tse_bi": TSE, "r.tse": TSE, "r_events.tsv":
     b"onset\tduration\teventType\n1\t2\tsz\n3\tn/a\tbckg\n",
@@ -154,7 +198,9 @@ SOUND = {
     b"10.20.30\nSeizure start time: 10.20.40\nSeizure end time: 10.20.50\n",
     "r.beats.csv": beat_files.write(np.arange(1, 60) * 0.8),
     "rr_r.csv.gz": gzip.compress(
-        b"rr_ms\n" + b"800\n" * 60, mtime=0)}
+        b"rr_ms\n" + b"800\n" * 60, mtime=0),
+    "r.fit": fit([hrv([800, 750])] * 30), "r.txt":
+    b"\n".join([b"812", b"790", b"805"] * 20)}
 
 
 def mutate(content: bytes, rng: random.Random) -> bytes:
@@ -192,7 +238,7 @@ def check(name: str, content: bytes, folder: Folder) -> None:
             series = read.beats(folder, outcome)
             assert np.all(np.diff(series.time_s) > 0)
             assert series.duration_s == outcome.duration_s
-    if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
+    if name not in BEATS:
         _convert(name, content)
 
 
@@ -232,7 +278,7 @@ def main(seed: int, count: int, place: Path) -> None:
         content = (mutate(SOUND[name], rng) if name in SOUND
                    and rng.random() < 0.5 else MAKERS[name](rng))
         (place / name).write_bytes(content)
-        if name not in ("r.edf", "r.beats.csv", "rr_r.csv.gz"):
+        if name not in BEATS:
             (place / "r.edf").write_bytes(sound)
         elif rng.random() < 0.3:
             (place / "r.tse_bi").write_bytes(TSE)

@@ -94,7 +94,7 @@ class _Intervals:
 
 
 def placed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
-           unsure: Bools | None = None) -> Placed:
+           unsure: Bools | None = None, turned: bool = False) -> Placed:
     """Place intervals by the best column that is a clock; NaN is a gap."""
     kept = np.isfinite(rr_s)
     if unsure is None:
@@ -103,9 +103,10 @@ def placed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
     found = [(name, _clock(name, cells, _days(columns), intervals.end_s[-1]))
              for name, cells in columns if len(set(cells)) > 1]
     clocks = [replace(clock, time_s=clock.time_s[kept]) for _, clock in found
-              if clock is not None and not clock.backwards]
+              if clock is not None and not clock.backwards
+              and np.isfinite(clock.time_s[kept]).any()]
     for _, clock in found:
-        if not clocks and clock is not None:
+        if clock is not None and clock.backwards and not (clocks or turned):
             return _reversed(rr_s, columns, unsure, clock)
     if clocks:
         # A sum of the intervals does not show what was lost.
@@ -248,7 +249,7 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
             "beats.order", text, "sort the rows by time, or remove this "
             "column if it is no clock")
     made = placed(rr_s[::-1], [(name, cells[::-1]) for name, cells in
-                               columns], unsure[::-1])
+                               columns], unsure[::-1], turned=True)
     return replace(made, problems=(*made.problems, Problem(
         "beats.order", "warning", f"{text}; the rows are read in order of "
         "time")))

@@ -7,7 +7,6 @@ the last message with one, to a second, in UTC. It places the last interval.
 
 import importlib
 import io
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,8 @@ from aura.errors import (
 from aura.recording import Floats
 
 BYTES_MAX = 64 * 2**20
-# The seconds of FIT begin at 1989-12-31.
-EPOCH_S = 631065600
-# Before it, a time counts from when the device was switched on.
-DATED_S = 0x10000000
+# The seconds of FIT begin at 1989-12-31; small ones are not of a clock.
+EPOCH_S, DATED_S = 631065600, 0x10000000
 INVALID_S = 65.535
 
 
@@ -47,19 +44,19 @@ def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
     rr_s: list[float] = []
     times: list[str] = []
     try:
-        with fitdecode.FitReader(
-                io.BytesIO(content), processor=None,
-                check_crc=fitdecode.CrcCheck.RAISE,
-                error_handling=fitdecode.ErrorHandling.IGNORE) as frames:
-            for frame in frames:
-                if (not isinstance(frame, fitdecode.FitDataMessage)
-                        or frame.name != "hrv"):
-                    continue
-                found = _intervals(frame)
-                rr_s += found
+        frames = fitdecode.FitReader(
+            io.BytesIO(content), processor=None,
+            check_crc=fitdecode.CrcCheck.RAISE,
+            error_handling=fitdecode.ErrorHandling.IGNORE)
+        for frame in frames:
+            if isinstance(frame, fitdecode.FitDataMessage) and (
+                    frame.name == "hrv"):
+                found = np.array(frame.get_value("time"), float).reshape(-1)
+                found = found[(found > 0) & (found < INVALID_S)]
                 time_s = frames.last_timestamp
+                rr_s += found.tolist()
                 times += [""] * len(found)
-                if found and time_s >= DATED_S:
+                if len(found) and time_s >= DATED_S:
                     times[-1] = str(int(time_s) + EPOCH_S)
     # A damaged file can raise anything.
     except Exception:
@@ -72,12 +69,3 @@ def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
             "switch on the recording of heart rate variability in the "
             "device, and wear a chest strap")
     return np.array(rr_s), ("timestamp", times)
-
-
-def _intervals(frame: Any) -> list[float]:
-    """The valid intervals of one message."""
-    values = frame.get_value("time", fallback=())
-    if not isinstance(values, tuple):
-        values = (values,)
-    return [float(value) for value in values
-            if isinstance(value, int | float) and 0 < value < INVALID_S]
