@@ -58,7 +58,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class _Clock:
+class _RowClock:
     name: str
     time_s: Floats  # NaN where a row has no time that can be used
     start: datetime | None  # The date of 0 s
@@ -156,7 +156,7 @@ def _days(columns: Sequence[tuple[str, list[str]]]) -> list[
 
 def _clock(name: str, cells: Sequence[str],
            days: Sequence[datetime | None] | None, sum_s: float) -> (
-               _Clock | None):
+               _RowClock | None):
     """A column as a clock, if its times fit the sum of the intervals."""
     start, numeric = None, any(map(_NUMBER.fullmatch, cells))
     if numeric:
@@ -188,7 +188,7 @@ def _clock(name: str, cells: Sequence[str],
     # One time that is too early would look like a loss after it.
     before, now, after = clock_s[:-2], clock_s[1:-1], clock_s[2:]
     now[(now < before - LATE_S) & (after >= before - LATE_S)] = np.nan
-    return _Clock(name, clock_s, start, numeric and (
+    return _RowClock(name, clock_s, start, numeric and (
         0 <= times[0] < BEGIN_MAX_S), backwards)
 
 
@@ -241,7 +241,7 @@ def _moments(cells: Sequence[str]) -> tuple[Floats, datetime | None]:
 
 
 def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
-              unsure: Bools, clock: _Clock) -> Placed:
+              unsure: Bools, clock: _RowClock) -> Placed:
     """Place intervals whose newest row is the first."""
     text = f"by the clock '{clock.name}' the newest row is the first"
     if clock.start is None and clock.from_start:
@@ -255,7 +255,7 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
         "time")))
 
 
-def _is_sum(clock: _Clock, intervals: _Intervals) -> bool:
+def _is_sum(clock: _RowClock, intervals: _Intervals) -> bool:
     """Whether a clock is a sum of the intervals, rounded."""
     known = np.isfinite(clock.time_s)
     whole = not np.any(clock.time_s[known] % 1)
@@ -264,7 +264,7 @@ def _is_sum(clock: _Clock, intervals: _Intervals) -> bool:
                for late in (ahead_s, ahead_s + intervals.rr_s))
 
 
-def _by_clock(intervals: _Intervals, clock: _Clock) -> Placed:
+def _by_clock(intervals: _Intervals, clock: _RowClock) -> Placed:
     if informed := not (intervals.blank_s.any()
                         and _is_sum(clock, intervals)):
         clock_s = clock.time_s

@@ -87,7 +87,10 @@ def form_of(head: bytes) -> str | None:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
         except zlib.error:
             return None
-    layout = layout_of(_text(head))
+    try:
+        layout = layout_of(_text(head))
+    except InvalidInputError:
+        return RR  # The reader says what is wrong with it.
     return layout.form if layout else None
 
 

@@ -17,6 +17,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from aura.errors import InvalidInputError
 from aura.recording import Floats
 
 BEATS, RR = "beats", "rr"
@@ -78,7 +79,11 @@ def layout_of(text: str) -> Layout | None:
             found = _below(lines, at, separator, bool(titles))
             if found is not None:
                 return found
-    return None if titles else _plain(lines, first)
+    if titles:
+        raise InvalidInputError(
+            "beats.header", "this report does not have exactly one table of "
+            "intervals", "export it with one sample: the whole recording")
+    return _plain(lines, first)
 
 
 def key_of(name: str) -> str:
@@ -118,7 +123,7 @@ def _plain(lines: Sequence[str], first: int) -> Layout | None:
     rows = [line.strip() for line in lines[first:]]
     while rows and not rows[-1]:
         rows.pop()
-    if len(rows) < PLAIN_ROWS:
+    if len(rows) < PLAIN_ROWS or not NUMBER.match(rows[0]):
         return None
     for separator in ("", *SEPARATORS, " "):
         cells = [row.split(separator) if separator else [row]

@@ -146,6 +146,9 @@ class _Listing:
         entry = posixpath.basename(path)
         if form is None:
             form = self.form_of(entry) if may_hold_beats(entry) else ECG
+        if form is None:
+            # An EDF can have any name, if the user gives it.
+            form = ECG if entry.endswith(".txt") else beat_layout.BEATS
         beside = [self.join(known) for known in annotation_files.beside(
             entry, self.names) if known != entry
             and self._annotates(known)]
@@ -156,7 +159,7 @@ class _Listing:
                    and self._is_read(one, stem)]
         return Candidate(
             path, name, beside[0] if beside else None,
-            form=form or beat_layout.BEATS, others=tuple(beside[1:]),
+            form=form, others=tuple(beside[1:]),
             unread=tuple(one for one in unread if one not in beside))
 
     def _is_read(self, path: str, stem: str) -> bool:

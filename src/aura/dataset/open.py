@@ -60,8 +60,8 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
     Parameters
     ----------
     source : path or binary file object
-        An EDF, EDF+ or BDF recording, or a CSV file of beat times or RR
-        intervals. A file object has no files beside it.
+        An EDF, EDF+ or BDF recording, or a text or FIT file of beat times
+        or RR intervals. A file object has no files beside it.
     ecg_channel : str
         Label of the ECG channel; by default it is found by its label and
         its signal.
