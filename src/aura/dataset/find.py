@@ -148,7 +148,8 @@ class _Listing:
             form = self.form_of(entry) if may_hold_beats(entry) else ECG
         if form is None:
             # An EDF can have any name, if the user gives it.
-            form = ECG if entry.endswith(".txt") else beat_layout.BEATS
+            form = (ECG if entry.lower().endswith(".txt")
+                    else beat_layout.BEATS)
         beside = [self.join(known) for known in annotation_files.beside(
             entry, self.names) if known != entry
             and self._annotates(known)]
