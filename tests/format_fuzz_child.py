@@ -21,7 +21,7 @@ import numpy as np
 from aura.annotations import wfdb as wfdb_file
 from aura.annotations.annotation import disjoint_seizures
 from aura.annotations.formats import FORMATS, adapt
-from aura.dataset import annotation_files, beat_files, find, read
+from aura.dataset import annotation_files, assemble, beat_files, find
 from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Recording
@@ -224,7 +224,7 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 def check(name: str, content: bytes, folder: Folder) -> None:
     """Read one input as a run would, and hold what is taken to its word."""
     for candidate in find.recordings(folder):
-        outcome = read.recording(folder, candidate)
+        outcome = assemble.recording(folder, candidate)
         assert all(p.text.isprintable() for p in outcome.problems), outcome
         if not isinstance(outcome, Recording):
             assert [(p.level, p.rule) for p in outcome.problems] == [
@@ -235,7 +235,7 @@ def check(name: str, content: bytes, folder: Folder) -> None:
         assert all(0 <= e.onset_s <= e.end_s <= outcome.duration_s + 1e-6
                    for e in outcome.events)
         if outcome.fs_hz is None:
-            series = read.beats(folder, outcome)
+            series = assemble.beats(folder, outcome)
             assert np.all(np.diff(series.time_s) > 0)
             assert series.duration_s == outcome.duration_s
     if name not in BEATS:

@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from aura.dataset import find, read
+from aura.dataset import assemble, find
 from aura.folder import Folder
 from aura.recording import Recording
 from tests.odd_recordings import corpus
@@ -61,13 +61,13 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 def check(folder: Folder) -> None:
     """Check the one input, and read all of it if it is accepted."""
     (candidate,) = find.recordings(folder)
-    outcome = read.recording(folder, candidate)
+    outcome = assemble.recording(folder, candidate)
     assert all(p.text.isprintable() for p in outcome.problems)
     if not isinstance(outcome, Recording):
         assert [p.level for p in outcome.problems] == ["error"]
         return
     assert {p.level for p in outcome.problems} <= {"warning"}
-    with read.open_signal(folder, outcome) as opened:
+    with assemble.open_signal(folder, outcome) as opened:
         count = min(opened.sample_count, 10**6)
         samples = opened.read(opened.sample_count - count,
                               opened.sample_count)

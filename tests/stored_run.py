@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from aura.dataset import read as dataset_read
+from aura.dataset import assemble
 from aura.dataset.patients import alias
 from aura.influx import schema
 from aura.influx.points import Series
@@ -214,5 +214,5 @@ def series(rows, field):
 
 
 def samples(run, held):
-    with dataset_read.open_signal(run.input, held.recording) as signal:
+    with assemble.open_signal(run.input, held.recording) as signal:
         return signal.fs_hz, signal.read(0, signal.sample_count)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from aura.dataset.open import read
+    from aura.dataset.read import read
     from aura.detection import Detection, detect, features, find_beats, train
     from aura.detector.model import Model, load_model, save_model
     from aura.errors import AuraError
@@ -31,7 +31,7 @@ _HOME = {
     "Model": "aura.detector.model", "Recording": "aura.recording",
     "detect": "aura.detection", "features": "aura.detection",
     "find_beats": "aura.detection", "load_model": "aura.detector.model",
-    "read": "aura.dataset.open",
+    "read": "aura.dataset.read",
     "save_model": "aura.detector.model", "score": "aura.scoring.score",
     "simulate": "aura.synthetic.simulate", "train": "aura.detection",
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from aura.dataset import beat_files, find, read
+from aura.dataset import assemble, beat_files, find
 from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Recording
@@ -189,7 +189,7 @@ def test_a_text_with_intervals_is_a_recording(tmp_path, ending):
     (tmp_path / "notes.txt").write_text(NOTHING["notes"])
     folder = Folder(tmp_path)
     candidate, = find.recordings(folder)
-    known = read.recording(folder, candidate)
+    known = assemble.recording(folder, candidate)
     assert isinstance(known, Recording)
     assert known.duration_s == pytest.approx(rr.sum() / 1000)
 

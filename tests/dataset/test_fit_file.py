@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from aura.dataset import beat_files, find, fit_file, read
+from aura.dataset import assemble, beat_files, find, fit_file
 from aura.errors import AuraError
 from aura.folder import Folder
 from tests.fit_builder import fit, hrv, record
@@ -102,5 +102,5 @@ def test_only_what_begins_as_fit_is_a_recording(tmp_path):
     found = find.recordings(folder)
     assert [one.name for one in found] == ["ride.fit", "x.FIT", "."]
     assert "1 FIT (.fit)" in found[2].problem.text
-    problem, = read.recording(folder, found[1]).problems
+    problem, = assemble.recording(folder, found[1]).problems
     assert (problem.level, problem.rule) == ("error", "fit.no_rr")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aura.dataset import find, patient_table, read
+from aura.dataset import assemble, find, patient_table
 from aura.dataset.patient_table import PARTICIPANTS, PatientTable
 from aura.errors import InvalidInputError
 from aura.folder import Folder
@@ -89,8 +89,8 @@ def test_participants_overrule_headers_and_the_users_table_both(tmp_path):
 
     def patients(given=""):
         table = patient_table.table_of(folder, given, tmp_path)
-        return [(read.patient_of(folder, one).name,
-                 read.recording(folder, one).patient)
+        return [(assemble.patient_of(folder, one).name,
+                 assemble.recording(folder, one).patient)
                 for one in table.assign(find.recordings(folder))]
 
     ann, same = patients()

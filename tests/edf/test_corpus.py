@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aura.dataset import find, read
+from aura.dataset import assemble, find
 from aura.edf.header import FAULTS
 from aura.folder import Folder
 from tests.odd_recordings import corpus
@@ -20,7 +20,7 @@ def inspect(folder, case, strict=False):
         (folder / name).write_bytes(content)
     inside = Folder(folder)
     (candidate,) = find.recordings(inside)
-    return read.report(inside, candidate, strict=strict)
+    return assemble.report(inside, candidate, strict=strict)
 
 
 def test_the_corpus_is_large():

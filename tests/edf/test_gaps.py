@@ -5,7 +5,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from aura.dataset import find, read
+from aura.dataset import assemble, find
 from aura.ecg.beats import find_beats, joined
 from aura.edf.gaps import GappedSignal
 from aura.folder import Folder
@@ -21,7 +21,7 @@ def store(folder, file):
     (folder / "r.edf").write_bytes(file.bytes())
     inside = Folder(folder)
     (candidate,) = find.recordings(inside)
-    return inside, read.recording(inside, candidate)
+    return inside, assemble.recording(inside, candidate)
 
 
 def gapped(onsets, texts=(), rate=RATE, samples=None, kind="EDF+D"):
@@ -40,7 +40,7 @@ def test_samples_follow_the_onset_of_their_record_and_gaps_are_nan(
     assert recording.duration_s == 21
     assert [p.rule for p in recording.problems][0] == rule
     assert "2 gaps, 15 s" in recording.problems[0].text
-    with read.open_signal(folder, recording) as signal:
+    with assemble.open_signal(folder, recording) as signal:
         assert isinstance(signal, GappedSignal)
         whole = signal.read(0, signal.sample_count)
         mv = -5 + (digital.ravel() + 32768) * 10 / 65535
@@ -93,7 +93,7 @@ def test_no_beat_is_detected_across_a_gap(tmp_path, gap_s):
 def test_edf_d_without_a_gap_is_read_as_continuous(tmp_path):
     folder, recording = store(tmp_path, gapped(range(60)))
     assert recording.problems == ()
-    with read.open_signal(folder, recording) as signal:
+    with assemble.open_signal(folder, recording) as signal:
         assert not isinstance(signal, GappedSignal)
 
 
@@ -108,5 +108,5 @@ def test_a_replaced_recording_with_other_gaps_is_not_opened(tmp_path):
     folder, recording = store(tmp_path, gapped([0, 1, 5, 6]))
     (tmp_path / "r.edf").write_bytes(gapped([0, 1, 7, 8]).bytes())
     with pytest.raises(Exception, match="recording.changed"), \
-            read.open_signal(folder, recording):
+            assemble.open_signal(folder, recording):
         pass

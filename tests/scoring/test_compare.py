@@ -11,7 +11,7 @@ import pytest
 from aura.annotations.bids import write_events as write_events_tsv
 from aura.annotations.tse import write_seizures
 from aura.dataset.find import recordings
-from aura.dataset.read import recording
+from aura.dataset.assemble import recording
 from aura.errors import MissingError, Problem
 from aura.folder import Folder
 from aura.recording import Event

@@ -30,7 +30,7 @@ def inspect(given: argparse.Namespace) -> int:
 
 
 def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    from aura.dataset import duplicates, find, patient_table, read
+    from aura.dataset import assemble, duplicates, find, patient_table
     from aura.dataset.names import printable
     from aura.recording import is_understood
     from aura.runners import local
@@ -53,9 +53,9 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
         return
     whole = os.path.isdir(path)
     for candidate in found:
-        report = read.report(source.folder, candidate,
-                             settings.ecg_channel, settings.alias_key,
-                             bool(settings.strict))
+        report = assemble.report(
+            source.folder, candidate, settings.ecg_channel,
+            settings.alias_key, bool(settings.strict))
         name = os.path.join(path, report["path"]) if whole else path
         report["annotations"]["understood"] = is_understood(
             report["annotations"]["source"] is not None,

@@ -18,7 +18,7 @@ from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.formats import FORMATS, Format, adapt
 from aura.annotations.vocabulary import OTHER
 from aura.dataset import (
-    annotation_files, beat_files, find, ground_truth, read)
+    annotation_files, assemble, beat_files, find, ground_truth)
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.ground_truth import Extent, extent_of
 from aura.dataset.names import events_stem, printable, recording_stem
@@ -119,7 +119,7 @@ class _Conversion:
 
     def _check(self, problems: tuple[Problem, ...]) -> None:
         if self._strict:
-            read.refuse(problems)
+            assemble.refuse(problems)
 
     def alone(self, path: str, name: str,
               unused: Sequence[str] = ()) -> Converted:

@@ -24,7 +24,7 @@ from aura.dataset.beat_layout import BEATS, RR
 from aura.dataset.ecg_channel import key_of, slopes
 from aura.dataset.find import ECG, Candidate
 from aura.dataset.names import printable
-from aura.dataset.read import signal_of
+from aura.dataset.assemble import signal_of
 from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.dataset.unpack import open_recording
 from aura.edf.header import read_header

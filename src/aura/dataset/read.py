@@ -1,266 +1,162 @@
-"""
-One recording of a folder: what a file holds, and its signal or beats.
+"""One recording from a path or a file object, with its samples at hand."""
 
-`recording` reads all but the signal: header, EDF+ annotations and gaps,
-annotation files beside the recording, the ECG channel, the patient's alias,
-or the beats where there is no waveform. A file that breaks a rule of its
-format is *refused*; one that is short or has a poor signal is a recording
-with warnings.
-"""
-
-import contextlib
-import hashlib
+import gzip
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
 
-from aura.dataset import beat_files, ground_truth
-from aura.dataset.ecg_channel import choose
-from aura.dataset.find import ECG, Candidate
-from aura.dataset.ground_truth import Extent
-from aura.dataset.patients import Patient, alias
-from aura.dataset.unpack import open_recording
-from aura.ecg import quality
-from aura.edf import fields, gaps
+from aura.dataset import find, fit_file
+from aura.dataset.assemble import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
-from aura.edf.fields import NO_DATE
-from aura.edf.header import FAULTS, Header, read_at, read_header
-from aura.edf.signal import EcgSignal, PairSignal, channel
-from aura.edf.tal import Timeline, read_timeline
-from aura.errors import CorruptDataError, InvalidInputError, Problem
-from aura.folder import Folder, problem_of
-from aura.recording import Beats, Recording
+from aura.edf.signal import EcgSignal, PairSignal
+from aura.errors import InvalidInputError, MissingError
+from aura.folder import Folder
+from aura.recording import Floats, Recording, Signal
 
-SHORT_S = 60.0
+Opened = AbstractContextManager[EcgSignal | PairSignal | GappedSignal]
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A file that cannot be used as a recording, and why."""
+class FileSignal:
+    """The ECG of a file, which is opened for each reading and then closed."""
 
-    path: str  # Location relative to the input folder; printable
-    # Errors, or the warning of a `aura.dataset.find.Candidate`.
-    problems: tuple[Problem, ...]
+    def __init__(self, opened: Callable[[], Opened],
+                 duration_s: float) -> None:
+        self._opened = opened
+        self.duration_s = duration_s
+        with opened() as signal:
+            self.fs_hz, self.rails = signal.fs_hz, signal.rails
+            self.sample_count = signal.sample_count
 
+    def read(self, start: int, stop: int) -> Floats:
+        """Samples ``start`` to ``stop`` (exclusive), NaN in gaps."""
+        with self._opened() as signal:
+            return signal.read(start, stop)
 
-# A recording or why there is none, the quality of its channels, its patient.
-Outcome = tuple[Recording | Refused, dict[str, dict[str, float]],
-                Patient | None]
-
-
-def recording(folder: Folder, candidate: Candidate, ecg_channel: str = "",
-              alias_key: str = "aura",
-              strict: bool = False) -> Recording | Refused:
-    """Read everything about a recording except its signal."""
-    return _recording(folder, candidate, ecg_channel, alias_key, strict)[0]
-
-
-def report(folder: Folder, candidate: Candidate, ecg_channel: str = "",
-           alias_key: str = "aura", strict: bool = False) -> dict[str, Any]:
-    """The report of `aura inspect` on one file, ready for JSON."""
-    outcome, qualities, patient = _recording(
-        folder, candidate, ecg_channel, alias_key, strict)
-    known = outcome if isinstance(outcome, Recording) else None
-    events = known.events if known else ()
-    return {
-        "path": outcome.path,
-        "status": "ok" if known else "refused",
-        "channels": list(known.channels) if known else [],
-        "chosen": known.channel if known else None,
-        "fs_hz": known.fs_hz if known else None,
-        "unit": known.unit if known else None,
-        "start": known.start.isoformat() if known else None,
-        "duration_s": known.duration_s if known else None,
-        "patient": {
-            "alias": known.patient, **asdict(patient),
-        } if known and patient else None,
-        "annotations": {
-            "source": known.annotation_source if known else None,
-            "count": len(events),
-            "seizures": [{"onset_s": event.onset_s,
-                          "duration_s": event.duration_s,
-                          "label": event.label} for event in events]},
-        "quality": qualities,
-        "problems": [{"rule": problem.rule, "level": problem.level,
-                      "text": problem.text} for problem in outcome.problems],
-    }
+    def parts(self) -> Iterator[tuple[float, Signal]]:
+        """Yield the onset in seconds and the signal of each part."""
+        with self._opened() as signal:
+            if isinstance(signal, GappedSignal):
+                yield from signal.parts()
+            else:
+                yield 0.0, signal
 
 
-def patient_of(folder: Folder, candidate: Candidate) -> Patient:
-    """The patient of a recording; of the file only the header is read."""
-    field = ""
-    if candidate.form == ECG and candidate.patient is None:
-        with open_recording(folder, candidate.path) as stream:
-            field = fields.text(stream.read(88)[8:])
-    return candidate.patient_in(folder, field)
+def read(source: str | os.PathLike[str] | BinaryIO, *,
+         ecg_channel: str = "", alias_key: str = "aura",
+         strict: bool = False) -> Recording:
+    """
+    Read a recording: its ECG or beats, annotations, start and patient.
 
+    Annotations come from the file itself (EDF+) or from a file beside it
+    (docs/formats.md). The ECG is read from the file when it is used.
 
-def doubt(folder: Folder, candidate: Candidate) -> Problem | None:
-    """The error for a recording of which nothing in it names the patient."""
-    patient = patient_of(folder, candidate)
-    if not patient.doubtful:
-        return None
-    return Problem(
-        "patient.doubtful", "error", f"only its {patient.source} names the "
-        "patient, and --strict-patients (AURA_STRICT_PATIENTS=1) rejects "
-        "that; put a code into the header's patient field, or name the "
-        "folder sub-CODE")
+    Parameters
+    ----------
+    source : path or binary file object
+        An EDF, EDF+ or BDF recording, or a text or FIT file of beat times
+        or RR intervals. A file object has no files beside it.
+    ecg_channel : str
+        Label of the ECG channel; by default it is found by its label and
+        its signal.
+    alias_key : str
+        Key of the patient's alias (``AURA_ALIAS_KEY``).
+    strict : bool
+        Whether to refuse a file with faults that could be read, such as a
+        cut file; by default they are warnings.
 
+    Returns
+    -------
+    Recording
+        With `signal`, or with `beats` where there is no waveform;
+        `problems` lists warnings.
 
-@contextlib.contextmanager
-def open_signal(folder: Folder, known: Recording,
-                path: str = "") -> Iterator[
-                    EcgSignal | PairSignal | GappedSignal]:
-    """Open the ECG of a recording that `recording` returned."""
-    with open_recording(folder, path or known.path) as stream:
-        header = read_header(stream)
-        labels = tuple(signal.label for signal in header.signals)
-        if labels != known.channels:
-            raise _changed()
-        duration_s = float(header.duration_s)
-        # A continuous file has its annotations read only if it has gaps.
-        timeline = (read_timeline(stream, header)
-                    if header.kind.endswith("D")
-                    or known.duration_s > duration_s else None)
-        signal = signal_of(stream, header, _indices(known), timeline)
-        if isinstance(signal, GappedSignal):
-            duration_s = signal.duration_s
-        if (signal.fs_hz, duration_s) != (known.fs_hz, known.duration_s):
-            raise _changed()
-        yield signal
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InvalidInputError
+        If the file is a folder, or is not a recording that can be used;
+        the rule and the text are those of ``aura inspect``.
 
-
-def _indices(known: Recording) -> tuple[int, ...]:
-    """The channel of a recording, or the two whose difference it is."""
-    first = known.channels[known.channel_index]
-    if known.channel == first:
-        return (known.channel_index,)
-    return (known.channel_index, known.channels.index(
-        known.channel.removeprefix(f"{first} - ")))
-
-
-def signal_of(stream: BinaryIO, header: Header, indices: tuple[int, ...],
-              timeline: Timeline | None) -> (
-                  EcgSignal | PairSignal | GappedSignal):
-    """One channel of an open recording, on its clock."""
-    if timeline is not None and len(timeline.parts) > 1:
-        return GappedSignal(stream, header, timeline, indices)
-    return channel(stream, header, indices)
-
-
-def beats(folder: Folder, known: Recording) -> Beats:
-    """Read the beats of a recording without a waveform."""
-    with folder.open(known.path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if _sha256(stream, size) != known.sha256:
-            raise _changed()
-        return beat_files.read(stream).beats()
-
-
-def _recording(folder: Folder, candidate: Candidate, ecg_channel: str,
-               alias_key: str, strict: bool) -> Outcome:
-    if candidate.problem is not None:
-        return Refused(candidate.name, (candidate.problem,)), {}, None
-    try:
-        with open_recording(folder, candidate.path) as stream:
-            if candidate.form != ECG:
-                return _beats(folder, candidate, stream, alias_key, strict)
-            return _waveform(folder, candidate, stream, ecg_channel,
-                             alias_key, strict)
-    except Exception as error:
-        return Refused(candidate.name, (problem_of(error),)), {}, None
-
-
-def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
-              ecg_channel: str, alias_key: str, strict: bool) -> Outcome:
-    size = os.fstat(stream.fileno()).st_size
-    header = read_header(stream)
-    timeline = read_timeline(stream, header)
-    doubts = (*header.problems, *gaps.warnings(header, timeline))
-    if strict:
-        refuse(doubts)
-    extent = ground_truth.extent_of(header, timeline)
-    start = header.start + timedelta(seconds=timeline.first_onset_s)
-    events, source, problems = ground_truth.seizures(
-        folder, candidate, extent)
-    indices, qualities, found = choose(stream, header, ecg_channel)
-    signal = channel(stream, header, indices)
-    labels = tuple(signal.label for signal in header.signals)
-    patient = candidate.patient_in(folder, header.patient)
-    return Recording(
-        path=candidate.name, patient=alias("p", patient.name, alias_key),
-        channels=labels,
-        channel=" - ".join(labels[index] for index in indices),
-        channel_index=indices[0],
-        unit=signal.unit, fs_hz=signal.fs_hz,
-        duration_s=extent.duration_s, start=start, events=events,
-        annotation_source=source, sha256=_sha256(stream, size),
-        problems=(*doubts, *_no_date(extent.start, start), *problems, *found,
-                  *_short(extent.duration_s))), qualities, patient
-
-
-def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
-           alias_key: str, strict: bool) -> Outcome:
-    size = os.fstat(stream.fileno()).st_size
-    series = beat_files.read(stream)
-    if strict:
-        refuse(series.problems)
-    # The file ends with the last beat, the recording some time later.
-    events, source, problems = ground_truth.seizures(
-        folder, candidate, Extent(series.duration_s, series.start,
-                                  ends_early_s=quality.MAX_RR_S))
-    start = series.start or NO_DATE
-    patient = candidate.patient_in(folder)
-    return Recording(
-        path=candidate.name,
-        patient=alias("p", patient.name, alias_key),
-        channels=(), channel="", channel_index=-1, unit="", fs_hz=None,
-        duration_s=series.duration_s, start=start,
-        events=events, annotation_source=source,
-        sha256=_sha256(stream, size),
-        problems=(*series.problems, *problems,
-                  *_no_date(series.start, start),
-                  *_short(series.duration_s))), {}, patient
-
-
-def refuse(problems: tuple[Problem, ...]) -> None:
-    """Refuse a file with a fault, although it can be read."""
-    for problem in problems:
-        if problem.rule in FAULTS | beat_files.FAULTS:
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import aura
+    >>> from aura.synthetic.cohort import write_cohort
+    >>> path, = write_cohort(Path(tempfile.mkdtemp()), patients=1, hours=.25)
+    >>> night = aura.read(path)
+    >>> night.channel, night.unit, night.fs_hz, night.annotation_source
+    ('ECG', 'mV', 256.0, 'rec1.tse_bi')
+    """
+    if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
             raise InvalidInputError(
-                problem.rule, f"rejected by --strict (AURA_STRICT=1); "
-                f"otherwise: {problem.text}")
+                "recording.source", f"{type(source).__name__} is neither a "
+                "path nor a file object", "pass the path of a recording")
+        return _read_object(source, ecg_channel, alias_key, strict)
+    path = Path(source)
+    if path.is_dir():
+        raise InvalidInputError(
+            "recording.folder", f"{path} is a folder", "name one file in it; "
+            "the command `aura inspect` reads folders")
+    if not os.path.lexists(path):
+        raise MissingError(
+            "path.missing", f"there is no file {path}", "check the name")
+    path = Path(os.path.abspath(path))
+    parent = Path(os.path.realpath(path.parent))
+    # The folder above belongs to it: a BIDS session's annotations are there.
+    return _read(Folder(parent.parent), os.path.join(parent.name, path.name),
+                 ecg_channel, alias_key, strict)
 
 
-def _no_date(known: datetime | None, start: datetime) -> tuple[Problem, ...]:
-    if known is not None:
-        return ()
-    return (Problem(
-        "recording.no_date", "warning", "the file has no usable date; its "
-        f"clock starts at {start}"),)
+def _read(folder: Folder, path: str, ecg_channel: str, alias_key: str,
+          strict: bool) -> Recording:
+    candidate, = find.recordings(folder, path)
+    found = recording(folder, candidate, ecg_channel, alias_key, strict)
+    if isinstance(found, Refused):
+        problem = found.problems[0]
+        raise InvalidInputError(
+            problem.rule, f"{found.path}: {problem.text}")
+    if found.fs_hz is None:
+        return replace(found, beats=beats(
+            folder, replace(found, path=path)))
+    return replace(found, signal=FileSignal(
+        partial(open_signal, folder, found, path), found.duration_s))
 
 
-def _short(duration_s: float) -> tuple[Problem, ...]:
-    if duration_s >= SHORT_S:
-        return ()
-    return (Problem(
-        "recording.short", "warning", f"the recording lasts {duration_s:g} "
-        f"s; features with a longer window need at least {SHORT_S:g} s"),)
+def _read_object(stream: BinaryIO, ecg_channel: str, alias_key: str,
+                 strict: bool) -> Recording:
+    """Keep the bytes in a file of our own for as long as they are needed."""
+    content = stream.read()
+    if not isinstance(content, bytes):
+        raise InvalidInputError(
+            "recording.text", "this file object gives text",
+            "open it in binary mode: open(path, 'rb')")
+    scratch = Path(tempfile.mkdtemp(prefix="aura-"))
+    parent = scratch / "file-object"
+    parent.mkdir()
+    name = f"recording{_ending(content)}"
+    (parent / name).write_bytes(content)
+    folder = Folder(scratch)
+    weakref.finalize(folder, shutil.rmtree, scratch, ignore_errors=True)
+    return _read(folder, f"file-object/{name}", ecg_channel, alias_key,
+                 strict)
 
 
-def _sha256(stream: BinaryIO, size: int) -> str:
-    digest, at = hashlib.sha256(), 0
-    while block := read_at(stream.fileno(), 2**20, at):
-        digest.update(block)
-        at += len(block)
-    if at != size:
-        raise _changed()
-    return digest.hexdigest()
-
-
-def _changed() -> CorruptDataError:
-    return CorruptDataError(
-        "recording.changed", "the file changed while it was in use",
-        "start the run again, and change no recording during it")
+def _ending(content: bytes) -> str:
+    """The ending of the name by which this content is known."""
+    if content[:8] == b"\xffBIOSEMI":
+        return ".bdf"
+    if content[:8].rstrip(b" \0") == b"0":
+        return ".edf"
+    if fit_file.is_one(content):
+        return ".fit"
+    return ".csv.gz" if content[:2] == gzip.compress(b"")[:2] else ".csv"

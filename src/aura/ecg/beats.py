@@ -3,8 +3,9 @@ R peaks of a signal of any length, found segment by segment, with quality.
 
 sleepecg analyses each segment twice: first as it is, to learn the QRS
 template of this heart, then through the filter that raises the template
-above the noise between the beats (`aura.ecg.qrs`). Segments overlap and are
-joined in the middle of an RR interval, so no beat is lost or counted twice.
+above the noise between the beats (`aura.ecg.qrs_template`). Segments overlap
+and are joined in the middle of an RR interval, so no beat is lost or counted
+twice.
 
 sleepecg takes no missing samples, flat signals, low rates or inverted leads;
 these are handled here. We also search a stretch without beats again, leave
@@ -21,7 +22,7 @@ import numpy as np
 from scipy import signal as sps  # type: ignore[import-untyped]
 from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
-from aura.ecg import qrs
+from aura.ecg import qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import Beats, Floats, Signal
 from aura.spans import merge
@@ -224,14 +225,14 @@ def _detect(segment: Segment, polarity: float) -> Floats:
     fs_hz = segment.slow_hz
     index = _search(polarity * segment.slow, fs_hz, 0.0)
     shaped = polarity * _band_pass(segment, SHAPE_BAND_HZ)
-    template = qrs.learn(shaped, index, fs_hz)
+    template = qrs_template.learn(shaped, index, fs_hz)
     if template is not None:
-        filtered = qrs.matched(shaped, index, template)
+        filtered = qrs_template.matched(shaped, index, template)
         # The filter swings beside its peak, and a swing may be found first.
         index = _highest(
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
-        index = qrs.without_insertions(shaped, index, template)
+        index = qrs_template.without_insertions(shaped, index, template)
     index = _highest(shaped, index, round(PEAK_HALF_S * fs_hz))
     return _between_samples(shaped, index) / fs_hz
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset import read
+from aura.dataset import assemble
 from aura.ecg.rollup import minmax
 from aura.errors import InvalidInputError, UnsupportedError
 from aura.recording import Floats, Signal
@@ -115,7 +115,7 @@ def _opened(runs: Runs, case: ReviewCase) -> AbstractContextManager[Signal]:
     if case.recording.fs_hz is None:
         raise UnsupportedError("review.beats_only", "this recording contains "
                                "beat times only, no ECG")
-    return read.open_signal(
+    return assemble.open_signal(
         runs.workspace.input_of(case.source), case.recording)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aura import state
-from aura.dataset import find, patient_table, read
+from aura.dataset import assemble, find, patient_table
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import Patient
 from aura.detector.model import CARD_FILE, MODEL_FILE
@@ -23,7 +23,7 @@ from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.manifest import Entry, Outcome
+from aura.stages.manifest import Entry, RunResult
 from aura.stages.predictor import PredictionStage
 from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
@@ -105,13 +105,13 @@ def patients(paths: Sequence[Path], given: str = "") -> tuple[
             # The reader reports what is wrong with a file.
             with contextlib.suppress(AuraError, OSError):
                 if candidate.problem is None:
-                    patient = read.patient_of(source.folder, candidate)
+                    patient = assemble.patient_of(source.folder, candidate)
                     found.setdefault(patient, []).append(candidate.name)
     return found, sorted(table.rows.keys() - used) if given else []
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
-          track: Track = iter) -> tuple[TrainingReport, Outcome]:
+          track: Track = iter) -> tuple[TrainingReport, RunResult]:
     inputs, rejected = open_inputs(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
@@ -132,7 +132,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
 
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
-            settings: Settings, track: Track = iter) -> Outcome:
+            settings: Settings, track: Track = iter) -> RunResult:
     """Predict folders of recordings, and write an event file for each."""
     inputs, rejected = open_inputs(paths, unique=True)
     settings = replace(settings, model=os.path.abspath(model))
@@ -142,7 +142,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     predictor.model()
     card = (model / CARD_FILE).read_bytes()
     if not inputs:
-        return Outcome(tuple(rejected))
+        return RunResult(tuple(rejected))
     shutil.rmtree(unfinished, ignore_errors=True)
     Folder(out).sweep()
     try:
@@ -161,7 +161,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     return outcome
 
 
-def _replace_hidden(out: Path, unfinished: Path, outcome: Outcome) -> None:
+def _replace_hidden(out: Path, unfinished: Path, outcome: RunResult) -> None:
     """Replace ``.aura``, and delete event files of an earlier prediction."""
     def digest(name: str) -> str:
         return hashlib.sha256(folder.read(name)).hexdigest()
@@ -254,8 +254,8 @@ def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
 
 def _outcome(workspace: Workspace, paths: Sequence[Path],
              manifests: Sequence[str],
-             rejected: Sequence[tuple[str, Entry]]) -> Outcome:
+             rejected: Sequence[tuple[str, Entry]]) -> RunResult:
     read = [manifest.read(workspace.folder, path) for path in manifests]
-    return Outcome((*rejected, *(
+    return RunResult((*rejected, *(
         (str(paths[int(batch.input)]), entry)
         for batch in read for entry in batch.entries)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from aura import detection
-from aura.dataset import find, read
+from aura.dataset import assemble, find
 from aura.detector.model import Model, load_model
 from aura.edf.gaps import GappedSignal
 from aura.errors import AuraError, InvalidInputError
@@ -58,10 +58,10 @@ def replay(path: Path, model_folder: Path, settings: Settings,
     model = load_model(model_folder)
     source = local.open_input(path)
     found, = find.recordings(source.folder, source.subfolder)
-    recording = read.recording(
+    recording = assemble.recording(
         source.folder, found, settings.ecg_channel, settings.alias_key,
         bool(settings.strict))
-    if isinstance(recording, read.Refused):
+    if isinstance(recording, assemble.Refused):
         fault = recording.problems[0]
         raise AuraError(fault.rule, fault.text)
     base = Folder(source.folder.path(source.subfolder).parent)
@@ -104,7 +104,7 @@ def _settling(folder: Folder, recording: Recording, beats: Beats, hop_s: float,
     if recording.fs_hz is None or delay_s is None:
         yield False, _of_beats(beats, hop_s)
         return
-    with read.open_signal(folder, recording) as signal:
+    with assemble.open_signal(folder, recording) as signal:
         if isinstance(signal, GappedSignal):
             yield False, _of_beats(beats, hop_s)
         else:

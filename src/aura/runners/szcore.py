@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from aura.annotations import bids
-from aura.dataset.open import read
+from aura.dataset.read import read
 from aura.detection import detect
 from aura.detector import model_card
 from aura.detector.model import CARD_FILE, load_model

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from aura.annotations.annotation import Annotations
-from aura.dataset import annotation_files, duplicates, find, ground_truth, read
+from aura.dataset import (
+    annotation_files, assemble, duplicates, find, ground_truth)
 from aura.dataset.find import Candidate, Finding
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import alias, patient_identity
-from aura.dataset.read import Refused
+from aura.dataset.assemble import Refused
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import UNPLACED, Event
@@ -100,7 +101,7 @@ def _recordings(folder: Folder, candidates: Iterable[Candidate],
     annotated, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
-        found = read.recording(
+        found = assemble.recording(
             folder, candidate, ecg_channel, alias_key, strict)
         if isinstance(found, Refused):
             problems += [(found.path, problem) for problem in found.problems]

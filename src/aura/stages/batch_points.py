@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from aura.dataset import read
+from aura.dataset import assemble
 from aura.dataset.patients import alias
 from aura.ecg import features, rr
 from aura.errors import InvalidInputError, Problem
@@ -174,7 +174,7 @@ class BatchPoints:
                 (*recording.events, *predicted), recording.duration_s)
         elif self._choice.raw == "none":
             spans = spans[:0]
-        with read.open_signal(self._input, recording) as signal:
+        with assemble.open_signal(self._input, recording) as signal:
             yield from points.ecg(series, signal, recording.channel)
             yield from points.raw(series, signal, recording.channel, spans)
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from aura.annotations import vocabulary
-from aura.dataset import duplicates, find, patient_table, read
+from aura.dataset import assemble, duplicates, find, patient_table
 from aura.dataset.find import Candidate
-from aura.dataset.read import Refused
+from aura.dataset.assemble import Refused
 from aura.errors import EndOfData, MissingError
 from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
@@ -123,13 +123,13 @@ class EcgSource:
 
     def _entry(self, folder: Folder, candidate: Candidate) -> Entry:
         settings = self._settings
-        outcome = read.recording(
+        outcome = assemble.recording(
             folder, candidate, settings.ecg_channel, settings.alias_key,
             bool(settings.strict))
         if isinstance(outcome, Refused):
             return Entry(outcome.path, None, outcome.problems)
         entry = Entry(outcome.path, outcome, outcome.problems)
-        doubt = settings.strict_patients and read.doubt(folder, candidate)
+        doubt = settings.strict_patients and assemble.doubt(folder, candidate)
         return entry.refuse(doubt) if doubt else entry
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aura import detection
-from aura.dataset import read
+from aura.dataset import assemble
 from aura.ecg import features, rr
 from aura.ecg.beats import MIN_RATE_HZ
 from aura.ecg.features import FeatureRows, near_points, seizure_fraction
@@ -107,8 +107,8 @@ def beats_of(folder: Folder, recording: Recording) -> Beats:
     """The beats of a recording, found in its waveform or read from its file.
     """
     if recording.fs_hz is None:
-        return read.beats(folder, recording)
-    with read.open_signal(folder, recording) as signal:
+        return assemble.beats(folder, recording)
+    with assemble.open_signal(folder, recording) as signal:
         return detection.find_beats(signal)
 
 

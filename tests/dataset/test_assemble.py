@@ -16,11 +16,11 @@ from aura.dataset import (
     annotation_files,
     ecg_channel,
     find,
-    read,
+    assemble,
     unpack,
 )
 from aura.dataset.patients import alias
-from aura.dataset.read import Refused
+from aura.dataset.assemble import Refused
 from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Event, Recording
@@ -41,7 +41,7 @@ def examined(tmp_path):
             (path.parent / other).write_bytes(content)
         folder = Folder(tmp_path)
         (candidate,) = find.recordings(folder, only)
-        return read.recording(folder, candidate, **settings)
+        return assemble.recording(folder, candidate, **settings)
     return examine
 
 
@@ -249,7 +249,7 @@ def test_the_recordings_of_a_list_are_listed_once(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "listdir", lambda path: (
         listed.append(path), listdir(path))[1])
     for candidate in candidates:
-        assert read.recording(folder, candidate).events == (Event(3, 0),)
+        assert assemble.recording(folder, candidate).events == (Event(3, 0),)
     assert listed == [tmp_path]
 
 
@@ -269,7 +269,7 @@ def test_a_sidecar_that_leaves_the_folder_refuses(examined, tmp_path):
     (tmp_path / "in/r.tse_bi").symlink_to("../far.tse_bi")
     folder = Folder(tmp_path / "in")
     (candidate,) = find.recordings(folder)
-    assert rules(read.recording(folder, candidate)) == ["path.outside"]
+    assert rules(assemble.recording(folder, candidate)) == ["path.outside"]
 
 
 @pytest.mark.parametrize("place, name", [
@@ -291,7 +291,7 @@ def test_a_fault_of_a_sidecar_names_it(tmp_path, place, name, make, rule):
     make(tmp_path / "ecg" / place / name)
     folder = Folder(tmp_path)
     (candidate,) = find.recordings(folder)
-    outcome = read.recording(folder, candidate)
+    outcome = assemble.recording(folder, candidate)
     assert isinstance(outcome, Refused)
     assert rules(outcome) == [rule]
     assert name in outcome.problems[0].text
@@ -426,12 +426,12 @@ def test_unreadable_without_the_right_to(examined, tmp_path):
     (tmp_path / "r.edf").touch(mode=0)
     folder = Folder(tmp_path)
     (candidate,) = find.recordings(folder)
-    assert rules(read.recording(folder, candidate)) == ["path.unreadable"]
+    assert rules(assemble.recording(folder, candidate)) == ["path.unreadable"]
 
 
 def test_a_signal_is_opened_by_what_was_examined(examined, tmp_path):
     recording = examined(File((Channel("EEG"), Channel("ECG"))))
-    with read.open_signal(Folder(tmp_path), recording) as signal:
+    with assemble.open_signal(Folder(tmp_path), recording) as signal:
         assert signal.sample_count == 15360
         expected = -5 + (heart(60, 256)[0] + 32768) * 10 / 65535
         assert signal.read(0, 256) == pytest.approx(expected)
@@ -447,7 +447,7 @@ def test_a_recording_that_was_exchanged_is_not_opened(
     recording = examined(File((Channel("EEG"), Channel("ECG"))))
     (tmp_path / "r.edf").write_bytes(changed.bytes())
     with pytest.raises(AuraError, match="recording.changed"), \
-            read.open_signal(Folder(tmp_path), recording):
+            assemble.open_signal(Folder(tmp_path), recording):
         pass
 
 
@@ -460,12 +460,12 @@ def packed(content):
 def test_a_packed_recording_is_read_like_another(examined, tmp_path, name):
     file = plus(texts=[tal(5, 7, "seizure")])
     small = examined(packed(file.bytes()), name=name)
-    with read.open_signal(Folder(tmp_path), small) as signal:
+    with assemble.open_signal(Folder(tmp_path), small) as signal:
         samples = signal.read(0, signal.sample_count)
     (tmp_path / name).unlink()
     plain = examined(file)
     assert replace(small, path="r.edf") == plain
-    with read.open_signal(Folder(tmp_path), plain) as signal:
+    with assemble.open_signal(Folder(tmp_path), plain) as signal:
         assert np.array_equal(samples, signal.read(0, signal.sample_count))
 
 
@@ -506,7 +506,7 @@ def test_eight_threads_open_and_read_one_file(examined, tmp_path):
 
     def right(seed):
         start = int(np.random.default_rng(seed).integers(0, 14_000))
-        with read.open_signal(Folder(tmp_path), recording) as signal:
+        with assemble.open_signal(Folder(tmp_path), recording) as signal:
             return np.allclose(signal.read(start, start + 999),
                                truth[start:start + 999])
 
@@ -518,12 +518,12 @@ def test_report_of_a_recording(examined, tmp_path):
     examined(plus(texts=[tal(5, 7, "seizure")]))
     folder = Folder(tmp_path)
     (candidate,) = find.recordings(folder)
-    report = read.report(folder, candidate)
+    report = assemble.report(folder, candidate)
     assert json.loads(json.dumps(report)) == report
     quality = report.pop("quality")
     assert quality["ECG"]["score"] > 0.5
     assert report.pop("patient") == {
-        "alias": read.recording(folder, candidate).patient,
+        "alias": assemble.recording(folder, candidate).patient,
         "name": "P01", "source": "header"}
     assert report == {
         "path": "r.edf", "status": "ok", "channels": ["ECG"],
@@ -541,7 +541,7 @@ def test_a_report_opens_a_recording_once(examined, tmp_path, monkeypatch):
     open_once = Folder.open
     monkeypatch.setattr(Folder, "open", lambda self, path: (
         opened.append(path), open_once(self, path))[1])
-    assert read.report(folder, candidate)["status"] == "ok"
+    assert assemble.report(folder, candidate)["status"] == "ok"
     assert opened == ["r.edf.gz"]
 
 
@@ -549,7 +549,7 @@ def test_report_of_what_is_refused(examined, tmp_path):
     examined(b"no recording")
     folder = Folder(tmp_path)
     (candidate,) = find.recordings(folder)
-    report = read.report(folder, candidate)
+    report = assemble.report(folder, candidate)
     assert (report["status"], report["chosen"]) == ("refused", None)
     assert [problem["rule"] for problem in report["problems"]] \
         == ["edf.header.truncated"]
@@ -559,14 +559,14 @@ def test_refused_entries_of_the_catalogue_stay_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.edf")
     folder = Folder(tmp_path)
     (candidate,) = find.recordings(folder)
-    outcome = read.recording(folder, candidate)
+    outcome = assemble.recording(folder, candidate)
     assert outcome.path == "pipe.edf"
     assert rules(outcome) == ["path.not_regular"]
 
 
 def test_szdb_is_read_without_a_word(data_dir):
     folder = Folder(data_dir)
-    found = [read.recording(folder, candidate)
+    found = [assemble.recording(folder, candidate)
              for candidate in find.recordings(folder, "szdb")]
     assert [(r.path, [(e.onset_s, e.end_s) for e in r.events])
             for r in found] == [
@@ -581,7 +581,7 @@ def test_szdb_is_read_without_a_word(data_dir):
 
 def test_mitdb_is_read_without_a_word(data_dir):
     folder = Folder(data_dir)
-    found = [read.recording(folder, candidate)
+    found = [assemble.recording(folder, candidate)
              for candidate in find.recordings(folder, "mitdb")]
     assert len(found) == 8
     assert all(r.problems == () and not r.annotated for r in found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal as sps
 
-from aura.ecg import qrs
+from aura.ecg import qrs_template
 from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal
 from aura.synthetic.heart import Heart
@@ -29,7 +29,7 @@ def places():
 
 
 def test_the_template_has_the_shape_of_the_complexes(places):
-    template = qrs.learn(train(places), places, FS)
+    template = qrs_template.learn(train(places), places, FS)
     middle = template.shape[template.half - 4:template.half + 5]
     assert middle / middle.max() == pytest.approx(SHAPE, abs=.08)
     assert template.shape[0] == template.shape[-1] == 0
@@ -43,14 +43,14 @@ def test_peaks_of_noise_do_not_change_the_template(places):
     burst = slice(12000, 18000)
     signal[burst] += 10 * rng.standard_normal(6000)
     peaks = np.concatenate([places, np.arange(12000, 18000, 25)])
-    template = qrs.learn(signal, np.sort(peaks), FS)
+    template = qrs_template.learn(signal, np.sort(peaks), FS)
     assert template.height == pytest.approx(np.ptp(SHAPE), rel=.15)
 
 
 def test_fewer_than_8_beats_make_no_template(places):
-    assert qrs.learn(train(places), places[:7], FS) is None
-    assert qrs.learn(train(places), places[:8], FS) is not None
-    assert qrs.learn(np.zeros(20000), places, FS) is None
+    assert qrs_template.learn(train(places), places[:7], FS) is None
+    assert qrs_template.learn(train(places), places[:8], FS) is not None
+    assert qrs_template.learn(np.zeros(20000), places, FS) is None
 
 
 @pytest.mark.parametrize("beats, apart_s, peaks, peaks_apart_s", [
@@ -61,7 +61,7 @@ def test_the_template_has_the_height_of_most_of_the_time(
     index = np.cumsum(np.round(FS * np.repeat(
         [apart_s, peaks_apart_s], [beats, peaks])).astype(int))
     signal = train(index, 20000, np.repeat([1, 10], [beats, peaks]))
-    template = qrs.learn(signal, index, FS)
+    template = qrs_template.learn(signal, index, FS)
     assert template.height == pytest.approx(np.ptp(SHAPE), rel=.1)
 
 
@@ -69,8 +69,8 @@ def test_the_template_has_the_height_of_most_of_the_time(
 def test_a_usual_complex_is_1_high_in_the_middle(places, scale):
     rng = np.random.default_rng(1)
     signal = scale * (train(places) + .05 * rng.standard_normal(20000))
-    template = qrs.learn(signal, places, FS)
-    filtered = qrs.matched(signal, places, template)
+    template = qrs_template.learn(signal, places, FS)
+    filtered = qrs_template.matched(signal, places, template)
     assert np.median(filtered[places]) == pytest.approx(1, abs=.1)
     nearest = [np.argmax(filtered[p - 12:p + 13]) - 12 for p in places]
     assert not np.any(nearest)
@@ -84,7 +84,7 @@ def test_the_filter_removes_the_noise_of_the_recording(places, band_hz):
         4, band_hz, "bandpass", fs=FS, output="sos"),
         rng.standard_normal(20000))
     signal = train(places) + noisy / noisy.std()
-    template = qrs.learn(train(places), places, FS)
+    template = qrs_template.learn(train(places), places, FS)
 
     def stands_out(filtered):
         outside = np.delete(filtered, (
@@ -92,14 +92,14 @@ def test_the_filter_removes_the_noise_of_the_recording(places, band_hz):
         return filtered[places].mean() / outside.std()
 
     plain = np.convolve(signal, template.shape[::-1], "same")
-    ours = qrs.matched(signal, places, template)
+    ours = qrs_template.matched(signal, places, template)
     assert stands_out(ours) > 1.3 * stands_out(plain)
 
 
 def test_the_filter_equals_its_definition(places):
     """The template times the inverse covariance of noise and 10 % power."""
     hum = .5 * np.sin(np.arange(20000) / 3)
-    template = qrs.learn(train(places), places, FS)
+    template = qrs_template.learn(train(places), places, FS)
     noise = hum.copy()
     noise[places[:, None] + np.arange(-13, 14)] = 0
     lags = np.array([noise[lag:] @ noise[:len(noise) - lag]
@@ -110,15 +110,15 @@ def test_the_filter_equals_its_definition(places):
         lags[np.abs(place[:, None] - place)], template.shape)
     expected = np.convolve(hum, weights[::-1] / (
         weights @ template.shape), "same")
-    assert qrs.matched(hum, places, template) == pytest.approx(
+    assert qrs_template.matched(hum, places, template) == pytest.approx(
         expected, abs=2e-6)
 
 
 def test_what_is_left_below_a_millionth_of_a_beat_is_silence(places):
     signal = train(places)
-    template = qrs.learn(signal, places, FS)
+    template = qrs_template.learn(signal, places, FS)
     signal[5000:] = train([9000, 15000], 20000, [.75e-6, 1.5e-6])[5000:]
-    filtered = qrs.matched(signal, places, template)
+    filtered = qrs_template.matched(signal, places, template)
     assert filtered[9000] == 0 and filtered[15000] > 1e-6
 
 
@@ -128,7 +128,7 @@ def test_a_peak_is_left_out_if_it_fits_60_percent_within_1_3_intervals(
         places, height, apart, removed):
     index = np.concatenate([places[:100], places[100:] + apart - 97])
     spurious = index[99] + 60
-    template = qrs.learn(train(index), index, FS)
+    template = qrs_template.learn(train(index), index, FS)
     signal = train(index) + train([spurious], heights=height)
     # Loud noise unlike the template does not change the usual height.
     unlike = np.random.default_rng(0).standard_normal(27)
@@ -139,7 +139,7 @@ def test_a_peak_is_left_out_if_it_fits_60_percent_within_1_3_intervals(
     peaks = np.arange(20100, 50000, 97)
     signal = np.concatenate([signal, np.zeros(30000)])
     signal[peaks[:, None] + np.arange(-13, 14)] = unlike
-    found = qrs.without_insertions(signal, np.sort(np.concatenate(
+    found = qrs_template.without_insertions(signal, np.sort(np.concatenate(
         [index, [spurious], peaks])), template)
     assert (spurious not in found) == removed
     assert np.isin(index, found).all()
@@ -149,8 +149,8 @@ def test_a_peak_is_left_out_if_it_fits_60_percent_within_1_3_intervals(
 def test_the_usual_interval_is_the_median_of_21(slow, removed):
     index = 100 + np.cumsum(np.repeat([97, 200, 97], [60, slow, 60]))
     spurious = index[60 + slow // 2 - 1] + 100
-    template = qrs.learn(train(index), index, FS)
-    found = qrs.without_insertions(
+    template = qrs_template.learn(train(index), index, FS)
+    found = qrs_template.without_insertions(
         train(index) + train([spurious], heights=.5),
         np.sort(np.append(index, spurious)), template)
     assert (spurious not in found) == removed
@@ -159,8 +159,8 @@ def test_the_usual_interval_is_the_median_of_21(slow, removed):
 def test_at_most_two_poor_peaks_in_one_interval_are_left_out(places):
     index = np.concatenate([places[:100], places[100:] + 23])
     poor = index[99] + np.array([30, 60, 90])
-    template = qrs.learn(train(index), index, FS)
-    found = qrs.without_insertions(
+    template = qrs_template.learn(train(index), index, FS)
+    found = qrs_template.without_insertions(
         train(index) + train(poor, heights=[.5, .25, .12]),
         np.sort(np.concatenate([index, poor])), template)
     assert np.isin(poor, found).tolist() == [True, False, False]
@@ -174,10 +174,10 @@ def test_only_a_poor_peak_between_two_close_beats_is_left_out(places):
     early = places[80] - 40
     signal[places[80] - 4:places[80] + 5] -= SHAPE
     signal[early - 4:early + 5] += .4 * SHAPE[::-1]
-    template = qrs.learn(signal, places, FS)
+    template = qrs_template.learn(signal, places, FS)
     index = np.sort(np.concatenate([np.delete(places, 80),
                                     [spurious, early]]))
-    left = qrs.without_insertions(signal, index, template)
+    left = qrs_template.without_insertions(signal, index, template)
     assert set(index) - set(left) == {spurious}
 
 
