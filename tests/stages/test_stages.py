@@ -29,7 +29,7 @@ from aura.recording import Event, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable, PredictionTable
 from aura.settings import Settings
 from aura.stages import manifest, tables
-from aura.stages.manifest import Entry, Manifest, RunResult, Signals
+from aura.stages.manifest import Entry, Manifest, FileOutcomes, Signals
 from aura.stages.run_layout import Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
 from tests.chain import Chain
@@ -95,7 +95,7 @@ def test_the_exit_code_tells_all_some_and_none():
         "b", None, (Problem("x.y", "error", "t"),))
 
     def code(*entries):
-        return print_outcome("verb", RunResult(tuple(
+        return print_outcome("verb", FileOutcomes(tuple(
             ("in", entry) for entry in entries)))
 
     assert [code(), code(bad), code(good), code(good, bad),

@@ -13,7 +13,7 @@ from aura.settings import Settings
 
 if TYPE_CHECKING:
     from aura.rpc.aura_pb2 import EcgBatch
-    from aura.stages.manifest import RunResult
+    from aura.stages.manifest import FileOutcomes
 
 NOT_A_DEVICE = "Research software, not a medical device."
 PATIENTS_SHOWN, FILES_SHOWN = 20, 3
@@ -102,7 +102,7 @@ def print_problems(problems: Iterable[tuple[str, Problem]]) -> None:
         print(f"warning {example[rule]}{more}", file=sys.stderr)
 
 
-def print_outcome(verb: str, outcome: "RunResult") -> int:
+def print_outcome(verb: str, outcome: "FileOutcomes") -> int:
     """Print the problems of a run's files, and return the exit code."""
     print_problems((entry.path, problem) for _, entry in outcome.entries
                    for problem in entry.problems)

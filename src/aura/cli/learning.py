@@ -12,7 +12,7 @@ from aura.errors import plural
 from aura.folder import Folder
 
 if TYPE_CHECKING:
-    from aura.stages.manifest import RunResult
+    from aura.stages.manifest import FileOutcomes
 
 
 def train(given: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def train(given: argparse.Namespace) -> int:
     return code
 
 
-def _summary(card: dict[str, Any], out: Path, outcome: "RunResult") -> str:
+def _summary(card: dict[str, Any], out: Path, outcome: "FileOutcomes") -> str:
     data, found = card["data"], card["validation"]
     free = data["recordings_taken_as_free_of_seizures"]
     return "\n".join([

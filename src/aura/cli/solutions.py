@@ -99,13 +99,13 @@ def _connected(plan: Any, dockerinfo: Path,
 def _print_results(verb: str, shared: Path, run_id: str) -> int:
     from aura import state
     from aura.stages import manifest
-    from aura.stages.manifest import RunResult
+    from aura.stages.manifest import FileOutcomes
     from aura.stages.run_layout import TrainingSummary, run_folder
     folder = Folder(shared)
     run = run_folder(run_id)
     last = ("predictions.json" if folder.path(
         f"{run}/export_report.json").exists() else "features.json")
-    code = console.print_outcome(verb, RunResult(tuple(
+    code = console.print_outcome(verb, FileOutcomes(tuple(
         ("", entry)
         for path in sorted(folder.path(f"{run}/batches").glob(f"*/{last}"))
         for entry in manifest.read(

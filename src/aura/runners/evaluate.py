@@ -22,14 +22,14 @@ from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.manifest import Entry, RunResult
+from aura.stages.manifest import Entry, FileOutcomes
 from aura.stages.run_layout import Workspace, batch_file
 
 
 @dataclass(frozen=True)
 class Read:
     cases: tuple[Case, ...]
-    outcome: RunResult  # The problems of each file
+    outcome: FileOutcomes  # The problems of each file
     taken_as_free: int  # In folders without annotations: the control group
     left_out: int  # Others without annotations, or not understood
 
@@ -64,7 +64,7 @@ def read(paths: Sequence[Path], settings: Settings,
              and case.patient not in patients]
     known = [case for _, one, case in found
              if one.annotated and one.understood]
-    return Read((*known, *taken), RunResult(tuple(entries)), len(taken),
+    return Read((*known, *taken), FileOutcomes(tuple(entries)), len(taken),
                 len(found) - len(known) - len(taken))
 
 

@@ -23,7 +23,7 @@ from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.manifest import Entry, RunResult
+from aura.stages.manifest import Entry, FileOutcomes
 from aura.stages.predictor import PredictionStage
 from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
 from aura.stages.trainer import TrainingStage
@@ -111,7 +111,7 @@ def patients(paths: Sequence[Path], given: str = "") -> tuple[
 
 
 def train(paths: Sequence[Path], out: Path, settings: Settings,
-          track: Track = iter) -> tuple[TrainingReport, RunResult]:
+          track: Track = iter) -> tuple[TrainingReport, FileOutcomes]:
     inputs, rejected = open_inputs(paths)
     # Better known now than after hours of work.
     Folder(out).try_writing()
@@ -132,7 +132,7 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
 
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
-            settings: Settings, track: Track = iter) -> RunResult:
+            settings: Settings, track: Track = iter) -> FileOutcomes:
     """Predict folders of recordings, and write an event file for each."""
     inputs, rejected = open_inputs(paths, unique=True)
     settings = replace(settings, model=os.path.abspath(model))
@@ -142,7 +142,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     predictor.model()
     card = (model / CARD_FILE).read_bytes()
     if not inputs:
-        return RunResult(tuple(rejected))
+        return FileOutcomes(tuple(rejected))
     shutil.rmtree(unfinished, ignore_errors=True)
     Folder(out).sweep()
     try:
@@ -161,7 +161,7 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     return outcome
 
 
-def _replace_hidden(out: Path, unfinished: Path, outcome: RunResult) -> None:
+def _replace_hidden(out: Path, unfinished: Path, outcome: FileOutcomes) -> None:
     """Replace ``.aura``, and delete event files of an earlier prediction."""
     def digest(name: str) -> str:
         return hashlib.sha256(folder.read(name)).hexdigest()
@@ -254,8 +254,8 @@ def batches(workspace: Workspace, settings: Settings) -> Iterable[EcgBatch]:
 
 def _outcome(workspace: Workspace, paths: Sequence[Path],
              manifests: Sequence[str],
-             rejected: Sequence[tuple[str, Entry]]) -> RunResult:
+             rejected: Sequence[tuple[str, Entry]]) -> FileOutcomes:
     read = [manifest.read(workspace.folder, path) for path in manifests]
-    return RunResult((*rejected, *(
+    return FileOutcomes((*rejected, *(
         (str(paths[int(batch.input)]), entry)
         for batch in read for entry in batch.entries)))

@@ -19,14 +19,14 @@ from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest
 from aura.stages.feature_builder import beats_of
-from aura.stages.manifest import Entry, RunResult, Signals
+from aura.stages.manifest import Entry, FileOutcomes, Signals
 from aura.stages.run_layout import Workspace
 
 ENDING = ".beats.csv"
 
 
 def write(paths: Sequence[Path], out: Path, settings: Settings,
-          track: local.Track = iter) -> RunResult:
+          track: local.Track = iter) -> FileOutcomes:
     inputs, rejected = local.open_inputs(paths, unique=True)
     folder = Folder(out)
     folder.try_writing()
@@ -42,7 +42,7 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
             path = str(paths[int(listed.input)])
             entries += [(path, entry) for entry in pool.map(
                 partial(_write_one, source, folder), listed.entries)]
-    return RunResult(tuple(entries))
+    return FileOutcomes(tuple(entries))
 
 
 def trusted(beats: Beats) -> Floats:

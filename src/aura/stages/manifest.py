@@ -91,7 +91,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class RunResult:
+class FileOutcomes:
     """What became of all files of a run."""
 
     # Input that was given, and the file's entry in its last manifest.
