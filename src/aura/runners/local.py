@@ -161,7 +161,8 @@ def predict(paths: Sequence[Path], model: Path, out: Path,
     return outcome
 
 
-def _replace_hidden(out: Path, unfinished: Path, outcome: FileOutcomes) -> None:
+def _replace_hidden(out: Path, unfinished: Path,
+                    outcome: FileOutcomes) -> None:
     """Replace ``.aura``, and delete event files of an earlier prediction."""
     def digest(name: str) -> str:
         return hashlib.sha256(folder.read(name)).hexdigest()
