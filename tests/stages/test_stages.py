@@ -439,7 +439,7 @@ def test_a_model_of_another_hop_or_schema_is_refused(trained):
     with pytest.raises(PreconditionError, match="model.schema"):
         trained.with_settings(
             model=str(trained.shared / "other")).predictor.predict(table)
-    with pytest.raises(PreconditionError, match="model.schema"):
+    with pytest.raises(CorruptDataError, match="table.columns"):
         trained.predictor.predict(FeatureTable(
             run_id="r", table_path=table.table_path.replace(
                 "features", "beats"), manifest_path=table.manifest_path))

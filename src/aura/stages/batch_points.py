@@ -24,7 +24,7 @@ from aura.rpc.aura_pb2 import PredictionTable
 from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.settings import Settings
-from aura.stages import manifest, tables
+from aura.stages import manifest, table_rules, tables
 from aura.stages.manifest import Entry, Manifest, Signals
 from aura.stages.run_layout import Workspace, batch_file
 
@@ -106,15 +106,16 @@ class BatchPoints:
         self._input = workspace.input_of(self._manifest.input)
 
         def table(name: str, *columns: str) -> tables.Columns:
-            return tables.read(folder.read(batch_file(
-                request.run_id, request.batch_index, name)), columns)
+            return table_rules.read(folder, batch_file(
+                request.run_id, request.batch_index, f"{name}.parquet"),
+                name, self._manifest, columns)
 
-        self._beats = table("beats.parquet")
-        self._features = table("features.parquet", *dict.fromkeys((
+        self._beats = table("beats")
+        self._features = table("features", *dict.fromkeys((
             "recording", "time_s", "scorable", "mean_hr", "hr_base",
             "hr_over_p95", *self._choice.features)))
-        self._predictions = tables.read(
-            folder.read(request.table_path),
+        self._predictions = table_rules.read(
+            folder, request.table_path, "predictions", self._manifest,
             ("recording", "time_s", "smoothed"))
 
     @property

@@ -29,7 +29,7 @@ from aura.folder import problem_of
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
-from aura.stages import manifest, tables
+from aura.stages import manifest, table_rules, tables
 from aura.stages.manifest import Entry
 from aura.stages.run_layout import LATEST, MODELS, Workspace, batch_file
 
@@ -77,10 +77,11 @@ class PredictionStage:
     def predict(self, request: FeatureTable) -> PredictionTable:
         """Predict one batch."""
         folder, model = self._workspace.folder, self.model()
-        table = tables.read(folder.read(request.table_path))
+        batch = manifest.read(folder, request.manifest_path)
+        table = table_rules.read(
+            folder, request.table_path, "features", batch)
         _check(model, table)
         rule = rule_of(model.alarm, self._settings.adapt_after_h)
-        batch = manifest.read(folder, request.manifest_path)
         probability, smoothed, found = _scores(
             model, table, rule, [number for number, _ in batch.recordings])
         entries = list(batch.entries)

@@ -25,7 +25,7 @@ from aura.errors import (
 )
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
-from aura.stages import manifest, tables
+from aura.stages import manifest, table_rules
 from aura.stages.run_layout import (
     LATEST,
     MODELS,
@@ -119,8 +119,8 @@ class TrainingStage:
                          for _, one in batch.recordings
                          if one.events or not one.understood}
         for request, batch in zip(arrived, batches, strict=True):
-            table = tables.read(
-                self._folder.read(request.table_path), _COLUMNS)
+            table = table_rules.read(
+                self._folder, request.table_path, "features", batch, _COLUMNS)
             hop_s = table.number("hop_s")
             for number, one in batch.recordings:
                 rows = table.rows_of(number)
