@@ -4,7 +4,11 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
+import socket
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -17,6 +21,18 @@ from tests.review_runs import alarm, make_run, opened
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 OURS = {"x-aura-review": "1", "content-type": "application/json"}
+NGINX = shutil.which("nginx")
+NAME = "review.example.org"
+CONF = """
+daemon off; pid {folder}/pid; error_log {folder}/log; events {{}}
+http {{ access_log off; client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fast;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port};
+    location {prefix} {{ proxy_pass http://127.0.0.1:{page}/; {more} }} }} }}
+"""
+NEEDS_NGINX = pytest.mark.skipif(
+    not NGINX, reason="nginx is not on PATH")
 
 
 @contextlib.contextmanager
@@ -37,6 +53,7 @@ def serving(service, access=Access()):
         link.close()
         return answer, content
 
+    ask.port = server.port
     try:
         yield ask
     finally:
@@ -150,7 +167,7 @@ def test_beyond_loopback_every_request_needs_the_token(service):
                      f"/?token={TOKEN[:-1]}", f"/main.js?token={TOKEN}"):
             assert ask(path)[0].status == 401, path
         answer, _ = ask(f"/?token={TOKEN}")
-        assert (answer.status, answer.getheader("location")) == (303, "/")
+        assert (answer.status, answer.getheader("location")) == (303, "./")
         cookie = answer.getheader("set-cookie")
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
         shown = cookie.split(";")[0]
@@ -191,3 +208,74 @@ def test_a_token_of_the_user_is_in_no_log_and_a_made_one_is_shown(service):
         assert (access.token in server.shown) == shown
         server.stop()
         server.run()
+
+
+@contextlib.contextmanager
+def proxied(folder, page, prefix="/", more=""):
+    """Ask through nginx as a browser does that knows the public name."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "conf").write_text(CONF.format(
+        folder=folder, port=port, page=page, prefix=prefix, more=more))
+    process = subprocess.Popen(
+        [NGINX, "-p", folder, "-c", folder / "conf", "-e", folder / "log"])
+    until = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            assert time.monotonic() < until, "nginx does not start"
+            time.sleep(0.05)
+
+    def ask(path, method="GET", body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request(method, prefix + path.lstrip("/"), body, {
+            "host": NAME, "origin": f"https://{NAME}",
+            "sec-fetch-site": "same-origin",
+            **{name.replace("_", "-"): value
+               for name, value in headers.items()}})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer, text
+
+    try:
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@NEEDS_NGINX
+@pytest.mark.parametrize("prefix", ["/", "/aura/review/"])
+@pytest.mark.parametrize("more", ["", "proxy_set_header Host $host;"])
+def test_edits_work_behind_a_proxy_whose_name_is_set(
+        service, tmp_path, prefix, more):
+    access = Access.to("127.0.0.1", {"AURA_WEB_TOKEN": TOKEN},
+                       f"other.example, {NAME}")
+    headers = {name.replace("-", "_"): value for name, value in OURS.items()}
+    with (serving(service, access) as own,
+          proxied(tmp_path, own.port, prefix, more) as ask):
+        answer, _ = ask(f"/?token={TOKEN}")
+        assert (answer.status, answer.getheader("location")) == (303, "./")
+        cookie = answer.getheader("set-cookie").split(";")[0]
+        for path in ("/", "/main.js", "/api/cases"):
+            assert ask(path, cookie=cookie)[0].status == 200
+        path, body = change(service)
+        assert ask(path, "POST", body, cookie=cookie,
+                   **headers)[0].status == 200
+
+
+@NEEDS_NGINX
+@pytest.mark.parametrize(("more", "status"), [
+    ("", 403), ("proxy_set_header Host $host;", 421)])
+def test_a_name_that_is_not_set_is_refused_with_the_way_out(
+        service, tmp_path, more, status):
+    headers = {name.replace("-", "_"): value for name, value in OURS.items()}
+    path, body = change(service)
+    with (serving(service) as own,
+          proxied(tmp_path, own.port, "/", more) as ask):
+        answer, text = ask(path, "POST", body, **headers)
+        assert answer.status == status and "AURA_WEB_NAMES" in text

@@ -34,10 +34,12 @@ def review(given: argparse.Namespace) -> int:
 def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
     from aura.review.app import PageServer
     from aura.review.guard import Access
+    from aura.settings import Settings
     if not 0 <= given.port <= 65535:
         return console.fail("review", f"--port is {given.port}; it must be "
                             "between 0 and 65535")
-    server = PageServer(service, Access.to(given.host, os.environ), given.port)
+    access = Access.to(given.host, os.environ, Settings.load().web_names)
+    server = PageServer(service, access, given.port)
     count = len(service.runs.worklist().cases)
     print(f"{plural(count, 'recording')} to review at {server.shown} "
           "(stop with Ctrl-C)", flush=True)

@@ -164,8 +164,7 @@ class PageServer:
 def serve_share(shared: Path, settings: Settings,
                 environ: Mapping[str, str]) -> PageServer:
     """Serve the runs of a shared folder from another thread of a block."""
-    names = (name.strip() for name in settings.web_names.split(","))
-    access = Access.to(settings.web_host, environ, tuple(filter(None, names)))
+    access = Access.to(settings.web_host, environ, settings.web_names)
     server = PageServer(ReviewService(on_share(shared, settings)), access,
                         settings.web_port)
     threading.Thread(target=server.run, daemon=True, name="web").start()

@@ -47,8 +47,9 @@ class Access:
 
     @classmethod
     def to(cls, host: str, environ: Mapping[str, str],
-           names: tuple[str, ...] = ()) -> "Access":
-        """Access for an address to bind."""
+           web_names: str = "") -> "Access":
+        """Access for an address to bind; further names as in the settings."""
+        names = tuple(filter(None, map(str.strip, web_names.split(","))))
         token = environ.get("AURA_WEB_TOKEN", "")
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
                       or not token.isalnum()):
@@ -90,7 +91,7 @@ class Guard:
         if self._access.token:
             given = request.query_params.get("token", "")
             if request.scope["path"] == "/" and self._is_token(given):
-                answer = RedirectResponse("/", 303)
+                answer = RedirectResponse("./", 303)
                 answer.set_cookie(COOKIE, given, httponly=True,
                                   samesite="strict", path="/")
                 return answer
@@ -98,21 +99,37 @@ class Guard:
                 return _refused(
                     401, "token required; open the printed address")
         if request.method not in ("GET", "HEAD"):
-            return _foreign(request.headers, host)
+            return self._foreign(request.headers, host)
         return None
+
+    def _foreign(self, headers: Headers, host: str) -> Response | None:
+        """The refusal of a change that another page has sent."""
+        origin = headers.get("origin")
+        if (headers.get(HEADER) != "1"
+                or headers.get("sec-fetch-site",
+                               "same-origin") != "same-origin"
+                or headers.get("content-type", "").split(";")[0].strip()
+                != "application/json"):
+            return _refused(403, "only the review page may send changes")
+        netloc = (origin or "").partition("//")[2]
+        # Behind a proxy the browser and this server know other names.
+        if (origin is None or netloc == host
+                or _name(netloc) in self._own_names()):
+            return None
+        return _refused(403, "this address of the page is not known; behind "
+                        "a proxy, add its host name to AURA_WEB_NAMES")
+
+    def _own_names(self) -> set[str]:
+        return {one.lower() for one in self._access.names}
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(
             given.encode("utf-8", "replace"), self._access.token.encode())
 
     def _is_known(self, host: str) -> bool:
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
-        except ValueError:
-            return False
-        known = {*NAMES, self._access.host.strip("[]").lower(), *(
-            one.lower() for one in self._access.names)}
-        if name in known:
+        name = _name(host)
+        if name in {*NAMES, self._access.host.strip("[]").lower(),
+                    *self._own_names()}:
             return True
         # DNS rebinding needs a name, so with a token any number will do.
         try:
@@ -122,16 +139,12 @@ class Guard:
         return bool(self._access.token)
 
 
-def _foreign(headers: Headers, host: str) -> Response | None:
-    """The refusal of a change that another page has sent."""
-    origin = headers.get("origin")
-    if (headers.get(HEADER) != "1"
-            or headers.get("sec-fetch-site", "same-origin") != "same-origin"
-            or (origin is not None and urlsplit(origin).netloc != host)
-            or headers.get("content-type", "").split(";")[0].strip()
-            != "application/json"):
-        return _refused(403, "only the review page may send changes")
-    return None
+def _name(netloc: str) -> str:
+    """The host name of an address, without a port; "" if it is none."""
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def _refused(status: int, text: str) -> Response:
