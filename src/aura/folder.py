@@ -2,12 +2,13 @@
 Safe reading, writing and locking of files in one folder.
 
 A `Folder` opens only regular files that really lie inside it. `write` replaces
-a file as a whole or not at all. Without ``fcntl`` (on Windows) locks hold
-between the threads of one process only.
+a file as a whole or not at all. Where there are no locks (on Windows, and on
+some network drives) they hold between the threads of one process only.
 """
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import secrets
@@ -37,6 +38,8 @@ except ImportError:
     _UNIX = False
 
 _LOG = logging.getLogger(__name__)
+# What drives answer that cannot sync, such as some of CIFS and vboxsf.
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 PARTIAL = ".partial-"
 PARTIAL_MAX_AGE_S = 3600.0
 _being_written: set[Path] = set()  # By full path
@@ -113,12 +116,10 @@ class Folder:
                 raise outside()
             with open(partial, "xb") as stream:
                 # Tells `sweep` on every machine that the writer lives.
-                if _UNIX:
-                    with contextlib.suppress(OSError):
-                        flock(stream, LOCK_EX)
+                _lock(stream.fileno())
                 yield stream
                 stream.flush()
-                os.fsync(stream.fileno())
+                _sync(stream.fileno())
                 if not _UNIX:
                     # Windows does not rename an open file.
                     stream.close()
@@ -141,12 +142,11 @@ class Folder:
         except OSError as error:
             raise write_error(error) from None
         try:
-            if not _UNIX:
+            if _lock(descriptor):
+                yield
+            else:
                 with _threads:
                     yield
-            else:
-                flock(descriptor, LOCK_EX)
-                yield
         finally:
             os.close(descriptor)
 
@@ -167,17 +167,29 @@ class Folder:
                     path.unlink()
 
 
-def _held(path: Path) -> bool:
-    """Whether a process is writing a file; False if that is unknown."""
+def _lock(descriptor: int) -> bool:
+    """Wait for the lock of an open file; False where there are no locks."""
     if not _UNIX:
+        return False
+    try:
+        flock(descriptor, LOCK_EX)
+    except OSError:
+        _say_once("this folder has no locks; let only one program at a time "
+                  "write to it")
+        return False
+    return True
+
+
+def _held(path: Path) -> bool:
+    """Whether a process may be writing a file."""
+    if not _UNIX:
+        # Windows removes no open file.
         return False
     with open(path, "rb") as stream:
         try:
             flock(stream, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            return True
         except OSError:
-            return False
+            return True
     return False
 
 
@@ -262,6 +274,21 @@ def _sync_folder(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        _say_once("this folder cannot sync; a power failure may lose files "
+                  "that were just written")
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    _LOG.warning(text)
