@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from aura.settings import Settings, processors
+
 NAME = "OPENBLAS_NUM_THREADS"
 # The variable as it is when numpy is first imported.
 WATCH = f"""
@@ -43,3 +45,22 @@ def test_the_command_sets_one_thread_before_numpy_is_loaded(
 def test_the_library_leaves_the_environment_alone():
     assert printed("import os; before = dict(os.environ); import aura, "
                    "aura.cli; print(before == os.environ)") == "True"
+
+
+@pytest.mark.parametrize(("files", "most"), [
+    ({}, 99), ({"cpu.max": "max 100000\n"}, 99),
+    ({"cpu.max": "200000 100000\n"}, 2), ({"cpu.max": "50000 100000\n"}, 1),
+    ({"cpu.max": "nonsense"}, 99),
+    ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000"}, 99),
+    ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"},
+     3)])
+def test_workers_are_counted_by_affinity_and_cgroup(
+        tmp_path, monkeypatch, files, most):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for own in (1, 4, 8):
+        monkeypatch.setattr(os, "sched_getaffinity",
+                            lambda _: set(range(own)), raising=False)
+        assert processors(tmp_path) == min(own, most)
+    assert Settings(workers=5).threads == 5

@@ -84,6 +84,11 @@ class Settings:
                     f"it must be between {about.allowed[0]:.15g} and "
                     f"{about.allowed[1]:.15g}")
 
+    @property
+    def threads(self) -> int:
+        """The number of workers, with 0 as one per allotted processor."""
+        return self.workers or processors()
+
     @classmethod
     def load(cls, shared: Path | None = None,
              environ: Mapping[str, str] | None = None) -> "Settings":
@@ -95,6 +100,25 @@ class Settings:
                 given[entry.name] = _parse(
                     variable, text, type(entry.default))
         return cls(**given)
+
+
+def processors(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """How many processors this process may use, by affinity and cgroup."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:
+        count = os.cpu_count() or 1
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us",
+                                 "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = map(int, " ".join(
+                (root / name).read_text() for name in names).split())
+        # No such group, or no limit: "max", and -1 in older ones.
+        except (OSError, ValueError):
+            continue
+        if quota > 0 < period:
+            count = min(count, max(round(quota / period), 1))
+    return count
 
 
 def shared_folder(environ: Mapping[str, str] | None = None) -> Path:

@@ -34,7 +34,7 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
     folder.sweep()
     entries = list(rejected)
     with (tempfile.TemporaryDirectory(prefix="aura-") as place,
-          ThreadPoolExecutor(settings.workers or os.cpu_count() or 1) as pool):
+          ThreadPoolExecutor(settings.threads) as pool):
         workspace = Workspace(Folder(Path(place)), inputs)
         for batch in track(local.batches(workspace, settings)):
             listed = manifest.read(workspace.folder, batch.manifest_path)

@@ -87,8 +87,7 @@ class FeatureStage:
     def _build_all(self, batch: manifest.Manifest) -> Iterator[
             tuple[int, "_Built | Problem"]]:
         folder = self._workspace.input_of(batch.input)
-        workers = self._settings.workers or os.cpu_count() or 1
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(self._settings.threads) as pool:
             yield from pool.map(
                 lambda item: (item[0], self._build_one(folder, *item)),
                 batch.recordings)
