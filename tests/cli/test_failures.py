@@ -285,3 +285,32 @@ def test_an_interrupt_prints_no_traceback(run, monkeypatch, tmp_path):
     monkeypatch.setattr(local, "train", interrupted)
     code, _, err = run("train", tmp_path, "--out", tmp_path)
     assert (code, err) == (130, "aura train: stopped\n")
+
+
+@pytest.mark.parametrize("missing", ["arro3", "google", "scipy"])
+def test_a_package_that_is_not_installed_is_named(missing, tmp_path):
+    done = subprocess.run([sys.executable, "-c", f"""
+import sys
+sys.modules[{missing!r}] = None
+from aura.cli import main
+sys.exit(main(["predict", "x", "--model", "m", "--out", "p"]))
+"""], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "install.missing" in done.stderr and missing in done.stderr
+
+
+def test_a_user_without_a_home_can_use_the_library():
+    environ = {name: text for name, text in os.environ.items()
+               if name not in ("HOME", "USERPROFILE")}
+    done = subprocess.run([sys.executable, "-c", """
+import os, pwd
+def nobody(_):
+    raise KeyError
+pwd.getpwuid = nobody
+before = dict(os.environ)
+import aura
+aura.find_beats
+from aura.ecg import beats
+assert before == dict(os.environ), os.environ
+"""], text=True, capture_output=True, env=environ)
+    assert done.returncode == 0, done.stderr

@@ -124,6 +124,26 @@ def test_waits_have_a_floor_and_a_ceiling_whatever_the_server_asks(
     assert 2 <= store.writes <= 101
 
 
+def test_the_proxy_of_the_environment_is_used(folder, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    lines = pack(folder, points(3))
+    with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        known, _ = deliver(folder, "http://influx.invalid:8086")
+        assert stored(proxy) == lines and known.done
+        with serving() as near:
+            deliver(folder, near.url, again=True)
+        assert stored(near) == lines
+        monkeypatch.setenv("no_proxy", "influx.invalid")
+        with pytest.raises(UnavailableError, match="does not exist"):
+            deliver(folder, "http://influx.invalid:8086", again=True)
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(UnavailableError, match="proxy"):
+        deliver(folder, "http://influx.invalid:8086", again=True)
+
+
 STOPPING = {
     "401": (status(401, {"message": "unauthorized access"}),
             "influx.auth", "INFLUXDB_V2_TOKEN"),

@@ -277,9 +277,16 @@ def test_a_bad_endpoint_names_the_variable(name, text):
         Endpoint.load({name: text})
 
 
-def test_ipv6_wildcard_answers_on_loopback(start):
-    served = start("ecg-loader", AURA_HOST="[::]").connect()
-    assert served.status() == "SERVING"
+@pytest.mark.parametrize("host", [
+    "[::]", "::", "0.0.0.0", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
+def test_the_health_check_asks_where_the_block_listens(start, host):
+    served = start("ecg-loader", AURA_HOST=host)
+    assert served.listening.wait(10), served.log
+    done = subprocess.run(
+        [sys.executable, "-m", "aura.rpc.health"], text=True,
+        capture_output=True, env={**os.environ, "AURA_HOST": host,
+                                  "AURA_PORT": str(served.port)})
+    assert (done.returncode, done.stdout) == (0, "SERVING\n"), done.stderr
 
 
 def test_a_stop_under_load_loses_no_accepted_call(start):

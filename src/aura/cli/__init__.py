@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from aura.cli import console
-from aura.errors import AuraError, show_texts
+from aura.errors import AuraError, PreconditionError, show_texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (AuraError, OSError) as error:
         return console.fail(given.verb, error)
+    except ModuleNotFoundError as error:
+        if (error.name or "aura").partition(".")[0] == "aura":
+            raise
+        return console.fail(given.verb, PreconditionError(
+            "install.missing", f"the package '{error.name}' is not installed",
+            "install all of them: pip install 'aura-blocks[laptop]'"))
     finally:
         show_texts(False)
     return code

@@ -14,18 +14,27 @@ a parabola to each peak for times finer than a sample.
 """
 
 import math
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from scipy import signal as sps  # type: ignore[import-untyped]
-from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
 from aura.ecg import qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import Beats, Floats, Signal
 from aura.spans import merge
+
+try:
+    from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
+except RuntimeError:
+    # It looks for settings in the user's home, and some users have none.
+    os.environ["HOME"] = tempfile.gettempdir()
+    from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
+    del os.environ["HOME"]
 
 MIN_RATE_HZ = 50.0
 DETECTOR_RATE_HZ = 100.0

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from influxdb_client.client.exceptions import InfluxDBError
@@ -29,6 +30,7 @@ from aura.influx import schema
 from aura.settings import Settings
 
 TIMEOUT_S = 30.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LONGEST_TEXT = 200
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
@@ -95,6 +97,14 @@ class Target:
         return cls(settings.influx_url.rstrip("/"), settings.influx_org,
                    settings.influx_bucket, _token(settings),
                    settings.influx_ca)
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that http_proxy or https_proxy names for a server."""
+    parts = urlsplit(url)
+    if parts.hostname in LOOPBACK or proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _check_url(url: str) -> None:
@@ -181,6 +191,7 @@ class Store:
         self._client = _CLIENT(
             target.url, target.token or None, org=target.org,
             timeout=round(timeout_s * 1000), retries=False,
+            proxy=_proxy(target.url),
             ssl_ca_cert=target.ca_file or None)
         self._service = _SERVICE(self._client.api_client)
         self._deleting = _DELETING(self._client.api_client)
@@ -298,6 +309,8 @@ def _reason(error: Exception) -> str:
     """Why a connection failed; the error's own text may hold addresses."""
     name = type(error).__name__
     return {"NewConnectionError": "nothing listens there",
+            "ProxyError": "the proxy that http_proxy or https_proxy names "
+                          "cannot be reached",
             "NameResolutionError": "the host does not exist",
             "ConnectTimeoutError": "it cannot be reached",
             "ReadTimeoutError": "it does not answer in time",

@@ -15,8 +15,12 @@ TIMEOUT_S = 3.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Ask the block on ``AURA_PORT`` of this machine and print its answer."""
-    address = f"localhost:{os.environ.get('AURA_PORT') or 8061}"
+    """Ask the block on ``AURA_HOST`` and ``AURA_PORT``; print its answer."""
+    host = os.environ.get("AURA_HOST", "").strip("[]")
+    if host in ("", "::", "0.0.0.0"):
+        host = "localhost"
+    address = f"{f'[{host}]' if ':' in host else host}:" + (
+        os.environ.get("AURA_PORT") or "8061")
     request = health_pb2.HealthCheckRequest(service="".join(arguments[:1]))
     # This machine is never behind a proxy of the environment.
     with grpc.insecure_channel(

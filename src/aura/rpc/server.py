@@ -52,7 +52,8 @@ class Endpoint:
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
         environ = os.environ if environ is None else environ
-        return cls(environ.get("AURA_HOST") or cls.host,
+        host = (environ.get("AURA_HOST") or cls.host).strip("[]")
+        return cls(f"[{host}]" if ":" in host else host,
                    int(_number(environ, "AURA_PORT", cls.port, 65535)),
                    _number(environ, "AURA_GRACE_S", cls.grace_s, 86400),
                    environ.get("AURA_ENDS_WITH_INPUT") == "1")
