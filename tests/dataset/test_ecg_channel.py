@@ -72,11 +72,24 @@ def test_a_setting_that_no_channel_has_is_a_warning(wanted):
 
 @pytest.mark.parametrize("labels", [
     ["Fp1", "", "VI", "ECoG"], ["D2", "X1", "CZ", ""], ["", "CH1"],
-    [ChannelInfo("ECG", "bpm", 1), ""], [ChannelInfo("X", "g"), ""],
+    [ChannelInfo("X", "g"), ""],
     [ChannelInfo("CH1", "%"), ""], ["ECG HR", ""]])
 def test_no_ecg_lists_the_labels(labels):
     with pytest.raises(MissingError, match=r"ecg.missing: .*\(no label\)"):
         chosen(labels)
+
+
+@pytest.mark.parametrize("unit", ["bpm", "%", "Ohm"])
+def test_a_unit_that_is_not_of_an_ecg_is_named(unit):
+    with pytest.raises(MissingError, match=f"'ECG 1' has the unit '{unit}'"):
+        chosen([ChannelInfo("ECG 1", unit), ChannelInfo("Fp1", "uV")])
+
+
+@pytest.mark.parametrize("wanted", ["ECG lft", "Chest, EGC left"])
+def test_a_misspelt_label_brings_the_nearest_one(wanted):
+    labels = ["Fp1", "ECG left", "ECG right"]
+    _, (problem,) = by_label([ChannelInfo(one) for one in labels], wanted)
+    assert problem.rule == "ecg.not_as_set" and "'ECG left'" in problem.text
 
 
 def test_many_labels_are_not_all_listed():

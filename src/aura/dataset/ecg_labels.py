@@ -4,6 +4,7 @@ Which channels may be the ECG, by what the header says of them.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from aura.edf.signal import MILLIVOLTS
@@ -50,9 +51,7 @@ def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
         named = _as_set([info.label for info in infos], wanted)
         if named:
             return named, ()
-        problems.append(Problem(
-            "ecg.not_as_set", "warning", "no channel has the label that "
-            "AURA_ECG_CHANNEL gives; the ECG is chosen without it"))
+        problems.append(_not_as_set([info.label for info in infos], wanted))
     likely = [i for i, info in enumerate(infos)
               if not _DERIVED.search(info.label)
               and info.unit.lower() not in _OTHER_UNITS]
@@ -70,7 +69,7 @@ def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
             "ecg.only_channel", "warning", "no label contains ECG or EKG; "
             "the only channel is used") for _ in found]
     if not found:
-        raise _no_ecg([info.label for info in infos])
+        raise _no_ecg(infos)
     fast = [i for i in found if infos[i].fs_hz >= RATE_HZ_MIN]
     return tuple((i,) for i in fast or found), tuple(problems)
 
@@ -99,13 +98,31 @@ def _is_lead(info: ChannelInfo) -> bool:
         and info.fs_hz >= RATE_HZ_MIN)
 
 
-def _no_ecg(labels: Sequence[str]) -> MissingError:
-    shown = ", ".join(label or "(no label)" for label in labels[:24])
+def _not_as_set(labels: Sequence[str], wanted: str) -> Problem:
+    near = [label for name in wanted.split(",") for label in get_close_matches(
+        name.strip(), labels, 1)]
+    return Problem(
+        "ecg.not_as_set", "warning", f"no channel is named '{wanted}', as "
+        "AURA_ECG_CHANNEL has it; the ECG is chosen without it. " + (
+            f"The nearest label is '{near[0]}'" if near else
+            f"The labels are {_shown(labels)}"))
+
+
+def _shown(labels: Sequence[str]) -> str:
     more = f" and {len(labels) - 24} more" if len(labels) > 24 else ""
+    return ", ".join(label or "(no label)" for label in labels[:24]) + more
+
+
+def _no_ecg(infos: Sequence[ChannelInfo]) -> MissingError:
+    other = [info for info in infos if _ECG.search(info.label)
+             and info.unit.lower() in _OTHER_UNITS]
     return MissingError(
-        "ecg.missing", "no channel has the label of an ECG; the labels "
-        f"are {shown}{more}", "set AURA_ECG_CHANNEL to the label of the "
-        "ECG")
+        "ecg.missing", (
+            f"the channel '{other[0].label}' has the unit '{other[0].unit}', "
+            "which is not that of an ECG" if other else
+            "no channel has the label of an ECG; the labels are "
+            + _shown([info.label for info in infos])),
+        "set AURA_ECG_CHANNEL to the label of the ECG")
 
 
 def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:

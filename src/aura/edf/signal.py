@@ -129,7 +129,7 @@ class PairSignal:
             raise InvalidInputError(
                 "ecg.pair", "the two channels have different units or "
                 "sampling rates, and cannot be subtracted",
-                "set AURA_ECG_CHANNEL to one of them")
+                "convert one of them")
         self._both = one, other
         self.unit, self.fs_hz = one.unit, one.fs_hz
         self.sample_count = one.sample_count
