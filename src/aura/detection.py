@@ -18,14 +18,7 @@ from numpy.typing import ArrayLike
 from aura.errors import InvalidInputError
 from aura.frame import Frame
 from aura.recording import (
-    ArraySignal,
-    Beats,
-    Bools,
-    Event,
-    Floats,
-    Recording,
-    Signal,
-)
+    ArraySignal, Beats, Bools, Event, Floats, Recording, Signal)
 
 if TYPE_CHECKING:
     from aura.detector.alarms import AlarmRule

@@ -20,16 +20,8 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from aura.errors import (
-    ISSUES,
-    AuraError,
-    ForbiddenError,
-    InvalidInputError,
-    MissingError,
-    PreconditionError,
-    Problem,
-    ResourceError,
-    frames_of,
-)
+    ISSUES, AuraError, ForbiddenError, InvalidInputError, MissingError,
+    PreconditionError, Problem, ResourceError, frames_of)
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock

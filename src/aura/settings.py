@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from aura import data
 from aura.errors import AuraError, InvalidInputError, MissingError
 from aura.folder import Folder
 
@@ -31,8 +32,7 @@ class About:
 
 
 ABOUT: Mapping[str, About] = {
-    name: About(**about) for name, about in tomllib.loads(
-        Path(__file__).with_suffix(".toml").read_text("utf-8")).items()}
+    name: About(**about) for name, about in data.beside(__file__).items()}
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from aura.annotations.data_tables import table
+from aura import data
 from aura.annotations.vocabulary import (
-    BEGIN,
-    END,
-    OTHER,
-    is_ignored,
-    label_of,
-    meaning_of,
-    name_of,
-)
+    BEGIN, END, OTHER, is_ignored, label_of, meaning_of, name_of)
 from aura.errors import Problem, quoted
 from aura.recording import BACKGROUND, SEIZURE, Event
 
-_FINDINGS: dict[str, str] = table("messages.toml")["findings"]
+_FINDINGS: dict[str, str] = data.beside(
+    __file__, "messages.toml")["findings"]
 # Starts of one seizure, for example in the EEG and of the movements.
 STARTS_S = 300.0
 PAIR_S = 3600.0  # A longer seizure needs a row with its length

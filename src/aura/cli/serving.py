@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aura.cli import console
-from aura.errors import (InvalidInputError, MissingError, ResourceError,
-                         UnavailableError)
+from aura.errors import (
+    InvalidInputError, MissingError, ResourceError, UnavailableError)
 from aura.folder import Folder
 from aura.settings import Settings, shared_folder
 

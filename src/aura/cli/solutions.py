@@ -162,8 +162,8 @@ def onboard(given: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    from aura.platform.bundle import (BLUEPRINT_FILE, DEPLOYMENTS,
-                                      DOCKERINFO_FILE, PROTOS)
+    from aura.platform.bundle import (
+        BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
                            "unzip the download, or run 'aura solution bundle'")

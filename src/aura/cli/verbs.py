@@ -4,19 +4,17 @@ import argparse
 import os
 import sys
 import textwrap
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import aura
-from aura import blocks
+from aura import blocks, data
 from aura.annotations.formats import FORMATS
 from aura.physionet.sets import BASE_URL, SETS
 from aura.settings import ABOUT, SHARED_FOLDER_DEFAULT, Settings
 
-_TABLE = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_TABLE = data.beside(__file__)
 SETTINGS: Mapping[str, Any] = _TABLE["setting"]
 _FACTS = {
     "base_url": BASE_URL, "shared": SHARED_FOLDER_DEFAULT,

@@ -25,12 +25,7 @@ from aura.dataset.beat_clock import Placed
 from aura.dataset.beat_layout import BEATS, MEDIAN_S, RR, Layout, layout_of
 from aura.ecg import quality
 from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    Problem,
-    ResourceError,
-    plural,
-)
+    CorruptDataError, InvalidInputError, Problem, ResourceError, plural)
 from aura.recording import Beats, Bools, Floats
 from aura.spans import union
 

@@ -9,14 +9,13 @@ them, or their times and they.
 
 import io
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import zip_longest
 
 import numpy as np
 
+from aura import data
 from aura.errors import InvalidInputError
 from aura.recording import Floats
 
@@ -35,9 +34,8 @@ _SECTION = "rr interval data"
 _SECTION_ROWS = 6
 _UNITS_S = {"ms": 1e-3, "s": 1.0, "any": None}
 _UNIT_CELL = re.compile(r"\s*(?:[(\[].*[)\]])?\s*")
-_TABLES: dict[str, dict[str, str]] = tomllib.loads(
-    (resources.files("aura.dataset") / "beat_columns.toml").read_text(
-        "utf-8"))
+_TABLES: dict[str, dict[str, str]] = data.beside(
+    __file__, "beat_columns.toml")
 # Form, unit, and a name with another in brackets that has to be there too.
 _COLUMNS = [(form, _UNITS_S[unit], *name.strip(" )").partition(" (")[::2])
             for form, units in _TABLES.items()

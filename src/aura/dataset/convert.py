@@ -27,11 +27,7 @@ from aura.edf import gaps, write
 from aura.edf.header import FAULTS, Header, read_header
 from aura.edf.tal import Timeline, read_timeline
 from aura.errors import (
-    AuraError,
-    InvalidInputError,
-    PreconditionError,
-    Problem,
-)
+    AuraError, InvalidInputError, PreconditionError, Problem)
 from aura.folder import Folder, problem_of
 from aura.recording import BACKGROUND
 

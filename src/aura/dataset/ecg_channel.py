@@ -19,14 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aura.dataset.ecg_labels import (
-    RATE_HZ_MIN,
-    ChannelInfo,
-    Key,
-    by_label,
-    is_difference,
-    name_of,
-    pairs_of,
-)
+    RATE_HZ_MIN, ChannelInfo, Key, by_label, is_difference, name_of, pairs_of)
 from aura.edf.header import Header
 from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.errors import AuraError, InvalidInputError, Problem

@@ -18,12 +18,7 @@ from aura.annotations import bids, lists, tuh
 from aura.dataset import annotation_files, beat_files, beat_layout
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
-    PACKED,
-    may_hold_beats,
-    printable,
-    recording_stem,
-    says_beats,
-)
+    PACKED, may_hold_beats, printable, recording_stem, says_beats)
 from aura.dataset.patients import Patient, identity_of
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside

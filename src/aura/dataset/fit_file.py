@@ -11,11 +11,7 @@ import io
 import numpy as np
 
 from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    PreconditionError,
-    ResourceError,
-)
+    CorruptDataError, InvalidInputError, PreconditionError, ResourceError)
 from aura.recording import Floats
 
 BYTES_MAX = 64 * 2**20

@@ -23,12 +23,8 @@ import aura
 from aura.detector import model_card, trees
 from aura.detector.model_card import AGAIN, Number, Scalar
 from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    MissingError,
-    PreconditionError,
-    ResourceError,
-)
+    CorruptDataError, InvalidInputError, MissingError, PreconditionError,
+    ResourceError)
 from aura.folder import Folder
 
 MODEL_FILE, CARD_FILE = "model.npy", "card.json"

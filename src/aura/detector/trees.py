@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 
 from aura.detector.model_card import AGAIN
 from aura.errors import (
-    CorruptDataError,
-    ForbiddenError,
-    InvalidInputError,
-    ResourceError,
-)
+    CorruptDataError, ForbiddenError, InvalidInputError, ResourceError)
 from aura.recording import Bools, Floats
 
 MAX_BYTES = 64 * 2 ** 20

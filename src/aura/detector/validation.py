@@ -25,8 +25,8 @@ from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.ecg.features import near_points, seizure_fraction
 from aura.errors import PreconditionError, plural
 from aura.recording import Bools, Floats
-from aura.scoring.intervals import (proportion, rate_over_people,
-                                    resolvable_rate)
+from aura.scoring.intervals import (
+    proportion, rate_over_people, resolvable_rate)
 from aura.scoring.report import counts, estimate, finite
 from aura.scoring.score import Score, pool
 

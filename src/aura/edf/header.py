@@ -26,13 +26,8 @@ from typing import BinaryIO
 
 from aura.edf import fields
 from aura.errors import (
-    AuraError,
-    CorruptDataError,
-    InvalidInputError,
-    Problem,
-    ResourceError,
-    plural,
-)
+    AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
+    plural)
 
 SIGNALS_MAX = 512
 RECORD_BYTES_MAX = 16 * 2**20

@@ -19,15 +19,8 @@ from numpy.typing import NDArray
 
 from aura.edf import fields
 from aura.edf.header import (
-    COLUMNS,
-    FREE_TEXT,
-    MAIN_BYTES,
-    MAIN_WIDTHS,
-    RECORD_BYTES_MAX,
-    Header,
-    columns,
-    read_at,
-)
+    COLUMNS, FREE_TEXT, MAIN_BYTES, MAIN_WIDTHS, RECORD_BYTES_MAX, Header,
+    columns, read_at)
 from aura.edf.signal import BLOCK_BYTES, read_exactly
 from aura.edf.tal import Timeline
 from aura.errors import ResourceError

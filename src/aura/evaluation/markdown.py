@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aura.errors import plural
-from aura.scoring.report import (hours, interval, markdown_table, number,
-                                 smallest_rate, with_interval)
+from aura.scoring.report import (
+    hours, interval, markdown_table, number, smallest_rate, with_interval)
 
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0)
 APART = " · "  # Between the results of two rounds, if they differ

@@ -15,8 +15,7 @@ from aura.evaluation import chance, measures
 from aura.evaluation.case import Case
 from aura.evaluation.detectors import DETECTORS, Detector
 from aura.evaluation.measures import number, summary
-from aura.evaluation.nested import (Held, Round, control_group, held_out,
-                                    rounds)
+from aura.evaluation.nested import Held, Round, control_group, held_out, rounds
 from aura.scoring.matching import SZCORE
 
 FORMAT = "aura-evaluation-1"

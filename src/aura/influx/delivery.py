@@ -16,8 +16,8 @@ from msgspec import Meta
 from urllib3.util.retry import Retry
 
 from aura import state
-from aura.errors import (CorruptDataError, MissingError, PreconditionError,
-                         UnavailableError)
+from aura.errors import (
+    CorruptDataError, MissingError, PreconditionError, UnavailableError)
 from aura.folder import Folder
 from aura.influx import chunks
 from aura.influx.chunks import Chunk

@@ -5,10 +5,10 @@ Writing a point twice changes nothing. Times are the recording's own clock in
 nanoseconds.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from aura import data
 
 SECOND_NS = 10 ** 9
 COMMON_TAGS = ("patient", "recording")
@@ -40,8 +40,7 @@ class Measurement:
 MEASUREMENTS = tuple(
     Measurement(name, about["text"], tuple(about["tags"]), {
         field: Field(*known) for field, known in about["fields"].items()})
-    for name, about in tomllib.loads(
-        Path(__file__).with_suffix(".toml").read_text("utf-8")).items())
+    for name, about in data.beside(__file__).items())
 
 (RECORDING, ECG, BEAT, HEART_RATE, FEATURE, QUALITY, UNSCORABLE,
  PROBABILITY, EVENT, AGREEMENT, SCORE) = MEASUREMENTS

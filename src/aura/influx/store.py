@@ -25,6 +25,7 @@ from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
 from urllib3.util.retry import Retry
 
+from aura import data
 from aura.errors import InvalidInputError, PreconditionError
 from aura.influx import schema
 from aura.settings import Settings
@@ -36,28 +37,7 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
-SET_TOKEN = "set INFLUXDB_V2_TOKEN or INFLUXDB_V2_TOKEN_FILE to a token that "
-# Statuses, a word of the server's text, and what is wrong.
-FAULTS = (
-    ((400, 422), "retention", (
-        "influx.retention", "the recordings are older than the bucket's "
-        "retention period", "set infinite retention: influx bucket update "
-        "--id ID --retention 0")),
-    ((0,), "", (
-        "influx.tls", "no secure connection to the server is possible",
-        "check the server's certificate; for a private authority, set "
-        "INFLUXDB_V2_SSL_CA_CERT to its file")),
-    ((401,), "", ("influx.auth", "the server does not know the token",
-                  SET_TOKEN + "the server has created")),
-    ((403,), "", ("influx.auth", "the token may not write to this bucket",
-                  SET_TOKEN + "may write to it")),
-    ((404,), "bucket", (
-        "influx.bucket", "the bucket does not exist (or this token may not "
-        "see it) and could not be created",
-        "create it with infinite retention, or set INFLUXDB_V2_BUCKET")),
-    ((404,), "organization", (
-        "influx.org", "the server does not know the organisation",
-        "set INFLUXDB_V2_ORG to its name")))
+FAULTS = data.beside(__file__, "faults.toml")["fault"]
 
 # influxdb-client has no types.
 _CLIENT: Any = InfluxDBClient
@@ -276,9 +256,10 @@ def _meaning(error: ApiException) -> Answer | PreconditionError:
     status, text = error.status or 0, _text(error.message)
     if status == 413:
         return Answer("too large", "a line is larger than the server takes")
-    for codes, word, fault in FAULTS:
-        if status in codes and word in text:
-            return PreconditionError(*fault)
+    for fault in FAULTS:
+        if status in fault["statuses"] and fault.get("word", "") in text:
+            return PreconditionError(
+                fault["rule"], fault["text"], fault["fix"])
     if status in (400, 422):
         return Answer("refused", text)
     if status in (408, 425, 429) or status >= 500 and status not in (501, 505):

@@ -18,12 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    MissingError,
-    ResourceError,
-    UnavailableError,
-)
+    CorruptDataError, InvalidInputError, MissingError, ResourceError,
+    UnavailableError)
 from aura.folder import Folder, write_error
 
 SUMS = "SHA256SUMS.txt"

@@ -1,9 +1,9 @@
 """The sets of ``sets.toml``, which can be fetched; licence and citation."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from aura import data
 
 BASE_URL = "https://physionet.org/files/"
 PHYSIONET = (
@@ -36,8 +36,7 @@ class OpenSet:
 
 
 def _sets() -> Iterator[OpenSet]:
-    text = Path(__file__).with_suffix(".toml").read_text("utf-8")
-    for name, about in tomllib.loads(text).items():
+    for name, about in data.beside(__file__).items():
         for key in ("title", "citation"):
             about[key] = " ".join(about[key].split())
         yield OpenSet(name, **about)

@@ -23,21 +23,13 @@ from aura.edf import write
 from aura.edf.header import read_header as read_edf_header
 from aura.edf.signal import EcgSignal
 from aura.errors import (
-    CorruptDataError,
-    InvalidInputError,
-    PreconditionError,
-    ResourceError,
-    UnsupportedError,
-)
+    CorruptDataError, InvalidInputError, PreconditionError, ResourceError,
+    UnsupportedError)
 from aura.folder import Folder
 from aura.physionet.download import SUMS, Source
 from aura.physionet.sets import BASE_URL, LICENCE, PHYSIONET, OpenSet
 from aura.physionet.wfdb_signal import (
-    RecordHeader,
-    SignalLine,
-    read_header,
-    read_samples,
-)
+    RecordHeader, SignalLine, read_header, read_samples)
 from aura.recording import Event, Floats
 
 HIDDEN = ".fetch"

@@ -12,8 +12,8 @@ from aura import state
 from aura.errors import InvalidInputError, Problem
 from aura.platform import blueprint, proto_rules
 from aura.platform.blueprint import Blueprint, Node
-from aura.platform.bundle import (BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE,
-                                  PROTOS)
+from aura.platform.bundle import (
+    BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
 from aura.platform.proto_rules import Proto
 
 AGAIN = "download the solution again"

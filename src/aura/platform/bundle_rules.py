@@ -10,9 +10,9 @@ from aura import blocks
 from aura.errors import Problem
 from aura.platform import blueprint, bundle_files, proto_rules
 from aura.platform.blueprint import Rpc
-from aura.platform.bundle import (CLAIM, DEPLOYMENTS, DOCKERINFO_FILE,
-                                  GRPC_PORT, ORCHESTRATOR, PROTOS, PVC_FILE,
-                                  SHARED_FOLDER_ENV)
+from aura.platform.bundle import (
+    CLAIM, DEPLOYMENTS, DOCKERINFO_FILE, GRPC_PORT, ORCHESTRATOR, PROTOS,
+    PVC_FILE, SHARED_FOLDER_ENV)
 from aura.platform.bundle_files import AGAIN, Download, is_shared_folder
 
 # The platform's script makes a Service <node>webui for every node.

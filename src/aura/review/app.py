@@ -21,8 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aura import state
-from aura.errors import (AuraError, ForbiddenError, InvalidInputError,
-                         MissingError, PreconditionError, ResourceError)
+from aura.errors import (
+    AuraError, ForbiddenError, InvalidInputError, MissingError,
+    PreconditionError, ResourceError)
 from aura.folder import read_error
 from aura.review.audit_trail import Change, ConflictError
 from aura.review.guard import Access, Guard

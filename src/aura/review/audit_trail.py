@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from aura import state
-from aura.errors import (CorruptDataError, InvalidInputError, MissingError,
-                         PreconditionError)
+from aura.errors import (
+    CorruptDataError, InvalidInputError, MissingError, PreconditionError)
 from aura.folder import Folder
 from aura.recording import Event
 from aura.review.marks import Layer, Mark

@@ -1,12 +1,11 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import data
 from aura.ecg.features import SCHEMA
 from aura.recording import Bools, Event, Floats
 from aura.review.marks import Mark
@@ -21,8 +20,7 @@ MIN_USUAL_ROWS = 60
 
 Range = tuple[float, float, float, float]
 
-TITLES = tomllib.loads(
-    (Path(__file__).parent / "titles.toml").read_text("utf-8"))
+TITLES = data.beside(__file__, "titles.toml")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from aura import state
 from aura.dataset.names import recording_stem
-from aura.errors import (AuraError, MissingError, PreconditionError,
-                         ResourceError)
+from aura.errors import (
+    AuraError, MissingError, PreconditionError, ResourceError)
 from aura.folder import read_error
 from aura.review.audit_trail import AuditTrail, Change, Item, Step
 from aura.review.exports import exported, reviewed

@@ -22,12 +22,8 @@ from grpc_reflection.v1alpha import reflection
 
 from aura.blocks import Block, Servicer
 from aura.errors import (
-    AuraError,
-    InvalidInputError,
-    PreconditionError,
-    UnsupportedError,
-    frames_of,
-)
+    AuraError, InvalidInputError, PreconditionError, UnsupportedError,
+    frames_of)
 from aura.rpc import binding
 from aura.rpc.dispatch import Dispatch
 

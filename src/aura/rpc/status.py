@@ -15,18 +15,9 @@ from typing import Any
 import grpc
 
 from aura.errors import (
-    AuraError,
-    CorruptDataError,
-    EndOfData,
-    ForbiddenError,
-    InvalidInputError,
-    MissingError,
-    PreconditionError,
-    ResourceError,
-    UnavailableError,
-    UnsupportedError,
-    frames_of,
-)
+    AuraError, CorruptDataError, EndOfData, ForbiddenError, InvalidInputError,
+    MissingError, PreconditionError, ResourceError, UnavailableError,
+    UnsupportedError, frames_of)
 
 # Details of 8 kB become RESOURCE_EXHAUSTED; a character has up to 12.
 DETAILS_LIMIT = 1000

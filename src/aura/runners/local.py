@@ -15,8 +15,8 @@ from aura.dataset import assemble, find, patient_table
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import Patient
 from aura.detector.model import CARD_FILE, MODEL_FILE
-from aura.errors import (AuraError, EndOfData, InvalidInputError, MissingError,
-                         UnavailableError)
+from aura.errors import (
+    AuraError, EndOfData, InvalidInputError, MissingError, UnavailableError)
 from aura.folder import PARTIAL, Folder
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
 from aura.settings import Settings

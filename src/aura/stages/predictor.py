@@ -14,17 +14,8 @@ import numpy as np
 from aura import detection, state
 from aura.annotations import bids
 from aura.detector.alarms import AlarmRule, rule_of
-from aura.detector.model import (
-    CARD_FILE,
-    Model,
-    check_schema,
-    load_model,
-)
-from aura.errors import (
-    AuraError,
-    MissingError,
-    PreconditionError,
-)
+from aura.detector.model import CARD_FILE, Model, check_schema, load_model
+from aura.errors import AuraError, MissingError, PreconditionError
 from aura.folder import problem_of
 from aura.recording import Event, Floats
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable

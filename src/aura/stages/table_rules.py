@@ -5,22 +5,20 @@ The tables of a batch, checked where a stage takes one in.
 must keep the same rules. Rows in another order are sorted.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aura import data
 from aura.errors import CorruptDataError
 from aura.folder import Folder
 from aura.stages import tables
 from aura.stages.manifest import Manifest
 from aura.stages.tables import Columns
 
-RULES: Mapping[str, Any] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text("utf-8"))
+RULES: Mapping[str, Any] = data.beside(__file__)
 ANY = "*"
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9

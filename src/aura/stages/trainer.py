@@ -18,21 +18,12 @@ from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import CARD_FILE, Model, load_model, save_model
 from aura.ecg import features
 from aura.errors import (
-    AuraError,
-    CorruptDataError,
-    InvalidInputError,
-    PreconditionError,
-)
+    AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.settings import Settings
 from aura.stages import manifest, table_rules
 from aura.stages.run_layout import (
-    LATEST,
-    MODELS,
-    Workspace,
-    mark_done,
-    run_folder,
-)
+    LATEST, MODELS, Workspace, mark_done, run_folder)
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
             "mean_hr", *MODEL_FEATURES)

@@ -12,8 +12,8 @@ import numpy as np
 
 from aura.errors import InvalidInputError
 from aura.recording import SEIZURE, Bools, Event, Floats
-from aura.synthetic.heart import (LAST_STREAM, Heart, Surge, beat_times,
-                                  draw_surges)
+from aura.synthetic.heart import (
+    LAST_STREAM, Heart, Surge, beat_times, draw_surges)
 
 FLAT, SATURATED, NOISE = "flat", "saturated", "noise"
 NOISE_BLOCK_S = 60.0
