@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aura import data
+from aura import state
 from aura.errors import AuraError, InvalidInputError, MissingError
 from aura.folder import Folder
 
@@ -32,7 +32,7 @@ class About:
 
 
 ABOUT: Mapping[str, About] = {
-    name: About(**about) for name, about in data.beside(__file__).items()}
+    name: About(**about) for name, about in state.beside(__file__).items()}
 
 
 @dataclass(frozen=True)

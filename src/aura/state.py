@@ -1,7 +1,9 @@
-"""JSON that programs leave for each other, read into declared types."""
+"""JSON that programs leave for each other, and TOML beside the code."""
 
 import json
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +12,13 @@ from aura.errors import AuraError, CorruptDataError
 from aura.folder import Folder
 
 T = TypeVar("T")
+
+
+def beside(module: str, name: str = "") -> dict[str, Any]:
+    """The TOML file of a module, ``__file__``, or another beside it."""
+    path = Path(module)
+    return tomllib.loads((path.with_name(name) if name else path.with_suffix(
+        ".toml")).read_text("utf-8"))
 
 
 def read(folder: Folder, name: str, kind: type[T], rule: str, fix: str) -> T:

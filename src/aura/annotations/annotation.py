@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from aura import data
+from aura import state
 from aura.annotations.vocabulary import (
     BEGIN, END, OTHER, is_ignored, label_of, meaning_of, name_of)
 from aura.errors import Problem, quoted
 from aura.recording import BACKGROUND, SEIZURE, Event
 
-_FINDINGS: dict[str, str] = data.beside(
+_FINDINGS: dict[str, str] = state.beside(
     __file__, "messages.toml")["findings"]
 # Starts of one seizure, for example in the EEG and of the movements.
 STARTS_S = 300.0

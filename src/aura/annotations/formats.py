@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aura import data
+from aura import state
 from aura.annotations import bids, table_text, tse, tuh, vocabulary
 from aura.annotations.annotation import Annotation, Annotations
 from aura.edf import write as edf
@@ -96,7 +96,7 @@ FORMATS = {made.name: made for made in (
     Format("edf", ".edf", _edf_text, edf.DECIMALS, None,
            confidence=False, start=True, length=True, marks=True))}
 
-_LOST: dict[str, str] = data.beside(__file__, "messages.toml")["lost"]
+_LOST: dict[str, str] = state.beside(__file__, "messages.toml")["lost"]
 
 
 def adapt(document: Annotations, to: Format) -> tuple[

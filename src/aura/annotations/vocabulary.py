@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aura import data
+from aura import state
 from aura.recording import BACKGROUND, SEIZURE
 
 OTHER = "other"
@@ -26,7 +26,7 @@ BEGIN, END = "begin", "end"
 _HED = re.compile(r"sz(?:_[A-Za-z][A-Za-z0-9]*)*", re.ASCII)
 
 # Tables of phrases and codes, see there.
-_TABLES: list[dict[str, str]] = [*data.beside(__file__).values()]
+_TABLES: list[dict[str, str]] = [*state.beside(__file__).values()]
 TERMS, ALONE, SIDES, NOT, CODES = _TABLES
 _WORDS = {
     "seizure": SEIZURE, "sz": SEIZURE, "crisis": SEIZURE, "crise": SEIZURE,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import aura
-from aura import blocks, data
+from aura import blocks, state
 from aura.annotations.formats import FORMATS
 from aura.physionet.sets import BASE_URL, SETS
 from aura.settings import ABOUT, SHARED_FOLDER_DEFAULT, Settings
 
-_TABLE = data.beside(__file__)
+_TABLE = state.beside(__file__)
 SETTINGS: Mapping[str, Any] = _TABLE["setting"]
 _FACTS = {
     "base_url": BASE_URL, "shared": SHARED_FOLDER_DEFAULT,

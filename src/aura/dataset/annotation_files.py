@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from aura import data
+from aura import state
 from aura.annotations import bids, lists, szdb, table_text, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
 from aura.dataset.names import PACKED, events_stem, recording_stem, says_beats
@@ -28,7 +28,7 @@ TUH = (".csv_bi", ".csv")
 ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
 WAVEFORMS = (".edf", ".bdf", ".rec", *PACKED)
 BYTES_MAX = 64 * 2**20
-_FILES: dict[str, list[str]] = data.beside(__file__)
+_FILES: dict[str, list[str]] = state.beside(__file__)
 TEXTS, MARKUP, SHEETS, DOCUMENTS, OTHERS, PACKED_AS = (
     tuple(_FILES[name]) for name in (
         "texts", "markup", "sheets", "documents", "others", "packed_as"))

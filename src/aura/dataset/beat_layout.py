@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from aura import data
+from aura import state
 from aura.errors import InvalidInputError
 from aura.recording import Floats
 
@@ -34,7 +34,7 @@ _SECTION = "rr interval data"
 _SECTION_ROWS = 6
 _UNITS_S = {"ms": 1e-3, "s": 1.0, "any": None}
 _UNIT_CELL = re.compile(r"\s*(?:[(\[].*[)\]])?\s*")
-_TABLES: dict[str, dict[str, str]] = data.beside(
+_TABLES: dict[str, dict[str, str]] = state.beside(
     __file__, "beat_columns.toml")
 # Form, unit, and a name with another in brackets that has to be there too.
 _COLUMNS = [(form, _UNITS_S[unit], *name.strip(" )").partition(" (")[::2])

@@ -8,7 +8,7 @@ nanoseconds.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aura import data
+from aura import state
 
 SECOND_NS = 10 ** 9
 COMMON_TAGS = ("patient", "recording")
@@ -40,7 +40,7 @@ class Measurement:
 MEASUREMENTS = tuple(
     Measurement(name, about["text"], tuple(about["tags"]), {
         field: Field(*known) for field, known in about["fields"].items()})
-    for name, about in data.beside(__file__).items())
+    for name, about in state.beside(__file__).items())
 
 (RECORDING, ECG, BEAT, HEART_RATE, FEATURE, QUALITY, UNSCORABLE,
  PROBABILITY, EVENT, AGREEMENT, SCORE) = MEASUREMENTS

@@ -25,7 +25,7 @@ from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
 from urllib3.util.retry import Retry
 
-from aura import data
+from aura import state
 from aura.errors import InvalidInputError, PreconditionError
 from aura.influx import schema
 from aura.settings import Settings
@@ -37,7 +37,7 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
-FAULTS = data.beside(__file__, "faults.toml")["fault"]
+FAULTS = state.beside(__file__, "faults.toml")["fault"]
 
 # influxdb-client has no types.
 _CLIENT: Any = InfluxDBClient

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from aura import data
+from aura import state
 
 BASE_URL = "https://physionet.org/files/"
 PHYSIONET = (
@@ -36,7 +36,7 @@ class OpenSet:
 
 
 def _sets() -> Iterator[OpenSet]:
-    for name, about in data.beside(__file__).items():
+    for name, about in state.beside(__file__).items():
         for key in ("title", "citation"):
             about[key] = " ".join(about[key].split())
         yield OpenSet(name, **about)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aura import data
+from aura import state
 from aura.ecg.features import SCHEMA
 from aura.recording import Bools, Event, Floats
 from aura.review.marks import Mark
@@ -20,7 +20,7 @@ MIN_USUAL_ROWS = 60
 
 Range = tuple[float, float, float, float]
 
-TITLES = data.beside(__file__, "titles.toml")
+TITLES = state.beside(__file__, "titles.toml")
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from aura import data
+from aura import state
 from aura.errors import CorruptDataError
 from aura.folder import Folder
 from aura.stages import tables
 from aura.stages.manifest import Manifest
 from aura.stages.tables import Columns
 
-RULES: Mapping[str, Any] = data.beside(__file__)
+RULES: Mapping[str, Any] = state.beside(__file__)
 ANY = "*"
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9
