@@ -145,7 +145,7 @@ def test_every_feature_has_a_unit_and_a_window():
 def test_the_page_on_features_has_the_table_of_the_schema():
     page = (Path(__file__).parents[2] / "docs/features.md").read_text()
     table = [line for line in page.splitlines()
-             if line.startswith("| `")]
+             if line.startswith("| `") and line.count("|") == 4]
     assert table == [f"| `{one.name}` | {one.unit} | {one.window} |"
                      for one in features.SCHEMA]
 

@@ -186,9 +186,12 @@ def wait_until_idle(servers, count):
 
 
 def test_nodes_are_ready_with_their_first_replica(pair):
-    servers = Replicas(named("feature-builder"), "builders:8061",
-                       lambda _: [Cluster.address(pair[0])])
+    listed = threading.Event()
+    servers = Replicas(
+        named("feature-builder"), "builders:8061",
+        lambda _: [Cluster.address(pair[0])] if listed.is_set() else [])
     assert servers.health() is None
+    listed.set()
     wait_until_idle(servers, 1)
     assert servers.health() == SERVING
     servers.close()
