@@ -58,7 +58,7 @@ def edf_plus(path: Path, rows: list[tuple[float, float, str]]) -> None:
     signal = write.signal_fields("ECG", "mV", ("-5", "5"), (-100, 100), 1)
     samples = np.zeros((main.record_count, 1), np.int32)
     with path.open("wb") as stream:
-        write.one_signal(stream, main, signal, [samples], rows)
+        write.samples(stream, main, [signal], [samples], rows)
 
     def ours() -> None:
         with path.open("rb") as stream:

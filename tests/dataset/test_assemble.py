@@ -460,6 +460,9 @@ def packed(content):
 def test_a_packed_recording_is_read_like_another(examined, tmp_path, name):
     file = plus(texts=[tal(5, 7, "seizure")])
     small = examined(packed(file.bytes()), name=name)
+    folder = Folder(tmp_path)
+    candidate, = find.recordings(folder)
+    assert assemble.patient_of(folder, candidate).source == "header"
     with assemble.open_signal(Folder(tmp_path), small) as signal:
         samples = signal.read(0, signal.sample_count)
     (tmp_path / name).unlink()

@@ -296,11 +296,11 @@ def test_one_signal_agrees_with_pyedflib_and_edfio(tmp_path, kind, bits):
     rows = [(0.5, 1.0, "seizure")] if "+" in kind else []
     path = tmp_path / f"r.{kind[:3].lower()}"
     with path.open("wb") as stream:
-        write.one_signal(
+        write.samples(
             stream, write.Main(kind, START, "X X X X", write.startdate(
                 START, "X X X"), 2, "1"),
-            write.signal_fields("ECG", "mV", ("-5", "5"),
-                                (-limit, limit - 1), 3), [samples], rows)
+            [write.signal_fields("ECG", "mV", ("-5", "5"),
+                                 (-limit, limit - 1), 3)], [samples], rows)
     header, timeline, found = ours(path)
     assert (header.kind, header.start, header.problems) == (kind, START, ())
     assert np.array_equal(found[0], samples.ravel())

@@ -27,10 +27,9 @@ from aura.errors import (
     PreconditionError,
     ResourceError,
     UnavailableError,
-    UnsupportedError,
 )
 from aura.folder import Folder
-from aura.physionet import download, wfdb_signal, write_tree
+from aura.physionet import download, write_tree
 from aura.physionet.download import Source
 from aura.physionet.sets import SETS
 from aura.synthetic.waveform import ecg
@@ -471,66 +470,6 @@ def test_an_unknown_record_is_reported_with_all_known_ones(
         server, tmp_path, capsys):
     assert fetch(server, tmp_path, "szdb", "--records", "sz99") == 1
     assert "sz01, sz02, sz06" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("fmt", ["16", "61", "80", "160", "212"])
-@pytest.mark.parametrize("leads", [1, 2, 3])
-@pytest.mark.parametrize("length", [500, 501])
-def test_samples_equal_those_of_the_wfdb_library(
-        tmp_path, fmt, leads, length):
-    high = {"80": 127, "212": 2047}.get(fmt, 32767)
-    rng = np.random.default_rng(0)
-    given = rng.integers(-high, high + 1, (length, leads))
-    # Two of the formats the library reads but does not write.
-    own = {"61": ">i2", "160": "<u2"}.get(fmt)
-    wfdb.wrsamp("r", 250, ["mV"] * leads, [f"V{n}" for n in range(leads)],
-                d_signal=given, fmt=["16" if own else fmt] * leads,
-                adc_gain=[100.5] * leads, baseline=[-3] * leads,
-                write_dir=str(tmp_path))
-    if own:
-        (tmp_path / "r.dat").write_bytes((
-            given + (32768 if fmt == "160" else 0)).astype(own).tobytes())
-        text = (tmp_path / "r.hea").read_text()
-        (tmp_path / "r.hea").write_text(
-            text.replace("r.dat 16 ", f"r.dat {fmt} "))
-    assert np.array_equal(given, wfdb.rdrecord(
-        str(tmp_path / "r"), physical=False).d_signal)
-    header = wfdb_signal.read_header((tmp_path / "r.hea").read_bytes(), "r")
-    content = (tmp_path / "r.dat").read_bytes()
-    assert np.array_equal(wfdb_signal.read_samples(content, header), given)
-    signal, = header.signals[-1:]
-    assert (signal.gain, signal.baseline, signal.unit, signal.label) == (
-        100.5, -3, "mV", f"V{leads - 1}")
-    with pytest.raises(CorruptDataError, match="wfdb.length"):
-        wfdb_signal.read_samples(content[:-3], header)
-    spoilt = bytearray(content)
-    spoilt[7] ^= 4
-    with pytest.raises(CorruptDataError, match="wfdb.sum"):
-        wfdb_signal.read_samples(bytes(spoilt), header)
-
-
-@pytest.mark.parametrize("text, error", [
-    (b"", InvalidInputError), (b"<html>\n", InvalidInputError),
-    (b"r 1 360 100\n", InvalidInputError),
-    (b"r 1 360 100\nr.dat 310 200 11 0 0 0 0 V\n", UnsupportedError),
-    (b"r/3 1 360 100\nr1 50\n", InvalidInputError),
-    (b"r 1 360 100\nr.dat 212x2 200\n", InvalidInputError)])
-def test_malformed_headers_are_errors(text, error):
-    with pytest.raises(error, match="r.hea"):
-        wfdb_signal.read_header(text, "r")
-
-
-def test_real_headers_are_read():
-    """Headers of mitdb 100, and one without optional fields."""
-    header = wfdb_signal.read_header(
-        b"100 2 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n"
-        b"100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M 1085\n", "100")
-    assert [one.label for one in header.signals] == ["MLII", "V5"]
-    assert header.signals[0].baseline == 1024
-    assert header.signals[1].checksum == 20052
-    bare = wfdb_signal.read_header(b"r 1\nr.dat 16\n", "r")
-    assert bare.rate_hz == 250 and bare.length is None
-    assert bare.signals[0].gain == 200
 
 
 def test_real_recordings_are_fetched_without_a_change(data_dir, tmp_path):

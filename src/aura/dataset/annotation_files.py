@@ -26,7 +26,7 @@ TSE = (".tse_bi", ".tse")
 TUH = (".csv_bi", ".csv")
 # By preference; exports follow, and lists of a whole folder come last.
 ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
-WAVEFORMS = (".edf", ".bdf", ".rec", *PACKED)
+WAVEFORMS = (".edf", ".bdf", ".rec", ".hea", ".ecg", *PACKED)
 BYTES_MAX = 64 * 2**20
 _FILES: dict[str, list[str]] = state.beside(__file__)
 TEXTS, MARKUP, SHEETS, DOCUMENTS, OTHERS, PACKED_AS = (

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aura.annotations import bids, lists, tuh
-from aura.dataset import annotation_files, beat_files, beat_layout
+from aura.dataset import (
+    annotation_files, beat_files, beat_layout, ishne, physio, wfdb_record)
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED, may_hold_beats, printable, recording_stem, says_beats)
@@ -23,12 +24,12 @@ from aura.dataset.patients import Patient, identity_of
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside
 
-SUFFIXES = (".edf", ".bdf", *PACKED)
-# EDF has this name on some recorders, and other formats have it too.
-MAYBE_EDF = ".rec"
+SUFFIXES = (".edf", ".bdf", *PACKED, wfdb_record.SUFFIX)
+# Endings that other formats have too, and how a recording begins.
+MAYBE = {".rec": b"0       ", ishne.SUFFIX: ishne.MAGIC}
 # Files that may be recordings or hold some, by their endings.
 NOT_READ = {
-    ".rec": "not EDF", ".hea": "WFDB", ".ecg": "Holter", ".hol": "Holter",
+    ".rec": "not EDF", ".ecg": "Holter", ".hol": "Holter",
     ".txt": "list of numbers", ".rr": "list of intervals",
     ".ibi": "list of intervals", ".fit": "FIT", ".mat": "MATLAB",
     ".h5": "HDF5", ".hdf5": "HDF5", ".vhdr": "BrainVision",
@@ -197,10 +198,14 @@ class _Listing:
                 beat_layout.BEATS if says_beats(name) else None)
         return self._forms[name]
 
-    def is_edf(self, name: str) -> bool:
-        """Whether a file with an ambiguous ending is an EDF here."""
-        return name.lower().endswith(MAYBE_EDF) and self._head(
-            name)[:8].rstrip(b" \0") == b"0"
+    def is_waveform(self, name: str) -> bool:
+        """Whether a file is a recording, by its begin or its JSON."""
+        plain = name.lower()
+        if plain.endswith(physio.SUFFIX):
+            return physio.has_ecg(self._head(physio.sidecar_of(name)))
+        begin = MAYBE.get(posixpath.splitext(plain)[1])
+        return begin is not None and self._head(name)[:8].replace(
+            b"\0", b" ") == begin
 
     def is_numeric(self, name: str) -> bool:
         """Whether a text here has nothing but numbers in its first rows."""
@@ -283,7 +288,7 @@ class _Search:
                         pending.append(listing.join(entry.name))
                 elif (entry.is_symlink() or _is_recording(entry.name)
                       or may_hold_beats(entry.name)
-                      or listing.is_edf(entry.name)):
+                      or listing.is_waveform(entry.name)):
                     self._file(listing, entry, stems)
                 else:
                     self._count(listing, entry.name)
@@ -408,6 +413,6 @@ def _is_recording(name: str) -> bool:
 
 
 def _form(listing: _Listing, name: str) -> str | None:
-    if name.lower().endswith((*SUFFIXES, MAYBE_EDF)):
+    if name.lower().endswith((*SUFFIXES, ".rec")) or listing.is_waveform(name):
         return ECG
     return listing.form_of(name) if may_hold_beats(name) else None

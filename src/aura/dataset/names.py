@@ -59,7 +59,7 @@ def printable(path: str) -> str:
 
 
 def _without_ending(name: str) -> str:
-    for ending in (*reversed(CSV), *PACKED):
+    for ending in (*reversed(CSV), *PACKED, ".tsv.gz"):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[:-len(ending)]
     return posixpath.splitext(name)[0]

@@ -1,31 +1,43 @@
-"""Recordings that are packed with gzip, unpacked where they are read."""
+"""Recordings that are packed or of another format, opened as EDF."""
 
 import contextlib
 import gzip
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from aura.dataset import ishne, physio, wfdb_record
 from aura.dataset.names import PACKED
+from aura.dataset.waveform import Waveform
 from aura.errors import CorruptDataError, ResourceError
 from aura.folder import Folder
 
+READERS: dict[str, Callable[[Folder, str], Waveform]] = {
+    wfdb_record.SUFFIX: wfdb_record.read, ishne.SUFFIX: ishne.read,
+    physio.SUFFIX: physio.read}
 UNPACKED_MAX = 2 * 2**30
 BLOCK_BYTES = 2**20
 
 
 @contextlib.contextmanager
 def open_recording(folder: Folder, path: str) -> Iterator[BinaryIO]:
-    """Open a recording; a packed one is unpacked into a file without name."""
+    """Open a recording; a file without a name has what is no plain EDF."""
+    name = path.lower()
+    reader = next((read for ending, read in READERS.items()
+                   if name.endswith(ending)), None)
     with folder.open(path) as stream:
-        if not path.lower().endswith(PACKED):
+        if name.endswith(ishne.SUFFIX) and stream.read(8) != ishne.MAGIC:
+            reader = None
+        if reader is None and not name.endswith(PACKED):
             yield stream
             return
         with tempfile.TemporaryFile() as plain:
-            for block in _blocks(stream):
-                plain.write(block)
-            plain.flush()
+            if reader is not None:
+                reader(folder, path).write(plain)
+            else:
+                plain.writelines(_blocks(stream))
+            plain.seek(0)
             yield plain
 
 

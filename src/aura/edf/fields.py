@@ -24,6 +24,7 @@ REPAIR = ("correct the field in EDFbrowser's header editor, or export the "
           "recording again")
 # Start of a recording whose file has no date.
 NO_DATE = datetime(2000, 1, 1)
+UNDATED = datetime(1985, 1, 1)  # In the header of such a file
 # Arithmetic with other years leaves the calendar, or is a wrong clock.
 YEARS = range(1900, 2200)
 _DECIMAL = re.compile(rb" *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+) *")
@@ -112,6 +113,11 @@ def start(date_field: bytes, time_field: bytes, recording: bytes,
           plus: bool) -> tuple[datetime, bool, list[Problem]]:
     """Start of a recording, whether it can be believed, and warnings."""
     found: list[Problem] = []
+    # EDF+ has no other way to say that the date is not known.
+    if plus and recording.startswith(b"Startdate X") and (
+            date_field, time_field) == (f"{UNDATED:%d.%m.%y}".encode(),
+                                        b"00.00.00"):
+        return NO_DATE, False, found
     long_date = _startdate(recording, found) if plus else None
     short_date = _short_date(date_field, long_date, found)
     day = short_date or long_date

@@ -76,13 +76,15 @@ def signal_fields(label: str, unit: str, physical: tuple[str, str],
             str(samples_per_record), "")
 
 
-def one_signal(target: BinaryIO, main: Main, signal: SignalFields,
-               blocks: Iterable[NDArray[np.int32]],
-               rows: Iterable[Row] = ()) -> None:
-    """Write one signal, given as rows of samples for each second."""
+def samples(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
+            blocks: Iterable[NDArray[np.int32]],
+            rows: Iterable[Row] = ()) -> None:
+    """Write signals, given as rows with the samples of a record each."""
     packed = (_packed(block, main.sample_bytes) for block in blocks)
-    _write(target, main, [signal], packed, _spread(
-        [_encode(*row) for row in rows], range(main.record_count))
+    record_s = float(main.record_s)
+    _write(target, main, signals, packed, _spread(
+        [_encode(*row) for row in rows],
+        [number * record_s for number in range(main.record_count)])
         if "+" in main.kind else ())
 
 

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from aura.annotations import szdb, tse, wfdb
 from aura.dataset import beat_files
+from aura.dataset.waveform import decimal
+from aura.dataset.wfdb_record import (
+    RecordHeader, SignalLine, check_sums, decoded, read_header)
 from aura.edf import write
 from aura.edf.header import read_header as read_edf_header
 from aura.edf.signal import EcgSignal
@@ -28,8 +31,6 @@ from aura.errors import (
 from aura.folder import Folder
 from aura.physionet.download import SUMS, Source
 from aura.physionet.sets import BASE_URL, LICENCE, PHYSIONET, OpenSet
-from aura.physionet.wfdb_signal import (
-    RecordHeader, SignalLine, read_header, read_samples)
 from aura.recording import Event, Floats
 
 HIDDEN = ".fetch"
@@ -130,7 +131,7 @@ class FetchedTree:
                        else _rr_csv(beats_s))
             self.out.write(path, content)
             return
-        samples = read_samples(self.source.fetch(header.file), header)
+        samples = self._samples(header)
         place = _lead(header)
         whole = len(samples) // _per_second(header, record)
         if not whole:
@@ -140,6 +141,22 @@ class FetchedTree:
         self._seizures(record, path, float(whole))
         self._edf(record, path, header, samples[:, place],
                   header.signals[place])
+
+    def _samples(self, header: RecordHeader) -> NDArray[np.int32]:
+        """All signals of a record, which are in one file of these sets."""
+        file, lines = header.files[0] if header.files else ("", [])
+        flat = decoded(self.source.fetch(file), lines[0].packing
+                       ) if lines else np.empty(0, np.int32)
+        width = max(len(lines), 1)
+        length = header.length or len(flat) // width
+        if len(flat) < length * width:
+            raise CorruptDataError(
+                "wfdb.length", f"{file} has {len(flat)} samples, but its "
+                f"header gives {length * width}",
+                "fetch the other records with --records")
+        samples = flat[:length * width].reshape(length, width)
+        check_sums(header, file, lines, samples.sum(axis=0, dtype=np.int64))
+        return samples
 
     def _beats(self, record: str, header: RecordHeader) -> Floats:
         marks, rate_hz = wfdb.marks(self.source.fetch(
@@ -267,24 +284,12 @@ def _write_edf(stream: BinaryIO, counts: NDArray[np.int32], fs_hz: int,
     main = write.Main(
         "EDF", START, write.field(f"{patient} X X X"),
         write.startdate(START, "X X X"), len(counts) // fs_hz, "1")
-    write.one_signal(stream, main, write.signal_fields(
+    write.samples(stream, main, [write.signal_fields(
         write.field(label if "ECG" in label.upper() else f"ECG {label}", 16),
         write.field(signal.unit, 8),
-        (_decimal((low - signal.baseline) / signal.gain),
-         _decimal((high - signal.baseline) / signal.gain)),
-        (low, high), fs_hz), [counts.reshape(-1, fs_hz)])
-
-
-def _decimal(value: float) -> str:
-    """A number with as many decimals as the eight characters of EDF allow."""
-    for digits in range(7, -1, -1):
-        text = f"{value:.{digits}f}"
-        if len(text) <= 8:
-            return text.rstrip("0").rstrip(".") if digits else text
-    raise UnsupportedError(
-        "wfdb.range", f"{value:g} does not fit into the eight characters of "
-        "an EDF field; the gain in the header cannot be that of an ECG",
-        "fetch the other records with --records")
+        (decimal((low - signal.baseline) / signal.gain),
+         decimal((high - signal.baseline) / signal.gain)),
+        (low, high), fs_hz)], [counts.reshape(-1, fs_hz)])
 
 
 def _verify(path: Path, counts: NDArray[np.int32]) -> None:

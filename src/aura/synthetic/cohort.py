@@ -55,7 +55,7 @@ def write_edf(path: Path, recording: SyntheticEcg, *,
         write.field(channel, 16), "mV", (f"{low:g}", f"{high:g}"),
         (-limit, limit - 1), int(fs_hz), "none: SYNTHETIC")
     with folder.replace(path.name) as stream:
-        write.one_signal(stream, main, signal, _digital(recording, limit), [
+        write.samples(stream, main, [signal], _digital(recording, limit), [
             (event.onset_s, event.duration_s, SEIZURE_TEXT)
             for event in recording.seizures])
     folder.write(path.with_suffix(".tse_bi").name,

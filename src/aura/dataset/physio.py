@@ -1,0 +1,126 @@
+"""
+Physiological recordings of BIDS: ``*_physio.tsv.gz``, with a JSON beside it.
+
+The JSON has the columns and the rate. A value that is missing (``n/a``) gets
+the lowest number of the file, as a signal that is off its scale.
+"""
+
+import gzip
+import posixpath
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Annotated, Any, BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from aura import state
+from aura.dataset.waveform import BLOCK_ROWS, Lead, Waveform
+from aura.errors import (
+    CorruptDataError, InvalidInputError, MissingError, ResourceError)
+from aura.folder import Folder
+
+SUFFIX = "_physio.tsv.gz"
+SIDECAR_BYTES_MAX, LINE_MAX, TEXT_MAX = 2**20, 2**16, 2**29
+FULL = 2**23 - 1
+Floats32 = NDArray[np.float32]
+_ECG = re.compile("e[ck]g|cardiac", re.IGNORECASE)
+
+
+class Sidecar(msgspec.Struct):
+    """What the JSON has to have."""
+
+    rate_hz: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = msgspec.field(
+        name="SamplingFrequency")
+    columns: Annotated[list[str], msgspec.Meta(
+        min_length=1, max_length=99)] = msgspec.field(name="Columns")
+
+
+def has_ecg(head: bytes) -> bool:
+    """Whether the begin of a JSON names a column that may be an ECG."""
+    return bool(_ECG.search(head.decode("utf-8", "replace")))
+
+
+def sidecar_of(path: str) -> str:
+    """The JSON that belongs to a file."""
+    return path[:-len(".tsv.gz")] + ".json"
+
+
+def read(folder: Folder, path: str) -> Waveform:
+    """Read all of a file; its numbers become counts of 24 bits."""
+    name = posixpath.basename(sidecar_of(path))
+    try:
+        with folder.open(sidecar_of(path)) as stream:
+            content = stream.read(SIDECAR_BYTES_MAX)
+    except MissingError:
+        raise MissingError(
+            "physio.sidecar", f"there is no {name} beside this file",
+            "write one with SamplingFrequency and Columns") from None
+    about = state.parse(content, Sidecar, "physio.sidecar", name,
+                        "correct it by the BIDS specification")
+    more: dict[str, Any] = msgspec.json.decode(content)
+    values = _values(folder, path, len(about.columns))
+    low, high = (np.array(found) for found in zip(*(
+        _range(column) for column in values.T), strict=True))
+    gain = 2 * FULL / (high - low)
+
+    def blocks() -> Iterator[NDArray[np.int32]]:
+        for at in range(0, len(values), BLOCK_ROWS):
+            counts = (values[at:at + BLOCK_ROWS] - low) * gain - FULL
+            yield np.where(np.isfinite(counts), np.rint(counts),
+                           -FULL - 1).astype(np.int32)
+
+    return Waveform(about.rate_hz, tuple(Lead(
+        column, _unit(more.get(column)), float(gain[at]),
+        float(-FULL - low[at] * gain[at]), -FULL - 1, FULL)
+        for at, column in enumerate(about.columns)), len(values), blocks)
+
+
+def _values(folder: Folder, path: str, width: int) -> Floats32:
+    try:
+        with folder.open(path) as stream:
+            values = np.loadtxt(_lines(stream), np.float32, comments=None,
+                                delimiter="\t", ndmin=2)
+    except ValueError:
+        raise _broken("has a cell that is not a number, or a row of another "
+                      "length", "physio.number") from None
+    except (zlib.error, EOFError, gzip.BadGzipFile):
+        raise CorruptDataError(
+            "physio.gzip", "this file cannot be unpacked: it is cut off or "
+            "damaged", "copy it again from its source") from None
+    if values.shape[1] != width or not len(values):
+        raise _broken(f"has {values.shape[1]} columns and {len(values)} rows, "
+                      f"and its JSON {width} columns", "physio.columns")
+    return values
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    size = 0
+    with gzip.open(stream, "rt", encoding="ascii", errors="replace") as text:
+        while line := text.readline(LINE_MAX):
+            size += len(line)
+            if size > TEXT_MAX:
+                raise ResourceError(
+                    "physio.size", "the unpacked file has more than "
+                    f"{TEXT_MAX} bytes", "split the recording")
+            yield line.replace("n/a", "nan")
+
+
+def _range(column: Floats32) -> tuple[float, float]:
+    known = column[np.isfinite(column)]
+    low, high = (float(known.min()), float(known.max())) if len(
+        known) else (0.0, 0.0)
+    # A constant column has a range too.
+    return low, high if high > low else low + max(abs(low), 1.0)
+
+
+def _unit(about: Any) -> str:
+    unit = about.get("Units") if isinstance(about, dict) else None
+    return unit if isinstance(unit, str) else ""
+
+
+def _broken(text: str, rule: str) -> InvalidInputError:
+    return InvalidInputError(
+        rule, f"this file {text}", "correct it by the BIDS specification")

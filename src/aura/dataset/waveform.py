@@ -1,0 +1,127 @@
+"""
+A waveform of another format than EDF, written as EDF+ or BDF+.
+
+All else in AURA reads EDF. So a WFDB record, a Holter file or a table is
+written as one where it is opened, into a file without a name. Whole numbers
+stay as they are.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.edf import write
+from aura.edf.fields import UNDATED
+from aura.errors import ResourceError, UnsupportedError
+
+DAYS_MAX = 31
+RECORD_S_MAX = 60
+BLOCK_ROWS = 2**18
+# So little may a rate differ that no header of EDF can have exactly.
+RATE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One signal: its label, and what a count of it means."""
+
+    label: str
+    unit: str
+    gain: float  # Counts per unit
+    baseline: float  # Counts at 0 units
+    low: int  # Smallest and largest count that the device can give
+    high: int
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """The signals of a recording, of one length and rate."""
+
+    rate_hz: float
+    leads: tuple[Lead, ...]
+    length: int  # Samples of each lead, as the file claims
+    # Rows of counts, with a column for each lead.
+    blocks: Callable[[], Iterator[NDArray[np.int32]]]
+    start: datetime | None = None  # None if the file has no date
+    patient: str = ""  # Code or name, without blanks
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write it; samples after the last whole record are left out."""
+        if self.length > DAYS_MAX * 86400 * self.rate_hz:
+            raise ResourceError(
+                "waveform.length", f"this recording is longer than {DAYS_MAX} "
+                "days", "split it")
+        samples, record_s = _record(self.rate_hz, self.length)
+        wide = any(lead.low < -2**15 or lead.high >= 2**15
+                   for lead in self.leads)
+        main = write.Main(
+            "BDF+C" if wide else "EDF+C", self.start or UNDATED, write.field(
+                f"{self.patient or 'X'} X X X"),
+            write.startdate(self.start, "X X X") if self.start
+            else "Startdate X X X X", self.length // samples, record_s)
+        limit = 2**23 if wide else 2**15
+        fields = []
+        for lead in map(_in_microvolts, self.leads):
+            if lead.low < -limit or lead.high >= limit:
+                raise UnsupportedError(
+                    "waveform.range", f"the counts of '{lead.label}' have "
+                    "more than 24 bits", "convert the file to EDF or BDF")
+            fields.append(write.signal_fields(
+                write.field(lead.label, 16), write.field(lead.unit, 8),
+                (decimal((lead.low - lead.baseline) / lead.gain),
+                 decimal((lead.high - lead.baseline) / lead.gain)),
+                (lead.low, lead.high), samples))
+        write.samples(stream, main, fields, self._records(samples))
+
+    def _records(self, samples: int) -> Iterator[NDArray[np.int32]]:
+        """Rows that hold a record each: all samples of lead after lead."""
+        rest = np.empty((0, len(self.leads)), np.int32)
+        for block in self.blocks():
+            rest = np.concatenate([rest, block])
+            count = len(rest) // samples
+            whole = rest[:count * samples].reshape(count, samples, -1)
+            yield whole.transpose(0, 2, 1).reshape(count, -1)
+            rest = rest[count * samples:]
+
+
+def _in_microvolts(lead: Lead) -> Lead:
+    """Volts in a unit in which the fields of EDF have enough digits."""
+    return replace(lead, unit="uV", gain=lead.gain / 1e6) if (
+        lead.unit.lower() == "v") else lead
+
+
+def _record(rate_hz: float, length: int) -> tuple[int, str]:
+    """Samples and seconds of a record that give the rate exactly."""
+    rate = Fraction(str(rate_hz))
+    for count in range(1, RECORD_S_MAX * math.ceil(rate_hz) + 1):
+        # About a second, and no longer than the recording.
+        samples = max(1, min(round(rate), length)) + count - 1
+        record_s = samples / rate
+        text = decimal(float(record_s))
+        if Fraction(text) == record_s:
+            return samples, text
+        if count == 1:
+            near = samples, text
+    if abs(near[0] / float(near[1]) / rate_hz - 1) > RATE_TOLERANCE:
+        raise UnsupportedError(
+            "waveform.rate", f"EDF cannot have the sampling rate {rate_hz} "
+            "Hz", "resample the recording")
+    return near
+
+
+def decimal(value: float) -> str:
+    """A number with as many decimals as the eight characters of EDF allow."""
+    for digits in range(7, -1, -1):
+        text = f"{value:.{digits}f}"
+        if len(text) <= 8:
+            return text.rstrip("0").rstrip(".") if digits else text
+    raise UnsupportedError(
+        "waveform.range", f"{value:g} does not fit into the eight characters "
+        "of an EDF field; the gain in the header cannot be that of an ECG",
+        "correct the gain in the header of the file")

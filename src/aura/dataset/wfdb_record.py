@@ -1,0 +1,301 @@
+"""
+Records of WFDB: a header in text, and samples in one file or several.
+
+All formats of whole numbers are read, from 8 to 32 bits, with one sample of
+each signal at a time. The checksum of each signal is verified.
+
+References
+----------
+.. [1] WFDB Programmer's Guide, header(5) and signal(5),
+   https://physionet.org/physiotools/wag/header-5.htm
+"""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.dataset.waveform import Lead, Waveform
+from aura.errors import (
+    CorruptDataError, InvalidInputError, MissingError, UnsupportedError)
+from aura.folder import Folder
+
+Counts = NDArray[np.int32]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_FILE = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_FORMAT = re.compile(r"(\d{1,4})(?:\+(\d{1,9}))?", re.ASCII)
+_NUMBER = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
+_RATE = re.compile(rf"({_NUMBER})(?:/.*)?", re.ASCII)
+_GAIN = re.compile(
+    rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
+SUFFIX = ".hea"
+HEADER_BYTES_MAX = 2**20
+RATE_HZ = 250.0
+GAIN = 200.0
+# Bits of a sample; samples that are packed together, and their bytes.
+FORMATS = {80: (8, 1, 1), 16: (16, 1, 2), 61: (16, 1, 2), 160: (16, 1, 2),
+           24: (24, 1, 3), 32: (32, 1, 4), 212: (12, 2, 3),
+           310: (10, 3, 4), 311: (10, 3, 4)}
+_DTYPES = {16: "<i2", 61: ">i2", 80: "u1", 160: "<u2", 32: "<i4"}
+_OFFSETS = {80: 128, 160: 32768}
+AGAIN = "copy the record again from its source"
+BLOCK_SAMPLES = 3 * 2**18  # A whole number of packs of each format
+
+
+@dataclass(frozen=True)
+class SignalLine:
+    """The header line of one signal."""
+
+    file: str
+    packing: int  # Format of the samples
+    offset: int  # Bytes before the first sample
+    label: str  # Lead
+    gain: float  # Counts per unit
+    unit: str
+    # Counts at 0 units, and in the middle of the converter's range
+    baseline: int
+    zero: int
+    bits: int  # Resolution of the converter
+    checksum: int | None  # Sum of all samples, 16 bits
+
+
+@dataclass(frozen=True)
+class RecordHeader:
+    """Header of a record, maybe without signals."""
+
+    name: str
+    rate_hz: float
+    length: int | None
+    signals: tuple[SignalLine, ...]
+    start: datetime | None = field(default=None)
+
+    @property
+    def files(self) -> list[tuple[str, list[SignalLine]]]:
+        """The files of samples, each with its signals in order."""
+        return [(name, list(group)) for name, group in groupby(
+            self.signals, lambda one: one.file)]
+
+
+def read(folder: Folder, path: str) -> Waveform:
+    """Read the header and check the samples, which are read again later."""
+    place, name = posixpath.split(path)
+
+    @contextmanager
+    def open_file(file: str) -> Iterator[BinaryIO]:
+        try:
+            with folder.open(posixpath.join(place, file)) as stream:
+                yield stream
+        except MissingError:
+            raise MissingError(
+                "wfdb.file", f"the file of its samples, {file}, is not "
+                "beside it", "copy that file into the folder") from None
+
+    with folder.open(path) as stream:
+        content = stream.read(HEADER_BYTES_MAX + 1)
+    return waveform(read_header(content, name[:-len(SUFFIX)]), open_file)
+
+
+def read_header(content: bytes, record: str) -> RecordHeader:
+    """Read a ``.hea`` file."""
+    lines = [line.strip() for line in content.decode(
+        "utf-8", "replace").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines or len(content) > HEADER_BYTES_MAX:
+        raise _malformed(record, 1)
+    name, count, rate, length, clock, day, *_ = [
+        *lines[0].split(), *[""] * 6]
+    if "/" in name:
+        raise _unsupported(record, "the record has several segments",
+                           "convert it to one: xform -i RECORD -o NEW")
+    known = _RATE.fullmatch(rate or str(RATE_HZ))
+    if not (_NAME.fullmatch(name) and count.isdecimal() and known
+            and (length or "0").isdecimal() and len(count + length) < 19):
+        raise _malformed(record, 1)
+    if len(lines) <= int(count):
+        raise _malformed(record, len(lines) + 1)
+    found = [_signal(line, record, number) for number, line in enumerate(
+        lines[1:int(count) + 1], 2)]
+    header = RecordHeader(
+        name, float(known[1]) or RATE_HZ, int(length) if length else None,
+        tuple(found), _start(clock, day))
+    for file, group in header.files:
+        if len({(one.packing, one.offset) for one in group}) > 1 or [
+                other for other, _ in header.files].count(file) > 1:
+            raise _unsupported(
+                record, f"the signals in {file} are not of one format, or "
+                "those of another file are between them",
+                "write the record again, for example by xform")
+    return header
+
+
+def _signal(text: str, record: str, number: int) -> SignalLine:
+    # The label is all that follows the eighth field.
+    file, form, gain, bits, zero, first, total, block, label, *_ = [
+        *text.split(maxsplit=8), *[""] * 9]
+    kind, scale = _FORMAT.fullmatch(form), _GAIN.fullmatch(gain or "0")
+    if not (_FILE.fullmatch(file) and form and scale and all(
+            _WHOLE.fullmatch(one or "0")
+            for one in (bits, zero, first, total, block))):
+        raise _malformed(record, number)
+    if kind is None or int(kind[1]) not in FORMATS:
+        raise _unsupported(
+            record, f"{file} has the format {form}", "convert it to format "
+            "16, for example by xform; formats that are read are "
+            + ", ".join(map(str, sorted(FORMATS))))
+    packing = int(kind[1])
+    return SignalLine(
+        file, packing, int(kind[2] or 0), label.strip(),
+        float(scale[1]) or GAIN, scale[3] or "mV",
+        int(scale[2] or zero or 0), int(zero or 0),
+        int(bits or 0) or FORMATS[packing][0], int(total) if total else None)
+
+
+def _start(clock: str | None, day: str | None) -> datetime | None:
+    for form in ("%H:%M:%S %d/%m/%Y", "%H:%M:%S.%f %d/%m/%Y"):
+        try:
+            return datetime.strptime(f"{clock} {day}", form)
+        except ValueError:
+            continue
+    return None
+
+
+def waveform(header: RecordHeader, open_file: Callable[
+        [str], AbstractContextManager[BinaryIO]]) -> Waveform:
+    """The signals of a record, checked against its header."""
+    if not header.signals:
+        raise _unsupported(header.name, "the record has no signals",
+                           "use a record with signals")
+    low, high, length = _ranges(header, open_file)
+
+    def blocks() -> Iterator[Counts]:
+        with ExitStack() as opened:
+            parts = [_blocks(opened.enter_context(open_file(file)), lines)
+                     for file, lines in header.files]
+            left = length
+            for block in zip(*parts, strict=False):
+                rows = min(left, *map(len, block))
+                yield np.hstack([part[:rows] for part in block])
+                left -= rows
+
+    return Waveform(
+        header.rate_hz, tuple(Lead(
+            one.label, one.unit, one.gain, one.baseline,
+            *_limits(one, least, most)) for one, least, most in zip(
+                header.signals, low, high, strict=True)),
+        length if header.length is None else header.length, blocks,
+        header.start)
+
+
+def _limits(line: SignalLine, least: int, most: int) -> tuple[int, int]:
+    """The range of the converter, or a wide one's part that is in use."""
+    if line.bits > 16:
+        margin = (most - least) // 8 + 1
+        return least - margin, most + margin
+    half = 2 ** (line.bits - 1)
+    return min(least, line.zero - half), max(most, line.zero + half - 1)
+
+
+def _ranges(header: RecordHeader, open_file: Callable[
+        [str], AbstractContextManager[BinaryIO]]) -> tuple[
+            list[int], list[int], int]:
+    """Smallest and largest sample of each signal, and the common length."""
+    low, high, lengths = list[int](), list[int](), list[int]()
+    for file, lines in header.files:
+        ranges, sums, length = [], np.zeros(len(lines), np.int64), 0
+        with open_file(file) as stream:
+            for block in _blocks(stream, lines):
+                if header.length is not None:
+                    block = block[:header.length - length]
+                if not len(block):
+                    break
+                ranges.append((block.min(axis=0), block.max(axis=0)))
+                sums += block.sum(axis=0, dtype=np.int64)
+                length += len(block)
+        if not length:
+            raise CorruptDataError(
+                "wfdb.length", f"{file} has no samples", AGAIN)
+        # The sums of a file that was cut off say nothing.
+        check_sums(header, file, lines, sums if length == (
+            header.length or length) else None)
+        low += np.min([one for one, _ in ranges], axis=0).tolist()
+        high += np.max([one for _, one in ranges], axis=0).tolist()
+        lengths.append(length)
+    if header.length is None and len(set(lengths)) > 1:
+        raise CorruptDataError(
+            "wfdb.length", "its files of samples have different lengths",
+            AGAIN)
+    return low, high, min(lengths)
+
+
+def check_sums(header: RecordHeader, file: str, lines: list[SignalLine],
+               sums: NDArray[np.int64] | None) -> None:
+    """Compare the sums of all samples with those in the header."""
+    for place, line in enumerate(lines if sums is not None else ()):
+        if sums is not None and line.checksum is not None and (
+                int(sums[place]) - line.checksum) % 2**16:
+            raise CorruptDataError(
+                "wfdb.sum", f"{file}: the samples of signal {place + 1} do "
+                f"not have the checksum in {header.name}.hea", AGAIN)
+
+
+def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:
+    """Blocks of samples, a column for each signal of a file."""
+    packing, width = lines[0].packing, len(lines)
+    _, packed, size = FORMATS[packing]
+    stream.seek(lines[0].offset)
+    rest: Counts = np.empty(0, np.int32)
+    while content := stream.read(BLOCK_SAMPLES // packed * size):
+        flat = np.concatenate([rest, decoded(content, packing)])
+        whole = len(flat) // width * width
+        rest = flat[whole:]
+        yield flat[:whole].reshape(-1, width)
+
+
+def decoded(content: bytes, packing: int) -> Counts:
+    """The samples of a file, or of whole packs of it."""
+    _, packed, size = FORMATS[packing]
+    # The last pack may have room for samples that are not there.
+    used = len(content) * packed // size
+    raw = np.frombuffer(content + bytes(-len(content) % size), np.uint8)
+    if packing in _DTYPES:
+        flat: Counts = np.frombuffer(
+            content[:used * size], _DTYPES[packing]).astype(
+                np.int32) - _OFFSETS.get(packing, 0)
+        return flat
+    one = raw.reshape(-1, size).astype(np.int32).T
+    if packing == 24:
+        samples = [one[0] | one[1] << 8 | one[2] << 16]
+    elif packing == 212:
+        samples = [one[0] | (one[1] & 0x0F) << 8,
+                   one[2] | (one[1] & 0xF0) << 4]
+    elif packing == 310:
+        samples = [one[0] >> 1 | (one[1] & 7) << 7,
+                   one[2] >> 1 | (one[3] & 7) << 7,
+                   one[1] >> 3 | (one[3] >> 3) << 5]
+    else:
+        samples = [one[0] | (one[1] & 3) << 8,
+                   one[1] >> 2 | (one[2] & 15) << 6,
+                   one[2] >> 4 | (one[3] & 63) << 4]
+    bits = FORMATS[packing][0]
+    flat = np.column_stack(samples).ravel()[:used]
+    return np.where(flat >> (bits - 1), flat - (1 << bits), flat).astype(
+        np.int32)
+
+
+def _unsupported(record: str, text: str, fix: str) -> UnsupportedError:
+    return UnsupportedError("wfdb.format", f"{record}.hea: {text}", fix)
+
+
+def _malformed(record: str, line: int) -> InvalidInputError:
+    return InvalidInputError(
+        "wfdb.header", f"{record}.hea: line {line} is not a line of a WFDB "
+        "header", AGAIN)
