@@ -1,9 +1,7 @@
 """Waveforms in other formats than EDF, compared with the package wfdb."""
 
-import binascii
 import gzip
 import json
-import struct
 import warnings
 from datetime import date, datetime, time
 
@@ -16,6 +14,7 @@ from aura.edf.fields import NO_DATE
 from aura.errors import AuraError
 from aura.folder import Folder
 from tests.edf_builder import heart
+from tests.waveform_builder import ishne, physio
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -255,30 +254,15 @@ def test_a_record_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
     assert isinstance(known, Refused)
 
 
-def ishne(folder, counts, fs_hz=FS_HZ, name="r.ecg", checksum=None,
-          resolution=1000):
-    """An ISHNE file made field by field."""
-    head = bytearray(512)
-    width = counts.shape[1]
-    struct.pack_into("<4ih", head, 0, 0, len(counts), 522, 522, 1)
-    head[98:106] = b"ID 0042\0"
-    struct.pack_into("<3h", head, 128, 2, 3, 2021)
-    struct.pack_into("<3h", head, 140, 7, 8, 9)
-    struct.pack_into("<h", head, 146, width)
-    struct.pack_into(f"<{width}h", head, 148, *range(6, 6 + width))
-    struct.pack_into(f"<{width}h", head, 196, *[resolution] * width)
-    struct.pack_into("<h", head, 262, fs_hz)
-    found = binascii.crc_hqx(bytes(head), 0xFFFF)
-    (folder / name).write_bytes(b"ISHNE1.0" + struct.pack(
-        "<H", found if checksum is None else checksum)
-        + bytes(head) + counts.astype("<i2").tobytes())
+def holter(folder, counts, name="r.ecg", **more):
+    (folder / name).write_bytes(ishne(counts, **more))
 
 
 def test_a_holter_file_is_read(tmp_path):
     beats = heart(70, FS_HZ).ravel() // 8
     counts = np.column_stack([beats, np.roll(beats, 3)])
-    ishne(tmp_path, counts)
-    ishne(tmp_path, counts, name="other.ecg", checksum=0)
+    holter(tmp_path, counts)
+    holter(tmp_path, counts, name="other.ecg", checksum=0)
     (known, samples), _ = opened(tmp_path).values()
     assert known.channels == ("ECG II", "ECG III")
     assert (known.fs_hz, known.unit) == (FS_HZ, "mV")
@@ -297,14 +281,14 @@ def test_a_holter_file_is_read(tmp_path):
     ({"checksum": 7}, "ishne.header"), ({"fs_hz": 0}, "ishne.header"),
     ({"resolution": 0}, "ishne.header")])
 def test_a_damaged_holter_file_is_refused(tmp_path, more, rule):
-    ishne(tmp_path, np.ones((20000, 1)), **more)
+    holter(tmp_path, np.ones((20000, 1)), **more)
     (known, _), = opened(tmp_path).values()
     assert rules(known) == [rule]
 
 
 @pytest.mark.parametrize("size", [0, 8, 100, 521, 522, 523])
 def test_a_holter_file_that_was_cut_off_ends_typed(tmp_path, size):
-    ishne(tmp_path, np.ones((20000, 1)))
+    holter(tmp_path, np.ones((20000, 1)))
     whole = (tmp_path / "r.ecg").read_bytes()
     (tmp_path / "r.ecg").write_bytes(whole[:size])
     for known, _ in opened(tmp_path).values():
@@ -314,12 +298,8 @@ def test_a_holter_file_that_was_cut_off_ends_typed(tmp_path, size):
 NAME = "sub-1_task-rest_physio"
 
 
-def physio(folder, columns, names, name=NAME, **more):
-    with gzip.open(folder / f"{name}.tsv.gz", "wt") as stream:
-        for row in zip(*columns, strict=True):
-            stream.write("\t".join(
-                "n/a" if cell != cell else f"{cell:.9g}" for cell in row)
-                + "\n")
+def table_of(folder, columns, names, name=NAME, **more):
+    (folder / f"{name}.tsv.gz").write_bytes(physio(columns))
     (folder / f"{name}.json").write_text(json.dumps({
         "SamplingFrequency": FS_HZ, "StartTime": 0, "Columns": names,
         **more}))
@@ -329,9 +309,9 @@ def test_a_physio_file_is_read(tmp_path):
     beats = heart(70, FS_HZ).ravel() / 3000.0
     lost = beats.copy()
     lost[5000:10000] = np.nan
-    physio(tmp_path, [np.cumsum(beats), lost], ["respiratory", "ecg"],
-           ecg={"Units": "mV"})
-    physio(tmp_path, [beats], ["respiratory"], "sub-2_task-rest_physio")
+    table_of(tmp_path, [np.cumsum(beats), lost], ["respiratory", "ecg"],
+             ecg={"Units": "mV"})
+    table_of(tmp_path, [beats], ["respiratory"], "sub-2_task-rest_physio")
     found = opened(tmp_path)
     (known, samples), (left, _) = found.values()
     assert (known.channel, known.fs_hz, known.unit) == ("ecg", FS_HZ, "mV")
@@ -354,9 +334,8 @@ def test_a_physio_file_is_read(tmp_path):
     (lambda folder: table(folder, ""), "physio.columns"),
     (lambda folder: (folder / f"{NAME}.tsv.gz").write_bytes(
         (folder / f"{NAME}.tsv.gz").read_bytes()[:-30]), "physio.gzip")])
-@pytest.mark.filterwarnings("ignore:.*input contained no data")
 def test_a_damaged_physio_file_is_refused(tmp_path, change, rule):
-    physio(tmp_path, [np.arange(30000.0)], ["ecg"])
+    table_of(tmp_path, [np.arange(30000.0)], ["ecg"])
     change(tmp_path)
     (known, _), = opened(tmp_path).values()
     assert rules(known) == [rule]
@@ -369,6 +348,23 @@ def table(folder, text):
 
 def test_a_bomb_is_refused_and_uses_little_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("aura.dataset.physio.TEXT_MAX", 2**20)
-    physio(tmp_path, [np.zeros(2**20)], ["ecg"])
+    table_of(tmp_path, [np.zeros(2**20)], ["ecg"])
     (known, _), = opened(tmp_path).values()
     assert rules(known) == ["physio.size"]
+
+
+@pytest.mark.parametrize(("notes", "seizures", "understood"), [
+    (["(N", "(SZ", "(N"], 1, True), (["(N", "(VFL", "(N"], 0, False),
+    (["(N", "seizure?", "(N"], 0, False), (["(N", "(N", "(SZ"], 1, True)])
+def test_texts_of_a_file_of_beats_may_name_seizures(
+        tmp_path, notes, seizures, understood):
+    record(tmp_path)
+    wfdb.wrann("r", "atr", np.array([100, 300, 5000, 9000, 9100, 9200, 9300]),
+               symbol=["N", "+", "+", "+", "[", "]", "V"],
+               aux_note=["", *notes, "", "", ""], write_dir=str(tmp_path),
+               fs=FS_HZ)
+    (known, _), = opened(tmp_path).values()
+    assert len(known.events) == seizures
+    assert known.understood == understood
+    if seizures and notes[1] == "(SZ":
+        assert (known.events[0].onset_s, known.events[0].end_s) == (20, 36)

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.table_text import LINES_MAX
-from aura.annotations.vocabulary import OTHER, label_of
+from aura.annotations.vocabulary import OTHER, Meaning, label_of, meaning_of
 from aura.errors import InvalidInputError, ResourceError
 
-SUFFIXES = (".seizures",)
+SEIZURES, BEATS_TOO = ".seizures", ".atr"
+SUFFIXES = (SEIZURES, BEATS_TOO)
 _NOTE, _RHYTHM, _BEGIN, _END = 22, 28, 32, 33
 _SKIP, _NUM, _SUB, _CHAN, _AUX = range(59, 64)
 _RESOLUTION = re.compile(r"## time resolution: ?(\d{1,9}(?:\.\d{1,9})?)")
@@ -60,8 +61,14 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
     return found, rate_hz
 
 
-def read(content: bytes, rate_hz: float | None = None) -> Annotations:
-    """Read the seizures and notes of a WFDB annotation file."""
+def read(content: bytes, rate_hz: float | None = None,
+         beats_too: bool = False) -> Annotations | None:
+    """
+    Read the seizures and notes of a WFDB annotation file.
+
+    In a file with beats the codes of a seizure mean fibrillation. Without a
+    text about seizures it says nothing of them, and the result is None.
+    """
     found, own_rate_hz = marks(content)
     rate = own_rate_hz or rate_hz
     if not rate:
@@ -70,6 +77,8 @@ def read(content: bytes, rate_hz: float | None = None) -> Annotations:
     rows = []
     begun: WfdbMark | None = None
     for mark in found:
+        if beats_too and mark.code in (_BEGIN, _END):
+            continue
         if mark.code == _BEGIN and begun is None:
             begun = mark
         elif mark.code == _END and begun is not None:
@@ -84,6 +93,10 @@ def read(content: bytes, rate_hz: float | None = None) -> Annotations:
     if begun is not None:
         raise _malformed("has a seizure without an end")
     rows += _rhythms(found, rate)
+    if beats_too:
+        rows = [row for row in rows if meaning_of(row.text) != Meaning()]
+        if not rows:
+            return None
     return Annotations(tuple(sorted(
         rows, key=lambda row: (row.onset_s, row.text))))
 

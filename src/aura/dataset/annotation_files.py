@@ -237,7 +237,7 @@ def read(path: str, content: bytes, record: str,
     """
     name = posixpath.basename(path).lower()
     if name.endswith(wfdb.SUFFIXES):
-        return wfdb.read(content, rate_hz)
+        return wfdb.read(content, rate_hz, name.endswith(wfdb.BEATS_TOO))
     if name == szdb.NAME:
         document = szdb.read(content, record)
     elif lists.is_one(name):

@@ -115,9 +115,9 @@ def _not_read(candidate: Candidate, path: str | None,
     if path is None and _paths(candidate):
         yield Problem(
             "annotations.not_listed", "warning",
-            f"{_shown(_paths(candidate)[0])} does not name this recording, so "
-            "it is not taken for free of seizures; if it has none, add a file "
-            "with one row 'bckg' that covers it")
+            f"{_shown(_paths(candidate)[0])} does not say whether this "
+            "recording has seizures, so it is not taken for free of them; if "
+            "it has none, add a file with one row 'bckg' that covers it")
     if path is None and candidate.unread:
         yield Problem(
             "annotations.not_read", "warning", "these files may be "

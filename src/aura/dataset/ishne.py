@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.waveform import BLOCK_ROWS, Lead, Waveform
+from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
 from aura.errors import CorruptDataError
 from aura.folder import Folder
 

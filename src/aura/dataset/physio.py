@@ -10,6 +10,7 @@ import posixpath
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any, BinaryIO
 
 import msgspec
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura import state
-from aura.dataset.waveform import BLOCK_ROWS, Lead, Waveform
+from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
 from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, ResourceError)
 from aura.folder import Folder
@@ -81,8 +82,12 @@ def read(folder: Folder, path: str) -> Waveform:
 def _values(folder: Folder, path: str, width: int) -> Floats32:
     try:
         with folder.open(path) as stream:
-            values = np.loadtxt(_lines(stream), np.float32, comments=None,
-                                delimiter="\t", ndmin=2)
+            lines = _lines(stream)
+            first = next(lines, "")
+            if not first:
+                raise _broken("has no rows", "physio.columns")
+            values = np.loadtxt(chain([first], lines), np.float32, ndmin=2,
+                                comments=None, delimiter="\t")
     except ValueError:
         raise _broken("has a cell that is not a number, or a row of another "
                       "length", "physio.number") from None
@@ -90,9 +95,9 @@ def _values(folder: Folder, path: str, width: int) -> Floats32:
         raise CorruptDataError(
             "physio.gzip", "this file cannot be unpacked: it is cut off or "
             "damaged", "copy it again from its source") from None
-    if values.shape[1] != width or not len(values):
-        raise _broken(f"has {values.shape[1]} columns and {len(values)} rows, "
-                      f"and its JSON {width} columns", "physio.columns")
+    if values.shape[1] != width:
+        raise _broken(f"has {values.shape[1]} columns, and its JSON {width}",
+                      "physio.columns")
     return values
 
 
@@ -105,7 +110,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
                 raise ResourceError(
                     "physio.size", "the unpacked file has more than "
                     f"{TEXT_MAX} bytes", "split the recording")
-            yield line.replace("n/a", "nan")
+            if not line.isspace():
+                yield line.replace("n/a", "nan")
 
 
 def _range(column: Floats32) -> tuple[float, float]:

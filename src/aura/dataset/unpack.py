@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from aura.dataset import ishne, physio, wfdb_record
 from aura.dataset.names import PACKED
-from aura.dataset.waveform import Waveform
+from aura.dataset.as_edf import Waveform
 from aura.errors import CorruptDataError, ResourceError
 from aura.folder import Folder
 

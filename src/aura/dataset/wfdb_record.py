@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.waveform import Lead, Waveform
+from aura.dataset.as_edf import Lead, Waveform
 from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, UnsupportedError)
 from aura.folder import Folder

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from aura.annotations import szdb, tse, wfdb
 from aura.dataset import beat_files
-from aura.dataset.waveform import decimal
+from aura.dataset.as_edf import decimal
 from aura.dataset.wfdb_record import (
     RecordHeader, SignalLine, check_sums, decoded, read_header)
 from aura.edf import write

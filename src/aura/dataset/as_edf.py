@@ -21,7 +21,7 @@ from aura.edf.fields import UNDATED
 from aura.errors import ResourceError, UnsupportedError
 
 DAYS_MAX = 31
-RECORD_S_MAX = 60
+RECORD_S_MAX, RATE_MAX_HZ = 60, 100_000
 BLOCK_ROWS = 2**18
 # So little may a rate differ that no header of EDF can have exactly.
 RATE_TOLERANCE = 1e-6
@@ -53,10 +53,11 @@ class Waveform:
 
     def write(self, stream: BinaryIO) -> None:
         """Write it; samples after the last whole record are left out."""
-        if self.length > DAYS_MAX * 86400 * self.rate_hz:
+        if not 0 < self.length <= DAYS_MAX * 86400 * self.rate_hz:
             raise ResourceError(
-                "waveform.length", f"this recording is longer than {DAYS_MAX} "
-                "days", "split it")
+                "waveform.length", f"this recording has {self.length} "
+                f"samples; 1 to {DAYS_MAX} days of them are allowed",
+                "split it")
         samples, record_s = _record(self.rate_hz, self.length)
         wide = any(lead.low < -2**15 or lead.high >= 2**15
                    for lead in self.leads)
@@ -98,21 +99,28 @@ def _in_microvolts(lead: Lead) -> Lead:
 
 def _record(rate_hz: float, length: int) -> tuple[int, str]:
     """Samples and seconds of a record that give the rate exactly."""
+    if not 0 < rate_hz <= RATE_MAX_HZ:
+        raise UnsupportedError(
+            "waveform.rate", f"a sampling rate of {rate_hz:g} Hz is not "
+            f"that of an ECG; up to {RATE_MAX_HZ:g} Hz are allowed",
+            "correct the rate in the header of the file")
     rate = Fraction(str(rate_hz))
-    for count in range(1, RECORD_S_MAX * math.ceil(rate_hz) + 1):
-        # About a second, and no longer than the recording.
-        samples = max(1, min(round(rate), length)) + count - 1
-        record_s = samples / rate
-        text = decimal(float(record_s))
-        if Fraction(text) == record_s:
+    # About a second, and no longer than the recording.
+    usual = max(1, min(round(rate), length))
+    # With a multiple of this the seconds have an end to their decimals.
+    step = rate.numerator // math.gcd(rate.numerator, 10**18)
+    first = -(-usual // step) * step
+    for samples in range(first, first + 99 * step, step):
+        text = decimal(float(samples / rate))
+        if Fraction(text) == samples / rate and samples <= min(
+                length, int(RECORD_S_MAX * rate)):
             return samples, text
-        if count == 1:
-            near = samples, text
-    if abs(near[0] / float(near[1]) / rate_hz - 1) > RATE_TOLERANCE:
+    text = decimal(float(usual / rate))
+    if abs(usual / float(text) / rate_hz - 1) > RATE_TOLERANCE:
         raise UnsupportedError(
             "waveform.rate", f"EDF cannot have the sampling rate {rate_hz} "
             "Hz", "resample the recording")
-    return near
+    return usual, text
 
 
 def decimal(value: float) -> str:
