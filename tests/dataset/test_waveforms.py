@@ -3,12 +3,12 @@
 import gzip
 import json
 import warnings
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import pytest
 
-from aura.dataset import assemble, find, wfdb_record
+from aura.dataset import assemble, find, mne_raw, wfdb_record
 from aura.dataset.assemble import Refused
 from aura.edf.fields import NO_DATE
 from aura.errors import AuraError
@@ -18,6 +18,7 @@ from tests.waveform_builder import ishne, physio
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    import mne
     import wfdb
 
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
@@ -368,3 +369,69 @@ def test_texts_of_a_file_of_beats_may_name_seizures(
     assert known.understood == understood
     if seizures and notes[1] == "(SZ":
         assert (known.events[0].onset_s, known.events[0].end_s) == (20, 36)
+
+
+def brainvision(folder, beats):
+    """A recording of BrainVision: header, markers and samples."""
+    (folder / "r.vhdr").write_text("""\
+Brain Vision Data Exchange Header File Version 1.0
+[Common Infos]
+DataFile=r.eeg
+MarkerFile=r.vmrk
+DataFormat=BINARY
+DataOrientation=MULTIPLEXED
+NumberOfChannels=2
+SamplingInterval=4000
+[Binary Infos]
+BinaryFormat=INT_16
+[Channel Infos]
+Ch1=Fp1,,0.5,uV
+Ch2=ECG chest,,0.5,uV
+""")
+    (folder / "r.vmrk").write_text("""\
+Brain Vision Data Exchange Marker File, Version 1.0
+[Common Infos]
+DataFile=r.eeg
+[Marker Infos]
+Mk1=Comment,Seizure,5001,1250,0
+""")
+    (folder / "r.eeg").write_bytes(np.column_stack(
+        [beats[::-1], beats]).astype("<i2").tobytes())
+
+
+def fif(folder, beats):
+    raw = mne.io.RawArray(
+        np.stack([beats[::-1], beats]) * 0.5e-6,
+        mne.create_info(["Fp1", "chest"], FS_HZ, ["eeg", "ecg"]),
+        verbose=False)
+    raw.set_meas_date(datetime(2021, 3, 2, 7, 8, 9, tzinfo=UTC))
+    raw.set_annotations(mne.Annotations([20.0], [5.0], ["Seizure"]))
+    raw.save(folder / "r_raw.fif", verbose=False)
+
+
+@pytest.mark.parametrize("write", [brainvision, fif])
+@pytest.mark.filterwarnings("ignore")
+def test_recordings_of_mne_are_read_with_their_annotations(tmp_path, write):
+    beats = heart(70, FS_HZ).ravel()
+    write(tmp_path, beats)
+    (known, samples), = opened(tmp_path).values()
+    assert known.channels == ("ECG chest",) and known.fs_hz == FS_HZ
+    assert (known.start == NO_DATE) == (write is brainvision)
+    assert samples == pytest.approx(
+        beats[:len(samples)] * 0.5e-3, abs=1e-4)
+    assert [(one.onset_s, one.duration_s) for one in known.events] == [
+        (20, 5)]
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:99])
+    (known, _), = opened(tmp_path).values()
+    assert rules(known) == ["mne.read"]
+
+
+def test_without_mne_its_recordings_are_counted(tmp_path, monkeypatch):
+    mne_raw.endings.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (tmp_path / "r.vhdr").write_bytes(b"x")
+    (known, _), = opened(tmp_path).values()
+    mne_raw.endings.cache_clear()
+    assert rules(known) == ["path.not_read"]
+    assert "aura-blocks[mne]" in known.problems[0].text

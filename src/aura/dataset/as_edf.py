@@ -50,6 +50,7 @@ class Waveform:
     blocks: Callable[[], Iterator[NDArray[np.int32]]]
     start: datetime | None = None  # None if the file has no date
     patient: str = ""  # Code or name, without blanks
+    notes: tuple[write.Row, ...] = ()
 
     def write(self, stream: BinaryIO) -> None:
         """Write it; samples after the last whole record are left out."""
@@ -78,7 +79,8 @@ class Waveform:
                 (decimal((lead.low - lead.baseline) / lead.gain),
                  decimal((lead.high - lead.baseline) / lead.gain)),
                 (lead.low, lead.high), samples))
-        write.samples(stream, main, fields, self._records(samples))
+        write.samples(stream, main, fields, self._records(samples),
+                      self.notes)
 
     def _records(self, samples: int) -> Iterator[NDArray[np.int32]]:
         """Rows that hold a record each: all samples of lead after lead."""

@@ -16,7 +16,8 @@ from functools import cached_property
 
 from aura.annotations import bids, lists, tuh
 from aura.dataset import (
-    annotation_files, beat_files, beat_layout, ishne, physio, wfdb_record)
+    annotation_files, beat_files, beat_layout, ishne, mne_raw, physio,
+    wfdb_record)
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED, may_hold_beats, printable, recording_stem, says_beats)
@@ -391,7 +392,8 @@ def _not_read(kinds: Counter[str]) -> Problem:
     return Problem(
         "path.not_read", "warning", f"{plural(count, 'file')} that may be "
         f"recordings {'is' if count == 1 else 'are'} not read: {listed}; "
-        "unpack archives, and convert others to EDF or CSV")
+        "unpack archives, and convert others to EDF or CSV; BrainVision, "
+        "EEGLAB, FIF and GDF are read with pip install 'aura-blocks[mne]'")
 
 
 def _unlisted(error: OSError) -> Problem:
@@ -409,10 +411,12 @@ def _name_problem(path: str) -> Problem | None:
 
 
 def _is_recording(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) or says_beats(name)
+    return name.lower().endswith(
+        (*SUFFIXES, *mne_raw.endings())) or says_beats(name)
 
 
 def _form(listing: _Listing, name: str) -> str | None:
-    if name.lower().endswith((*SUFFIXES, ".rec")) or listing.is_waveform(name):
+    if name.lower().endswith((*SUFFIXES, ".rec", *mne_raw.endings())) or (
+            listing.is_waveform(name)):
         return ECG
     return listing.form_of(name) if may_hold_beats(name) else None

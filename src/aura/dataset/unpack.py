@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from aura.dataset import ishne, physio, wfdb_record
+from aura.dataset import ishne, mne_raw, physio, wfdb_record
 from aura.dataset.names import PACKED
 from aura.dataset.as_edf import Waveform
 from aura.errors import CorruptDataError, ResourceError
@@ -26,6 +26,8 @@ def open_recording(folder: Folder, path: str) -> Iterator[BinaryIO]:
     name = path.lower()
     reader = next((read for ending, read in READERS.items()
                    if name.endswith(ending)), None)
+    if name.endswith(mne_raw.endings()):
+        reader = mne_raw.read
     with folder.open(path) as stream:
         if name.endswith(ishne.SUFFIX) and stream.read(8) != ishne.MAGIC:
             reader = None

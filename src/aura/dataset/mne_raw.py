@@ -1,0 +1,97 @@
+"""
+Recordings of other makes by MNE, where it is installed.
+
+``pip install aura-blocks[mne]`` on a laptop; no image has it. MNE gives volts
+as floating-point numbers, which become counts of 24 bits.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
+from aura.errors import AuraError, CorruptDataError
+from aura.folder import Folder, outside
+
+ENDINGS = (".vhdr", ".set", ".fif", ".gdf", ".cnt")
+FULL = 2**23 - 1
+_ECG = re.compile("e[ck]g", re.IGNORECASE)
+
+
+@functools.cache
+def endings() -> tuple[str, ...]:
+    """Endings that are read: none where MNE is not installed."""
+    return ENDINGS if importlib.util.find_spec("mne") else ()
+
+
+def read(folder: Folder, path: str) -> Waveform:
+    """Read the header, and the range of each channel that may be an ECG."""
+    place = folder.path(path)
+    if not folder.holds(place):
+        raise outside()
+    with _reported():
+        raw = importlib.import_module("mne").io.read_raw(
+            str(place), preload=False, verbose="ERROR")
+        return _waveform(raw, raw.get_channel_types())
+
+
+def _waveform(raw: Any, kinds: list[str]) -> Waveform:
+    likely = [number for number, kind in enumerate(kinds)
+              if kind == "ecg" or _ECG.search(raw.ch_names[number])]
+    chosen = likely or [*range(len(kinds))]
+    low, high = (found(np.array([
+        part(block, axis=1) for block in _blocks(raw, chosen)]), axis=0)
+        for found, part in ((np.min, np.nanmin), (np.max, np.nanmax)))
+    high = np.where(high > low, high, low + 1e-6)
+    gain = 2 * FULL / (high - low)
+
+    def counts() -> Iterator[NDArray[np.int32]]:
+        with _reported():
+            for block in _blocks(raw, chosen):
+                scaled = (block.T - low) * gain - FULL
+                yield np.where(np.isfinite(scaled), np.rint(scaled),
+                               -FULL - 1).astype(np.int32)
+
+    start = raw.info["meas_date"]
+    # Without a date the times count from the first sample.
+    first_s = raw.first_time if start else 0.0
+    return Waveform(
+        float(raw.info["sfreq"]), tuple(Lead(
+            _label(raw.ch_names[channel], kinds[channel]), "V",
+            float(gain[at]), float(-FULL - low[at] * gain[at]), -FULL - 1,
+            FULL) for at, channel in enumerate(chosen)),
+        raw.n_times, counts, start and start.replace(tzinfo=None),
+        notes=tuple(
+            (float(onset_s) - first_s, float(length_s) or None, text)
+            for onset_s, length_s, text in zip(
+                raw.annotations.onset, raw.annotations.duration,
+                raw.annotations.description.tolist(), strict=True)))
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Each reader of MNE raises errors of its own."""
+    try:
+        yield
+    except AuraError:
+        raise
+    except Exception as error:
+        raise CorruptDataError(
+            "mne.read", f"MNE cannot read this file: {type(error).__name__}",
+            "check that all files of the recording are beside it") from None
+
+
+def _blocks(raw: Any, chosen: list[int]) -> Iterator[NDArray[np.float64]]:
+    for at in range(0, raw.n_times, BLOCK_ROWS):
+        yield raw.get_data(chosen, at, min(at + BLOCK_ROWS, raw.n_times),
+                           verbose="ERROR")
+
+
+def _label(name: str, kind: str) -> str:
+    return name if kind != "ecg" or _ECG.search(name) else f"ECG {name}"
