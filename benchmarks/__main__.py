@@ -2,7 +2,7 @@
 Run all measurements, or the named ones.
 
     python -m benchmarks [end_to_end] [parts] [line_protocol] [export] [bundle]
-        [mapped_tasks] [quality] [annotations] [duplicates]
+        [mapped_tasks] [quality] [annotations] [duplicates] [replicas]
 
 All times are CPU seconds of one thread, medians of three rounds. Compare the
 ratios: the times themselves depend on the machine.
@@ -18,7 +18,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from importlib import import_module  # noqa: E402
 
 ALL = ("end_to_end", "parts", "line_protocol", "export", "bundle",
-       "mapped_tasks", "quality", "annotations", "duplicates")
+       "mapped_tasks", "quality", "annotations", "duplicates", "replicas")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or ALL

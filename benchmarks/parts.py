@@ -72,7 +72,7 @@ def main() -> None:
     ours = trees.of(peer)
     assert np.array_equal(ours.probability(rows),
                           peer.predict_proba(rows)[:, 1])
-    row("probabilities, 4 h, 14,400 rows",
+    row("scores, 4 h, 14,400 rows",
         seconds(lambda: ours.probability(rows)), "scikit-learn",
         seconds(lambda: peer.predict_proba(rows)))
     for name, path in (("EDF, 24 h of ECG only", recordings.single(24)),

@@ -4,7 +4,7 @@ How fast the review page opens and pans, in a headless Chromium.
     python -m benchmarks.review [DIR ...]
 
 DIR is what ``aura predict`` has written; else 24 h of synthetic ECG are
-predicted first. A page counts as open when ECG, heart rate and probability
+predicted first. A page counts as open when ECG, heart rate and score
 are drawn, from the start of the navigation on. A frame of a pan is all
 script of one animation frame, drawing calls included. Beside the time on the
 clock stands the CPU time of the page's main thread, which other work on the

@@ -25,6 +25,14 @@ from aura.rpc.aura_pb2 import (
 CANARY = "/data/shared/training/Mueller_Anna_19701231/s1.edf"
 
 
+def wait_for_file(path):
+    """Wait until somebody has made a file."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
+
+
 class Loader:
     """Hands out TOY_COUNT batches, raises EndOfData, and starts again."""
 
@@ -78,6 +86,17 @@ class Builder:
     def do_alone(self, argument, request):
         with self.lock:
             time.sleep(float(argument))
+
+    def do_single(self, argument, request):
+        if not self.lock.acquire(blocking=False):
+            raise errors.PreconditionError("toy.two", "two calls at once")
+        try:
+            time.sleep(float(argument))
+        finally:
+            self.lock.release()
+
+    def do_wait(self, argument, request):
+        wait_for_file(Path(argument))
 
     def do_sleep_at(self, argument, request):
         index, seconds = argument.split(",")
@@ -194,9 +213,13 @@ def main():
             if not Path(needed).exists():
                 raise errors.InvalidInputError("toy.start", "nothing works")
             return make_toy(block)
-        if start == "crash":
+        awaited = start.removeprefix("waits for ")
+        if awaited != start:
+            wait_for_file(Path(awaited))
+        elif start == "crash":
             raise ValueError(CANARY)
-        time.sleep(float(start))
+        else:
+            time.sleep(float(start))
         return make_toy(block)
 
     return server.serve(block, make)

@@ -44,11 +44,9 @@ def test_unimplemented_service(builder):
 
 
 def test_timeout_on_sleeping_server(builder):
-    begin = time.monotonic()
     assert code_of(
         builder.stub.build_features, EcgBatch(manifest_path="sleep:1"),
         timeout=0.1) == "DEADLINE_EXCEEDED"
-    assert time.monotonic() - begin < 0.9
     assert builder.stub.build_features(EcgBatch(), timeout=60) is not None
 
 

@@ -17,27 +17,23 @@ from aura.errors import InvalidInputError
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.rpc.dispatch import CALLS_AT_ONCE, CALLS_WAITING
 from aura.rpc.server import Endpoint
+from tests.toys import wait_for_file
 
 SLEEP = EcgBatch(manifest_path="sleep:0.4")
 
 
-def wait_for_file(path):
-    """Wait until a call has left its mark."""
-    deadline = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_health_answers_within_3_s_while_the_block_is_still_made(start):
-    served = start("feature-builder", TOY_START="1.5").connect()
+def test_health_answers_while_the_block_is_still_made(start, tmp_path):
+    served = start("feature-builder", TOY_START=f"waits for {tmp_path / 'go'}")
+    served.connect()
     assert served.status() == "SERVING"
-    assert time.monotonic() - served.started < 3
     assert served.status("FeatureBuilder") == "UNKNOWN"
     # A call that comes early waits; an orchestrator would not come again.
-    assert served.stub.build_features(
-        EcgBatch(batch_index=3), timeout=60).batch_index == 3
-    served.wait_for("SERVING", 1)
+    early = served.stub.build_features.future(
+        EcgBatch(batch_index=3), timeout=60)
+    assert not early.done()
+    (tmp_path / "go").touch()
+    assert early.result().batch_index == 3
+    served.wait_for("SERVING")
 
 
 def test_health_of_an_unknown_service_is_not_found(builder):
@@ -66,13 +62,13 @@ def test_reflection_lists_the_service(builder):
         "grpc.reflection.v1alpha.ServerReflection"}
 
 
-def test_health_answers_while_all_threads_work(builder):
-    calls = [builder.stub.build_features.future(SLEEP)
+def test_health_answers_while_all_threads_work(builder, tmp_path):
+    wait = EcgBatch(manifest_path=f"wait:{tmp_path / 'go'}")
+    calls = [builder.stub.build_features.future(wait)
              for _ in range(2 * CALLS_AT_ONCE)]
-    begin = time.monotonic()
     assert builder.status() == "SERVING"
-    assert time.monotonic() - begin < 0.3
     assert not any(call.done() for call in calls)
+    (tmp_path / "go").touch()
     assert all(call.result() is not None for call in calls)
 
 
@@ -143,13 +139,11 @@ def test_a_signal_that_another_thread_gets_ends_the_server(start):
     assert served.ended() == 0
 
 
-def test_an_idle_server_stops_at_once(start):
-    served = start("ecg-loader").connect()
+def test_an_idle_server_does_not_wait_for_its_grace(start):
+    served = start("ecg-loader", AURA_GRACE_S="3600").connect()
     served.wait_for("SERVING")
-    begin = time.monotonic()
     served.process.terminate()
-    assert served.ended() == 0
-    assert time.monotonic() - begin < 2
+    assert served.ended(60) == 0
 
 
 def test_a_stop_while_the_block_is_made_does_not_wait(start):

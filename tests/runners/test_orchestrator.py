@@ -168,10 +168,11 @@ def test_a_block_that_is_unavailable_for_a_moment_is_called_again(
 
 def test_a_block_that_stays_unavailable_fails_its_rpc(monkeypatch):
     transport = in_process(TRAINING, monkeypatch, TOY_TASK="away_at:1,9999")
-    begin = time.monotonic()
     failure, = run(TRAINING, transport, retry=BRIEF).failures
     assert failure.code is grpc.StatusCode.UNAVAILABLE
-    assert 0.3 <= time.monotonic() - begin < 5
+    # The first try has no pause before it.
+    builder = transport._nodes["feature-builder1"][1]
+    assert builder.tries == 1 + len(list(BRIEF.pauses()))
 
 
 def test_a_source_that_is_unavailable_is_not_called_again(monkeypatch):
@@ -194,11 +195,11 @@ def test_pauses_grow_to_a_limit_and_end():
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5, 0.3])
 
 
-def test_a_process_that_is_killed_is_reported_at_once(tmp_path):
+def test_a_process_that_is_killed_is_not_called_again(tmp_path, caplog):
     with processes(TRAINING, tmp_path, TOY_TASK="die_at:1") as up:
-        begin = time.monotonic()
         outcome = run(TRAINING, up)
-        assert time.monotonic() - begin < 5
+    # Each further try would be logged.
+    assert caplog.messages == []
     failure, = outcome.failures
     assert failure.code is grpc.StatusCode.UNAVAILABLE
     assert failure.details.startswith(
@@ -277,11 +278,9 @@ def test_a_node_that_cannot_be_made_reports_its_last_error(tmp_path):
 
 
 def test_a_node_that_is_not_ready_reports_what_it_needs(tmp_path):
-    begin = time.monotonic()
     with pytest.raises(UnavailableError) as caught:
         with processes(TRAINING, tmp_path, TOY_NEEDS="/nonexistent"):
             pass
-    assert time.monotonic() - begin < 10
     assert caught.value.rule == "run.not_ready"
     assert caught.value.text.startswith("feature-builder1 ")
     assert named("feature-builder").needs in caught.value.text
