@@ -53,7 +53,7 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
          unscorable: Floats, duration_s: float) -> Path:
     """Draw the figure of a recording as PNG."""
     rows = {"heart rate": heart_rate_bpm, "baseline": baseline_bpm,
-            "probability": probability}
+            "score": probability}
     for name, row in rows.items():
         if row.shape != time_s.shape or row.ndim != 1:
             raise InvalidInputError(

@@ -1,7 +1,7 @@
 """
-From probabilities to alarms: smoothing, hysteresis, refractory time.
+From scores to alarms: smoothing, hysteresis, refractory time.
 
-An alarm begins once the smoothed probability has reached the threshold for
+An alarm begins once the smoothed score has reached the threshold for
 a few seconds. That is its onset: the first moment at which a user could be
 warned. Unscorable rows neither raise nor end an alarm.
 """
@@ -21,9 +21,9 @@ KEPT_H = 24.0
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """How probabilities become alarms; part of every model."""
+    """How scores become alarms; part of every model."""
 
-    threshold: float  # Smoothed probability at which an alarm is raised
+    threshold: float  # Smoothed score at which an alarm is raised
     release: float = 0.6  # Share of the threshold below which the alarm ends
     smoothing_s: float = 5.0  # Length of the causal mean over scorable rows
     # How long the threshold must be reached before the alarm is raised.
@@ -95,7 +95,7 @@ def rule_of(alarm: Mapping[str, float],
 
 
 def smooth(probability: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """Causal mean of the scorable probabilities."""
+    """Causal mean of the scorable rows."""
     width = max(round(rule.smoothing_s / hop_s), 1)
     known = np.isfinite(probability)
     # Not a difference of running sums, whose rounding could exceed 1.
@@ -152,7 +152,7 @@ def row_thresholds(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
 
 
 def trailing_min(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
-    """Lowest smoothed probability of the last `hold_s`."""
+    """Lowest smoothed score of the last `hold_s`."""
     hold = max(round(rule.hold_s / hop_s), 1)
     return _trailing(np.minimum, smoothed, hold, np.nan)
 

@@ -1,4 +1,4 @@
-"""How good held-out scores are: counts, rates, curves, probabilities."""
+"""How good held-out scores are: counts, rates, curves, reliability."""
 
 import math
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ class Reliability:
     predicted: tuple[float, ...]  # Mean score of each bin with rows
     observed: tuple[float, ...]
     rows: tuple[int, ...]
-    brier: float  # Mean square of probability minus truth; NaN without rows
+    brier: float  # Mean square of score minus truth; NaN without rows
     prevalence: float  # Share of seizure rows
 
 

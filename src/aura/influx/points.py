@@ -166,7 +166,7 @@ def unscorable(series: Series, spans: Sequence[tuple[float, float]]) -> bytes:
 
 def probability(series: Series, time_s: Floats, smoothed: Floats,
                 threshold: float) -> Iterator[bytes]:
-    """Smoothed probability, and the threshold for an alarm."""
+    """Smoothed score, and the threshold for an alarm."""
     return series.pieces(schema.PROBABILITY, time_s, {
         "probability": smoothed,
         "threshold": np.where(np.isfinite(smoothed), threshold, np.nan)})

@@ -139,7 +139,7 @@ def earlier_results(patient: str, recording: str, model_id: str,
         {"_measurement": schema.EVENT.name, "layer": schema.ORIGINAL},
         {"_measurement": schema.UNSCORABLE.name}]
     if model_id:
-        # Its probability, events, agreement and score.
+        # Its scores, events, agreement and score.
         chosen.append({"model": model_id[:schema.MODEL_DIGITS]})
     tags = {"patient": patient, "recording": recording}
     return tuple(Selection(

@@ -47,7 +47,7 @@ class Reason:
 @dataclass(frozen=True)
 class Explanation:
     time_s: float | None  # The moment; None if nothing could be scored
-    probability: float | None  # Smoothed probability at that moment
+    probability: float | None  # Smoothed score at that moment
     heart_rate_bpm: float | None  # At that moment, as the next ones
     baseline_bpm: float | None
     reasons: tuple[Reason, ...]  # Used ones, then the most unusual
@@ -92,7 +92,7 @@ class Explainer:
         """
         The row at an alarm's onset; else the most probable one in a seizure.
 
-        Most probabilities tie at 0 or 1. Of these rows it is the one with the
+        Most scores tie at 0 or 1. Of these rows it is the one with the
         largest value of what the model uses; if the model saw nothing, the one
         with the highest heart rate.
         """
@@ -115,7 +115,7 @@ class Explainer:
         return int(rows[np.argmax(np.nan_to_num(values, nan=-np.inf))])
 
     def _rows(self, start_s: float, end_s: float) -> NDArray[np.intp]:
-        """Rows of a span that have a probability."""
+        """Rows of a span that have a score."""
         return np.flatnonzero(
             (self._time_s > start_s) & (self._time_s <= end_s)
             & np.isfinite(self._smoothed))

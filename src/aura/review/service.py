@@ -75,7 +75,7 @@ class ReviewService:
             "review": self.review(key)}
 
     def trends(self, key: str) -> bytes:
-        """Heart rate, baseline and probability as a frame."""
+        """Heart rate, baseline and score as a frame."""
         found = read_trends(self.runs, self.runs.case(key))
         return frame({name: getattr(found, name).astype(np.float32)
                       for name in ("time_s", "heart_rate_bpm",

@@ -1,4 +1,4 @@
-"""Beats, heart rate and probability of a recording, from the run's tables."""
+"""Beats, heart rate and score of a recording, from the run's tables."""
 
 from dataclasses import dataclass
 
@@ -22,13 +22,13 @@ class Trends:
     heart_rate_bpm: Floats  # All with NaN where unknown
     baseline_bpm: Floats
     probability: Floats
-    threshold: float | None  # Smoothed probability that raises an alarm
+    threshold: float | None  # Smoothed score that raises an alarm
     model_id: str  # ``""`` without a prediction
     problems: tuple[Problem, ...]  # Why something is missing
 
 
 def read_trends(runs: Runs, case: ReviewCase) -> Trends:
-    """Heart rate, baseline and probability; with a problem per bad table."""
+    """Heart rate, baseline and score; with a problem per bad table."""
     problems: list[Problem] = []
     rate, _ = _rows(runs, case, "features.parquet", RATE, problems)
     chance, metadata = _rows(

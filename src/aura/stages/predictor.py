@@ -1,5 +1,5 @@
 """
-The predictor: a table of features becomes probabilities and alarms.
+The predictor: a table of features becomes scores and alarms.
 """
 
 import threading
@@ -142,9 +142,9 @@ def _check(model: Model, table: tables.Columns) -> None:
     if table.metadata.get("hop_s") != repr(model.hop_s):
         raise PreconditionError(
             "model.hop", f"the features have a row every "
-            f"{table.metadata.get('hop_s')} s, the model was trained on one "
-            f"every {model.hop_s:g} s",
-            "set AURA_HOP_S to that, or train again")
+            f"{table.metadata.get('hop_s')} s, but the model was trained on "
+            f"one every {model.hop_s:g} s",
+            f"set AURA_HOP_S={model.hop_s:g}, or train again")
 
 
 def _scores(model: Model, table: tables.Columns, rule: AlarmRule,

@@ -1,5 +1,5 @@
 """
-Alarms from probabilities as they arrive.
+Alarms from scores as they arrive.
 
 `detector.alarms` is asked anew every hop, over the rows since the last moment
 at which all before could no longer matter.
@@ -15,7 +15,7 @@ from aura.recording import Event, Floats
 
 @dataclass
 class LiveAlarms:
-    """Probabilities in, events out."""
+    """Scores in, events out."""
 
     rule: AlarmRule
     hop_s: float

@@ -1,4 +1,4 @@
-// The plots: overview, ECG, events, heart rate, probability, close-up.
+// The plots: overview, ECG, events, heart rate, score, close-up.
 import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
 import { Beats } from "./beats.js";

@@ -1,4 +1,4 @@
-// Heart rate, baseline and probability, one row per step.
+// Heart rate, baseline and score, one row per step.
 import { firstAtLeast } from "./window.js";
 
 const STEP = 4;
