@@ -10,7 +10,6 @@ import gzip
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +22,7 @@ from aura.dataset.as_edf import decimal
 from aura.dataset.wfdb_record import (
     RecordHeader, SignalLine, check_sums, decoded, read_header)
 from aura.edf import write
+from aura.edf.fields import NO_DATE
 from aura.edf.header import read_header as read_edf_header
 from aura.edf.signal import EcgSignal
 from aura.errors import (
@@ -35,8 +35,6 @@ from aura.recording import Event, Floats
 
 HIDDEN = ".fetch"
 README = "README.md"
-# The sets have no dates; EDF must have one.
-START = datetime(2000, 1, 1)
 # Names of records, see header(5) of WFDB.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PREFERRED_LEADS = ("MLII", "ECG", "II")
@@ -282,8 +280,8 @@ def _write_edf(stream: BinaryIO, counts: NDArray[np.int32], fs_hz: int,
                max(signal.zero + half - 1, int(counts.max(initial=0))))
     label = signal.label or "ECG"
     main = write.Main(
-        "EDF", START, write.field(f"{patient} X X X"),
-        write.startdate(START, "X X X"), len(counts) // fs_hz, "1")
+        "EDF", NO_DATE, write.field(f"{patient} X X X"),
+        write.startdate(NO_DATE, "X X X"), len(counts) // fs_hz, "1")
     write.samples(stream, main, [write.signal_fields(
         write.field(label if "ECG" in label.upper() else f"ECG {label}", 16),
         write.field(signal.unit, 8),

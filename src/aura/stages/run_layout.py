@@ -5,8 +5,10 @@ Where the files of a run are, on a shared folder or a laptop.
 
     runs/<run_id>/batches/0000/{manifest.json, features.json, ...}
     runs/<run_id>/events/<recording>.tsv
+    runs/<run_id>/export/{0000.lp.gz, ...}
+    runs/<run_id>/review/{log, tsv, edf}/...    on a laptop OUT/.review
     runs/<run_id>/{training_report.json, export_report.json, DONE}
-    models/<model_id>/{model.npy, card.json}      models/latest.json
+    models/<model_id>/{model.npy, card.json}    models/latest.json
 """
 
 import re

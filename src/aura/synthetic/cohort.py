@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from aura.annotations import tse
 from aura.edf import write
+from aura.edf.fields import NO_DATE
 from aura.errors import InvalidInputError
 from aura.folder import Folder
-from aura.synthetic.simulate import START
 from aura.synthetic.waveform import SyntheticEcg, ecg
 
 SEIZURE_TEXT = "seizure"
@@ -45,10 +45,10 @@ def write_edf(path: Path, recording: SyntheticEcg, *,
     folder = Folder(path.parent)
     family = "BDF" if path.suffix.lower() == ".bdf" else "EDF"
     main = write.Main(
-        f"{family}+C", START,
+        f"{family}+C", NO_DATE,
         write.field(f"{'_'.join(patient.split())} X X SYNTHETIC"),
         write.startdate(
-            START, "X X synthetic SYNTHETIC_signal_by_AURA"), seconds, "1")
+            NO_DATE, "X X synthetic SYNTHETIC_signal_by_AURA"), seconds, "1")
     limit = 1 << (8 * main.sample_bytes - 1)
     low, high = recording.rails
     signal = write.signal_fields(

@@ -2,14 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
+from aura.edf.fields import NO_DATE
 from aura.recording import Recording
 from aura.synthetic import waveform
 from aura.synthetic.heart import Surge
-
-# Invented: a clock would change the bytes of what is written.
-START = datetime(2000, 1, 1)
 
 
 def simulate(duration_s: float = 3600.0, *,
@@ -63,7 +60,7 @@ def simulate(duration_s: float = 3600.0, *,
     name = f"simulated-{seed}"
     return Recording(path=name, patient=patient or name, channels=("ECG",),
                      channel="ECG", channel_index=0, unit="mV",
-                     fs_hz=signal.fs_hz, duration_s=duration_s, start=START,
+                     fs_hz=signal.fs_hz, duration_s=duration_s, start=NO_DATE,
                      events=signal.seizures, annotation_source="simulated",
                      sha256=hashlib.sha256(repr((duration_s, seizures,
                                                  seed)).encode()).hexdigest(),
