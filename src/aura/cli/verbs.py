@@ -112,7 +112,7 @@ def _path(text: str) -> Path:
     # An unset variable of the shell would otherwise be the current folder.
     if not text:
         raise argparse.ArgumentTypeError(
-            "the name is empty; the current folder is '.'")
+            "the name is empty; write '.' for the current folder")
     return Path(text)
 
 
@@ -122,7 +122,8 @@ def _speed(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 to 1000000")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a number from 0 to 1000000")
     return value
 
 

@@ -222,7 +222,7 @@ def read_bytes(folder: Folder, path: str) -> bytes:
     if len(read) > BYTES_MAX:
         raise ResourceError(
             "annotations.size", "the annotation file has more than "
-            f"{BYTES_MAX} bytes", "remove annotations that are no seizures")
+            f"{BYTES_MAX} bytes", "remove annotations that are not seizures")
     return read
 
 
@@ -251,7 +251,7 @@ def read(path: str, content: bytes, record: str,
         document = tuh.read(content)
     else:
         raise UnsupportedError(
-            "annotations.unknown", "the name of this file is not that of an "
+            "annotations.unknown", "this is not the name of an "
             "annotation file", "allowed endings and names are "
             + ", ".join((*ENDINGS, szdb.NAME)))
     return document and replace(

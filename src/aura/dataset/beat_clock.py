@@ -247,7 +247,7 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
     if clock.start is None and clock.from_start:
         raise InvalidInputError(
             "beats.order", text, "sort the rows by time, or remove this "
-            "column if it is no clock")
+            "column if it is not a clock")
     made = placed(rr_s[::-1], [(name, cells[::-1]) for name, cells in
                                columns], unsure[::-1], turned=True)
     return replace(made, problems=(*made.problems, Problem(

@@ -155,7 +155,7 @@ class _BeatTable:
                         text, delimiter=layout.separator) if row])
         except csv.Error as error:
             raise InvalidInputError(
-                "beats.row", f"the rows cannot be told apart: {error}",
+                "beats.row", f"the table cannot be read: {error}",
                 "correct the quotes in the file") from None
         if layout.section:
             rows = [[*row, *names][:len(names)] for row in takewhile(
@@ -188,8 +188,8 @@ class _BeatTable:
                     raise InvalidInputError(
                         "beats.number", f"row {number}: "
                         f"'{self.names[place]}' is "
-                        f"{_shown(cell)}, where a plain decimal number is "
-                        "allowed", "correct the cell, or leave it blank if "
+                        f"{_shown(cell)}; it must be a plain decimal "
+                        "number", "correct the cell, or leave it blank if "
                         "the value is not known")
         if not cells:
             return np.empty(0)
@@ -233,8 +233,8 @@ class _BeatTable:
             unit = "seconds" if self._layout.unit_s == 1 else "milliseconds"
             problems.append(Problem(
                 "beats.unit", "warning", f"the file names no unit; its "
-                f"numbers are read as intervals in {unit}, since no heart "
-                "has them in another unit"))
+                f"numbers are read as {unit}, because in another unit "
+                "they cannot be intervals of a heart"))
         return problems
 
 
@@ -274,13 +274,13 @@ def _in_order(time_s: Floats) -> tuple[Floats, tuple[Problem, ...]]:
     back = np.flatnonzero(steps < 0)
     if back.size:
         raise InvalidInputError(
-            "beats.order", f"row {back[0] + 2}: the time is before that of "
-            "the row above", "sort the rows, or mend the clock")
+            "beats.order", f"row {back[0] + 2}: the time is before the time "
+            "of the row above", "sort the rows, or correct the times")
     again = int(np.count_nonzero(steps == 0))
     if not again:
         return time_s, ()
     return time_s[np.append(True, steps > 0)], (Problem(
-        "beats.duplicate", "warning", f"beats that are there twice, used "
+        "beats.duplicate", "warning", f"repeated times of beats, each used "
         f"once: {again}"),)
 
 
@@ -298,7 +298,7 @@ def _check_intervals(rr_s: Floats) -> None:
     if bad.size:
         raise InvalidInputError(
             "beats.interval", f"row {bad[0] + 1}: the interval is "
-            f"{rr_s[bad[0]]:g} s, where {SHORTEST_S:g} is the least",
+            f"{rr_s[bad[0]]:g} s; it must be at least {SHORTEST_S:g} s",
             "check the unit, or leave the cell blank if the interval is not "
             "known")
 
@@ -347,8 +347,8 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
             if low <= median_s / unit * factor <= high:
                 hint = f"; they look like {other}"
         raise InvalidInputError(
-            "beats.unit", f"by the unit of '{name}' the median interval is "
-            f"{median_s:.4g} s, where {low:g} to {high:g} is a heart{hint}",
+            "beats.unit", f"with the unit of '{name}' the median interval is "
+            f"{median_s:.4g} s; a heart has {low:g} to {high:g} s{hint}",
             f"name the column by its unit: {NAMES}")
 
 

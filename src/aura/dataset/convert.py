@@ -195,8 +195,8 @@ class _Conversion:
         place = self._out.path(target)
         if target in self._written:
             raise InvalidInputError(
-                "convert.same_name", "something else of this input has been "
-                f"written as {printable(target)}", "rename one of them")
+                "convert.same_name", "another file of the input was already "
+                f"written as {printable(target)}", "rename one of the files")
         if os.path.lexists(place) and self._folder.holds(place):
             raise PreconditionError(
                 "convert.exists", f"{printable(target)} is a file of the "
@@ -273,15 +273,16 @@ def _is_alone(folder: Folder, path: str) -> bool:
 
 
 def _nothing() -> Problem:
-    return Problem("convert.nothing", "warning", "nobody annotated this "
-                   "recording; nothing is written")
+    return Problem("convert.nothing", "warning", "the recording has no "
+                   "annotations; nothing is written")
 
 
 def _no_truth(document: Annotations, to: Format) -> Problem:
     return Problem(
-        "convert.no_truth", "warning", "no annotation has a word for a "
-        f"seizure or for background, and {to.name} would say that there was "
-        f"no seizure; nothing is written of these: {len(document.rows)}")
+        "convert.no_truth", "warning", "nothing is written, because no "
+        "annotation is a seizure or background label: a file in the format "
+        f"{to.name} would mean that there was no seizure. Number of "
+        f"annotations: {len(document.rows)}")
 
 
 def _unused(paths: Sequence[str]) -> tuple[Problem, ...]:

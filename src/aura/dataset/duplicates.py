@@ -60,7 +60,7 @@ def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
     if prefer and prefer not in PREFERENCES:
         raise InvalidInputError(
             "settings.prefer", f"AURA_PREFER is {prefer[:60]!r}",
-            "allowed are " + ", ".join(PREFERENCES))
+            "allowed values are " + ", ".join(PREFERENCES))
     candidates = _once(found)
     sound = [number for number, candidate in enumerate(candidates)
              if candidate.problem is None]

@@ -102,8 +102,9 @@ def _not_as_set(labels: Sequence[str], wanted: str) -> Problem:
     near = [label for name in wanted.split(",") for label in get_close_matches(
         name.strip(), labels, 1)]
     return Problem(
-        "ecg.not_as_set", "warning", f"no channel is named '{wanted}', as "
-        "AURA_ECG_CHANNEL has it; the ECG is chosen without it. " + (
+        "ecg.not_as_set", "warning", "AURA_ECG_CHANNEL is "
+        f"'{wanted}', but no channel has this label; the ECG is chosen "
+        "without it. " + (
             f"The nearest label is '{near[0]}'" if near else
             f"The labels are {_shown(labels)}"))
 
@@ -119,7 +120,7 @@ def _no_ecg(infos: Sequence[ChannelInfo]) -> MissingError:
     return MissingError(
         "ecg.missing", (
             f"the channel '{other[0].label}' has the unit '{other[0].unit}', "
-            "which is not that of an ECG" if other else
+            "which is not a unit of an ECG" if other else
             "no channel has the label of an ECG; the labels are "
             + _shown([info.label for info in infos])),
         "set AURA_ECG_CHANNEL to the label of the ECG")

@@ -220,7 +220,7 @@ def check_schema(model: Model, schema_id: str,
                  f"trained on {model.schema_id[:32]}"]
     if wrong:
         raise PreconditionError(
-            "model.schema", "the features are not those of the model: "
+            "model.schema", "the features are not the features of the model: "
             + "; ".join(wrong), "run `aura train` again, or use the version "
             "of aura on the card")
 

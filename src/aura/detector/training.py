@@ -92,7 +92,7 @@ def check_enough(examples: Sequence[Example]) -> None:
     """Raise an error if a model could not be trained and validated."""
     if not examples:
         raise PreconditionError(
-            "train.no_labels", "none of the recordings is annotated",
+            "train.no_labels", "no recording is annotated",
             "put annotation files beside them, such as .tse_bi")
     hops_s = sorted({example.hop_s for example in examples})
     if len(hops_s) > 1:

@@ -209,7 +209,7 @@ def export(out: Path, settings: Settings) -> "tuple[RunReport, Path]":
         # The stage's own advice is for a shared folder.
         raise UnavailableError(
             error.rule, error.args[1],
-            f"run 'aura export {out}' again when it is available") from None
+            f"run 'aura export {out}' again later") from None
     return stage.report(RUN_ID), folder.path(f"{run_folder(RUN_ID)}/export")
 
 

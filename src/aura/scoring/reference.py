@@ -90,8 +90,8 @@ def read_tsv(folder: Folder, path: str) -> Annotations:
     if table is None or not table.rows:
         raise InvalidInputError(
             "annotations.empty", "this file has no row of events" if content
-            else "this file is empty", "where there is no seizure, one row "
-            "with eventType 'bckg' over the whole recording says so")
+            else "this file is empty", "if there is no seizure, write one row "
+            "with eventType 'bckg' over the whole recording")
     return table
 
 

@@ -108,5 +108,5 @@ def _check_times(table: Columns, batch: Manifest,
 def _broken(rule: str, text: str) -> CorruptDataError:
     return CorruptDataError(
         f"table.{rule}", f"this table {text}",
-        "repeat the run; if another block wrote this table, mend that block "
-        "(docs/features.md describes the tables)")
+        "repeat the run; if another block wrote this table, correct that "
+        "block (docs/features.md describes the tables)")
