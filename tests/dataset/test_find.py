@@ -81,13 +81,6 @@ def test_a_single_file_is_an_input(tree):
     assert names(recordings(folder, "a/odd.rec")) == ["odd.rec"]
 
 
-@pytest.mark.parametrize("sidecar", ["x.tse_bi", "x.TSE_BI", "x.tse",
-                                     "x_events.tsv"])
-def test_annotations_beside_a_recording(tree, sidecar):
-    (found,) = recordings(tree("x.edf", sidecar, "y.tse_bi", "x.tsv"))
-    assert found.annotations == sidecar
-
-
 def test_seizeit2_session_is_taken_from_its_ecg(tree):
     run = "sub-001_ses-01_task-szMonitoring_run-01"
     base = "sub-001/ses-01"
@@ -278,10 +271,10 @@ def test_a_pipe_that_calls_itself_beats_is_refused_and_others_passed_over(
 
 
 @pytest.mark.parametrize("sidecar", [
-    "x.tse_bi", "x.csv_bi", "x_events.tsv", "x.edf.seizures", "x.seizures",
-    "times.seize"])
+    "x.tse_bi", "x.TSE_BI", "x.tse", "x.csv_bi", "x_events.tsv",
+    "x.edf.seizures", "x.seizures", "times.seize"])
 def test_every_kind_of_annotations_beside_a_recording(tree, sidecar):
-    found = recordings(tree("x.edf", sidecar, "y.tse_bi"))
+    found = recordings(tree("x.edf", sidecar, "y.tse_bi", "x.tsv"))
     assert [one.annotations for one in found] == [sidecar]
 
 

@@ -23,7 +23,7 @@ from aura.dataset.ground_truth import Extent
 from aura.dataset.patients import Patient, alias
 from aura.dataset.unpack import open_recording
 from aura.ecg import quality
-from aura.edf import fields, gaps
+from aura.edf import gaps
 from aura.edf.gaps import GappedSignal
 from aura.edf.fields import NO_DATE
 from aura.edf.header import FAULTS, Header, read_at, read_header
@@ -93,7 +93,7 @@ def patient_of(folder: Folder, candidate: Candidate) -> Patient:
     field = ""
     if candidate.form == ECG and candidate.patient is None:
         with open_recording(folder, candidate.path) as stream:
-            field = fields.text(stream.read(88)[8:])
+            field = read_header(stream).patient
     return candidate.patient_in(folder, field)
 
 
