@@ -96,18 +96,18 @@ def test_a_decimal_comma_is_read_with_a_warning(content):
 
 @pytest.mark.parametrize("rule, content, text", [
     ("header", b"", "beat_time_s, rr_ms"),
-    ("header", b"mean_hr\n60\n", "names no column"),
-    ("header", b"rr_ms,rr_ms\n700,700\n", "names no column"),
-    ("few", b"beat_time_s\n", "than two beats in this file: 0"),
-    ("few", b"beat_time_s\n1\n", "than two beats in this file: 1"),
-    ("few", b"rr_ms\n", "than two beats in this file: 0"),
-    ("few", b"frame,rr_interval\n5,700\n", "than two beats in this file: 1"),
-    ("number", b"rr_ms;x\n1.812,5;1\n", "'1.812.5', where a plain"),
+    ("header", b"mean_hr\n60\n", "rr_ms"),
+    ("header", b"rr_ms,rr_ms\n700,700\n", "rr_ms"),
+    ("few", b"beat_time_s\n", ": 0;"),
+    ("few", b"beat_time_s\n1\n", ": 1;"),
+    ("few", b"rr_ms\n", ": 0;"),
+    ("few", b"frame,rr_interval\n5,700\n", ": 1;"),
+    ("number", b"rr_ms;x\n1.812,5;1\n", "'1.812.5'"),
     ("number", table("rr_ms", [700, "inf"]), "row 2: 'rr_ms' is 'inf'"),
     ("number", table("rr_ms", [700, "7e2"]), "row 2"),
     ("number", table("rr_ms", [700, "7,0"]).replace(b"7,0", b"7\t0"),
      "row 2"),
-    ("few", b"rr_ms,x\n,1\n", "beats in this file: 0"),
+    ("few", b"rr_ms,x\n,1\n", ": 0;"),
     ("number", table("rr_ms", [700, "\x1b[31m"]), "some other text"),
     ("row", table("rr_ms,x", ["700,1", "7,0,1"]), "row 2 has 3 cells"),
     ("row", b'rr_ms,x\n"' + b"7" * 200_000, "quotes"),
@@ -120,7 +120,7 @@ def test_a_decimal_comma_is_read_with_a_warning(content):
     ("unit", table("beat_time_s", range(0, 9000, 800)),
      "look like milliseconds"),
     ("unit", table("rr_interval", [0.7, 0.8, 0.75]), "look like seconds"),
-    ("unit", table("rr_ms", [70_000, 80_000, 75_000]), "is a heart;"),
+    ("unit", table("rr_ms", [70_000, 80_000, 75_000]), " 75 s"),
     ("frames", b"frame,rr_interval\n100,800\n300,800\n900,800\n1100,800\n",
      "do not belong together"),
     ("frames", b"frame,rr_interval\n300,800\n100,800\n", "do not belong"),
@@ -151,8 +151,8 @@ def test_a_bomb_is_refused(monkeypatch):
 def test_beats_that_are_there_twice_are_there_once():
     series = read(table("beat_time_s", [1, 2, 2, 2, 3]))
     assert series.time_s.tolist() == [1, 2, 3]
-    assert rules(series) == [
-        ("beats.duplicate", "beats that are there twice, used once: 2")]
+    (rule, text), = rules(series)
+    assert rule == "beats.duplicate" and text.endswith(": 2")
 
 
 @pytest.mark.parametrize("apart", [1e-7, 4e-7, -1e-7])

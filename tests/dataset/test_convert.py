@@ -184,27 +184,6 @@ def test_beats_at_fault_cost_themselves(run, tmp_path, name, content, rule):
     assert [p["rule"] for p in reports[name]["problems"]] == [rule]
 
 
-def test_gaps_and_repetitions_are_told(run, tmp_path):
-    put(tmp_path, a_dot_csv=rr([800] * 50 + [570_000] + [800] * 50),
-        b_dot_csv="beat_time_s\n1\n2\n2\n3\n")
-    code, reports = inspected(run, tmp_path)
-    assert code == 0
-    assert {name: [p["rule"] for p in report["problems"]]
-            for name, report in reports.items()} == {
-        "a.csv": ["beats.gaps", "recording.no_date"],
-        "b.csv": ["beats.duplicate", "recording.no_date",
-                  "recording.short"]}
-    assert reports["a.csv"]["duration_s"] == pytest.approx(650)
-
-
-def test_other_tables_are_no_recordings(run, tmp_path):
-    put(tmp_path, r_dot_edf=plus().bytes(), r_dot_csv="mean_hr\n60\n",
-        feats_dot_csv="interval_index,mean_nni\n0,800\n",
-        participants_dot_tsv="participant_id\nsub-1\n")
-    code, reports = inspected(run, tmp_path)
-    assert (code, list(reports)) == (0, ["r.edf"])
-
-
 @pytest.mark.parametrize("beats, sidecar", [
     ("r.beats.csv", "r.tse_bi"), ("r.rr.csv", "r.csv_bi"),
     ("rr_r.csv", "r_events.tsv"), ("r.csv", "r.tse_bi")])

@@ -77,12 +77,6 @@ def test_the_card_has_its_entries(tmp_path):
         "python", "numpy", "scikit-learn", "aura"}
 
 
-def test_twenty_trainings_have_one_id():
-    ids = {model(trees.of(trained(n_jobs=1 + turn % 2))).model_id
-           for turn in range(20)}
-    assert len(ids) == 1
-
-
 def test_two_trainings_differ_only_in_their_date(tmp_path):
     cards, files = [], []
     for turn, n_jobs in enumerate((1, 2)):
