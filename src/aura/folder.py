@@ -227,8 +227,8 @@ def problem_of(error: Exception) -> Problem:
     """
     The finding about one input that an exception stands for.
 
-    An input that raises what nobody foresaw costs itself only. The log has
-    the place in the code, but neither content nor name of the input.
+    An unforeseen error affects only this input. The log has the place in the
+    code, but neither content nor name of the input.
     """
     if isinstance(error, AuraError):
         return error.problem

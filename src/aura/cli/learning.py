@@ -76,8 +76,8 @@ def _promise(promised: bool, found: dict[str, Any]) -> str:
             "this rate to new people.")
         + f" People left out of training and tuning had "
         f"{with_interval(rate)} false alarms per 24 h"
-        f"{'' if kept else ', WHICH IS ABOVE THE TARGET'}. Of ten new people, "
-        f"expect {one} ({few} to {many}) with a rate above the target.")
+        f"{'' if kept else ', WHICH IS ABOVE THE TARGET'}. Expect {one} "
+        f"({few} to {many}) of ten new people to exceed the target.")
 
 
 def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from aura.errors import (
 from aura.folder import Folder, problem_of
 from aura.recording import BACKGROUND
 
-# Of annotations that lie alone; what is beside recordings is found there.
+# Endings of annotation files without a recording beside them.
 ALONE = (".tse_bi", ".tse", ".tsv", ".csv_bi", ".csv", *wfdb.SUFFIXES,
          szdb.NAME)
 # Two times are the same within this, whatever their format's decimals.

@@ -69,8 +69,8 @@ def patient_identity(path: str, header_patient: str) -> Patient:
     2. the patient of a TUSZ name, ``<patient>_sNNN_tNNN.edf``, which is
        also the patient's folder in v1.5 and v2;
     3. the first word of the header's patient field, in plain EDF too,
-       unless it is ``X`` or another word for nobody; with the word after it
-       if it is one as ``Patient``, which many share;
+       unless it is ``X`` or a word such as ``Anonymous``; with the word
+       after it if it is a word that many share, such as ``Patient``;
     4. the folder of the file, without the day or session at its end;
     5. the file's name without its ending and form.
     """

@@ -51,9 +51,9 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     Choose the threshold for a target rate of false alarms.
 
     Thresholds are tried from high to low, as long as other people are
-    expected to stay within the target. Of those that find the most seizures
+    expected to stay within the target. Several may find the most seizures;
     we take the lowest, because it alarms earliest. With too few people or
-    hours, the target counts in these hours. We then take the lowest whose
+    hours, the target applies to these hours. We then take the lowest whose
     false alarms plus one stay within half the target, or the strictest if
     the hours cannot show so low a rate.
     """

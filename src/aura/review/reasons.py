@@ -90,11 +90,11 @@ class Explainer:
 
     def _moment(self, event: Event, raised: bool) -> int | None:
         """
-        The row at an alarm's onset; else the most probable one in a seizure.
+        The row at an alarm's onset, or with the highest score of a seizure.
 
-        Most scores tie at 0 or 1. Of these rows it is the one with the
-        largest value of what the model uses; if the model saw nothing, the one
-        with the highest heart rate.
+        Most scores tie at 0 or 1. It is then the row with the largest value
+        of the model's first feature; if the model saw nothing, the row with
+        the highest heart rate.
         """
         if not len(self._time_s):
             return None

@@ -37,7 +37,7 @@ class Reference:
 @dataclass(frozen=True)
 class References:
     annotated: tuple[Reference, ...]  # In order of path
-    # Recordings in which nobody looked for seizures, or none is understood.
+    # Recordings without annotations, or with none that is understood.
     unannotated: tuple[str, ...]
     problems: tuple[Finding, ...]  # An error: the file is none of the above
 

@@ -207,7 +207,7 @@ def status_text(entries: Sequence[Entry]) -> str:
     """
     One line for a reply: how many files, and which rules refused any.
 
-    It names rules, not files: replies are logged by whoever calls.
+    It names rules, not files: the caller logs the replies.
     """
     kept = sum(not entry.refused for entry in entries)
     counts: dict[str, Counter[str]] = {"refused": Counter(),

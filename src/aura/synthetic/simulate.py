@@ -15,8 +15,8 @@ def simulate(duration_s: float = 3600.0, *,
     """
     Make a synthetic recording whose beats and seizures are known.
 
-    It shows how things work. It says nothing about detection, because
-    whoever plants the seizures knows what they look like.
+    It shows how things work. It does not show how well seizures are
+    detected, because the simulated seizures are built to be found.
 
     Parameters
     ----------
