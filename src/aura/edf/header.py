@@ -390,5 +390,6 @@ def _padding(raw: bytes, padded: bytes) -> list[Problem]:
 
 def _cut_header(length: int) -> CorruptDataError:
     return CorruptDataError(
-        "edf.header.truncated", f"the file ends inside its header, after "
-        f"{length} bytes", "copy the file again from its source")
+        "edf.header.truncated", "the file ends inside its header, after "
+        f"{length} bytes" if length else "the file is empty",
+        "copy the file again from its source")
