@@ -133,5 +133,5 @@ def decimal(value: float) -> str:
             return text.rstrip("0").rstrip(".") if digits else text
     raise UnsupportedError(
         "waveform.range", f"{value:g} does not fit into the eight characters "
-        "of an EDF field; the gain in the header cannot be that of an ECG",
+        "of an EDF field; an ECG cannot have the gain in the header",
         "correct the gain in the header of the file")

@@ -59,8 +59,8 @@ def no_recordings() -> MissingError:
     """The error for a folder without recordings."""
     return MissingError(
         "path.no_recordings", "this folder contains no recordings",
-        "recordings are .edf and .bdf files, and .csv files with the column "
-        "beat_time_s or rr_ms")
+        "docs/formats.md lists the files that are read, such as .edf, .bdf, "
+        "and .csv with the column beat_time_s or rr_ms")
 
 
 def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
