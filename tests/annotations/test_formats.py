@@ -90,7 +90,7 @@ def test_cells_in_quotes_are_read_where_the_head_has_them():
 def test_a_table_with_semicolons_is_an_error():
     content = b"channel;start_time;stop_time;label\nTERM;5;9;seiz\n"
     assert tuh_file.is_one(content)
-    with pytest.raises(AuraError, match="separated by commas"):
+    with pytest.raises(AuraError, match="annotations.syntax: line 1"):
         tuh_file.read(content)
 
 

@@ -275,7 +275,7 @@ def test_rows_with_the_newest_first_are_read_in_order_of_time(name, lost_s):
 
 def test_seconds_that_run_down_are_rejected():
     rr = hearts_rr(300)
-    with pytest.raises(AuraError, match="beats.order.*sort the rows"):
+    with pytest.raises(AuraError, match="beats.order"):
         read("seconds;rr_ms", rr.sum() - np.cumsum(rr), rr * 1000)
 
 

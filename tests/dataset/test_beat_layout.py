@@ -210,7 +210,7 @@ def test_a_report_of_several_samples_is_rejected():
         "Time,RR interval,,", "Time,RR interval,,Time,RR interval,").replace(
         "(s),(s),,", "(s),(s),,(s),(s),")
     assert beat_files.form_of(text.encode()) == "rr"
-    with pytest.raises(AuraError, match="beats.header: .*one sample"):
+    with pytest.raises(AuraError, match="beats.header"):
         beat_files.read(io.BytesIO(text.encode()))
 
 

@@ -213,7 +213,7 @@ def test_a_decision_is_saved_if_its_files_cannot_be_written(
     key, mark = case(service, "found")["key"], "p310000-30000"
     (tmp_path / "out/.review/edf").mkdir(parents=True)
     (tmp_path / "out/.review/edf/found.edf").mkdir()
-    with pytest.raises(FilesNotWrittenError, match="the decision is saved"):
+    with pytest.raises(FilesNotWrittenError):
         accept(service, key, mark)
     assert service.review(key)["version"] == 1
     (tmp_path / "out/.review/edf/found.edf").rmdir()
