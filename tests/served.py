@@ -20,7 +20,6 @@ class Served:
 
     def __init__(self, command, name, environ):
         self.block = blocks.named(name)
-        self.started = time.monotonic()
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env={**os.environ, "AURA_PORT": "0", **environ})
