@@ -279,10 +279,9 @@ def _nothing() -> Problem:
 
 def _no_truth(document: Annotations, to: Format) -> Problem:
     return Problem(
-        "convert.no_truth", "warning", "nothing is written, because no "
-        "annotation is a seizure or background label: a file in the format "
-        f"{to.name} would mean that there was no seizure. Number of "
-        f"annotations: {len(document.rows)}")
+        "convert.no_truth", "warning", "no annotation is a seizure or "
+        f"background label, so nothing is written: {to.name} would mean that "
+        f"there was no seizure; annotations: {len(document.rows)}")
 
 
 def _unused(paths: Sequence[str]) -> tuple[Problem, ...]:

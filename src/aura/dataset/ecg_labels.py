@@ -102,9 +102,8 @@ def _not_as_set(labels: Sequence[str], wanted: str) -> Problem:
     near = [label for name in wanted.split(",") for label in get_close_matches(
         name.strip(), labels, 1)]
     return Problem(
-        "ecg.not_as_set", "warning", "AURA_ECG_CHANNEL is "
-        f"'{wanted}', but no channel has this label; the ECG is chosen "
-        "without it. " + (
+        "ecg.not_as_set", "warning", f"AURA_ECG_CHANNEL is '{wanted}', but no "
+        "channel has this label; the ECG is chosen without it. " + (
             f"The nearest label is '{near[0]}'" if near else
             f"The labels are {_shown(labels)}"))
 

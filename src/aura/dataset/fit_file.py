@@ -1,9 +1,8 @@
 """
 RR intervals of a FIT file, as Garmin, Wahoo and others write them.
 
-The message ``hrv`` has up to five intervals. The only time
-is in the last message that has one, to a second, in UTC. It places the last
-interval.
+The message ``hrv`` has up to five intervals. The time of the last message
+that has one, to a second and in UTC, places the last interval.
 """
 
 import importlib
