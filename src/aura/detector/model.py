@@ -26,6 +26,7 @@ from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, PreconditionError,
     ResourceError)
 from aura.folder import Folder
+from aura.scoring.report import is_number
 
 MODEL_FILE, CARD_FILE = "model.npy", "card.json"
 OLD_FILE = "model.skops"
@@ -241,7 +242,7 @@ def _check_new(model: Model) -> None:
         raise InvalidInputError(
             "model.kind", f"a {type(model.forest).__name__} cannot be saved",
             "give a model that aura.train made")
-    taken = sorted(set(model.card) & set(model_card.FIELDS))
+    taken = sorted(set(model.card) & model_card.FIELDS)
     for wrong, rule, found, fix in (
             (model.forest.feature_count != count or len(model.units) != count,
              "model.features", f"the model has {count} feature names, "
@@ -249,7 +250,7 @@ def _check_new(model: Model) -> None:
              "columns", "give one name and one unit for each column"),
             (taken, "model.card", f"reserved entries are on the card: {taken}",
              "give yours other names"),
-            (not all(map(model_card.is_number, model.alarm.values())),
+            (not all(map(is_number, model.alarm.values())),
              "model.alarm", "an alarm setting is not a finite number",
              "give finite numbers")):
         if wrong:

@@ -136,12 +136,12 @@ def mean_over_patients(values: Iterable[float]) -> dict[str, Any]:
 
 def number(value: Any, digits: int = 2, unit: str = "") -> str:
     """A number with its unit, such as ``0.83``; ``-`` for anything else."""
-    return f"{value:.{digits}f}{unit}" if _is_number(value) else "-"
+    return f"{value:.{digits}f}{unit}" if is_number(value) else "-"
 
 
 def hours(value: Any) -> str:
     """Hours, such as ``11.8`` or ``0.25``."""
-    return number(value, 2 if _is_number(value) and value < 1 else 1)
+    return number(value, 2 if is_number(value) and value < 1 else 1)
 
 
 def interval(found: Mapping[str, Any]) -> str:
@@ -266,6 +266,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         for row in rows]
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and abs(value) <= sys.float_info.max)
