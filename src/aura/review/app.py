@@ -1,8 +1,4 @@
-"""
-The review page over HTTP: static files, data, and saved decisions.
-
-No request names a file: recordings have keys, static files are listed.
-"""
+"""The review page over HTTP; no request names a file of the disk."""
 
 import json
 import logging

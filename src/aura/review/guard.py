@@ -1,9 +1,4 @@
-"""
-Access to the review page: host names, token and origin of each request.
-
-Every request must name a known host, so another web site that points its own
-name to this machine gets nothing.
-"""
+"""Access to the review page: host names, token and origin of each request."""
 
 import hmac
 import ipaddress
@@ -12,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +28,8 @@ HEADERS = {"content-security-policy": POLICY,
            "referrer-policy": "no-referrer",
            "cross-origin-opener-policy": "same-origin",
            "cross-origin-resource-policy": "same-origin",
-           "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+           "permissions-policy": "camera=(), microphone=(), geolocation=()",
+           "cache-control": "no-store"}
 
 
 @dataclass(frozen=True)
@@ -127,6 +123,7 @@ class Guard:
             given.encode("utf-8", "replace"), self._access.token.encode())
 
     def _is_known(self, host: str) -> bool:
+        # Another web site may point its own name to this machine.
         name = _name(host)
         if name in {*NAMES, self._access.host.strip("[]").lower(),
                     *self._own_names()}:
@@ -154,11 +151,8 @@ def _refused(status: int, text: str) -> Response:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            known = {name.lower() for name, _ in message["headers"]}
-            extra = {**HEADERS, "cache-control": "no-store"}
-            message["headers"] = [*message["headers"], *(
-                (name.encode(), value.encode())
-                for name, value in extra.items()
-                if name.encode() not in known)]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
         await send(message)
     return sending

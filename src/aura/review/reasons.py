@@ -1,5 +1,6 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from aura import state
 from aura.ecg.features import SCHEMA
 from aura.recording import Bools, Event, Floats
-from aura.review.marks import Mark
+from aura.review.scored_events import ScoredEvent
 from aura.review.trends import filled, read_trends
 from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
@@ -68,13 +69,13 @@ class Explainer:
         self._used = tuple(name for name in used if name in self._names)
         self._smoothed = filled(
             read_trends(runs, case).probability, len(self._time_s))
-        self._usual = scorable & ~_near(self._time_s, case.comparison.marks)
+        self._usual = scorable & ~_near(self._time_s, case.events)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
         self._ranges: dict[str, Range | None] = {}
 
-    def explain(self, mark: Mark) -> Explanation:
-        row = self._moment(mark.event, mark.layer == "predicted")
+    def explain(self, one: ScoredEvent) -> Explanation:
+        row = self._moment(one.event, one.layer == "predicted")
         if row is None:
             return Explanation(None, None, None, None, ())
         reasons = [self._reason(name, row) for name in self._names]
@@ -89,13 +90,7 @@ class Explainer:
             (*used, *others))
 
     def _moment(self, event: Event, raised: bool) -> int | None:
-        """
-        The row at an alarm's onset; else the most probable one in a seizure.
-
-        Most probabilities tie at 0 or 1. Of these rows it is the one with the
-        largest value of what the model uses; if the model saw nothing, the one
-        with the highest heart rate.
-        """
+        """The row at an alarm's onset; else the most probable in a seizure."""
         if not len(self._time_s):
             return None
         if raised:
@@ -108,6 +103,8 @@ class Explainer:
                               event.end_s + SZCORE.tolerance_after_s)
         if not len(rows):
             return None
+        # Most probabilities tie at 0 or 1: then the model's first feature
+        # decides, or the heart rate if the model saw nothing.
         chances = self._smoothed[rows]
         rows = rows[chances == chances.max()]
         name = (*self._used, "mean_hr")[0] if chances.max() > 0 else "mean_hr"
@@ -159,10 +156,10 @@ def _distinct(reasons: list[Reason]) -> list[Reason]:
     return list(found.values())
 
 
-def _near(time_s: Floats, marks: tuple[Mark, ...]) -> Bools:
+def _near(time_s: Floats, events: Sequence[ScoredEvent]) -> Bools:
     near = np.zeros(len(time_s), np.bool_)
-    for mark in marks:
-        first, last = np.searchsorted(time_s, [mark.event.onset_s - MARGIN_S,
-                                               mark.event.end_s + MARGIN_S])
+    for one in events:
+        first, last = np.searchsorted(time_s, [one.event.onset_s - MARGIN_S,
+                                               one.event.end_s + MARGIN_S])
         near[first:last] = True
     return near

@@ -1,9 +1,4 @@
-"""
-The recordings of runs, as they can be reviewed.
-
-A key is made of the run's name and the recording's path, so a bookmark
-survives a repeated run. A damaged batch becomes a problem of the worklist.
-"""
+"""The recordings of runs, as they can be reviewed."""
 
 import hashlib
 import threading
@@ -17,7 +12,7 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
-from aura.review.marks import EventMarks, compare
+from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
@@ -43,8 +38,19 @@ class ReviewCase:
     recording: Recording  # ``entry.recording``, which is not None here
 
     @cached_property
-    def comparison(self) -> EventMarks:
-        return compare(self.recording, self.entry.predicted)
+    def _scored(self) -> tuple[
+            tuple[ScoredEvent, ...], dict[str, int] | None]:
+        return score_each(self.recording, self.entry.predicted)
+
+    @property
+    def events(self) -> tuple[ScoredEvent, ...]:
+        """Annotated and predicted events in order of time."""
+        return self._scored[0]
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """SzCORE's counts; None if the recording cannot be scored."""
+        return self._scored[1]
 
     @property
     def unscorable(self) -> tuple[tuple[float, float], ...]:
@@ -188,6 +194,7 @@ def _input(place: Path, given: Callable[[Path], Input]) -> Input:
 
 
 def _key(run: str, source: str, path: str) -> str:
+    """A key that a bookmark can hold: a repeated run gives the same."""
     text = "\0".join((run, source, path)).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:16]
 
