@@ -1,10 +1,4 @@
-"""
-The ecg-loader: a tree of recordings, handed out batch by batch.
-
-A batch is answered OK even when every file in it is bad; the reasons stand
-in its manifest. After the last batch the source says so once, and then
-starts anew with the tree as it is by then.
-"""
+"""The ecg-loader: a tree of recordings, handed out batch by batch."""
 
 import secrets
 import threading
@@ -46,7 +40,7 @@ class EcgSource:
                    for port in self._ports)
 
     def next(self) -> EcgBatch:
-        """The next batch."""
+        """The next batch; `EndOfData` once after the last one."""
         with self._lock:
             if self._batches is None:
                 self._begin()
@@ -146,11 +140,9 @@ class LoaderStage:
         return self._training.ready() or self._recordings.ready()
 
     def next_training(self, request: Empty) -> EcgBatch:
-        """The next batch of annotated recordings."""
         return self._training.next()
 
     def next_recordings(self, request: Empty) -> EcgBatch:
-        """The next batch of recordings to predict."""
         return self._recordings.next()
 
 

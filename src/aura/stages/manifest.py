@@ -1,10 +1,4 @@
-"""
-The manifest of a batch: what each stage knows of each recording.
-
-It is JSON. The loader writes it, and each later stage writes its own,
-fuller one beside it, so that a stage can be repeated at any time. No run
-id, time or host stands in it.
-"""
+"""The manifest of a batch: what each stage knows of each recording."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -60,7 +54,6 @@ class Entry:
                    for problem in self.problems)
 
     def refuse(self, problem: Problem) -> "Entry":
-        """The entry of a file that turned out not to be usable."""
         return Entry(self.path, None, (*self.problems, problem))
 
 
@@ -82,11 +75,9 @@ class Manifest:
 
     @property
     def has_annotations(self) -> bool:
-        """Whether there are annotations of any sort, understood or not."""
         return any(entry.has_annotations for entry in self.entries)
 
     def with_entries(self, entries: Sequence[Entry]) -> "Manifest":
-        """The same batch with other entries."""
         return replace(self, entries=tuple(entries))
 
 
@@ -99,7 +90,6 @@ class FileOutcomes:
 
     @property
     def done(self) -> int:
-        """Number of recordings that were used."""
         return sum(not entry.refused for _, entry in self.entries)
 
     @property
@@ -156,14 +146,12 @@ class _Stated(msgspec.Struct, frozen=True):
 
 
 def write(folder: Folder, path: str, manifest: Manifest) -> None:
-    """Write a manifest; errors are those of `Folder.write`."""
     state.write(folder, path, _Stated(
         FORMAT, manifest.input, [*map(_stored, manifest.entries)]),
         indent=1, sort_keys=False)
 
 
 def read(folder: Folder, path: str) -> Manifest:
-    """Read a manifest."""
     batch, entries = read_each(folder, path)
     for entry in entries:
         if isinstance(entry, CorruptDataError):
@@ -204,11 +192,8 @@ def _entry(stored: _Stored) -> Entry:
 
 
 def status_text(entries: Sequence[Entry]) -> str:
-    """
-    One line for a reply: how many files, and which rules refused any.
-
-    It names rules, not files: replies are logged by whoever calls.
-    """
+    """One line for a reply: how many files, and which rules refused any."""
+    # No names of files: callers log replies.
     kept = sum(not entry.refused for entry in entries)
     counts: dict[str, Counter[str]] = {"refused": Counter(),
                                        "not read": Counter()}

@@ -1,18 +1,11 @@
-"""
-Where the files of a run are, on a shared folder or a laptop.
+"""Where the files of a run are (docs/architecture.md)."""
 
-::
-
-    runs/<run_id>/batches/0000/{manifest.json, features.json, ...}
-    runs/<run_id>/events/<recording>.tsv
-    runs/<run_id>/{training_report.json, export_report.json, DONE}
-    models/<model_id>/{model.npy, card.json}      models/latest.json
-"""
-
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aura.dataset.names import recording_stem
 from aura.errors import InvalidInputError
@@ -66,7 +59,6 @@ class Workspace:
             "recordings": Input(Folder(folder.path(settings.recordings)))})
 
     def input(self, name: str) -> Input:
-        """The input of a name."""
         if name not in self.inputs:
             raise InvalidInputError(
                 "manifest.input", "the manifest refers to an unknown input",
@@ -96,6 +88,24 @@ class Workspace:
             self.events.write(name, content)
         else:
             self.folder.write(f"{run_folder(run_id)}/events/{name}", content)
+
+
+class Stage:
+    """What the stages have in common."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._workspace, self._folder = workspace, workspace.folder
+        self._settings = settings
+
+    def ready(self) -> bool:
+        """Whether the workspace exists and can be written."""
+        return os.access(self._folder.root, os.W_OK)
+
+
+def place_of(batch: Any) -> dict[str, Any]:
+    """The fields of a message that tell its run and batch."""
+    return {name: getattr(batch, name) for name in (
+        "run_id", "batch_index", "batch_count", "is_last")}
 
 
 def run_folder(run_id: str) -> str:

@@ -1,9 +1,4 @@
-"""
-The tables of a batch, checked where a stage takes one in.
-
-``table_rules.toml`` declares their columns. A table that another block wrote
-must keep the same rules. Rows in another order are sorted.
-"""
+"""The tables of a batch, checked where a stage takes one in."""
 
 from collections.abc import Mapping
 from dataclasses import replace

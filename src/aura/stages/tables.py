@@ -1,9 +1,4 @@
-"""
-Parquet tables of numeric columns, with units and metadata.
-
-Any Parquet reader opens them. The metadata of a field contains its unit; the
-metadata of the table contains JSON under the key ``aura``.
-"""
+"""Parquet tables of numeric columns, with units and metadata."""
 
 import io
 import json
@@ -77,7 +72,6 @@ def write(stream: BinaryIO, table: Columns) -> None:
 
 
 def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
-    """Read a table."""
     try:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema
