@@ -25,8 +25,8 @@ def predict(given: argparse.Namespace) -> int:
     if code == 1:
         return 1
     if given.pictures:
-        from aura.stages.run_layout import run_folder
-        draw_run(given.out / local.HIDDEN, run_folder(local.RUN_ID), given.out)
+        from aura.stages.run_layout import HIDDEN, run_folder
+        draw_run(given.out / HIDDEN, run_folder(local.RUN_ID), given.out)
     used = [entry for _, entry in outcome.entries if not entry.refused]
     seconds = sum(e.recording.duration_s for e in used if e.recording)
     scorable = sum(e.signals.scorable_s for e in used if e.signals)

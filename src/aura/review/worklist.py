@@ -16,9 +16,9 @@ from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.run_layout import RUNS, Input, Workspace, run_folder
+from aura.stages.run_layout import (
+    HIDDEN, RUNS, Input, Workspace, run_folder)
 
-HIDDEN = ".aura"
 # Scoring ignores hidden folders: a review must not count as predictions.
 REVIEWS = ".review"
 MANIFESTS = ("predictions.json", "features.json", "manifest.json")

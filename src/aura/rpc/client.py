@@ -40,7 +40,6 @@ class Nodes:
         self.close()
 
     def close(self) -> None:
-        """Cancel running calls and close all connections."""
         for node in self._nodes.values():
             node.close()
 

@@ -1,9 +1,4 @@
-"""
-A block as a gRPC server: health, reflection, readiness, draining.
-
-The port opens before anything slow is imported, because the platform's
-orchestrator drops a block for the whole run if its first call fails.
-"""
+"""A block as a gRPC server: health, reflection, readiness, draining."""
 
 import logging
 import os
@@ -71,6 +66,8 @@ def _number(environ: Mapping[str, str], name: str, default: float,
 
 class Deferred:
     """The servicer until the real one is made; its calls wait for that."""
+    # The platform's orchestrator drops a block whose first call fails, so the
+    # port opens before anything slow is imported.
 
     def __init__(self, block: Block) -> None:
         self._tried = threading.Event()

@@ -25,14 +25,14 @@ from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
 from aura.stages.manifest import Entry, FileOutcomes
 from aura.stages.predictor import PredictionStage
-from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
+from aura.stages.run_layout import (
+    HIDDEN, Input, Workspace, batch_file, run_folder)
 from aura.stages.trainer import TrainingStage
 
 if TYPE_CHECKING:
     from aura.stages.influx_exporter import RunReport
 
 RUN_ID = "local"
-HIDDEN = ".aura"
 
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 

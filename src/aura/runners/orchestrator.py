@@ -1,10 +1,8 @@
 """
 Runs a blueprint as the platform's orchestrator does.
 
-Each connected rpc has a thread and a queue, and is called one call at a time.
-A source is called again and again until it answers NOT_FOUND. Unlike on the
-platform a run ends, reports errors, and repeats a call if a block was
-unavailable; a node with several servers gets several calls at once.
+Unlike on the platform a run ends, reports errors, and repeats a call if a
+block was unavailable; a node with several servers gets several calls at once.
 """
 
 import itertools
@@ -258,7 +256,6 @@ class InProcess(Transport):
             self._nodes[node.name] = block.name, make(block)
 
     def call(self, rpc: Rpc, request: Message) -> Message:
-        """Call a servicer's method; errors become the same statuses."""
         block, servicer = self._nodes[rpc.node]
         try:
             # A copy, as each block gets over the wire.

@@ -13,6 +13,7 @@ from aura.folder import Folder
 from aura.settings import Settings
 
 RUNS, MODELS = "runs", "models"
+HIDDEN = ".aura"  # The workspace of a prediction, in its output folder
 LATEST = f"{MODELS}/latest.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -44,7 +45,7 @@ class Input:
 class Workspace:
     """A folder to write to, and the inputs that manifests name."""
 
-    folder: Folder  # The shared folder, or ``.aura`` in an output folder
+    folder: Folder  # The shared folder, or `HIDDEN` in an output folder
     # By their names in manifests. A manifest cannot lead to other folders.
     inputs: Mapping[str, Input]
     # Where event files go; None is the run's own folder.
