@@ -1,10 +1,4 @@
-"""
-The model on disk: the forest in ``model.npy``, the rest in ``card.json``.
-
-A model is used only after its digest and every node of its trees have been
-checked. The *model id* is a digest of everything that predictions and alarms
-depend on, so two trainings on the same data have the same id.
-"""
+"""A model on disk: the forest in ``model.npy``, the rest in ``card.json``."""
 
 import contextlib
 import hashlib
@@ -79,7 +73,7 @@ class Model:
 
     @cached_property
     def model_id(self) -> str:
-        """SHA-256 (64 hex digits) over the canonical content."""
+        """SHA-256 (64 hex digits) of all that predictions depend on."""
         head = json.dumps({
             "format": model_card.FORMAT, "classes": [0, 1],
             "schema_id": self.schema_id, "features": list(self.features),

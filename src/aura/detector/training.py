@@ -1,6 +1,4 @@
-"""
-From annotated recordings to a model with its validation.
-"""
+"""From annotated recordings to a model with its validation."""
 
 import hashlib
 import json

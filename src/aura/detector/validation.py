@@ -1,9 +1,4 @@
-"""
-Nested cross-validation by patient.
-
-Every number comes from patients left out of training and tuning. Each fold
-chooses its threshold by an inner cross-validation of its training patients.
-"""
+"""Nested cross-validation by patient; inner folds choose the threshold."""
 
 import math
 import warnings
@@ -52,12 +47,10 @@ class Validation:
 
     @property
     def pooled(self) -> Score:
-        """Sum over the patients."""
         return pool(self.patients.values())
 
     @property
     def pooled_rule(self) -> Score:
-        """Sum over the patients for the heart-rate rule."""
         return pool(self.rule.values())
 
     @property
@@ -117,7 +110,7 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
                 example.events, example.time_s, example.hop_s) >= 0.5)
     return Validation(
         _by_patient(scores), heart_rate_rule(examples),
-        _auc(np.concatenate(probabilities), np.concatenate(labels)),
+        auc(np.concatenate(probabilities), np.concatenate(labels)),
         len(dealt))
 
 
@@ -230,8 +223,9 @@ def scored_rows(example: Example, probability: Floats,
                   example.duration_s, example.hop_s, example.patient)
 
 
-def _auc(probability: Floats, label: Bools) -> float:
-    known = np.isfinite(probability)
-    if len(np.unique(label[known])) < 2:
+def auc(values: Floats, seizure: Bools) -> float:
+    """ROC-AUC of the finite values; NaN if all are of one class."""
+    known = np.isfinite(values)
+    if len(np.unique(seizure[known])) < 2:
         return math.nan
-    return float(roc_auc_score(label[known], probability[known]))
+    return float(roc_auc_score(seizure[known], values[known]))

@@ -10,7 +10,7 @@ from sklearn.ensemble import (  # type: ignore[import-untyped]
 
 from aura.detector import forest, validation
 from aura.evaluation.case import Case
-from aura.evaluation.measures import auc, labels
+from aura.evaluation.measures import labels
 from aura.evaluation.nested import Held
 from aura.recording import Event, Floats
 from aura.scoring.intervals import LEVEL
@@ -164,10 +164,9 @@ def _by_patient(cases: Sequence[Case],
         mine = [(score, labels(case)) for case, score
                 in zip(cases, scores, strict=True)
                 if case.patient == patient]
-        value = np.concatenate([score for score, _ in mine])
-        seizure = np.concatenate([label for _, label in mine])
-        known = np.isfinite(value)
-        values.append(auc(value[known], seizure[known]))
+        values.append(validation.auc(
+            np.concatenate([score for score, _ in mine]),
+            np.concatenate([label for _, label in mine])))
     return values
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from aura.detector.threshold import block_peaks
 from aura.ecg.features import near_points, seizure_fraction
@@ -123,13 +122,6 @@ def reliability(held: Sequence[Held]) -> Reliability:
         tuple(predicted.tolist()), tuple(observed.tolist()),
         tuple(rows[some].tolist()),
         float(np.mean((probability - seizure) ** 2)), float(seizure.mean()))
-
-
-def auc(values: Floats, seizure: Bools) -> float:
-    """ROC-AUC; NaN if all rows are of one class."""
-    if len(np.unique(seizure)) < 2:
-        return float("nan")
-    return float(roc_auc_score(seizure, values))
 
 
 def rows_and_labels(held: Sequence[Held]) -> tuple[Floats, Bools]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aura.detector import training
+from aura.detector import training, validation
 from aura.detector.forest import MODEL_FEATURES
 from aura.detector.model_card import USE
 from aura.ecg import features
@@ -57,7 +57,6 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
 
 
 def as_json(report: Mapping[str, Any]) -> bytes:
-    """The report as JSON; equal reports give equal bytes."""
     return (json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
             + "\n").encode("ascii")
 
@@ -115,7 +114,7 @@ def _detector(detector: Detector, held: Sequence[list[Held]],
             [one for one in everything if one.case.patient in control]
         ) if control else None,
         "row_roc_auc": number(
-            measures.auc(*measures.rows_and_labels(everything))),
+            validation.auc(*measures.rows_and_labels(everything))),
         "reliability": _numbers(measures.reliability(everything))
         if detector.probability else None,
         "curve_with_hindsight": [
