@@ -1,12 +1,6 @@
-"""
-From samples or beats to alarms: the one way that everything here takes.
-
-`train` makes a model from annotated recordings. `detect` takes one recording
-through all steps with it: no files, no messages, no settings. The stages, the
-stream, SzCORE and `import aura` call the steps: `find_beats`, `features`,
-`probabilities` and `raise_alarms`. Each step imports what it needs when it is
-called, because an image carries one step only.
-"""
+"""From samples or beats to alarms: the one way that everything here takes."""
+# Each step imports what it needs when it is called, because an image carries
+# one step only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

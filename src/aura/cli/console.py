@@ -138,12 +138,3 @@ def clock(seconds: float) -> str:
     """Seconds as ``1:29:59``."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows as aligned text; the first row is the head."""
-    listed = list(rows)
-    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
-    return "\n".join("  ".join(
-        cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-    ).rstrip() for row in listed)

@@ -1,9 +1,6 @@
-"""
-One request to InfluxDB, and what its answer means.
-
-influxdb-client's own reading of the answer is not enough: it takes an HTML
-page for success, and does not say whether to try again.
-"""
+"""One request to InfluxDB, and what its answer means."""
+# influxdb-client takes an HTML page for success, and does not tell whether to
+# try again.
 
 import http.client
 import json

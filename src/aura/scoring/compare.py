@@ -1,8 +1,4 @@
-"""
-Score a folder of predictions against the folder of annotated recordings.
-
-In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are ignored.
-"""
+"""Score a folder of predictions against annotated recordings."""
 
 import posixpath
 from collections import defaultdict
@@ -75,7 +71,6 @@ class Comparison:
 
     @property
     def seizures(self) -> int:
-        """Annotated seizures, before joining and cutting."""
         return sum(r.seizures for r in self.recordings)
 
     @property
@@ -92,7 +87,6 @@ class Comparison:
 def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
             alias_key: str = "aura", prefer: str = "",
             strict: bool = False) -> Comparison:
-    """Score a folder of predictions against annotated recordings."""
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
             raise MissingError(

@@ -1,8 +1,4 @@
-"""
-What is known to be true of a tree: recordings and their annotated seizures.
-
-In a tree of annotations alone each file has to say how long its recording is.
-"""
+"""What is true of a tree: recordings and their annotated seizures."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -171,6 +171,16 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> list[str]:
     return [head, "|" + "---|" * (head.count("|") - 1), *rest]
 
 
+def aligned(rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
+    """Rows as aligned text; numbers are all but the first and last column."""
+    listed = list(rows)
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    return "\n".join("  ".join(
+        cell.rjust(width) if numbers and 0 < place < len(widths) - 1
+        else cell.ljust(width) for place, (cell, width) in enumerate(
+            zip(row, widths, strict=True))).rstrip() for row in listed)
+
+
 def score_table(comparison: "Comparison") -> str:
     data = score_dict(comparison)
     lines = [_summary(data), DISCLAIMER, *_left_out(data)]
@@ -181,7 +191,8 @@ def score_table(comparison: "Comparison") -> str:
             _mean_row(data["mean_over_patients"]),
             *(_row(one["patient"], one["recordings"], one, one["example"])
               for one in data["per_patient"])]
-    return "\n".join([*lines, "", *_aligned(rows), "", *_legend(data)])
+    return "\n".join([*lines, "", aligned(rows, numbers=True), "",
+                      *_legend(data)])
 
 
 def _summary(data: Mapping[str, Any]) -> str:
@@ -255,15 +266,6 @@ def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
             events["false_alarms_per_24h"],
             events["strict_false_alarms_per_24h"], events["precision"],
             events["f1"], "", *(samples[name] for name in SAMPLE_METRICS), "")
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    # The first and the last column are text, all others are numbers.
-    return ["  ".join(
-        cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(row, widths))).rstrip()
-        for row in rows]
 
 
 def is_number(value: Any) -> bool:

@@ -1,9 +1,4 @@
-"""
-Beats from samples as they arrive.
-
-Whenever a cell of ten seconds is over, and two seconds more for the ends of
-filters, the last minute is analysed as `aura.ecg.beats` does a recording.
-"""
+"""Beats as samples arrive: `aura.ecg.beats` of the last minute."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +9,7 @@ from aura.recording import Floats
 from aura.spans import merge
 
 ANALYSED_S = 60.0
-EDGE_S = 2.0
+EDGE_S = 2.0  # For the ends of filters
 DELAY_S = quality.WINDOW_S + EDGE_S
 # No heart beats twice in this time: it is one beat, found in two windows.
 SAME_BEAT_S = 0.2
