@@ -232,8 +232,7 @@ def detect(source: Source, model: "Model", fs_hz: float | None = None, *,
     from aura.detector.alarms import rule_of
     from aura.detector.model import check_schema
     from aura.ecg.features import NAMES, SCHEMA_ID
-    check_schema(model, SCHEMA_ID, tuple(
-        name for name in model.features if name in NAMES))
+    check_schema(model, SCHEMA_ID, NAMES)
     beats = find_beats(source, fs_hz)
     rows = features(beats, hop_s=model.hop_s)
     probability = probabilities(

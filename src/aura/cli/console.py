@@ -65,7 +65,7 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
 
 def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
     """Yield batches, with a progress bar if the output is a terminal."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
     with tqdm(unit="rec", disable=None, leave=False) as bar:
         for batch in batches:
             # Batches are known; users count recordings.

@@ -130,7 +130,7 @@ def beats(given: argparse.Namespace) -> int:
 
 
 def fetch(given: argparse.Namespace) -> int:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     from aura.physionet import write_tree
     from aura.physionet.sets import LICENCE, PHYSIONET, SETS

@@ -15,7 +15,7 @@ from aura.folder import Folder
 from aura.settings import Settings
 
 if TYPE_CHECKING:
-    from aura.runners.orchestrator import Transport
+    from aura.rpc.client import Transport
 
 SOLUTIONS = ("training", "prediction")
 BIGGEST_FILE = 4 * 2 ** 20

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    RandomForestClassifier,
-)
+from sklearn.ensemble import RandomForestClassifier
 
 from aura.ecg.features import near_points
 from aura.recording import Bools, Event, Floats

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -199,25 +199,21 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
 
 
 def check_schema(model: Model, schema_id: str,
-                 features: tuple[str, ...]) -> None:
+                 columns: Container[str]) -> None:
     """Check that a table has the columns that a model was trained on."""
-    wrong = []
-    for what, names, others in (("missing", model.features, features),
-                                ("extra", features, model.features)):
-        found = [name for name in names if name not in others]
-        if found:
-            wrong.append(f"{len(found)} {what}: {', '.join(found[:5])}"
-                         + (" ..." if len(found) > 5 else ""))
-    if not wrong and features != model.features:
-        wrong = ["they have another order"]
-    if not wrong and schema_id != model.schema_id:
-        wrong = [f"their schema is {schema_id[:32]}, and the model was "
-                 f"trained on {model.schema_id[:32]}"]
+    wrong = ""
+    missing = [name for name in model.features if name not in columns]
+    if missing:
+        wrong = f"{len(missing)} missing: {', '.join(missing[:5])}" + (
+            " ..." if len(missing) > 5 else "")
+    elif schema_id != model.schema_id:
+        wrong = (f"their schema is {schema_id[:32]}, and the model was "
+                 f"trained on {model.schema_id[:32]}")
     if wrong:
         raise PreconditionError(
-            "model.schema", "the features are not those of the model: "
-            + "; ".join(wrong), "run `aura train` again, or use the version "
-            "of aura on the card")
+            "model.schema",
+            f"the features are not those of the model: {wrong}",
+            "run `aura train` again, or use the version of aura on the card")
 
 
 def _versions() -> dict[str, str]:

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    RandomForestClassifier,
-)
+from sklearn.ensemble import RandomForestClassifier
 
 from aura.detector import forest, validation
 from aura.evaluation.case import Case

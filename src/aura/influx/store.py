@@ -34,7 +34,8 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
-FAULTS = state.beside(__file__, "faults.toml")["fault"]
+_TABLE = state.beside(__file__, "faults.toml")
+FAULTS, NO_CONNECTION = _TABLE["fault"], _TABLE["no_connection"]
 
 # influxdb-client has no types.
 _CLIENT: Any = InfluxDBClient
@@ -286,13 +287,7 @@ def _wait(retry_after: str | None) -> float | None:
 def _reason(error: Exception) -> str:
     """Why a connection failed; the error's own text may hold addresses."""
     name = type(error).__name__
-    return {"NewConnectionError": "nothing listens there",
-            "ProxyError": "the proxy that http_proxy or https_proxy names "
-                          "cannot be reached",
-            "NameResolutionError": "the host does not exist",
-            "ConnectTimeoutError": "it cannot be reached",
-            "ReadTimeoutError": "it does not answer in time",
-            "ProtocolError": "it closes the connection"}.get(name, name)
+    return str(NO_CONNECTION.get(name, name))
 
 
 def _text(message: Any) -> str:

@@ -106,7 +106,7 @@ def _read_json(found: Download) -> None:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

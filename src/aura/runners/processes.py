@@ -20,9 +20,8 @@ from aura import blocks
 from aura.blocks import Block
 from aura.errors import UnavailableError, UnsupportedError
 from aura.platform.blueprint import Blueprint, Node, Rpc
-from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
+from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes, Transport
 from aura.rpc.status import CallFailed
-from aura.runners.orchestrator import Transport
 
 GRACE_S = 3.0
 LOG_LINES, LOG_LINES_SHOWN = 40, 5

@@ -26,7 +26,7 @@ def proportion(count: int, total: int) -> Estimate:
     """Proportion with its Clopper-Pearson interval."""
     # Source: https://doi.org/10.1093/biomet/26.4.404
     # Imported here because counting alone does not need scipy.
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
+    from scipy.special import betaincinv
 
     if not 0 <= count <= total:
         raise InvalidInputError(

@@ -130,9 +130,7 @@ def _no_model() -> MissingError:
 
 
 def _check(model: Model, table: tables.Columns) -> None:
-    present = tuple(name for name in model.features if name in table.values)
-    check_schema(
-        model, table.metadata.get("schema_id", ""), present)
+    check_schema(model, table.metadata.get("schema_id", ""), table.values)
     if table.metadata.get("hop_s") != repr(model.hop_s):
         raise PreconditionError(
             "model.hop", f"the features have a row every "

@@ -32,8 +32,7 @@ class Stream:
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_schema(self.model, features.SCHEMA_ID, tuple(
-            name for name in self.model.features if name in features.NAMES))
+        check_schema(self.model, features.SCHEMA_ID, features.NAMES)
         rule = rule_of(self.model.alarm, self.adapt_after_h)
         self._rows = LiveRows(self.model.features, self.model.hop_s)
         self._alarms = LiveAlarms(rule, self.model.hop_s)
