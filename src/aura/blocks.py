@@ -17,8 +17,6 @@ class Servicer(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """One block of the two solutions."""
-
     folder: str  # Folder below ``blocks/``, module below ``aura.stages``
     # Name on the platform, of the image and of the Kubernetes objects.
     name: str
@@ -35,7 +33,6 @@ BLOCKS = tuple(
 
 
 def named(name: str) -> Block:
-    """The block with a platform name or folder."""
     for block in BLOCKS:
         if name in (block.name, block.folder):
             return block
@@ -45,7 +42,6 @@ def named(name: str) -> Block:
 
 
 def offering(rpc: str) -> Block:
-    """The block that implements an rpc."""
     # A model that was onboarded under its own name is still the predictor.
     for block in BLOCKS:
         if rpc in block.rpcs:

@@ -77,7 +77,6 @@ def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
 
 
 def fail(verb: str, error: object) -> int:
-    """Print an error, and return the exit code 1."""
     if isinstance(error, OSError):
         # Most faults have a rule; a disk can fail anywhere.
         error = f"{error.filename or 'a file'}: {error.strerror or error}"

@@ -43,7 +43,6 @@ def predict(given: argparse.Namespace) -> int:
 
 
 def draw_run(shared: Path, run: str, out: Path) -> "list[Entry]":
-    """Draw a figure of each recording of a run."""
     folder = Folder(shared)
     return [entry for batch in sorted(folder.path(f"{run}/batches").iterdir())
             for entry in _draw_batch(

@@ -58,8 +58,6 @@ class Example:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows to learn from."""
-
     values: np.ndarray
     seizure: Bools
     weight: Floats

@@ -125,7 +125,6 @@ def _depth(end: int, right: NDArray[Any]) -> int:
 
 
 def of(forest: Any) -> Forest:
-    """The trees of a fitted scikit-learn forest."""
     if not set(forest.classes_) <= {0, 1}:
         raise InvalidInputError(
             "model.classes", "the forest is not fitted on the classes 0 and "

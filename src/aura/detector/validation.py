@@ -36,8 +36,6 @@ RATIO_RULE = AlarmRule(
 
 @dataclass(frozen=True)
 class Validation:
-    """Result of a nested cross-validation by patient."""
-
     patients: Mapping[str, Score]  # Score of each patient while held out
     rule: Mapping[str, Score]  # Score of the heart-rate rule on the same
     roc_auc: float  # Of the rows, not of alarms; NaN if all are of one class
@@ -145,7 +143,6 @@ def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
 
 
 def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
-    """Score of the heart-rate rule for each patient."""
     scores = []
     for example in examples:
         ratio = ratio_to_recent_median(HeartRate(
@@ -159,7 +156,6 @@ def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
 
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
-    """The validation as an entry of the model card."""
     def card(score: Score) -> dict[str, Any]:
         return {**counts(score),
                 "median_latency_s": finite(score.events.median_latency_s)}

@@ -25,5 +25,4 @@ class Case(Example):
 
     @property
     def scorable_s(self) -> float:
-        """Seconds of rows that can be scored."""
         return float(self.scorable.sum() * self.hop_s)

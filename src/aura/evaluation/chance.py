@@ -21,8 +21,6 @@ SHUFFLES = 30
 
 @dataclass(frozen=True)
 class Chance:
-    """Seizures that the same alarms find at random times."""
-
     mean: float  # Expected number of seizures
     high: float  # 95 % of the surrogates find no more than this
     p_value: float  # Share that find as many as the real alarms

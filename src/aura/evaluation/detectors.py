@@ -32,8 +32,6 @@ CSI_LEAST_MS = 1e-3
 
 @dataclass(frozen=True)
 class Detector:
-    """One row of the table."""
-
     key: str  # Name for programs
     name: str  # Name in the table
     what: str  # Description in a sentence
@@ -44,17 +42,14 @@ class Detector:
 
 
 def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Heart rate over its 5-min median; learns nothing."""
     return lambda case: case.ratio
 
 
 def heart_rate_rise(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Heart rate minus its median of some minutes ago; learns nothing."""
     return lambda case: np.where(case.scorable, case.rise, np.nan)
 
 
 def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Jeppesen's ModCSI100filtered x Slope; learns nothing."""
     return lambda case: np.where(case.scorable, case.csi_slope, np.nan)
 
 
@@ -127,7 +122,6 @@ def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
 
 
 def _csi_index(rr_ms: Floats) -> Floats:
-    """The index of each row of filtered intervals."""
     now, after = rr_ms[:, :-1], rr_ms[:, 1:]
     across = 4 * np.std(after - now, axis=1, ddof=1) / np.sqrt(2)
     along = 4 * np.std(after + now, axis=1, ddof=1) / np.sqrt(2)

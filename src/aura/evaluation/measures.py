@@ -99,8 +99,6 @@ def _levels(peaks: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often rows of a given score are seizure."""
-
     predicted: tuple[float, ...]  # Mean score of each bin with rows
     observed: tuple[float, ...]
     rows: tuple[int, ...]

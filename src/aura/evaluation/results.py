@@ -151,7 +151,6 @@ def _numbers(found: Any) -> dict[str, Any]:
 
 
 def _seizure(held: Held, place: int) -> dict[str, Any]:
-    """One annotated seizure, and its latency if it was found."""
     event = held.case.seizures[place]
     return {"patient": held.case.patient, "recording": held.case.name,
             "onset_s": number(event.onset_s),

@@ -162,8 +162,6 @@ class Answer:
 
 
 class Store:
-    """A connection to a bucket."""
-
     def __init__(self, target: Target, timeout_s: float = TIMEOUT_S) -> None:
         self._target = target
         self._client = _CLIENT(

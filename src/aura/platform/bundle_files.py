@@ -63,7 +63,6 @@ def is_shared_folder(node: Node) -> bool:
 
 
 def read(files: Mapping[str, bytes]) -> Download:
-    """Read the files of a bundle, each as far as possible."""
     found = Download()
 
     def complain(rule: str, text: str) -> None:

@@ -91,7 +91,6 @@ class Proto:
 
 
 def check(text: str) -> list[Problem]:
-    """Check one ``model.proto`` against every rule of the platform."""
     proto = parse(text)
     return proto.problems + list(_ambiguous(proto.signatures))
 

@@ -15,5 +15,4 @@ def text(path: str) -> str:
 
 
 def template(path: str) -> str:
-    """Text of a file of this package."""
     return (_HERE / path).read_text("utf-8")

@@ -154,7 +154,6 @@ class PageServer:
             self._socket.close()
 
     def stop(self) -> None:
-        """End a server that runs in another thread."""
         self._server.should_exit = True
 
 

@@ -49,8 +49,6 @@ class Item:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the audit trail."""
-
     version: int  # Its number, from 1
     time: str  # UTC, as ISO 8601
     reviewer: str  # The name that the reviewer entered

@@ -34,8 +34,6 @@ HEADERS = {"content-security-policy": POLICY,
 
 @dataclass(frozen=True)
 class Access:
-    """Where the page is served and to whom."""
-
     host: str = "127.0.0.1"  # Address to bind
     token: str = ""  # What a browser must send; ``""`` on loopback
     names: tuple[str, ...] = ()  # Further host names of the page
@@ -74,7 +72,6 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive,
                        send: Send) -> None:
-        """Answer or refuse one request."""
         if scope["type"] == "http":
             answer = self._refusal(Request(scope)) or self._app
             await answer(scope, receive, _with_headers(send))

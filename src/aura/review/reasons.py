@@ -39,7 +39,6 @@ class Reason:
 
     @property
     def outside(self) -> bool:
-        """Whether the value is outside its usual range."""
         return (self.unusual is not None and self.value is not None
                 and self.low is not None and self.high is not None
                 and not self.low <= self.value <= self.high)

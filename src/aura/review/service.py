@@ -92,7 +92,6 @@ class ReviewService:
             "kind": found["kind"].astype(np.uint8)})
 
     def tile(self, key: str, factor: int, index: int) -> bytes:
-        """One tile of the ECG as a frame."""
         tile = self._waveforms.tile(self.runs.case(key), factor, index)
         columns = {"low": tile.low} if factor == 1 else {
             "low": tile.low, "high": tile.high}
@@ -212,7 +211,6 @@ class ReviewService:
         return read_trends(self.runs, case).model_id
 
     def _used(self, case: ReviewCase) -> tuple[str, ...]:
-        """Names of the features that the model uses."""
         for name in ("model.json",
                      f"{MODELS}/{self._model_id(case)}/card.json"):
             try:

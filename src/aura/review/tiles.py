@@ -27,8 +27,6 @@ _Pyramid = dict[int, tuple[Floats, Floats]]
 
 @dataclass(frozen=True)
 class Tile:
-    """Part of an ECG, as integers."""
-
     low: NDArray[np.int16]  # Lowest value of each bucket, or `MISSING`
     high: NDArray[np.int16]
     scale: float  # A value is ``offset + scale * integer``

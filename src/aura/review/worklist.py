@@ -54,7 +54,6 @@ class ReviewCase:
 
     @property
     def unscorable(self) -> tuple[tuple[float, float], ...]:
-        """Start and end of the time that cannot be scored, in seconds."""
         return self.entry.signals.unscorable if self.entry.signals else ()
 
 

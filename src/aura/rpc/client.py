@@ -43,8 +43,6 @@ class Transport(Protocol):
 
 
 class Nodes(Transport):
-    """The nodes of a blueprint, each behind an address."""
-
     def __init__(self, blueprint: Blueprint, addresses: Mapping[str, str],
                  replicated: Collection[str] = (),
                  resolve: Resolve = addresses_of) -> None:

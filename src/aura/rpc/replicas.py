@@ -37,8 +37,6 @@ def addresses_of(target: str) -> list[str]:
 
 
 class Replica:
-    """One server of a block, by its address."""
-
     def __init__(self, block: Block, address: str) -> None:
         self._service = block.service
         self._closed = False

@@ -100,7 +100,6 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
 
 def evaluate(given: Read, settings: Settings, track: results.Track = iter,
              try_more: bool = False) -> dict[str, Any]:
-    """Evaluate all detectors on these recordings."""
     problems = Counter(problem.rule for _, entry in given.outcome.entries
                        for problem in entry.problems)
     problems |= {rule: count for rule, count in (

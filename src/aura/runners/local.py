@@ -56,7 +56,6 @@ def open_input(path: Path) -> Input:
 
 
 def no_recordings() -> MissingError:
-    """The error for a folder without recordings."""
     return MissingError(
         "path.no_recordings", "this folder contains no recordings",
         "recordings are .edf and .bdf files, and .csv files with the column "
@@ -133,7 +132,6 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
             settings: Settings, track: Track = iter) -> FileOutcomes:
-    """Predict folders of recordings, and write an event file for each."""
     inputs, rejected = open_inputs(paths, unique=True)
     settings = replace(settings, model=os.path.abspath(model))
     unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"

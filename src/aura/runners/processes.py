@@ -30,7 +30,6 @@ _LISTENING = re.compile(r" listening on \S+:(\d+)$")
 
 
 def serve_command(block: Block) -> Sequence[str]:
-    """The command that serves a block in a process of its own."""
     return [sys.executable, "-P", "-m", "aura", "serve", block.name]
 
 

@@ -46,7 +46,6 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
 
 
 def trusted(beats: Beats) -> Floats:
-    """The beats outside unscorable stretches."""
     spans = beats.unscorable
     at = np.searchsorted(spans[:, 0], beats.time_s, side="right") - 1
     lost = at >= 0

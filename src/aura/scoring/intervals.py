@@ -13,8 +13,6 @@ HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its counts and its exact confidence interval."""
-
     value: float  # NaN if `total` is 0
     count: int  # Events counted
     total: float  # Events they are a share of, or hours for a rate

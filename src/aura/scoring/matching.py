@@ -106,7 +106,6 @@ def match(truth: Floats, alarms: Floats, duration_s: float,
 
 def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Agreement:
-    """Match the events of one recording, one by one."""
     annotated = seizure_spans(reference, duration_s)
     predicted = seizure_spans(hypothesis, duration_s)
     found = match(annotated, predicted, duration_s, rules)

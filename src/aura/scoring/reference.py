@@ -65,7 +65,6 @@ def run_of(path: str) -> str:
 def read_references(folder: Folder, ecg_channel: str = "",
                     alias_key: str = "aura", prefer: str = "",
                     strict: bool = False) -> References:
-    """Read all annotated recordings of a tree."""
     candidates = duplicates.resolve(
         [(folder, candidate) for candidate in find.recordings(folder)], prefer)
     if any(candidate.problem is None for candidate in candidates):

@@ -55,7 +55,6 @@ def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
 
 
 def score_dict(comparison: "Comparison") -> dict[str, Any]:
-    """All scores of `aura score` as plain values for `json.dumps`."""
     pooled = comparison.pooled
     patients = comparison.patients
     return {

@@ -29,8 +29,6 @@ ALL_FEATURES = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings of an export."""
-
     zone: ZoneInfo  # Time zone of the recordings' clocks
     raw: str  # One of `RAW`: the samples to export besides the rollups
     features: tuple[str, ...]  # The features to export

@@ -20,8 +20,6 @@ from aura.stages.run_layout import Workspace, batch_file
 
 
 class EcgSource:
-    """One port of the loader."""
-
     def __init__(self, workspace: Workspace, settings: Settings, *ports: str,
                  run_id: str = "", remember: bool = False) -> None:
         self._workspace = workspace

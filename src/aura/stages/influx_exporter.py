@@ -20,16 +20,12 @@ _AGAIN = "run the export again"
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A recording without points, and why."""
-
     path: str
     rule: str
     text: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the points of a run."""
-
     run_id: str
     model_id: str
     points: int
@@ -44,8 +40,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchReport(Report, frozen=True, kw_only=True):
-    """What became of the points of one batch."""
-
     batch_index: int
     batch_count: int
     is_last: bool
@@ -59,13 +53,10 @@ class RunReport(Report, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, order=True)
 class _Batch:
-    """The names of a batch's files."""
-
     run_id: str
     index: int
 
     def file(self, ending: str) -> str:
-        """Path of a file, relative to the workspace."""
         return f"{run_folder(self.run_id)}/export/{self.index:04d}.{ending}"
 
 

@@ -32,8 +32,6 @@ class Signals:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a batch."""
-
     path: str  # Relative to the input
     recording: Recording | None  # None where the file is refused
     problems: tuple[Problem, ...] = ()  # Why, or warnings
@@ -42,7 +40,6 @@ class Entry:
 
     @property
     def refused(self) -> bool:
-        """Whether no later stage sees this file."""
         return self.recording is None
 
     @property
@@ -59,8 +56,6 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A batch of recordings."""
-
     input: str  # Name of the input that paths are relative to
     # In the order of the tree. The tables' column ``recording`` counts them
     # from 0, refused ones included.
@@ -123,8 +118,6 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Stored(msgspec.Struct, frozen=True):
-    """An entry as it is in the file."""
-
     path: str
     status: Literal["ok", "refused"]
     problems: tuple[Problem, ...]

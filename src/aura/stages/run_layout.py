@@ -20,8 +20,6 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What ``training_report.json`` tells first."""
-
     status_text: str
     model_path: str = ""  # Nothing could be learnt if it is empty
     model_id: str = ""
@@ -104,7 +102,6 @@ class Stage:
 
 
 def place_of(batch: Any) -> dict[str, Any]:
-    """The fields of a message that tell its run and batch."""
     return {name: getattr(batch, name) for name in (
         "run_id", "batch_index", "batch_count", "is_last")}
 

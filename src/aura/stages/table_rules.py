@@ -68,7 +68,6 @@ def _checked(name: str, column: np.ndarray,
 
 
 def _in_order(table: Columns) -> Columns:
-    """Sort the rows by recording and time."""
     numbers, time_s = table.values["recording"], table.values["time_s"]
     step, later = np.diff(numbers), np.diff(time_s) > 0
     if np.all((step > 0) | ((step == 0) & later)):

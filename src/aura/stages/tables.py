@@ -21,8 +21,6 @@ _AGAIN = "repeat the 'aura train', 'aura predict' or 'aura run' that wrote it"
 
 @dataclass(frozen=True)
 class Columns:
-    """A table as columns of equal length."""
-
     values: Mapping[str, np.ndarray]  # In order, each one-dimensional
     units: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -36,7 +34,6 @@ class Columns:
             self.values["recording"], [number, number + 1]))
 
     def of(self, number: int) -> dict[str, np.ndarray]:
-        """All columns of one recording."""
         rows = self.rows_of(number)
         return {name: column[rows] for name, column in self.values.items()}
 

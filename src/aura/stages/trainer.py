@@ -26,7 +26,6 @@ class TrainingStage(Stage):
     """Train once the last table of a run has arrived."""
 
     def train(self, request: FeatureTable) -> TrainingReport:
-        """Record a table; after the last table of the run, train."""
         if request.schema_id != features.SCHEMA_ID:
             raise PreconditionError(
                 "train.schema", "the table has another feature schema",

@@ -54,7 +54,6 @@ class LiveBeats:
         return self._settle(now_s if ended else max(now_s - self.delay_s, 0.0))
 
     def _analyse(self, ready_s: float, now_s: float) -> None:
-        """Find beats and spans up to a time."""
         start_s = self._first / self.fs_hz
         if (self.fs_hz < beats.MIN_RATE_HZ
                 or now_s - start_s < beats.MIN_SEGMENT_S):

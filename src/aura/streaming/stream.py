@@ -67,7 +67,6 @@ class Stream:
         return Decision(time_s, scorable, probability, smoothed, alarm)
 
     def _settled(self, end_s: float) -> tuple[Floats, Floats]:
-        """Beats and parts of spans up to the end of a hop."""
         # A beat on the very end belongs to the hop that it ends.
         count = int(np.searchsorted(self._beats, end_s, side="right"))
         beats, self._beats = self._beats[:count], self._beats[count:]
