@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from aura.detector import forest, validation
-from aura.evaluation.case import Case
+from aura.evaluation.detectors import Case
 from aura.evaluation.measures import labels
 from aura.evaluation.nested import Held
 from aura.recording import Event, Floats

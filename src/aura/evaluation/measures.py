@@ -9,7 +9,7 @@ import numpy as np
 
 from aura.detector.threshold import block_peaks
 from aura.ecg.features import near_points, seizure_fraction
-from aura.evaluation.case import Case
+from aura.evaluation.detectors import Case
 from aura.evaluation.nested import Held, rescored
 from aura.recording import Bools, Floats
 from aura.scoring.intervals import rate_per_24h, resolvable_rate

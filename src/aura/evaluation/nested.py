@@ -7,8 +7,7 @@ import numpy as np
 
 from aura.detector import threshold, validation
 from aura.detector.alarms import AlarmRule, alarms
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector
+from aura.evaluation.detectors import Case, Detector
 from aura.recording import Event, Floats
 from aura.scoring.score import Score, score, score_missed
 

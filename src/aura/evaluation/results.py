@@ -12,8 +12,7 @@ from aura.detector.forest import MODEL_FEATURES
 from aura.detector.model_card import USE
 from aura.ecg import features
 from aura.evaluation import chance, measures
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import DETECTORS, Detector
+from aura.evaluation.detectors import DETECTORS, Case, Detector
 from aura.evaluation.measures import number, summary
 from aura.evaluation.nested import Held, Round, control_group, held_out, rounds
 from aura.scoring.matching import SZCORE

@@ -1,5 +1,6 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ class Explainer:
         self._usual = scorable & ~_near(self._time_s, case.events)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
-        self._ranges: dict[str, Range | None] = {}
+        self._range = functools.cache(self._usual_range)
 
     def explain(self, one: ScoredEvent) -> Explanation:
         row = self._moment(one.event, one.layer == "predicted")
@@ -120,17 +121,15 @@ class Explainer:
         column = self._values.get(name)
         return None if column is None else finite(float(column[row]))
 
-    def _range(self, name: str) -> Range | None:
+    def _usual_range(self, name: str) -> Range | None:
         """5th, 50th and 95th percentile and robust spread of usual rows."""
-        if name not in self._ranges:
-            usual = self._values[name][self._usual]
-            usual = usual[np.isfinite(usual)].astype(np.float64)
-            self._ranges[name] = None
-            if len(usual) >= MIN_USUAL_ROWS:
-                low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
-                self._ranges[name] = (low, median, high, 1.4826 * float(
-                    np.median(np.abs(usual - median))))
-        return self._ranges[name]
+        usual = self._values[name][self._usual]
+        usual = usual[np.isfinite(usual)].astype(np.float64)
+        if len(usual) < MIN_USUAL_ROWS:
+            return None
+        low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
+        return low, median, high, 1.4826 * float(
+            np.median(np.abs(usual - median)))
 
     def _reason(self, name: str, row: int) -> Reason:
         feature = next(one for one in SCHEMA if one.name == name)

@@ -14,8 +14,7 @@ from aura.detector.training import example_of
 from aura.ecg import features
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation import candidates, detectors, markdown, results
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector, csi_slope
+from aura.evaluation.detectors import Case, Detector, csi_slope
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.runners import local
