@@ -122,7 +122,6 @@ def evaluate(given: argparse.Namespace) -> int:
 
 
 def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:
-    """Yield detectors, with a progress bar if the output is a terminal."""
     from tqdm import tqdm
     with tqdm(list(detectors), disable=None, leave=False,
               unit="detector") as bar:

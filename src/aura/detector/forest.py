@@ -32,8 +32,6 @@ LOWEST = np.finfo(np.float32).min
 
 @dataclass(frozen=True)
 class Example:
-    """One annotated recording, ready for training."""
-
     patient: str  # Alias of the patient
     time_s: Floats  # Ends of the rows in seconds
     values: np.ndarray  # One column for each of `columns`

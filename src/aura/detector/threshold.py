@@ -25,8 +25,6 @@ CAUTION = 0.5
 
 @dataclass(frozen=True)
 class Scored:
-    """A held-out recording with its smoothed scores."""
-
     smoothed: Floats  # As `aura.detector.alarms.smooth` gives it
     events: tuple[Event, ...]  # Annotated seizures
     duration_s: float
@@ -98,7 +96,6 @@ def highest_rate(recordings: Sequence[Scored],
 
 
 def score_alarms(recording: Scored, rule: AlarmRule) -> Score:
-    """Score of the alarms of one recording, counted as in SzCORE."""
     raised = alarms(recording.smoothed, recording.hop_s, rule)
     return score(recording.events, raised, recording.duration_s)
 

@@ -30,7 +30,6 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
              problems: Mapping[str, int] | None = None,
              detectors: Sequence[Detector] = DETECTORS,
              track: Track = iter) -> dict[str, Any]:
-    """Compare detectors on people whom they have never seen."""
     cases = sorted(cases, key=lambda case: (case.patient, case.name))
     training.check_enough(cases)
     dealt = rounds(cases)

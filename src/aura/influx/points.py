@@ -87,7 +87,6 @@ def recording(series: Series, known: Recording, *, beats: int,
 
 
 def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
-    """Smallest and largest value of each stretch, at each zoom level."""
     factors = {name: max(round(seconds * signal.fs_hz), 1)
                for name, seconds in schema.RESOLUTIONS.items()}
     rest: dict[str, tuple[int, Floats]] = {

@@ -36,12 +36,8 @@ NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
 _TABLE = state.beside(__file__, "faults.toml")
 FAULTS, NO_CONNECTION = _TABLE["fault"], _TABLE["no_connection"]
-
-# influxdb-client has no types.
+# Its type does not know that there may be no token.
 _CLIENT: Any = InfluxDBClient
-_SERVICE: Any = WriteService
-_DELETING: Any = DeleteService
-_RULES: Any = BucketRetentionRules
 
 
 @dataclass(frozen=True)
@@ -169,8 +165,8 @@ class Store:
             timeout=round(timeout_s * 1000), retries=False,
             proxy=_proxy(target.url),
             ssl_ca_cert=target.ca_file or None)
-        self._service = _SERVICE(self._client.api_client)
-        self._deleting = _DELETING(self._client.api_client)
+        self._service = WriteService(self._client.api_client)
+        self._deleting = DeleteService(self._client.api_client)
         self._bucket_created = False
 
     def close(self) -> None:
@@ -230,7 +226,8 @@ class Store:
             self._client.buckets_api().create_bucket(
                 bucket_name=self._target.bucket, org=self._target.org,
                 # With another retention the server refuses old recordings.
-                retention_rules=_RULES(type="expire", every_seconds=0),
+                retention_rules=BucketRetentionRules(
+                    type="expire", every_seconds=0),
                 description="ECG, predictions and annotations by AURA "
                 "blocks; kept for ever, since recordings may be old")
         except ApiException as error:

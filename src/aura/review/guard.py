@@ -69,6 +69,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
+        self._own_names = {one.lower() for one in access.names}
 
     async def __call__(self, scope: Scope, receive: Receive,
                        send: Send) -> None:
@@ -107,13 +108,10 @@ class Guard:
         netloc = (origin or "").partition("//")[2]
         # Behind a proxy the browser and this server know other names.
         if (origin is None or netloc == host
-                or _name(netloc) in self._own_names()):
+                or _name(netloc) in self._own_names):
             return None
         return _refused(403, "this address of the page is not known; behind "
                         "a proxy, add its host name to AURA_WEB_NAMES")
-
-    def _own_names(self) -> set[str]:
-        return {one.lower() for one in self._access.names}
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(
@@ -123,7 +121,7 @@ class Guard:
         # Another web site may point its own name to this machine.
         name = _name(host)
         if name in {*NAMES, self._access.host.strip("[]").lower(),
-                    *self._own_names()}:
+                    *self._own_names}:
             return True
         # DNS rebinding needs a name, so with a token any number will do.
         try:

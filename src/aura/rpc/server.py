@@ -92,8 +92,6 @@ class Deferred:
 
 
 class BlockServer:
-    """The gRPC server of one block, from its start to its end."""
-
     def __init__(self, block: Block, endpoint: Endpoint) -> None:
         self._block = block
         self._endpoint = endpoint
@@ -219,11 +217,9 @@ class _End:
             signal.signal(number, lambda *_: None)
 
     def request(self, code: int) -> None:
-        """End the wait, from any thread."""
         os.write(self._write, self._FAILED if code else b"\0")
 
     def wait(self) -> int:
-        """Exit code, as soon as there is a reason to end."""
         return int(os.read(self._read, 1) == self._FAILED)
 
 

@@ -121,8 +121,6 @@ class LocalProcesses(Transport):
 
 
 class Process:
-    """One server process, with the last lines of its log."""
-
     def __init__(self, node: str, command: Sequence[str],
                  environ: Mapping[str, str]) -> None:
         self._node = node
@@ -154,7 +152,6 @@ class Process:
 
     @property
     def how_it_ended(self) -> str:
-        """Exit code and last lines of a process that has ended."""
         self._reader.join(1)
         return (f"{self._node} ended with exit code "
                 f"{self._process.returncode}{self._quoted_lines}")

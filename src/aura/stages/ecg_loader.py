@@ -55,10 +55,9 @@ class EcgSource:
         self._workspace.folder.sweep()
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         size = self._settings.batch_size
-        batches = []
-        for port, found in self._listed():
-            batches += [(port, found[at:at + size])
-                        for at in range(0, len(found), size)]
+        batches = [(port, found[at:at + size])
+                   for port, found in self._listed()
+                   for at in range(0, len(found), size)]
         if self._remember:
             arrivals.note(
                 self._workspace.folder, self._run_id,

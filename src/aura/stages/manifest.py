@@ -20,8 +20,6 @@ _Above0 = Annotated[float, Meta(gt=0)]
 
 @dataclass(frozen=True)
 class Signals:
-    """What the feature stage found in a recording."""
-
     rows: int  # Rows of the feature table
     beats: int  # Beats found
     # Start and end of the stretches that nothing can be said about, in
@@ -78,8 +76,6 @@ class Manifest:
 
 @dataclass(frozen=True)
 class FileOutcomes:
-    """What became of all files of a run."""
-
     # Input that was given, and the file's entry in its last manifest.
     entries: tuple[tuple[str, Entry], ...]
 

@@ -75,14 +75,14 @@ class LiveBeats:
             self._last_beat_s = float(new[-1])
         self._beats = np.concatenate([self._beats, new])
         self._spans = np.concatenate(
-            [self._spans, _between(spans, self._analysed_s, ready_s)])
+            [self._spans, between(spans, self._analysed_s, ready_s)])
         self._analysed_s = ready_s
 
     def _settle(self, until_s: float) -> Settled:
         count = int(np.searchsorted(self._beats, until_s, side="right"))
         new, self._beats = self._beats[:count], self._beats[count:]
-        spans = _between(self._spans, self._until_s, until_s)
-        self._spans = _between(self._spans, until_s, np.inf)
+        spans = between(self._spans, self._until_s, until_s)
+        self._spans = between(self._spans, until_s, np.inf)
         self._until_s = until_s
         return Settled(new, merge(spans, quality.TOUCHING_S), until_s)
 
@@ -97,7 +97,7 @@ class LiveBeats:
             self._first = start
 
 
-def _between(spans: Floats, start_s: float, stop_s: float) -> Floats:
+def between(spans: Floats, start_s: float, stop_s: float) -> Floats:
     """Parts of spans that lie between two times."""
     inside = np.clip(spans, start_s, stop_s)
     return inside[inside[:, 1] > inside[:, 0]]
