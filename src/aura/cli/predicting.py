@@ -80,10 +80,8 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
 def score(given: argparse.Namespace) -> int:
     from aura.scoring import compare
     from aura.scoring.report import score_dict, score_table
-    settings = console.settings(given)
     compared = compare.compare(
-        given.reference, given.hypothesis, settings.ecg_channel,
-        settings.alias_key, settings.prefer, bool(settings.strict))
+        given.reference, given.hypothesis, console.settings(given))
     scored = len(compared.recordings) - compared.without_hypothesis
     if given.json:
         print(json.dumps(score_dict(compared), indent=2, allow_nan=False))

@@ -18,6 +18,7 @@ from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
     EVENTS, Reference, References, read_references, read_tsv, run_of)
 from aura.scoring.score import Score, pool, score, score_missed
+from aura.settings import Settings
 
 DURATION_TOLERANCE_S = 1.0
 
@@ -84,17 +85,15 @@ class Comparison:
                     if problem.level == "error"})
 
 
-def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
-            alias_key: str = "aura", prefer: str = "",
-            strict: bool = False) -> Comparison:
+def compare(reference: Path, hypothesis: Path,
+            settings: Settings = Settings()) -> Comparison:
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
             raise MissingError(
                 "score.folder", f"{role} is not a folder",
                 "give the folder of the annotated recordings first, then "
                 "the folder that `aura predict` has written")
-    truth = read_references(
-        Folder(reference), ecg_channel, alias_key, prefer, strict)
+    truth = read_references(Folder(reference), settings)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "REFERENCE contains no recordings and no "
