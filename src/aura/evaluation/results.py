@@ -54,11 +54,6 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
     }
 
 
-def as_json(report: Mapping[str, Any]) -> bytes:
-    return (json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
-            + "\n").encode("ascii")
-
-
 def _data(cases: Sequence[Case],
           problems: Mapping[str, int]) -> dict[str, Any]:
     unscorable = [case for case in cases if not case.can_be_scored]

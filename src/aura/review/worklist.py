@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -158,7 +157,7 @@ class Runs:
         return path, state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
+def beside_predictions(out: Path) -> Runs:
     """The run that ``aura predict`` has written to a folder."""
     whole = Folder(out)
     for name in (HIDDEN, REVIEWS):
@@ -169,7 +168,7 @@ def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
                            "give the output folder of 'aura predict --out'")
     folder = Folder(out / HIDDEN)
     try:
-        inputs = {name: _input(Path(place), given) for name, place
+        inputs = {name: _input(Path(place)) for name, place
                   in state.read(folder, "inputs.json", dict[str, str],
                                 "predict.inputs", "").items()}
     except AuraError:
@@ -184,9 +183,9 @@ def on_share(shared: Path, settings: Settings) -> Runs:
     return Runs(workspace, Folder(shared / RUNS), apart=True)
 
 
-def _input(place: Path, given: Callable[[Path], Input]) -> Input:
+def _input(place: Path) -> Input:
     try:
-        return given(place)
+        return Input.named(place)
     except AuraError:
         # It was moved away; each recording will report that.
         return Input(Folder(place))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from aura import state
 from aura.dataset.patients import alias
 from aura.detector.training import example_of
 from aura.ecg import features
@@ -124,4 +125,4 @@ def write(found: Mapping[str, Any], out: Path, pictures: bool = True) -> None:
         from aura.evaluation.pictures import draw
         draw(found, out)
     folder.write("report.md", markdown.markdown(found).encode("utf-8"))
-    folder.write("report.json", results.as_json(found))
+    state.write(folder, "report.json", found, indent=1)

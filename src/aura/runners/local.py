@@ -37,24 +37,6 @@ RUN_ID = "local"
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
-def open_input(path: Path) -> Input:
-    """A folder or a single file that a user has named."""
-    # Annotations of a BIDS session are beside its ``ecg`` folder.
-    absolute = Path(os.path.abspath(path))
-    if not os.path.lexists(absolute):
-        raise MissingError(
-            "path.missing", f"there is no file or folder {path}",
-            "check the name")
-    parent = Path(os.path.realpath(absolute.parent))
-    if absolute.is_dir():
-        if absolute.name == "ecg":
-            return Input(Folder(parent), absolute.name)
-        return Input(Folder(absolute))
-    return Input(Folder(parent.parent),
-                 f"{parent.name}/{absolute.name}" if parent.name
-                 else absolute.name)
-
-
 def no_recordings() -> MissingError:
     return MissingError(
         "path.no_recordings", "this folder contains no recordings",
@@ -70,7 +52,7 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
     taken: dict[str, Path] = {}
     for number, path in enumerate(paths):
         try:
-            source = open_input(path)
+            source = Input.named(path)
             found = find.recordings(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
@@ -223,7 +205,7 @@ def _inputs_of(folder: Folder) -> dict[str, Input]:
             "path.missing", "the recordings are no longer at "
             + " and ".join(map(str, places.values())),
             "move them back, or run 'aura predict' where they are now")
-    return {number: open_input(place) if number in there
+    return {number: Input.named(place) if number in there
             else Input(Folder(place)) for number, place in places.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aura.dataset.names import recording_stem
-from aura.errors import InvalidInputError
+from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
 from aura.settings import Settings
 
@@ -32,6 +32,24 @@ class Input:
     folder: Folder
     # Part of it to search, or a single file; ``""`` for all.
     subfolder: str = ""
+
+    @classmethod
+    def named(cls, path: Path) -> "Input":
+        """A folder or a single file that a user has named."""
+        # Annotations of a BIDS session are beside its ``ecg`` folder.
+        absolute = Path(os.path.abspath(path))
+        if not os.path.lexists(absolute):
+            raise MissingError(
+                "path.missing", f"there is no file or folder {path}",
+                "check the name")
+        parent = Path(os.path.realpath(absolute.parent))
+        if absolute.is_dir():
+            if absolute.name == "ecg":
+                return cls(Folder(parent), absolute.name)
+            return cls(Folder(absolute))
+        return cls(Folder(parent.parent),
+                   f"{parent.name}/{absolute.name}" if parent.name
+                   else absolute.name)
 
     @property
     def is_tree(self) -> bool:
