@@ -27,7 +27,7 @@ from aura.scoring.score import Score
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.feature_builder import FeatureStage
-from aura.stages.run_layout import Workspace
+from aura.stages.run_layout import Input, Workspace
 
 SETS = {
     "the two of the shipped model": MODEL_FEATURES,
@@ -40,7 +40,7 @@ SETS = {
 def examples(paths: list[Path]) -> Iterator[Example]:
     """Each annotated recording with all of its features."""
     settings = Settings.load()
-    inputs = {str(n): local.open_input(path) for n, path in enumerate(paths)}
+    inputs = {str(n): Input.named(path) for n, path in enumerate(paths)}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Folder(Path(folder)), inputs)
         stage = FeatureStage(workspace, settings)

@@ -75,7 +75,7 @@ def _synthetic(made: Path) -> str:
 
 
 def _measure(browser: Any, folder: Path) -> None:
-    service = ReviewService(beside_predictions(folder, local.open_input))
+    service = ReviewService(beside_predictions(folder))
     longest = max(service.listing()["cases"],
                   key=lambda one: one["duration_s"])
     key, length = longest["key"], longest["duration_s"]

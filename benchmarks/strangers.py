@@ -17,7 +17,7 @@ import numpy as np
 from aura.detector import threshold
 from aura.detector.training import RULE
 from aura.detector.validation import fit_forest, out_of_fold, scored_rows
-from aura.evaluation.case import Case
+from aura.evaluation.detectors import Case
 from aura.evaluation.nested import control_group
 from aura.runners import evaluate
 from aura.scoring.intervals import rate_per_24h

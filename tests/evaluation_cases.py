@@ -4,7 +4,7 @@ import numpy as np
 
 from aura.ecg import features
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation.case import Case
+from aura.evaluation.detectors import Case
 from tests.learning_examples import example
 
 

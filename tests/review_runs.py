@@ -96,7 +96,7 @@ def _entry(entry, predicted, annotated):
 
 def opened(out):
     """The runs of a folder, as ``aura review`` opens them."""
-    return beside_predictions(Path(out), local.open_input)
+    return beside_predictions(Path(out))
 
 
 def alarm(onset, length=30, sure=.9):

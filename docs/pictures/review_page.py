@@ -23,7 +23,6 @@ from aura.review.app import PageServer
 from aura.review.service import ReviewService
 from aura.review.guard import Access
 from aura.review.worklist import beside_predictions
-from aura.runners import local
 
 HERE = Path(__file__).parent
 SIZE = {"width": 1440, "height": 940}
@@ -38,7 +37,7 @@ def main(predictions: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
         out = Path(folder, "out")
         shutil.copytree(predictions, out)
-        service = ReviewService(beside_predictions(out, local.open_input))
+        service = ReviewService(beside_predictions(out))
         server = PageServer(service, Access(), 0)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -1,19 +1,15 @@
-"""
-The table of the five blocks: names, rpcs, and the stage that does the work.
-
-Servers, runners, images and documents read this table; no other list exists.
-"""
+"""The only table of the five blocks: names, rpcs, and the stage of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from aura import state
 from aura.errors import InvalidInputError
 
 
 class Servicer(Protocol):
-    """What a server needs besides the rpcs, which are methods of their names.
-    """
+    """What a server needs besides the rpcs, which are its other methods."""
 
     def ready(self) -> bool:
         """Whether everything that a call needs is there; quick."""
@@ -21,8 +17,6 @@ class Servicer(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """One block of the two solutions."""
-
     folder: str  # Folder below ``blocks/``, module below ``aura.stages``
     # Name on the platform, of the image and of the Kubernetes objects.
     name: str
@@ -34,33 +28,11 @@ class Block:
     needs: str  # What must exist before it is ready; completes "it needs"
 
 
-BLOCKS = (
-    Block("ecg_loader", "ecg-loader", "EcgLoader", "LoaderStage",
-          {"load_training": "next_training",
-           "load_recordings": "next_recordings"},
-          "Hand out ECG recordings in batches",
-          "recordings in training/ or recordings/ on the shared folder"),
-    Block("feature_builder", "feature-builder", "FeatureBuilder",
-          "FeatureStage", {"build_features": "build"},
-          "Turn ECG recordings into tables of features",
-          "a shared folder with write permission"),
-    Block("trainer", "seizure-trainer", "SeizureTrainer",
-          "TrainingStage", {"train": "train"},
-          "Train and validate a forest that detects seizures",
-          "a shared folder with write permission"),
-    Block("predictor", "seizure-predictor", "SeizurePredictor",
-          "PredictionStage", {"predict": "predict"},
-          "Predict seizures from tables of features",
-          "a valid model: run a training first, or set AURA_MODEL"),
-    Block("influx_exporter", "influx-exporter", "InfluxExporter",
-          "ExportStage", {"export": "export"},
-          "Write predictions and annotations as time series",
-          "a shared folder with write permission"),
-)
+BLOCKS = tuple(
+    Block(**about) for about in state.beside(__file__)["block"])
 
 
 def named(name: str) -> Block:
-    """The block with a platform name or folder."""
     for block in BLOCKS:
         if name in (block.name, block.folder):
             return block
@@ -70,12 +42,7 @@ def named(name: str) -> Block:
 
 
 def offering(rpc: str) -> Block:
-    """
-    The block that implements an rpc.
-
-    Nodes are found by rpc because a model that was onboarded under its own
-    name is still the predictor.
-    """
+    # A model that was onboarded under its own name is still the predictor.
     for block in BLOCKS:
         if rpc in block.rpcs:
             return block

@@ -1,12 +1,6 @@
-"""
-From samples or beats to alarms: the one way that everything here takes.
-
-`train` makes a model from annotated recordings. `detect` takes one recording
-through all steps with it: no files, no messages, no settings. The stages, the
-stream, SzCORE and `import aura` call the steps: `find_beats`, `features`,
-`probabilities` and `raise_alarms`. Each step imports what it needs when it is
-called, because an image carries one step only.
-"""
+"""From samples or beats to alarms: the one way that everything here takes."""
+# Each step imports what it needs when it is called, because an image carries
+# one step only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -238,8 +232,7 @@ def detect(source: Source, model: "Model", fs_hz: float | None = None, *,
     from aura.detector.alarms import rule_of
     from aura.detector.model import check_schema
     from aura.ecg.features import NAMES, SCHEMA_ID
-    check_schema(model, SCHEMA_ID, tuple(
-        name for name in model.features if name in NAMES))
+    check_schema(model, SCHEMA_ID, NAMES)
     beats = find_beats(source, fs_hz)
     rows = features(beats, hop_s=model.hop_s)
     probability = probabilities(

@@ -18,7 +18,7 @@ class Frame(ABC):
     def to_pandas(self) -> Any:
         """The columns as a `pandas.DataFrame`."""
         try:
-            import pandas  # type: ignore[import-untyped]
+            import pandas
         except ImportError:
             raise _needs("pandas") from None
         return pandas.DataFrame(self.columns())

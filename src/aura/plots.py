@@ -51,7 +51,6 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
          baseline_bpm: Floats, probability: Floats, threshold: float,
          reference: Sequence[Event] | None, predicted: Sequence[Event],
          unscorable: Floats, duration_s: float) -> Path:
-    """Draw the figure of a recording as PNG."""
     rows = {"heart rate": heart_rate_bpm, "baseline": baseline_bpm,
             "score": probability}
     for name, row in rows.items():

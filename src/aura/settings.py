@@ -1,8 +1,4 @@
-"""
-The settings: the environment overrides ``config.toml`` on the shared folder.
-
-``settings.toml`` has their variables, meanings and ranges.
-"""
+"""The settings: the environment over ``config.toml`` on the shared folder."""
 
 import os
 import tomllib

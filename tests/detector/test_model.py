@@ -175,19 +175,17 @@ def test_an_infinite_feature_is_refused():
         model().forest.probability(x)
 
 
-def test_the_schema_error_names_missing_and_extra_features():
+def test_the_schema_error_names_missing_features():
     with pytest.raises(PreconditionError) as caught:
         check_schema(model(), "5ch3ma", ("mean_hr", "rmssd", "hf", "sampen"))
     assert caught.value.rule == "model.schema"
-    assert "missing: sdnn, lf" in caught.value.text
-    assert "extra: hf, sampen" in caught.value.text
+    assert "2 missing: sdnn, lf" in caught.value.text
 
 
-def test_another_order_or_schema_is_refused():
-    check_schema(model(), "5ch3ma", FEATURES)
-    for schema_id, names in (("5ch3ma", FEATURES[::-1]), ("other", FEATURES)):
-        with pytest.raises(PreconditionError, match="model.schema"):
-            check_schema(model(), schema_id, names)
+def test_another_schema_is_refused():
+    check_schema(model(), "5ch3ma", ("hf", *FEATURES[::-1]))
+    with pytest.raises(PreconditionError, match="model.schema"):
+        check_schema(model(), "other", FEATURES)
 
 
 @pytest.mark.parametrize("changes, rule", [

@@ -258,5 +258,5 @@ def test_the_heart_rate_rule_needs_1_5_times_the_median_for_5_s():
 def test_rows_of_one_class_have_no_auc():
     found = validated([unscorable("a"), *cohort(2)])
     assert math.isfinite(found.roc_auc)
-    assert math.isnan(validation._auc(
+    assert math.isnan(validation.auc(
         np.array([.1, .2]), np.array([False, False])))

@@ -15,7 +15,7 @@ from aura.ecg.rr import Kind
 from aura.errors import PreconditionError
 from aura.evaluation import chance, markdown, measures, results
 from aura.evaluation.detectors import DETECTORS, Detector, csi_slope
-from aura.evaluation.measures import auc, rows_and_labels, summary
+from aura.evaluation.measures import rows_and_labels, summary
 from aura.evaluation.nested import Fold, Held, held_out, rescored, rounds
 from aura.recording import Event
 from aura.scoring.score import score
@@ -40,7 +40,7 @@ def evaluated(cases, detectors=DETECTORS, seed=1):
 
 
 def row_auc(found):
-    return auc(*rows_and_labels(found))
+    return validation.auc(*rows_and_labels(found))
 
 
 def held(one, *alarms, rule=FIXED):

@@ -12,18 +12,21 @@ from aura.folder import Folder
 from aura.recording import Event, Recording
 from aura.review.audit_trail import AuditTrail, Change, ConflictError, Item
 from aura.review.exports import exported, reviewed
-from aura.review.marks import Mark
+from aura.review.scored_events import ScoredEvent
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = datetime(2001, 2, 3, 4, 5, 6)
-MARKS = (
-    Mark("o100000-50000", "original", Event(100.0, 50.0, "sz", 1.0), "TP"),
-    Mark("p120000-60000", "predicted", Event(120.0, 60.0, "sz", .8), "TP"),
-    Mark("p400000-30000", "predicted", Event(400.0, 30.0, "sz", .7), "FP"))
+EVENTS = (
+    ScoredEvent(
+        "o100000-50000", "original", Event(100.0, 50.0, "sz", 1.0), "TP"),
+    ScoredEvent(
+        "p120000-60000", "predicted", Event(120.0, 60.0, "sz", .8), "TP"),
+    ScoredEvent(
+        "p400000-30000", "predicted", Event(400.0, 30.0, "sz", .7), "FP"))
 
 
-def trail(folder, marks=MARKS, **head):
-    return AuditTrail(Folder(folder), "log/one.jsonl", marks, 600.0,
+def trail(folder, events=EVENTS, **head):
+    return AuditTrail(Folder(folder), "log/one.jsonl", events, 600.0,
                       {"recording": "one.edf", **head})
 
 
@@ -41,8 +44,8 @@ def as_tsv(given, annotated):
         annotation_source="EDF+" if annotated else None), "tsv")
 
 
-def items(folder, marks=MARKS):
-    one = trail(folder, marks)
+def items(folder, events=EVENTS):
+    one = trail(folder, events)
     return one.items(one.steps())
 
 
@@ -93,7 +96,7 @@ def test_an_outdated_step_is_rejected(tmp_path):
 def test_decisions_survive_a_repeated_run_and_a_lost_alarm(tmp_path):
     step(tmp_path, 0, "accept", "p400000-30000")
     step(tmp_path, 1, "reject", "p120000-60000")
-    later = items(tmp_path, MARKS[:1])
+    later = items(tmp_path, EVENTS[:1])
     assert later["p400000-30000"].decision == "accepted"
     assert [event.onset_s for event in reviewed(later.values(), 600.0)] == [
         100.0, 400.0]

@@ -176,7 +176,7 @@ def test_a_tie_shows_the_strongest_moment_inside_the_seizure(
     found = service.runs.case(case(service, "found")["key"])
     explainer = Explainer(service.runs, found, ("hr_rise", "hr_over_p95"))
     explainer._smoothed[:] = chance
-    mark, = (one for one in found.comparison.marks if one.layer == "original")
+    mark, = (one for one in found.events if one.layer == "original")
     values = explainer._values[name][300:360]
     told = explainer.explain(mark)
     assert told.time_s == 301 + np.argmax(values)

@@ -22,7 +22,7 @@ from aura.influx.delivery import Delivery
 from aura.platform import blueprint, bundle_files, repository
 from aura.recording import Event
 from aura.review.audit_trail import AuditTrail, Change
-from aura.review.marks import Mark
+from aura.review.scored_events import ScoredEvent
 from aura.review.service import ReviewService
 from aura.review.worklist import Runs
 from aura.runners import local
@@ -80,7 +80,7 @@ def out(tmp_path_factory, template):
 def trail(hidden):
     return AuditTrail(
         Folder(hidden), "trail.jsonl",
-        [Mark("p1", "predicted", Event(1.0, 2.0), "")], 600.0, {})
+        [ScoredEvent("p1", "predicted", Event(1.0, 2.0), "")], 600.0, {})
 
 
 def stage(kind, hidden):

@@ -65,7 +65,7 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
 
 def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
     """Yield batches, with a progress bar if the output is a terminal."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
     with tqdm(unit="rec", disable=None, leave=False) as bar:
         for batch in batches:
             # Batches are known; users count recordings.
@@ -77,7 +77,6 @@ def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":
 
 
 def fail(verb: str, error: object) -> int:
-    """Print an error, and return the exit code 1."""
     if isinstance(error, OSError):
         # Most faults have a rule; a disk can fail anywhere.
         error = f"{error.filename or 'a file'}: {error.strerror or error}"
@@ -138,12 +137,3 @@ def clock(seconds: float) -> str:
     """Seconds as ``1:29:59``."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows as aligned text; the first row is the head."""
-    listed = list(rows)
-    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
-    return "\n".join("  ".join(
-        cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-    ).rstrip() for row in listed)

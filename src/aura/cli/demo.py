@@ -27,6 +27,7 @@ LOUD = """\
 def demo(given: argparse.Namespace) -> int:
     from aura.cli.predicting import draw_run
     from aura.cli.solutions import run_solution
+    from aura.scoring.report import aligned
     from aura.stages.run_layout import RUNS
     shared = given.out / "shared"
     _prepare(shared, given.data)
@@ -41,7 +42,7 @@ def demo(given: argparse.Namespace) -> int:
     run = max((shared / RUNS).glob("recordings-*"))
     drawn = draw_run(shared, f"{RUNS}/{run.name}", pictures)
     print("\n== events ==")
-    print(console.table([
+    print(aligned([
         ("recording", "annotated", "predicted"), *map(_row, drawn)]))
     if given.data:
         print("\nThe model was trained on these recordings, so this table "

@@ -32,6 +32,7 @@ def train(given: argparse.Namespace) -> int:
 
 
 def _summary(card: dict[str, Any], out: Path, outcome: "FileOutcomes") -> str:
+    from aura.scoring.report import aligned
     data, found = card["data"], card["validation"]
     free = data["recordings_taken_as_free_of_seizures"]
     return "\n".join([
@@ -51,7 +52,7 @@ def _summary(card: dict[str, Any], out: Path, outcome: "FileOutcomes") -> str:
         f"{found['smallest_resolvable_false_alarms_per_24h']:.2f}.",
         _promise(card["target_is_promised"], found),
         "", "On patients left out of training and tuning:",
-        console.table([
+        aligned([
             ("", "seizures found", "95 % interval", "false alarms",
              "per 24 h", "95 % interval", "latency"),
             *(_row(name, score) for name, score in (
@@ -121,8 +122,7 @@ def evaluate(given: argparse.Namespace) -> int:
 
 
 def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:
-    """Yield detectors, with a progress bar if the output is a terminal."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
     with tqdm(list(detectors), disable=None, leave=False,
               unit="detector") as bar:
         for one in bar:

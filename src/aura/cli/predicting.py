@@ -25,8 +25,8 @@ def predict(given: argparse.Namespace) -> int:
     if code == 1:
         return 1
     if given.pictures:
-        from aura.stages.run_layout import run_folder
-        draw_run(given.out / local.HIDDEN, run_folder(local.RUN_ID), given.out)
+        from aura.stages.run_layout import HIDDEN, run_folder
+        draw_run(given.out / HIDDEN, run_folder(local.RUN_ID), given.out)
     used = [entry for _, entry in outcome.entries if not entry.refused]
     seconds = sum(e.recording.duration_s for e in used if e.recording)
     scorable = sum(e.signals.scorable_s for e in used if e.signals)
@@ -43,7 +43,6 @@ def predict(given: argparse.Namespace) -> int:
 
 
 def draw_run(shared: Path, run: str, out: Path) -> "list[Entry]":
-    """Draw a figure of each recording of a run."""
     folder = Folder(shared)
     return [entry for batch in sorted(folder.path(f"{run}/batches").iterdir())
             for entry in _draw_batch(
@@ -81,10 +80,8 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
 def score(given: argparse.Namespace) -> int:
     from aura.scoring import compare
     from aura.scoring.report import score_dict, score_table
-    settings = console.settings(given)
     compared = compare.compare(
-        given.reference, given.hypothesis, settings.ecg_channel,
-        settings.alias_key, settings.prefer, bool(settings.strict))
+        given.reference, given.hypothesis, console.settings(given))
     scored = len(compared.recordings) - compared.without_hypothesis
     if given.json:
         print(json.dumps(score_dict(compared), indent=2, allow_nan=False))

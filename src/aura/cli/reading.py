@@ -34,8 +34,9 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
     from aura.dataset.names import printable
     from aura.recording import is_understood
     from aura.runners import local
+    from aura.stages.run_layout import Input
     try:
-        source = local.open_input(Path(path))
+        source = Input.named(Path(path))
         table = patient_table.table_of(source.folder, settings.patients)
         found = duplicates.resolve(
             [(source.folder, candidate) for candidate in table.assign(
@@ -92,8 +93,9 @@ def convert(given: argparse.Namespace) -> int:
     from aura.annotations.formats import FORMATS
     from aura.dataset.convert import convert
     from aura.runners import local
+    from aura.stages.run_layout import Input
     strict = bool(console.settings(given).strict)
-    source = local.open_input(given.path)
+    source = Input.named(given.path)
     out = Folder(given.out)
     out.try_writing()
     # Left by runs that were killed; no writer that lives is touched.
@@ -130,7 +132,7 @@ def beats(given: argparse.Namespace) -> int:
 
 
 def fetch(given: argparse.Namespace) -> int:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     from aura.physionet import write_tree
     from aura.physionet.sets import LICENCE, PHYSIONET, SETS

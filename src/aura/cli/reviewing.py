@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def review(given: argparse.Namespace) -> int:
     from aura.review.service import ReviewService
-    from aura.review.worklist import HIDDEN, beside_predictions, on_share
-    from aura.runners import local
+    from aura.review.worklist import beside_predictions, on_share
     from aura.settings import Settings
-    if (given.dir / "runs").is_dir() and not (given.dir / HIDDEN).is_dir():
+    from aura.stages.run_layout import HIDDEN, RUNS
+    if (given.dir / RUNS).is_dir() and not (given.dir / HIDDEN).is_dir():
         runs = on_share(given.dir, Settings.load(given.dir))
     else:
-        runs = beside_predictions(given.dir, local.open_input)
+        runs = beside_predictions(given.dir)
     service = ReviewService(runs)
     if given.html is not None:
         return _write(service, given.html)

@@ -15,7 +15,7 @@ from aura.folder import Folder
 from aura.settings import Settings
 
 if TYPE_CHECKING:
-    from aura.runners.orchestrator import Transport
+    from aura.rpc.client import Transport
 
 SOLUTIONS = ("training", "prediction")
 BIGGEST_FILE = 4 * 2 ** 20
@@ -29,7 +29,6 @@ def run(given: argparse.Namespace) -> int:
 def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
                  connect: Path | None = None,
                  containers: bool = False, wait_s: float = 60) -> int:
-    """Run a solution, and print its results for a verb."""
     from aura.platform import blueprint
     from aura.runners import orchestrator
     if not shared.is_dir():

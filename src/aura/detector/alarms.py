@@ -41,13 +41,7 @@ class AlarmRule:
 
 @dataclass
 class AdaptiveThreshold:
-    """
-    The threshold that follows the last 24 h of one recording.
-
-    A few patients raise most of the false alarms. The scores of a recording
-    show at which threshold an alarm would be rare in it. An alarm still
-    needs the model's threshold too, so adaptation only removes alarms.
-    """
+    """The threshold at which an alarm is rare in one recording's last 24 h."""
 
     rule: AlarmRule
     hop_s: float  # Seconds from one row to the next
@@ -62,7 +56,6 @@ class AdaptiveThreshold:
 
     @property
     def block_rows(self) -> int:
-        """Number of rows in a block."""
         return max(round(BLOCK_S / self.hop_s), 1)
 
     def feed(self, held: Floats, known: int) -> float:
@@ -131,7 +124,8 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
         stop = min(stop, start + longest)
         spans.append((start, stop))
         at = max(int(np.searchsorted(raised, stop)), at + 1)
-    # An alarm in the very last row would have no duration.
+    # The onset is the first moment at which a user could be warned. An alarm
+    # in the very last row would have no duration.
     return [Event((start + 1) * hop_s,
                   (min(stop + 1, len(smoothed)) - start - 1) * hop_s, SEIZURE,
                   float(np.nanmax(smoothed[start:max(stop, start + 1)])))

@@ -1,19 +1,10 @@
-"""
-The random forest: which rows it learns from, and how it is fitted.
-
-The seconds in which the heart rate peaks decide on an alarm, so the forest
-learns from these only (docs/evaluation.md). Its two features are differences
-in beats per minute to the patient's own past. A larger rise never lowers the
-score.
-"""
+"""The random forest: which rows it learns from, and how it is fitted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    RandomForestClassifier,
-)
+from sklearn.ensemble import RandomForestClassifier
 
 from aura.ecg.features import near_points
 from aura.recording import Bools, Event, Floats
@@ -41,8 +32,6 @@ LOWEST = np.finfo(np.float32).min
 
 @dataclass(frozen=True)
 class Example:
-    """One annotated recording, ready for training."""
-
     patient: str  # Alias of the patient
     time_s: Floats  # Ends of the rows in seconds
     values: np.ndarray  # One column for each of `columns`
@@ -57,7 +46,6 @@ class Example:
 
     @property
     def seizures(self) -> tuple[Event, ...]:
-        """The annotated seizures."""
         return tuple(event for event in self.events if event.is_seizure)
 
     @property
@@ -68,25 +56,13 @@ class Example:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows to learn from."""
-
     values: np.ndarray
     seizure: Bools
     weight: Floats
 
 
 def training_rows(examples: Sequence[Example]) -> TrainingRows:
-    """
-    Choose and weigh the rows that a forest learns from.
-
-    From a seizure, up to 30 s after its end, we take the rows whose heart
-    rate rise is at least 80 % of the highest. From all other time we take
-    the rows in which the heart rate is the highest of the last minute.
-    Unscorable rows and those just before and after a seizure are left out. A
-    seizure of unknown length gives no rows, and bars those from 5 min before
-    to 10 min after it. All seizures weigh the same, and together as much as
-    all other rows.
-    """
+    """The rows in which the heart rate peaks: they alone decide on alarms."""
     values, seizure, weight = [], [], []
     for example in examples:
         near = near_points(example.events, example.time_s)
@@ -135,6 +111,7 @@ def _peak_of(example: Example, event: Event) -> np.ndarray:
 
 def _balanced(values: np.ndarray, seizure: Bools,
               weight: Floats) -> TrainingRows:
+    # All seizures weigh the same, and together as much as all other rows.
     seizures, others = weight[seizure].sum(), weight[~seizure].sum()
     if seizures > 0 and others > 0:
         weight[seizure] *= others / seizures

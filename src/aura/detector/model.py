@@ -1,17 +1,11 @@
-"""
-The model on disk: the forest in ``model.npy``, the rest in ``card.json``.
-
-A model is used only after its digest and every node of its trees have been
-checked. The *model id* is a digest of everything that predictions and alarms
-depend on, so two trainings on the same data have the same id.
-"""
+"""A model on disk: the forest in ``model.npy``, the rest in ``card.json``."""
 
 import contextlib
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,6 +20,7 @@ from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, PreconditionError,
     ResourceError)
 from aura.folder import Folder
+from aura.scoring.report import is_number
 
 MODEL_FILE, CARD_FILE = "model.npy", "card.json"
 OLD_FILE = "model.skops"
@@ -78,7 +73,7 @@ class Model:
 
     @cached_property
     def model_id(self) -> str:
-        """SHA-256 (64 hex digits) over the canonical content."""
+        """SHA-256 (64 hex digits) of all that predictions depend on."""
         head = json.dumps({
             "format": model_card.FORMAT, "classes": [0, 1],
             "schema_id": self.schema_id, "features": list(self.features),
@@ -204,25 +199,21 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
 
 
 def check_schema(model: Model, schema_id: str,
-                 features: tuple[str, ...]) -> None:
+                 columns: Container[str]) -> None:
     """Check that a table has the columns that a model was trained on."""
-    wrong = []
-    for what, names, others in (("missing", model.features, features),
-                                ("extra", features, model.features)):
-        found = [name for name in names if name not in others]
-        if found:
-            wrong.append(f"{len(found)} {what}: {', '.join(found[:5])}"
-                         + (" ..." if len(found) > 5 else ""))
-    if not wrong and features != model.features:
-        wrong = ["they have another order"]
-    if not wrong and schema_id != model.schema_id:
-        wrong = [f"their schema is {schema_id[:32]}, and the model was "
-                 f"trained on {model.schema_id[:32]}"]
+    wrong = ""
+    missing = [name for name in model.features if name not in columns]
+    if missing:
+        wrong = f"{len(missing)} missing: {', '.join(missing[:5])}" + (
+            " ..." if len(missing) > 5 else "")
+    elif schema_id != model.schema_id:
+        wrong = (f"their schema is {schema_id[:32]}, and the model was "
+                 f"trained on {model.schema_id[:32]}")
     if wrong:
         raise PreconditionError(
-            "model.schema", "the features are not the features of the model: "
-            + "; ".join(wrong), "run `aura train` again, or use the version "
-            "of aura on the card")
+            "model.schema",
+            f"the features are not the features of the model: {wrong}",
+            "run `aura train` again, or use the version of aura on the card")
 
 
 def _versions() -> dict[str, str]:
@@ -241,7 +232,7 @@ def _check_new(model: Model) -> None:
         raise InvalidInputError(
             "model.kind", f"a {type(model.forest).__name__} cannot be saved",
             "give a model that aura.train made")
-    taken = sorted(set(model.card) & set(model_card.FIELDS))
+    taken = sorted(set(model.card) & model_card.FIELDS)
     for wrong, rule, found, fix in (
             (model.forest.feature_count != count or len(model.units) != count,
              "model.features", f"the model has {count} feature names, "
@@ -249,7 +240,7 @@ def _check_new(model: Model) -> None:
              "columns", "give one name and one unit for each column"),
             (taken, "model.card", f"reserved entries are on the card: {taken}",
              "give yours other names"),
-            (not all(map(model_card.is_number, model.alarm.values())),
+            (not all(map(is_number, model.alarm.values())),
              "model.alarm", "an alarm setting is not a finite number",
              "give finite numbers")):
         if wrong:

@@ -1,10 +1,6 @@
-"""
-The alarm threshold: as many seizures as a false alarm rate allows.
-
-A target rate is a promise to people whom the model has never seen. People
-differ more than hours do: a few raise most of the alarms. So the rate of a
-threshold is judged by its spread over people.
-"""
+"""The alarm threshold: as many seizures as a false alarm rate allows."""
+# A target rate is a promise to people whom the model has never seen. People
+# differ more than hours do, so the spread over people judges a threshold.
 
 import math
 from bisect import bisect_left
@@ -29,8 +25,6 @@ CAUTION = 0.5
 
 @dataclass(frozen=True)
 class Scored:
-    """A held-out recording with its smoothed scores."""
-
     smoothed: Floats  # As `aura.detector.alarms.smooth` gives it
     events: tuple[Event, ...]  # Annotated seizures
     duration_s: float
@@ -47,16 +41,9 @@ def can_promise(recordings: Sequence[Scored], target_far: float) -> bool:
 
 def choose(recordings: Sequence[Scored], rule: AlarmRule,
            target_far: float) -> AlarmRule:
-    """
-    Choose the threshold for a target rate of false alarms.
-
-    Thresholds are tried from high to low, as long as other people are
-    expected to stay within the target. Several may find the most seizures;
-    we take the lowest, because it alarms earliest. With too few people or
-    hours, the target applies to these hours. We then take the lowest whose
-    false alarms plus one stay within half the target, or the strictest if
-    the hours cannot show so low a rate.
-    """
+    """Choose the threshold for a target rate of false alarms."""
+    # Of those that find the most seizures, the lowest alarms earliest.
+    # docs/evaluation.md has the rules.
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
     promise = can_promise(recordings, target_far)
@@ -96,24 +83,19 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
 
 def highest_rate(recordings: Sequence[Scored],
                  scores: Sequence[Score]) -> float:
-    """
-    The false alarms per 24 h that other people may be expected to have.
-
-    This is the upper end of the interval over people. One person more is
-    counted, who is like the worst of them: strangers may be worse.
-    """
+    """The most false alarms per 24 h that may be expected of other people."""
     people: dict[str, list[float]] = {}
     for one, found in zip(recordings, scores, strict=True):
         count, hours = people.setdefault(one.patient, [0.0, 0.0])
         people[one.patient] = [count + found.events.fp,
                                hours + found.events.hours]
     known = [(count, hours) for count, hours in people.values() if hours]
+    # Strangers may be worse: one person more is like the worst of them.
     worst = max(known, key=lambda person: person[0] / person[1])
     return rate_over_people([*known, worst]).high
 
 
 def score_alarms(recording: Scored, rule: AlarmRule) -> Score:
-    """Score of the alarms of one recording, counted as in SzCORE."""
     raised = alarms(recording.smoothed, recording.hop_s, rule)
     return score(recording.events, raised, recording.duration_s)
 

@@ -1,6 +1,4 @@
-"""
-From annotated recordings to a model with its validation.
-"""
+"""From annotated recordings to a model with its validation."""
 
 import hashlib
 import json
@@ -26,7 +24,6 @@ RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0))
 def train(examples: Sequence[Example], *, target_far: float, seed: int,
           digest: str, taken_as_free: int = 0,
           adapt_after_h: float = 0.0) -> Model:
-    """Train a model and validate it patient by patient."""
     check_enough(examples)
     rule = replace(RULE, adapt_after_h=adapt_after_h)
     validated = validation.cross_validate(examples, rule, target_far, seed)
@@ -76,7 +73,6 @@ def example_of(recording: Recording, columns: Mapping[str, np.ndarray],
 
 
 def head_of(recording: Recording) -> dict[str, Any]:
-    """What identifies a recording and its annotations."""
     return {"sha256": recording.sha256, "patient": recording.patient,
             "events": [[event.onset_s, event.duration_s, event.label]
                        for event in recording.events]}

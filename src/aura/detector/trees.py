@@ -1,10 +1,6 @@
-"""
-The trees of a forest as one array, checked before it is used.
-
-The nodes of all trees lie level by level: first the roots, then the two
-children of each split, in the order of the splits. This order alone tells
-which children a split has.
-"""
+"""The trees of a forest as one array, checked before it is used."""
+# The nodes of all trees lie level by level: first the roots, then the two
+# children of each split, in the order of the splits.
 
 from typing import Any
 
@@ -76,11 +72,7 @@ class Forest:
                 raise _broken(text)
 
     def probability(self, x: NDArray[Any]) -> Floats:
-        """
-        Probability of a seizure in each row; NaN is a missing value.
-
-        It is scikit-learn's to the last bit.
-        """
+        """scikit-learn's probability of each row; NaN is a missing value."""
         if x.ndim != 2 or x.shape[1] != self.feature_count:
             raise InvalidInputError(
                 "features.shape", f"the table has the shape {x.shape}, but "
@@ -133,7 +125,6 @@ def _depth(end: int, right: NDArray[Any]) -> int:
 
 
 def of(forest: Any) -> Forest:
-    """The trees of a fitted scikit-learn forest."""
     if not set(forest.classes_) <= {0, 1}:
         raise InvalidInputError(
             "model.classes", "the forest is not fitted on the classes 0 and "
@@ -165,7 +156,6 @@ def of(forest: Any) -> Forest:
 
 
 def read(content: bytes, feature_count: int) -> Forest:
-    """The forest in the content of a file."""
     if not MAGIC.startswith(content[:len(MAGIC)]):
         raise ForbiddenError(
             "model.untrusted", "this file is not an array of numbers",
@@ -190,7 +180,6 @@ def write(forest: Forest) -> bytes:
 
 
 def _broken(text: str) -> CorruptDataError:
-    """The error for trees that are not safe to use."""
     return CorruptDataError("model.tree", text, AGAIN)
 
 

@@ -1,9 +1,4 @@
-"""
-Nested cross-validation by patient.
-
-Every number comes from patients left out of training and tuning. Each fold
-chooses its threshold by an inner cross-validation of its training patients.
-"""
+"""Nested cross-validation by patient; inner folds choose the threshold."""
 
 import math
 import warnings
@@ -12,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
-from sklearn.model_selection import (  # type: ignore[import-untyped]
-    StratifiedGroupKFold,
-)
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 
 from aura.detector import forest, threshold, trees
 from aura.detector.alarms import AlarmRule, smooth
@@ -43,8 +36,6 @@ RATIO_RULE = AlarmRule(
 
 @dataclass(frozen=True)
 class Validation:
-    """Result of a nested cross-validation by patient."""
-
     patients: Mapping[str, Score]  # Score of each patient while held out
     rule: Mapping[str, Score]  # Score of the heart-rate rule on the same
     roc_auc: float  # Of the rows, not of alarms; NaN if all are of one class
@@ -52,12 +43,10 @@ class Validation:
 
     @property
     def pooled(self) -> Score:
-        """Sum over the patients."""
         return pool(self.patients.values())
 
     @property
     def pooled_rule(self) -> Score:
-        """Sum over the patients for the heart-rate rule."""
         return pool(self.rule.values())
 
     @property
@@ -117,7 +106,7 @@ def cross_validate(examples: Sequence[Example], rule: AlarmRule,
                 example.events, example.time_s, example.hop_s) >= 0.5)
     return Validation(
         _by_patient(scores), heart_rate_rule(examples),
-        _auc(np.concatenate(probabilities), np.concatenate(labels)),
+        auc(np.concatenate(probabilities), np.concatenate(labels)),
         len(dealt))
 
 
@@ -154,7 +143,6 @@ def out_of_fold(examples: Sequence[E], rule: AlarmRule, seed: int,
 
 
 def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
-    """Score of the heart-rate rule for each patient."""
     scores = []
     for example in examples:
         ratio = ratio_to_recent_median(HeartRate(
@@ -168,7 +156,6 @@ def heart_rate_rule(examples: Sequence[Example]) -> dict[str, Score]:
 
 
 def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
-    """The validation as an entry of the model card."""
     def card(score: Score) -> dict[str, Any]:
         return {**counts(score),
                 "median_latency_s": finite(score.events.median_latency_s)}
@@ -230,8 +217,9 @@ def scored_rows(example: Example, probability: Floats,
                   example.duration_s, example.hop_s, example.patient)
 
 
-def _auc(probability: Floats, label: Bools) -> float:
-    known = np.isfinite(probability)
-    if len(np.unique(label[known])) < 2:
+def auc(values: Floats, seizure: Bools) -> float:
+    """ROC-AUC of the finite values; NaN if all are of one class."""
+    known = np.isfinite(values)
+    if len(np.unique(seizure[known])) < 2:
         return math.nan
-    return float(roc_auc_score(label[known], probability[known]))
+    return float(roc_auc_score(seizure[known], values[known]))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import signal as sps  # type: ignore[import-untyped]
+from scipy import signal as sps
 
 from aura.ecg import qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join

@@ -309,7 +309,7 @@ def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
     weight = np.full(len(inside), frequency[1])
     weight[[0, -1]] /= 2
     # Imported here: images that only read features carry no scipy.
-    from scipy.signal import get_window  # type: ignore[import-untyped]
+    from scipy.signal import get_window
 
     taper = get_window("hann", SEGMENT)
     density = 2.0 / (RESAMPLING_HZ * np.sum(taper ** 2))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_toeplitz  # type: ignore[import-untyped]
+from scipy.linalg import solve_toeplitz
 
 from aura.ecg.quality import Indices, around, cosine
 from aura.recording import Floats

@@ -9,8 +9,7 @@ import numpy as np
 from aura.detector.training import RULE
 from aura.detector.validation import Scorer, fit_forest
 from aura.ecg.rr import Kind
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector
+from aura.evaluation.detectors import Case, Detector
 from aura.recording import Floats
 
 RHYTHM_S = 60.0

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    RandomForestClassifier,
-)
+from sklearn.ensemble import RandomForestClassifier
 
 from aura.detector import forest, validation
-from aura.evaluation.case import Case
-from aura.evaluation.measures import auc, labels
+from aura.evaluation.detectors import Case
+from aura.evaluation.measures import labels
 from aura.evaluation.nested import Held
 from aura.recording import Event, Floats
 from aura.scoring.intervals import LEVEL
@@ -23,8 +21,6 @@ SHUFFLES = 30
 
 @dataclass(frozen=True)
 class Chance:
-    """Seizures that the same alarms find at random times."""
-
     mean: float  # Expected number of seizures
     high: float  # 95 % of the surrogates find no more than this
     p_value: float  # Share that find as many as the real alarms
@@ -164,10 +160,9 @@ def _by_patient(cases: Sequence[Case],
         mine = [(score, labels(case)) for case, score
                 in zip(cases, scores, strict=True)
                 if case.patient == patient]
-        value = np.concatenate([score for score, _ in mine])
-        seizure = np.concatenate([label for _, label in mine])
-        known = np.isfinite(value)
-        values.append(auc(value[known], seizure[known]))
+        values.append(validation.auc(
+            np.concatenate([score for score, _ in mine]),
+            np.concatenate([label for _, label in mine])))
     return values
 
 

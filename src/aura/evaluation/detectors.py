@@ -5,26 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import (  # type: ignore[import-untyped]
-    HistGradientBoostingClassifier,
-)
-from sklearn.impute import SimpleImputer  # type: ignore[import-untyped]
-from sklearn.linear_model import (  # type: ignore[import-untyped]
-    LogisticRegression,
-)
-from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
-from sklearn.preprocessing import (  # type: ignore[import-untyped]
-    StandardScaler,
-)
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
+from aura import state
 from aura.detector.alarms import AlarmRule
-from aura.detector.forest import directions, training_rows
+from aura.detector.forest import Example, directions, training_rows
 from aura.detector.training import RULE
 from aura.detector.validation import RATIO_RULE, Fit, Scorer, fit_forest
 from aura.ecg.rr import Kind
-from aura.evaluation.case import Case
-from aura.recording import Floats
+from aura.recording import Bools, Floats
 
 # Every crossing is an alarm, followed by three minutes without; as published.
 CSI_RULE = AlarmRule(threshold=np.inf, release=1.0, smoothing_s=0.0,
@@ -37,9 +31,27 @@ CSI_LEAST_MS = 1e-3
 
 
 @dataclass(frozen=True)
-class Detector:
-    """One row of the table."""
+class Case(Example):
+    """A recording of an evaluation; the forest sees the part `Example`."""
 
+    name: str  # Alias of the recording
+    sha256: str  # Digest of the recording's bytes
+    ratio: Floats  # Heart rate over its 5-min median; NaN if unscorable
+    csi_slope: Floats  # See `csi_slope`
+    missing: Bools  # Missing features; no rows without events
+    candidates: np.ndarray  # No columns unless asked for
+
+    @property
+    def can_be_scored(self) -> bool:
+        return bool(self.scorable.any())
+
+    @property
+    def scorable_s(self) -> float:
+        return float(self.scorable.sum() * self.hop_s)
+
+
+@dataclass(frozen=True)
+class Detector:
     key: str  # Name for programs
     name: str  # Name in the table
     what: str  # Description in a sentence
@@ -49,19 +61,16 @@ class Detector:
     probability: bool = True  # Whether scores are from 0 to 1
 
 
-def heart_rate_ratio(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Heart rate over its 5-min median; learns nothing."""
-    return lambda case: case.ratio
+def _untrained(score: Scorer[Case]) -> Fit[Case]:
+    """A detector that learns nothing."""
+    return lambda cases, seed: score
 
 
-def heart_rate_rise(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Heart rate minus its median of some minutes ago; learns nothing."""
-    return lambda case: np.where(case.scorable, case.rise, np.nan)
-
-
-def csi_times_slope(cases: Sequence[Case], seed: int) -> Scorer[Case]:
-    """Jeppesen's ModCSI100filtered x Slope; learns nothing."""
-    return lambda case: np.where(case.scorable, case.csi_slope, np.nan)
+_heart_rate_ratio = _untrained(lambda case: case.ratio)
+_heart_rate_rise = _untrained(
+    lambda case: np.where(case.scorable, case.rise, np.nan))
+_csi_times_slope = _untrained(  # Jeppesen's ModCSI100filtered x Slope
+    lambda case: np.where(case.scorable, case.csi_slope, np.nan))
 
 
 def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
@@ -133,7 +142,6 @@ def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,
 
 
 def _csi_index(rr_ms: Floats) -> Floats:
-    """The index of each row of filtered intervals."""
     now, after = rr_ms[:, :-1], rr_ms[:, 1:]
     across = 4 * np.std(after - now, axis=1, ddof=1) / np.sqrt(2)
     along = 4 * np.std(after + now, axis=1, ddof=1) / np.sqrt(2)
@@ -147,34 +155,16 @@ def _csi_index(rr_ms: Floats) -> Floats:
     return index
 
 
-DETECTORS = (
-    Detector(
-        "rule", "heart rate > 1.5 x its 5-min median for 5 s",
-        "The one-line rule, its threshold fixed beforehand.",
-        RATIO_RULE, heart_rate_ratio, fixed=True, probability=False),
-    Detector(
-        "rule_chosen", "the same ratio, threshold chosen",
-        "The one-line rule, its threshold chosen as all others are.",
-        RATIO_RULE, heart_rate_ratio, probability=False),
-    Detector(
-        "rise", "heart rate rise alone, threshold chosen",
-        "The forest's first feature, `hr_rise`, instead of a forest.",
-        RULE, heart_rate_rise, probability=False),
-    Detector(
-        "csi_slope", "modified CSI x slope (Jeppesen)",
-        "ModCSI100filtered x Slope on 7-beat median-filtered RR intervals, "
-        "over the last 100; after an alarm none for 3 min. Its threshold "
-        "comes from other patients, not from the patient's own record.",
-        CSI_RULE, csi_times_slope, probability=False),
-    Detector(
-        "logistic", "logistic regression",
-        "On the forest's features and training rows.",
-        RULE, logistic_regression),
-    Detector(
-        "boosting", "gradient boosting (HistGradientBoosting)",
-        "On the forest's features and training rows, and as monotone.",
-        RULE, boosted_trees),
-    Detector(
-        "forest", "RandomForest (ships)",
-        "The model that `aura train` makes.", RULE, fit_forest),
-)
+_TEXTS = state.beside(__file__)
+DETECTORS = tuple(Detector(
+    key, _TEXTS[key]["name"], _TEXTS[key]["what"], rule, fit, **more)
+    for key, rule, fit, more in (
+        ("rule", RATIO_RULE, _heart_rate_ratio,
+         {"fixed": True, "probability": False}),
+        ("rule_chosen", RATIO_RULE, _heart_rate_ratio,
+         {"probability": False}),
+        ("rise", RULE, _heart_rate_rise, {"probability": False}),
+        ("csi_slope", CSI_RULE, _csi_times_slope, {"probability": False}),
+        ("logistic", RULE, logistic_regression, {}),
+        ("boosting", RULE, boosted_trees, {}),
+        ("forest", RULE, fit_forest, {})))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from aura.detector.threshold import block_peaks
 from aura.ecg.features import near_points, seizure_fraction
-from aura.evaluation.case import Case
+from aura.evaluation.detectors import Case
 from aura.evaluation.nested import Held, rescored
 from aura.recording import Bools, Floats
 from aura.scoring.intervals import rate_per_24h, resolvable_rate
@@ -100,8 +99,6 @@ def _levels(peaks: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often rows of a given score are seizure."""
-
     predicted: tuple[float, ...]  # Mean score of each bin with rows
     observed: tuple[float, ...]
     rows: tuple[int, ...]
@@ -123,13 +120,6 @@ def reliability(held: Sequence[Held]) -> Reliability:
         tuple(predicted.tolist()), tuple(observed.tolist()),
         tuple(rows[some].tolist()),
         float(np.mean((probability - seizure) ** 2)), float(seizure.mean()))
-
-
-def auc(values: Floats, seizure: Bools) -> float:
-    """ROC-AUC; NaN if all rows are of one class."""
-    if len(np.unique(seizure)) < 2:
-        return float("nan")
-    return float(roc_auc_score(seizure, values))
 
 
 def rows_and_labels(held: Sequence[Held]) -> tuple[Floats, Bools]:

@@ -7,8 +7,7 @@ import numpy as np
 
 from aura.detector import threshold, validation
 from aura.detector.alarms import AlarmRule, alarms
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector
+from aura.evaluation.detectors import Case, Detector
 from aura.recording import Event, Floats
 from aura.scoring.score import Score, score, score_missed
 
@@ -32,8 +31,6 @@ Round = tuple[Fold, ...]  # Scores each person at most once
 
 @dataclass(frozen=True)
 class Held:
-    """A recording that was held out, and its alarms."""
-
     case: Case
     fold: int  # Position of the fold in its round
     row_score: np.ndarray  # Scores of rows; NaN if unscorable
@@ -71,7 +68,6 @@ def _fold(people: set[str], test: Sequence[str]) -> Fold:
 
 def held_out(cases: Sequence[Case], folds: Round, detector: Detector,
              target_far: float, seed: int) -> list[Held]:
-    """Run one detector through one round."""
     held = []
     for number, fold in enumerate(folds):
         train, test = fold.split(cases)
@@ -84,7 +80,6 @@ def held_out(cases: Sequence[Case], folds: Round, detector: Detector,
 
 
 def rescored(held: Held, level: float) -> Score:
-    """Score of a held-out recording at another threshold."""
     raised = alarms(held.smoothed.astype(np.float64), held.case.hop_s,
                     replace(held.rule, threshold=level))
     return _score(held.case, raised)

@@ -127,7 +127,6 @@ def _seizures(report: Found) -> Figure:
 
 
 def _reliability(report: Found) -> Figure:
-    """Observed share of seizure rows against the score."""
     figure, axes = _figure(6, 5)
     axes.plot([0, 1], [0, 1], color=PALE, lw=.8, ls="--")
     for one, colour in zip(report["detectors"], cycle(COLOURS),

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aura.detector import training
+from aura.detector import training, validation
 from aura.detector.forest import MODEL_FEATURES
 from aura.detector.model_card import USE
 from aura.ecg import features
 from aura.evaluation import chance, measures
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import DETECTORS, Detector
+from aura.evaluation.detectors import DETECTORS, Case, Detector
 from aura.evaluation.measures import number, summary
 from aura.evaluation.nested import Held, Round, control_group, held_out, rounds
 from aura.scoring.matching import SZCORE
@@ -31,7 +30,6 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
              problems: Mapping[str, int] | None = None,
              detectors: Sequence[Detector] = DETECTORS,
              track: Track = iter) -> dict[str, Any]:
-    """Compare detectors on people whom they have never seen."""
     cases = sorted(cases, key=lambda case: (case.patient, case.name))
     training.check_enough(cases)
     dealt = rounds(cases)
@@ -54,12 +52,6 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
             "missingness_only": _numbers(
                 chance.missingness_only(cases, seed))},
     }
-
-
-def as_json(report: Mapping[str, Any]) -> bytes:
-    """The report as JSON; equal reports give equal bytes."""
-    return (json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
-            + "\n").encode("ascii")
 
 
 def _data(cases: Sequence[Case],
@@ -115,7 +107,7 @@ def _detector(detector: Detector, held: Sequence[list[Held]],
             [one for one in everything if one.case.patient in control]
         ) if control else None,
         "row_roc_auc": number(
-            measures.auc(*measures.rows_and_labels(everything))),
+            validation.auc(*measures.rows_and_labels(everything))),
         "reliability": _numbers(measures.reliability(everything))
         if detector.probability else None,
         "curve_with_hindsight": [
@@ -152,7 +144,6 @@ def _numbers(found: Any) -> dict[str, Any]:
 
 
 def _seizure(held: Held, place: int) -> dict[str, Any]:
-    """One annotated seizure, and its latency if it was found."""
     event = held.case.seizures[place]
     return {"patient": held.case.patient, "recording": held.case.name,
             "onset_s": number(event.onset_s),

@@ -1,9 +1,4 @@
-"""
-Line protocol in a compressed file that can be sent in chunks.
-
-Each chunk of whole lines is a separate gzip member, and the body of one
-request exactly as it is in the file.
-"""
+"""Line protocol in a file of gzip members; each is the body of a request."""
 
 import gzip
 import zlib

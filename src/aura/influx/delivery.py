@@ -1,9 +1,4 @@
-"""
-Delivery of line protocol files to a store; every point is accounted for.
-
-A *ledger* file records how far the store has acknowledged a file, so that a
-delivery that was killed continues from there.
-"""
+"""Delivery of line protocol files to a store; every point is accounted for."""
 
 import hashlib
 import re

@@ -1,9 +1,4 @@
-"""
-Points as InfluxDB line protocol, many rows at a time.
-
-Text that the format cannot express is replaced by a fixed rule: the same data
-always give the same points, so a repeated write changes nothing.
-"""
+"""Points as InfluxDB line protocol; the same data give the same points."""
 
 import io
 import re

@@ -47,7 +47,6 @@ class Series:
 
     def write(self, measurement: Measurement, seconds: Floats,
               fields: Mapping[str, Column], **tags: str) -> bytes:
-        """Rows of one measurement as line protocol."""
         return b"".join(self.pieces(measurement, seconds, fields, **tags))
 
     def pieces(self, measurement: Measurement, seconds: Floats,
@@ -88,7 +87,6 @@ def recording(series: Series, known: Recording, *, beats: int,
 
 
 def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
-    """Smallest and largest value of each stretch, at each zoom level."""
     factors = {name: max(round(seconds * signal.fs_hz), 1)
                for name, seconds in schema.RESOLUTIONS.items()}
     rest: dict[str, tuple[int, Floats]] = {
@@ -109,7 +107,6 @@ def ecg(series: Series, signal: Signal, channel: str) -> Iterator[bytes]:
 
 def raw(series: Series, signal: Signal, channel: str,
         spans: Floats) -> Iterator[bytes]:
-    """Every sample of some spans."""
     ends = np.clip(np.rint(spans * signal.fs_hz), 0, signal.sample_count)
     for start, stop in ends.astype(np.int64).tolist():
         for first, samples in _read(signal, start, stop):
@@ -134,7 +131,6 @@ def _read(signal: Signal, start: int,
 
 def beats(series: Series, time_s: Floats, rr_s: Floats,
           normal: Bools) -> Iterator[bytes]:
-    """One point per beat, with the RR interval that ends there."""
     return series.pieces(schema.BEAT, time_s, {
         "rr_ms": rr_s * 1000.0, "normal": normal})
 
@@ -166,7 +162,6 @@ def unscorable(series: Series, spans: Sequence[tuple[float, float]]) -> bytes:
 
 def probability(series: Series, time_s: Floats, smoothed: Floats,
                 threshold: float) -> Iterator[bytes]:
-    """Smoothed score, and the threshold for an alarm."""
     return series.pieces(schema.PROBABILITY, time_s, {
         "probability": smoothed,
         "threshold": np.where(np.isfinite(smoothed), threshold, np.nan)})
@@ -174,7 +169,6 @@ def probability(series: Series, time_s: Floats, smoothed: Floats,
 
 def events(series: Series, layer: str, listed: Sequence[Event],
            right: Bools | None = None) -> bytes:
-    """Events of one layer, at their onsets."""
     found = spans.of(listed)
     # Always floats: a store refuses a field that changes its type.
     confidence = np.array([

@@ -1,9 +1,4 @@
-"""
-The schema: every measurement in the store, from ``schema.toml``.
-
-Writing a point twice changes nothing. Times are the recording's own clock in
-nanoseconds.
-"""
+"""The schema: every measurement in the store, from ``schema.toml``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,9 +1,6 @@
-"""
-One request to InfluxDB, and what its answer means.
-
-influxdb-client's own reading of the answer is not enough: it takes an HTML
-page for success, and does not say whether to try again.
-"""
+"""One request to InfluxDB, and what its answer means."""
+# influxdb-client takes an HTML page for success, and does not tell whether to
+# try again.
 
 import http.client
 import json
@@ -37,13 +34,10 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # Before a retry
 NOT_REACHED = (urllib3.exceptions.HTTPError, http.client.HTTPException,
                OSError)
 TOKEN = re.compile(r"[\x21-\x7e]*")  # What an HTTP header may hold
-FAULTS = state.beside(__file__, "faults.toml")["fault"]
-
-# influxdb-client has no types.
+_TABLE = state.beside(__file__, "faults.toml")
+FAULTS, NO_CONNECTION = _TABLE["fault"], _TABLE["no_connection"]
+# Its type does not know that there may be no token.
 _CLIENT: Any = InfluxDBClient
-_SERVICE: Any = WriteService
-_DELETING: Any = DeleteService
-_RULES: Any = BucketRetentionRules
 
 
 @dataclass(frozen=True)
@@ -164,8 +158,6 @@ class Answer:
 
 
 class Store:
-    """A connection to a bucket."""
-
     def __init__(self, target: Target, timeout_s: float = TIMEOUT_S) -> None:
         self._target = target
         self._client = _CLIENT(
@@ -173,8 +165,8 @@ class Store:
             timeout=round(timeout_s * 1000), retries=False,
             proxy=_proxy(target.url),
             ssl_ca_cert=target.ca_file or None)
-        self._service = _SERVICE(self._client.api_client)
-        self._deleting = _DELETING(self._client.api_client)
+        self._service = WriteService(self._client.api_client)
+        self._deleting = DeleteService(self._client.api_client)
         self._bucket_created = False
 
     def close(self) -> None:
@@ -234,7 +226,8 @@ class Store:
             self._client.buckets_api().create_bucket(
                 bucket_name=self._target.bucket, org=self._target.org,
                 # With another retention the server refuses old recordings.
-                retention_rules=_RULES(type="expire", every_seconds=0),
+                retention_rules=BucketRetentionRules(
+                    type="expire", every_seconds=0),
                 description="ECG, predictions and annotations by AURA "
                 "blocks; kept for ever, since recordings may be old")
         except ApiException as error:
@@ -289,13 +282,7 @@ def _wait(retry_after: str | None) -> float | None:
 def _reason(error: Exception) -> str:
     """Why a connection failed; the error's own text may hold addresses."""
     name = type(error).__name__
-    return {"NewConnectionError": "nothing listens there",
-            "ProxyError": "the proxy that http_proxy or https_proxy names "
-                          "cannot be reached",
-            "NameResolutionError": "the host does not exist",
-            "ConnectTimeoutError": "it cannot be reached",
-            "ReadTimeoutError": "it does not answer in time",
-            "ProtocolError": "it closes the connection"}.get(name, name)
+    return str(NO_CONNECTION.get(name, name))
 
 
 def _text(message: Any) -> str:

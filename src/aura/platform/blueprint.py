@@ -50,8 +50,6 @@ class Rpc:
 
 @dataclass(frozen=True)
 class Node:
-    """One container of a solution, with its connected rpcs."""
-
     name: str
     image: str
     rpcs: tuple[Rpc, ...]

@@ -4,12 +4,12 @@ import copy
 import json
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from aura import blocks
 from aura.errors import InvalidInputError
 from aura.platform import blueprint, repository
+from aura.platform.repository import template
 
 BLUEPRINT_FILE, DOCKERINFO_FILE = "blueprint.json", "dockerinfo.json"
 PROTOS, DEPLOYMENTS = "microservice", "deployments"
@@ -76,7 +76,7 @@ def make_bundle(content: Mapping[str, Any]) -> dict[str, bytes]:
     files = {
         BLUEPRINT_FILE: text,
         DOCKERINFO_FILE: _dockerinfo(names),
-        PVC_FILE: _template("pvc.yaml"),
+        PVC_FILE: template("deployer/pvc.yaml"),
         **{f"{PROTOS}/{name}.proto": repository.text(
             f"blocks/{folder}/model.proto")
            for name, folder in folders.items()}}
@@ -95,20 +95,16 @@ def _dockerinfo(names: list[str]) -> str:
                            (ORCHESTRATOR, GRPC_PORT)]]}, indent=1) + "\n"
 
 
-def _template(name: str) -> str:
-    return (resources.files("aura.platform") / "deployer" / name).read_text(
-        "utf-8")
-
-
 def _deployment(name: str, where: str) -> str:
     port = "mc-api" if name == ORCHESTRATOR else "protobuf-api"
-    return _template("deployment.yaml").format(
+    return template("deployer/deployment.yaml").format(
         name=_scalar(name), image=_scalar(where), port=port)
 
 
 def _service(name: str) -> str:
     ports = _NODE_PORT if name == ORCHESTRATOR else _PORT
-    return _template("service.yaml").format(name=_scalar(name), ports=ports)
+    return template("deployer/service.yaml").format(
+        name=_scalar(name), ports=ports)
 
 
 def _scalar(text: str) -> str:

@@ -63,7 +63,6 @@ def is_shared_folder(node: Node) -> bool:
 
 
 def read(files: Mapping[str, bytes]) -> Download:
-    """Read the files of a bundle, each as far as possible."""
     found = Download()
 
     def complain(rule: str, text: str) -> None:
@@ -106,7 +105,7 @@ def _read_json(found: Download) -> None:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

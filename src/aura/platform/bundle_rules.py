@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from aura import blocks
+from aura import blocks, state
 from aura.errors import Problem
 from aura.platform import blueprint, bundle_files, proto_rules
 from aura.platform.blueprint import Rpc
@@ -21,16 +21,7 @@ _SHARED_FOLDER_RPCS = {"provideFolder", "mountVolume"}
 
 _LINK = "draw the link on the canvas again"
 # The first prefix that fits gives the way out for a rule of another module.
-_WAYS_OUT = (
-    ("proto.clash", "copy the message unchanged into both files, and onboard "
-     "the changed block again"),
-    ("proto.ambiguous", "give one of them another field type or number, and "
-     "onboard its block again"),
-    ("proto.", "correct the block's model.proto and onboard the block again"),
-    ("blueprint.name", "onboard the block under another name"),
-    ("blueprint.duplicate", "rename a node on the canvas"),
-    ("blueprint.", _LINK),
-)
+_WAYS_OUT = state.beside(__file__)["way_out"]
 
 Finding = tuple[str, str]  # Rule and text
 
@@ -45,7 +36,7 @@ def check(files: Mapping[str, bytes]) -> list[Problem]:
 
 
 def _with_way_out(problem: Problem) -> Finding:
-    way_out = next(text for prefix, text in _WAYS_OUT
+    way_out = next(text for prefix, text in _WAYS_OUT.items()
                    if problem.rule.startswith(prefix))
     return problem.rule, f"{problem.text}; {way_out}"
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from aura.platform import repository
 from aura.platform.bundle import image_name
 from aura.platform.bundle_rules import LONGEST_NODE
 from aura.platform.proto_rules import BLOCK_NAME
+from aura.platform.repository import template
 from aura.scoring import report
 
 REQUEST_FILE = "onboard.sh"
+DOCKERFILE = r'"\\$'  # What has a meaning in a value of a Dockerfile
 PREDICTOR = offering("predict")
 # The canvas adds a digit to the name of each node.
 LONGEST_NAME = LONGEST_NODE - 1
@@ -35,20 +36,15 @@ def context(model: Path, registry: str, tag: str, name: str | None
     texts = {
         **{part: repository.text(f"blocks/{PREDICTOR.folder}/{part}")
            for part in ("model.proto", "license.json")},
-        "Dockerfile": _text("Dockerfile").format(
+        "Dockerfile": template("onboard/Dockerfile").format(
             use=model_card.USE, labels=_labels(name, tag, card),
             base=image_name(registry, PREDICTOR.name, tag)),
         "README.md": _readme(name, image, card),
-        REQUEST_FILE: _text(REQUEST_FILE).replace(
+        REQUEST_FILE: template(f"onboard/{REQUEST_FILE}").replace(
             "{name}", name).replace("{image}", image)}
     return image, {
         **files,
         **{path: text.encode("utf-8") for path, text in texts.items()}}
-
-
-def _text(name: str) -> str:
-    return (resources.files("aura.platform") / "onboard" / name).read_text(
-        "utf-8")
 
 
 def _check_name(name: str) -> None:
@@ -69,7 +65,8 @@ def _labels(name: str, tag: str, card: Mapping[str, Any]) -> str:
         "org.opencontainers.image.created": str(card["created"]),
         **{f"aura.{key}": value for key, value in _facts(card)}}
     return "LABEL " + " \\\n      ".join(
-        f'{key}="{_escaped(value)}"' for key, value in labels.items())
+        f'{key}="{_plain(value, DOCKERFILE)}"'
+        for key, value in labels.items())
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -95,7 +92,7 @@ def _readme(name: str, image: str, card: Mapping[str, Any]) -> str:
     found = card.get("validation")
     found = found if isinstance(found, dict) else {}
     verdict = found.get("verdict")
-    return _text("README.md").format(
+    return template("onboard/README.md").format(
         name=name, image=image, use=model_card.USE, predictor=PREDICTOR.name,
         verdict=f"{_plain(verdict)}." if verdict
         else "The card of this model has no validation.",
@@ -127,13 +124,7 @@ def _score(score: Mapping[str, Any]) -> list[str]:
             f"{alarms} in {report.hours(score.get('hours'))} h", rate]
 
 
-def _plain(text: object) -> str:
-    """Text without any meaning in a table of Markdown."""
-    line = re.sub(r"[^ -~]+", " ", str(text))
-    return re.sub(r"([\\`*_\[\]<>|#!])", r"\\\1", line)
-
-
-def _escaped(text: str) -> str:
-    """Text without any meaning in a value of a Dockerfile."""
-    line = re.sub(r"[^ -~]+", " ", text)
-    return re.sub(r'(["\\$])', r"\\\1", line)
+def _plain(text: object, special: str = r"\\`*_\[\]<>|#!") -> str:
+    """A line without any meaning in Markdown, or with other characters."""
+    return re.sub(f"([{special}])", r"\\\1",
+                  re.sub(r"[^ -~]+", " ", str(text)))

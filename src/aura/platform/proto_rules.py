@@ -1,9 +1,6 @@
-"""
-The rules of the platform for a block's ``model.proto``.
-
-Three parsers read the file: a line-based one at onboarding, real ``protoc``
-in the orchestrator, and our own. The rules leave only what all understand.
-"""
+"""The rules of the platform for a block's ``model.proto``."""
+# Three parsers read the file: a line-based one at onboarding, real ``protoc``
+# in the orchestrator, and our own. The rules leave only what all understand.
 
 import keyword
 import re
@@ -94,7 +91,6 @@ class Proto:
 
 
 def check(text: str) -> list[Problem]:
-    """Check one ``model.proto`` against every rule of the platform."""
     proto = parse(text)
     return proto.problems + list(_ambiguous(proto.signatures))
 

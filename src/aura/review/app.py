@@ -1,8 +1,4 @@
-"""
-The review page over HTTP: static files, data, and saved decisions.
-
-No request names a file: recordings have keys, static files are listed.
-"""
+"""The review page over HTTP; no request names a file of the disk."""
 
 import json
 import logging
@@ -158,7 +154,6 @@ class PageServer:
             self._socket.close()
 
     def stop(self) -> None:
-        """End a server that runs in another thread."""
         self._server.should_exit = True
 
 

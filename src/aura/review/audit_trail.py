@@ -1,9 +1,4 @@
-"""
-The audit trail of a recording: every decision of its reviewers.
-
-Each line of the file is a step. A step is saved only if its reviewer has seen
-all earlier steps on the same event, so no tab or server loses another's work.
-"""
+"""The audit trail of a recording: every decision of its reviewers."""
 
 import json
 import math
@@ -21,7 +16,7 @@ from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, PreconditionError)
 from aura.folder import Folder
 from aura.recording import Event
-from aura.review.marks import Layer, Mark
+from aura.review.scored_events import Layer, ScoredEvent
 
 FORMAT = "aura-review-1"
 LOCK = ".lock"
@@ -37,7 +32,7 @@ _JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True)
 class Item:
-    key: str  # `Mark.key`, or ``a<step>`` for an event a reviewer added
+    key: str  # `ScoredEvent.key`, or ``a<step>`` for an event a reviewer added
     layer: Layer | Literal["added"]
     decision: Decision
     onset_s: float  # As edited by the reviewer
@@ -54,8 +49,6 @@ class Item:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the audit trail."""
-
     version: int  # Its number, from 1
     time: str  # UTC, as ISO 8601
     reviewer: str  # The name that the reviewer entered
@@ -88,13 +81,14 @@ class ConflictError(PreconditionError):
 
 
 class AuditTrail:
-    def __init__(self, folder: Folder, name: str, marks: Sequence[Mark],
-                 duration_s: float, head: Mapping[str, object]) -> None:
+    def __init__(self, folder: Folder, name: str,
+                 events: Sequence[ScoredEvent], duration_s: float,
+                 head: Mapping[str, object]) -> None:
         self._folder = folder
         self._name = name
-        self._given = {mark.key: Item(
-            mark.key, mark.layer, "open", mark.event.onset_s,
-            mark.event.duration_s, mark.event.label) for mark in marks}
+        self._given = {one.key: Item(
+            one.key, one.layer, "open", one.event.onset_s,
+            one.event.duration_s, one.event.label) for one in events}
         self._duration_s = duration_s
         self._head = {"format": FORMAT, **head}
 
@@ -151,6 +145,7 @@ class AuditTrail:
                now: datetime) -> tuple[Step, ...]:
         """All steps with a new one; to be called inside of `locked`."""
         head, steps = self._read()
+        # No tab or server may lose what another one has saved.
         if change.version > len(steps) or change.key and any(
                 step.touches(change.key) for step in steps[change.version:]):
             raise ConflictError(

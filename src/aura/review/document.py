@@ -1,8 +1,4 @@
-"""
-The page of one recording as one read-only file that opens offline.
-
-Its policy allows only the digests of its own script and style.
-"""
+"""The page of one recording as one read-only file that opens offline."""
 
 import base64
 import gzip
@@ -72,9 +68,9 @@ def _tiles(detail: dict[str, Any]) -> Iterator[tuple[int, int]]:
             for index in range(-(-samples // (factor * BUCKETS))):
                 yield factor, index
     if not whole:
-        near = {index for mark in detail["marks"] for index in range(
-            int(max(0, mark["onset_s"] - AROUND_S) * fs_hz) // BUCKETS,
-            int(min(samples - 1, (mark["onset_s"] + mark["duration_s"]
+        near = {index for one in detail["marks"] for index in range(
+            int(max(0, one["onset_s"] - AROUND_S) * fs_hz) // BUCKETS,
+            int(min(samples - 1, (one["onset_s"] + one["duration_s"]
                                   + AROUND_S) * fs_hz)) // BUCKETS + 1)}
         for index in sorted(near)[:TILES_MAX]:
             yield 1, index

@@ -11,7 +11,6 @@ from aura.review.audit_trail import Item
 
 
 def reviewed(items: Iterable[Item], duration_s: float) -> tuple[Event, ...]:
-    """Events of the reviewed annotation."""
     listed = list(items)
     kept = [item.event for item in listed if (
         item.layer == "original" and item.decision != "rejected")

@@ -1,9 +1,4 @@
-"""
-Access to the review page: host names, token and origin of each request.
-
-Every request must name a known host, so another web site that points its own
-name to this machine gets nothing.
-"""
+"""Access to the review page: host names, token and origin of each request."""
 
 import hmac
 import ipaddress
@@ -12,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,13 +28,12 @@ HEADERS = {"content-security-policy": POLICY,
            "referrer-policy": "no-referrer",
            "cross-origin-opener-policy": "same-origin",
            "cross-origin-resource-policy": "same-origin",
-           "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+           "permissions-policy": "camera=(), microphone=(), geolocation=()",
+           "cache-control": "no-store"}
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where the page is served and to whom."""
-
     host: str = "127.0.0.1"  # Address to bind
     token: str = ""  # What a browser must send; ``""`` on loopback
     names: tuple[str, ...] = ()  # Further host names of the page
@@ -75,10 +69,10 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
+        self._own_names = {one.lower() for one in access.names}
 
     async def __call__(self, scope: Scope, receive: Receive,
                        send: Send) -> None:
-        """Answer or refuse one request."""
         if scope["type"] == "http":
             answer = self._refusal(Request(scope)) or self._app
             await answer(scope, receive, _with_headers(send))
@@ -114,22 +108,20 @@ class Guard:
         netloc = (origin or "").partition("//")[2]
         # Behind a proxy the browser and this server know other names.
         if (origin is None or netloc == host
-                or _name(netloc) in self._own_names()):
+                or _name(netloc) in self._own_names):
             return None
         return _refused(403, "this address of the page is not known; behind "
                         "a proxy, add its host name to AURA_WEB_NAMES")
-
-    def _own_names(self) -> set[str]:
-        return {one.lower() for one in self._access.names}
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(
             given.encode("utf-8", "replace"), self._access.token.encode())
 
     def _is_known(self, host: str) -> bool:
+        # Another web site may point its own name to this machine.
         name = _name(host)
         if name in {*NAMES, self._access.host.strip("[]").lower(),
-                    *self._own_names()}:
+                    *self._own_names}:
             return True
         # DNS rebinding needs a name, so with a token any number will do.
         try:
@@ -154,11 +146,8 @@ def _refused(status: int, text: str) -> Response:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            known = {name.lower() for name, _ in message["headers"]}
-            extra = {**HEADERS, "cache-control": "no-store"}
-            message["headers"] = [*message["headers"], *(
-                (name.encode(), value.encode())
-                for name, value in extra.items()
-                if name.encode() not in known)]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
         await send(message)
     return sending

@@ -1,5 +1,7 @@
 """Why an alarm was raised, or why not: features beside their usual range."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from aura import state
 from aura.ecg.features import SCHEMA
 from aura.recording import Bools, Event, Floats
-from aura.review.marks import Mark
+from aura.review.scored_events import ScoredEvent
 from aura.review.trends import filled, read_trends
 from aura.review.worklist import ReviewCase, Runs
 from aura.scoring.matching import SZCORE
@@ -38,7 +40,6 @@ class Reason:
 
     @property
     def outside(self) -> bool:
-        """Whether the value is outside its usual range."""
         return (self.unusual is not None and self.value is not None
                 and self.low is not None and self.high is not None
                 and not self.low <= self.value <= self.high)
@@ -68,13 +69,13 @@ class Explainer:
         self._used = tuple(name for name in used if name in self._names)
         self._smoothed = filled(
             read_trends(runs, case).probability, len(self._time_s))
-        self._usual = scorable & ~_near(self._time_s, case.comparison.marks)
+        self._usual = scorable & ~_near(self._time_s, case.events)
         if self._usual.sum() < MIN_USUAL_ROWS:
             self._usual = scorable
-        self._ranges: dict[str, Range | None] = {}
+        self._range = functools.cache(self._usual_range)
 
-    def explain(self, mark: Mark) -> Explanation:
-        row = self._moment(mark.event, mark.layer == "predicted")
+    def explain(self, one: ScoredEvent) -> Explanation:
+        row = self._moment(one.event, one.layer == "predicted")
         if row is None:
             return Explanation(None, None, None, None, ())
         reasons = [self._reason(name, row) for name in self._names]
@@ -89,13 +90,7 @@ class Explainer:
             (*used, *others))
 
     def _moment(self, event: Event, raised: bool) -> int | None:
-        """
-        The row at an alarm's onset, or with the highest score of a seizure.
-
-        Most scores tie at 0 or 1. It is then the row with the largest value
-        of the model's first feature; if the model saw nothing, the row with
-        the highest heart rate.
-        """
+        """The row at an alarm's onset, or with the best score of a seizure."""
         if not len(self._time_s):
             return None
         if raised:
@@ -108,6 +103,8 @@ class Explainer:
                               event.end_s + SZCORE.tolerance_after_s)
         if not len(rows):
             return None
+        # Most probabilities tie at 0 or 1: then the model's first feature
+        # decides, or the heart rate if the model saw nothing.
         chances = self._smoothed[rows]
         rows = rows[chances == chances.max()]
         name = (*self._used, "mean_hr")[0] if chances.max() > 0 else "mean_hr"
@@ -124,17 +121,15 @@ class Explainer:
         column = self._values.get(name)
         return None if column is None else finite(float(column[row]))
 
-    def _range(self, name: str) -> Range | None:
+    def _usual_range(self, name: str) -> Range | None:
         """5th, 50th and 95th percentile and robust spread of usual rows."""
-        if name not in self._ranges:
-            usual = self._values[name][self._usual]
-            usual = usual[np.isfinite(usual)].astype(np.float64)
-            self._ranges[name] = None
-            if len(usual) >= MIN_USUAL_ROWS:
-                low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
-                self._ranges[name] = (low, median, high, 1.4826 * float(
-                    np.median(np.abs(usual - median))))
-        return self._ranges[name]
+        usual = self._values[name][self._usual]
+        usual = usual[np.isfinite(usual)].astype(np.float64)
+        if len(usual) < MIN_USUAL_ROWS:
+            return None
+        low, median, high = np.percentile(usual, (5, 50, 95)).tolist()
+        return low, median, high, 1.4826 * float(
+            np.median(np.abs(usual - median)))
 
     def _reason(self, name: str, row: int) -> Reason:
         feature = next(one for one in SCHEMA if one.name == name)
@@ -159,10 +154,10 @@ def _distinct(reasons: list[Reason]) -> list[Reason]:
     return list(found.values())
 
 
-def _near(time_s: Floats, marks: tuple[Mark, ...]) -> Bools:
+def _near(time_s: Floats, events: Sequence[ScoredEvent]) -> Bools:
     near = np.zeros(len(time_s), np.bool_)
-    for mark in marks:
-        first, last = np.searchsorted(time_s, [mark.event.onset_s - MARGIN_S,
-                                               mark.event.end_s + MARGIN_S])
+    for one in events:
+        first, last = np.searchsorted(time_s, [one.event.onset_s - MARGIN_S,
+                                               one.event.end_s + MARGIN_S])
         near[first:last] = True
     return near

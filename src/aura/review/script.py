@@ -1,8 +1,4 @@
-"""
-The page's script: all modules of ``static`` in one.
-
-A browser that finds two dozen modules one by one needs half a second.
-"""
+"""The page's script: all modules of ``static`` in one, to load at once."""
 
 import json
 import re

@@ -69,9 +69,9 @@ class ReviewService:
             "threshold": trends.threshold, "model_id": trends.model_id,
             "waveform": self._waveform_state(case),
             "marks": [{
-                "key": mark.key, "layer": mark.layer, **asdict(mark.event),
-                "outcome": mark.outcome, "latency_s": mark.latency_s}
-                for mark in case.comparison.marks],
+                "key": one.key, "layer": one.layer, **asdict(one.event),
+                "outcome": one.outcome, "latency_s": one.latency_s}
+                for one in case.events],
             "review": self.review(key)}
 
     def trends(self, key: str) -> bytes:
@@ -92,7 +92,6 @@ class ReviewService:
             "kind": found["kind"].astype(np.uint8)})
 
     def tile(self, key: str, factor: int, index: int) -> bytes:
-        """One tile of the ECG as a frame."""
         tile = self._waveforms.tile(self.runs.case(key), factor, index)
         columns = {"low": tile.low} if factor == 1 else {
             "low": tile.low, "high": tile.high}
@@ -102,13 +101,12 @@ class ReviewService:
         """Why the first events raised an alarm or not, by event key."""
         case = self.runs.case(key)
         try:
-            explainer = Explainer(
-                self.runs, case, self._used(case))
+            explainer = Explainer(self.runs, case, self._used(case))
         except AuraError as error:
             return {"events": {}, "problem": error.text}
         return {"problem": None, "events": {
-            mark.key: asdict(explainer.explain(mark))
-            for mark in case.comparison.marks[:EXPLAINED]}}
+            one.key: asdict(explainer.explain(one))
+            for one in case.events[:EXPLAINED]}}
 
     def review(self, key: str) -> dict[str, Any]:
         """State and audit trail of a review."""
@@ -162,8 +160,8 @@ class ReviewService:
     def _trail(self, case: ReviewCase) -> AuditTrail:
         recording = case.recording
         return AuditTrail(
-            self.runs.reviews, self._file(case, "log"),
-            case.comparison.marks, recording.duration_s, {
+            self.runs.reviews, self._file(case, "log"), case.events,
+            recording.duration_s, {
                 "recording": recording.path, "sha256": recording.sha256,
                 "start": recording.start.isoformat(),
                 "duration_s": recording.duration_s})
@@ -195,7 +193,7 @@ class ReviewService:
                 damaged = True
         return {**_known(case), "decided": decided, "trail_damaged": damaged,
                 "lost_s": sum(stop - start for start, stop in case.unscorable),
-                "events": len(case.comparison.marks),
+                "events": len(case.events),
                 "warnings": len(case.entry.problems)}
 
     def _waveform_state(self, case: ReviewCase) -> dict[str, Any]:
@@ -213,7 +211,6 @@ class ReviewService:
         return read_trends(self.runs, case).model_id
 
     def _used(self, case: ReviewCase) -> tuple[str, ...]:
-        """Names of the features that the model uses."""
         for name in ("model.json",
                      f"{MODELS}/{self._model_id(case)}/card.json"):
             try:
@@ -254,4 +251,4 @@ def _known(case: ReviewCase) -> dict[str, Any]:
             "annotated": recording.annotated,
             "originals": len(recording.events),
             "predicted": None if predicted is None else len(predicted),
-            "counts": case.comparison.counts}
+            "counts": case.counts}

@@ -1,9 +1,4 @@
-"""
-The ECG in tiles: samples when zoomed in, lowest and highest values else.
-
-Tiles of small factors are read from the recording, others from a pyramid that
-is made once in one pass over the file.
-"""
+"""The ECG in tiles: samples when zoomed in, lowest and highest values else."""
 
 import threading
 from contextlib import AbstractContextManager
@@ -32,8 +27,6 @@ _Pyramid = dict[int, tuple[Floats, Floats]]
 
 @dataclass(frozen=True)
 class Tile:
-    """Part of an ECG, as integers."""
-
     low: NDArray[np.int16]  # Lowest value of each bucket, or `MISSING`
     high: NDArray[np.int16]
     scale: float  # A value is ``offset + scale * integer``
@@ -47,6 +40,7 @@ class Waveforms:
         self._locks: dict[str, threading.Lock] = {}
 
     def tile(self, case: ReviewCase, factor: int, index: int) -> Tile:
+        """A tile from the recording, or from a pyramid that is made once."""
         if factor not in FACTORS:
             raise InvalidInputError(
                 "review.factor", f"unknown zoom factor {factor}",

@@ -8,6 +8,7 @@ from aura.errors import AuraError, Problem
 from aura.folder import read_error
 from aura.recording import Floats
 from aura.review.worklist import ReviewCase, Runs
+from aura.stages import tables
 
 RATE = ("recording", "time_s", "mean_hr", "hr_base")
 CHANCE = ("recording", "time_s", "smoothed")
@@ -31,7 +32,7 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
     """Heart rate, baseline and score; with a problem per bad table."""
     problems: list[Problem] = []
     rate, _ = _rows(runs, case, "features.parquet", RATE, problems)
-    chance, metadata = _rows(
+    chance, predictions = _rows(
         runs, case, "predictions.parquet", CHANCE, problems)
     time_s = rate["time_s"] if len(rate["time_s"]) else chance["time_s"]
     count = len(time_s)
@@ -43,8 +44,8 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
         chance["smoothed"] = np.empty(0)
     return Trends(time_s, filled(rate["mean_hr"], count),
                   filled(rate["hr_base"], count),
-                  filled(chance["smoothed"], count), _threshold(metadata),
-                  str(metadata.get("model_id", "")), tuple(problems))
+                  filled(chance["smoothed"], count), _threshold(predictions),
+                  predictions.metadata.get("model_id", ""), tuple(problems))
 
 
 def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:
@@ -54,15 +55,15 @@ def read_beats(runs: Runs, case: ReviewCase) -> dict[str, np.ndarray]:
 
 def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
           problems: list[Problem]) -> tuple[
-              dict[str, np.ndarray], dict[str, str]]:
+              dict[str, np.ndarray], tables.Columns]:
     try:
         table = runs.table(case, name, columns)
     except (AuraError, OSError) as error:
         problems.append(Problem(
             "review.table", "warning",
             f"{name} cannot be shown: {read_error(error).text}"))
-        return {column: np.empty(0) for column in columns}, {}
-    return table.of(case.number), dict(table.metadata)
+        table = tables.Columns({column: np.empty(0) for column in columns})
+    return table.of(case.number), table
 
 
 def filled(column: np.ndarray, count: int) -> Floats:
@@ -72,9 +73,8 @@ def filled(column: np.ndarray, count: int) -> Floats:
     return np.full(count, np.nan)
 
 
-def _threshold(metadata: dict[str, str]) -> float | None:
+def _threshold(table: tables.Columns) -> float | None:
     try:
-        value = float(metadata["threshold"])
-    except (KeyError, ValueError):
+        return table.number("threshold")
+    except AuraError:
         return None
-    return value if np.isfinite(value) else None

@@ -1,13 +1,7 @@
-"""
-The recordings of runs, as they can be reviewed.
-
-A key is made of the run's name and the recording's path, so a bookmark
-survives a repeated run. A damaged batch becomes a problem of the worklist.
-"""
+"""The recordings of runs, as they can be reviewed."""
 
 import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,13 +11,13 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
-from aura.review.marks import EventMarks, compare
+from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.run_layout import RUNS, Input, Workspace, run_folder
+from aura.stages.run_layout import (
+    HIDDEN, RUNS, Input, Workspace, run_folder)
 
-HIDDEN = ".aura"
 # Scoring ignores hidden folders: a review must not count as predictions.
 REVIEWS = ".review"
 MANIFESTS = ("predictions.json", "features.json", "manifest.json")
@@ -43,12 +37,22 @@ class ReviewCase:
     recording: Recording  # ``entry.recording``, which is not None here
 
     @cached_property
-    def comparison(self) -> EventMarks:
-        return compare(self.recording, self.entry.predicted)
+    def _scored(self) -> tuple[
+            tuple[ScoredEvent, ...], dict[str, int] | None]:
+        return score_each(self.recording, self.entry.predicted)
+
+    @property
+    def events(self) -> tuple[ScoredEvent, ...]:
+        """Annotated and predicted events in order of time."""
+        return self._scored[0]
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """SzCORE's counts; None if the recording cannot be scored."""
+        return self._scored[1]
 
     @property
     def unscorable(self) -> tuple[tuple[float, float], ...]:
-        """Start and end of the time that cannot be scored, in seconds."""
         return self.entry.signals.unscorable if self.entry.signals else ()
 
 
@@ -153,7 +157,7 @@ class Runs:
         return path, state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
+def beside_predictions(out: Path) -> Runs:
     """The run that ``aura predict`` has written to a folder."""
     whole = Folder(out)
     for name in (HIDDEN, REVIEWS):
@@ -164,7 +168,7 @@ def beside_predictions(out: Path, given: Callable[[Path], Input]) -> Runs:
                            "give the output folder of 'aura predict --out'")
     folder = Folder(out / HIDDEN)
     try:
-        inputs = {name: _input(Path(place), given) for name, place
+        inputs = {name: _input(Path(place)) for name, place
                   in state.read(folder, "inputs.json", dict[str, str],
                                 "predict.inputs", "").items()}
     except AuraError:
@@ -179,15 +183,16 @@ def on_share(shared: Path, settings: Settings) -> Runs:
     return Runs(workspace, Folder(shared / RUNS), apart=True)
 
 
-def _input(place: Path, given: Callable[[Path], Input]) -> Input:
+def _input(place: Path) -> Input:
     try:
-        return given(place)
+        return Input.named(place)
     except AuraError:
         # It was moved away; each recording will report that.
         return Input(Folder(place))
 
 
 def _key(run: str, source: str, path: str) -> str:
+    """A key that a bookmark can hold: a repeated run gives the same."""
     text = "\0".join((run, source, path)).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:16]
 

@@ -35,7 +35,6 @@ def handlers(service: str, servicer: object) -> Any:
 
 
 def _rpcs(service: str) -> Iterator[tuple[str, Kind, Kind]]:
-    """Name, request and answer of each rpc."""
     for rpc in aura_pb2.DESCRIPTOR.services_by_name[service].methods:
         yield (rpc.name, GetMessageClass(rpc.input_type),
                GetMessageClass(rpc.output_type))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol, Self
 
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
@@ -20,9 +21,28 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _STARTING = health_pb2.HealthCheckResponse.UNKNOWN
 
 
-class Nodes:
-    """The nodes of a blueprint, each behind an address."""
+class Transport(Protocol):
+    """Nodes of a blueprint that can be called."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def call(self, rpc: Rpc, request: Message) -> Message:
+        """Call an rpc and wait for its answer, however long that takes."""
+
+    def calls_at_once(self, rpc: Rpc) -> int:
+        """How many calls of an rpc may run at the same time."""
+        return 1
+
+    def log(self, node: str) -> str:
+        """The last lines of a node's log, if they are available."""
+        return ""
+
+
+class Nodes(Transport):
     def __init__(self, blueprint: Blueprint, addresses: Mapping[str, str],
                  replicated: Collection[str] = (),
                  resolve: Resolve = addresses_of) -> None:
@@ -33,29 +53,19 @@ class Nodes:
             if name in replicated else Replica(block, addresses[name])
             for name, block in self._blocks.items()}
 
-    def __enter__(self) -> "Nodes":
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Cancel running calls and close all connections."""
         for node in self._nodes.values():
             node.close()
 
     def call(self, rpc: Rpc, request: Message) -> Message:
-        """Call an rpc without a deadline: a training may take hours."""
         return self._nodes[rpc.node].call(rpc.name, request)
 
     def calls_at_once(self, rpc: Rpc) -> int:
-        """How many calls of an rpc may run at the same time."""
         return (MOST_AT_ONCE if isinstance(self._nodes[rpc.node], Replicas)
                 else 1)
-
-    def log(self, node: str) -> str:
-        """Nothing: the log of a node stays where the node runs."""
-        return ""
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S,
                    check: Callable[[], None] = lambda: None,

@@ -1,9 +1,4 @@
-"""
-Which thread answers which call, and how many calls may wait.
-
-grpcio has one pool of threads for all calls, where a few long calls would
-block the health check.
-"""
+"""Which thread answers which call: long calls must not block the health."""
 
 import threading
 from collections.abc import Callable

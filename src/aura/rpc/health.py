@@ -1,8 +1,4 @@
-"""
-Asks a running block for its health: ``python -m aura.rpc.health [SERVICE]``.
-
-The health check of the images. It imports little, because it starts often.
-"""
+"""The images' health check; it imports little, because it starts often."""
 
 import os
 import sys

@@ -1,9 +1,6 @@
-"""
-Several servers of one block behind one name.
-
-gRPC's own ``round_robin`` cannot replace this: it counts calls, not work, and
-it looks up the name again only after a connection was lost.
-"""
+"""Several servers of one block behind one name."""
+# gRPC's own ``round_robin`` cannot replace this: it counts calls, not work,
+# and it looks up the name again only after a connection was lost.
 
 import contextlib
 import socket
@@ -40,8 +37,6 @@ def addresses_of(target: str) -> list[str]:
 
 
 class Replica:
-    """One server of a block, by its address."""
-
     def __init__(self, block: Block, address: str) -> None:
         self._service = block.service
         self._closed = False
@@ -86,7 +81,6 @@ class Replica:
         return status
 
     def close(self) -> None:
-        """Cancel running calls and close the connection."""
         self._closed = True
         self._channel.close()
 
@@ -133,7 +127,6 @@ class Replicas:
             return _SERVING if self._idle or self._busy else None
 
     def close(self) -> None:
-        """Cancel running calls and close all connections."""
         self._closed.set()
         with self._changed:
             for server in self._known.values():

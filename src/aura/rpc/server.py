@@ -1,9 +1,4 @@
-"""
-A block as a gRPC server: health, reflection, readiness, draining.
-
-The port opens before anything slow is imported, because the platform's
-orchestrator drops a block for the whole run if its first call fails.
-"""
+"""A block as a gRPC server: health, reflection, readiness, draining."""
 
 import logging
 import os
@@ -71,6 +66,8 @@ def _number(environ: Mapping[str, str], name: str, default: float,
 
 class Deferred:
     """The servicer until the real one is made; its calls wait for that."""
+    # The platform's orchestrator drops a block whose first call fails, so the
+    # port opens before anything slow is imported.
 
     def __init__(self, block: Block) -> None:
         self._tried = threading.Event()
@@ -95,8 +92,6 @@ class Deferred:
 
 
 class BlockServer:
-    """The gRPC server of one block, from its start to its end."""
-
     def __init__(self, block: Block, endpoint: Endpoint) -> None:
         self._block = block
         self._endpoint = endpoint
@@ -222,11 +217,9 @@ class _End:
             signal.signal(number, lambda *_: None)
 
     def request(self, code: int) -> None:
-        """End the wait, from any thread."""
         os.write(self._write, self._FAILED if code else b"\0")
 
     def wait(self) -> int:
-        """Exit code, as soon as there is a reason to end."""
         return int(os.read(self._read, 1) == self._FAILED)
 
 

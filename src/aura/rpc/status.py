@@ -1,10 +1,4 @@
-"""
-The one place where errors become gRPC statuses.
-
-Text of an unexpected exception may hold a path, and a path a patient's name:
-a client gets an identifier, the log gets types and code lines. NOT_FOUND means
-only that a source has handed out everything; orchestrators treat it so.
-"""
+"""The one place where errors become gRPC statuses."""
 
 import logging
 import secrets
@@ -31,6 +25,7 @@ CODES: dict[type[AuraError], grpc.StatusCode] = {
     ResourceError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    # Nothing else may be NOT_FOUND: orchestrators take it for the end.
     EndOfData: grpc.StatusCode.NOT_FOUND,
 }
 
@@ -61,6 +56,7 @@ def status_of(error: BaseException, block: str) -> tuple[grpc.StatusCode, str]:
         return (grpc.StatusCode.RESOURCE_EXHAUSTED, f"{block}.memory: there "
                 "is not enough memory for this request; give the block more, "
                 "or set a smaller AURA_BATCH_SIZE")
+    # Its text may hold a path, and a path the name of a patient.
     identifier = secrets.token_hex(4)
     _LOG.error("%s: unexpected error %s\n%s",
                block, identifier, frames_of(error))

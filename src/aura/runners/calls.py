@@ -58,7 +58,6 @@ def call(rpc: str, given: Sequence[Message], shared: Path, settings: Settings,
 
 
 def takes_nothing(rpc: str) -> bool:
-    """Whether an rpc is a source."""
     return _request_type(rpc) is aura_pb2.Empty
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from aura import state
 from aura.dataset.patients import alias
-from aura.detector.forest import MODEL_FEATURES
+from aura.detector.training import example_of
 from aura.ecg import features
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation import candidates, detectors, markdown, results
-from aura.evaluation.case import Case
-from aura.evaluation.detectors import Detector, csi_slope
+from aura.evaluation.detectors import Case, Detector, csi_slope
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.runners import local
@@ -82,22 +82,13 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
         # The first beat of a recording does not end an interval.
         intervals = {name: beats[name][1:]
                      for name in ("time_s", "rr_s", "kind")}
-        watched = [~np.isfinite(table[name])
-                   for name in features.NAMES]
+        watched = [~np.isfinite(table[name]) for name in features.NAMES]
         yield recording, Case(
-            patient=recording.patient, time_s=time_s,
-            values=np.column_stack(
-                [table[name] for name in MODEL_FEATURES]),
-            rise=table["hr_rise"].astype(np.float64),
-            from_peak=table["hr_from_peak"].astype(np.float64),
-            heart_rate=table["mean_hr"].astype(np.float64),
-            scorable=table["scorable"], events=recording.events,
-            duration_s=recording.duration_s, hop_s=settings.hop_s,
-            name=alias("r", f"{recording.sha256}", settings.alias_key),
+            **vars(example_of(recording, table, settings.hop_s)),
+            name=alias("r", recording.sha256, settings.alias_key),
             sha256=recording.sha256,
             ratio=ratio_to_recent_median(HeartRate(
-                time_s, np.where(table["scorable"],
-                                 table["mean_hr"], np.nan),
+                time_s, np.where(table["scorable"], table["mean_hr"], np.nan),
                 settings.hop_s)),
             csi_slope=csi_slope(**intervals, end_s=time_s),
             missing=np.column_stack(watched) if recording.events
@@ -109,7 +100,6 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
 
 def evaluate(given: Read, settings: Settings, track: results.Track = iter,
              try_more: bool = False) -> dict[str, Any]:
-    """Evaluate all detectors on these recordings."""
     problems = Counter(problem.rule for _, entry in given.outcome.entries
                        for problem in entry.problems)
     problems |= {rule: count for rule, count in (
@@ -135,4 +125,4 @@ def write(found: Mapping[str, Any], out: Path, pictures: bool = True) -> None:
         from aura.evaluation.pictures import draw
         draw(found, out)
     folder.write("report.md", markdown.markdown(found).encode("utf-8"))
-    folder.write("report.json", results.as_json(found))
+    state.write(folder, "report.json", found, indent=1)

@@ -25,38 +25,19 @@ from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
 from aura.stages.manifest import Entry, FileOutcomes
 from aura.stages.predictor import PredictionStage
-from aura.stages.run_layout import Input, Workspace, batch_file, run_folder
+from aura.stages.run_layout import (
+    HIDDEN, Input, Workspace, batch_file, run_folder)
 from aura.stages.trainer import TrainingStage
 
 if TYPE_CHECKING:
     from aura.stages.influx_exporter import RunReport
 
 RUN_ID = "local"
-HIDDEN = ".aura"
 
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
-def open_input(path: Path) -> Input:
-    """A folder or a single file that a user has named."""
-    # Annotations of a BIDS session are beside its ``ecg`` folder.
-    absolute = Path(os.path.abspath(path))
-    if not os.path.lexists(absolute):
-        raise MissingError(
-            "path.missing", f"there is no file or folder {path}",
-            "check the name")
-    parent = Path(os.path.realpath(absolute.parent))
-    if absolute.is_dir():
-        if absolute.name == "ecg":
-            return Input(Folder(parent), absolute.name)
-        return Input(Folder(absolute))
-    return Input(Folder(parent.parent),
-                 f"{parent.name}/{absolute.name}" if parent.name
-                 else absolute.name)
-
-
 def no_recordings() -> MissingError:
-    """The error for a folder without recordings."""
     return MissingError(
         "path.no_recordings", "this folder contains no recordings",
         "docs/formats.md lists the files that are read, such as .edf, .bdf, "
@@ -71,7 +52,7 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
     taken: dict[str, Path] = {}
     for number, path in enumerate(paths):
         try:
-            source = open_input(path)
+            source = Input.named(path)
             found = find.recordings(source.folder, source.subfolder)
             if not found:
                 raise no_recordings()
@@ -133,7 +114,6 @@ def train(paths: Sequence[Path], out: Path, settings: Settings,
 
 def predict(paths: Sequence[Path], model: Path, out: Path,
             settings: Settings, track: Track = iter) -> FileOutcomes:
-    """Predict folders of recordings, and write an event file for each."""
     inputs, rejected = open_inputs(paths, unique=True)
     settings = replace(settings, model=os.path.abspath(model))
     unfinished = out / f"{PARTIAL}{HIDDEN.lstrip('.')}"
@@ -225,7 +205,7 @@ def _inputs_of(folder: Folder) -> dict[str, Input]:
             "path.missing", "the recordings are no longer at "
             + " and ".join(map(str, places.values())),
             "move them back, or run 'aura predict' where they are now")
-    return {number: open_input(place) if number in there
+    return {number: Input.named(place) if number in there
             else Input(Folder(place)) for number, place in places.items()}
 
 

@@ -1,10 +1,8 @@
 """
 Runs a blueprint as the platform's orchestrator does.
 
-Each connected rpc has a thread and a queue, and is called one call at a time.
-A source is called again and again until it answers NOT_FOUND. Unlike on the
-platform a run ends, reports errors, and repeats a call if a block was
-unavailable; a node with several servers gets several calls at once.
+Unlike on the platform a run ends, reports errors, and repeats a call if a
+block was unavailable; a node with several servers gets several calls at once.
 """
 
 import itertools
@@ -14,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -23,6 +21,7 @@ from aura import blocks
 from aura.blocks import Block, Servicer
 from aura.platform.blueprint import Blueprint, Key, Rpc
 from aura.rpc import aura_pb2
+from aura.rpc.client import Transport
 from aura.rpc.status import CallFailed, status_of
 from aura.runners.servicers import StageServicer
 from aura.settings import Settings
@@ -32,27 +31,6 @@ END_OF_DATA = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE)
 _LOG = logging.getLogger(__name__)
 
 Observer = Callable[[Rpc, Message], None]
-
-
-class Transport(Protocol):
-    """Nodes of a blueprint that can be called."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def call(self, rpc: Rpc, request: Message) -> Message:
-        """Call an rpc and wait for its answer, however long that takes."""
-
-    def calls_at_once(self, rpc: Rpc) -> int:
-        """How many calls of an rpc may run at the same time."""
-        return 1
-
-    def log(self, node: str) -> str:
-        """The last lines of a node's log, if they are available."""
-        return ""
 
 
 @dataclass(frozen=True)
@@ -258,7 +236,6 @@ class InProcess(Transport):
             self._nodes[node.name] = block.name, make(block)
 
     def call(self, rpc: Rpc, request: Message) -> Message:
-        """Call a servicer's method; errors become the same statuses."""
         block, servicer = self._nodes[rpc.node]
         try:
             # A copy, as each block gets over the wire.

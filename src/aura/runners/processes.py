@@ -20,9 +20,8 @@ from aura import blocks
 from aura.blocks import Block
 from aura.errors import UnavailableError, UnsupportedError
 from aura.platform.blueprint import Blueprint, Node, Rpc
-from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes
+from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes, Transport
 from aura.rpc.status import CallFailed
-from aura.runners.orchestrator import Transport
 
 GRACE_S = 3.0
 LOG_LINES, LOG_LINES_SHOWN = 40, 5
@@ -31,7 +30,6 @@ _LISTENING = re.compile(r" listening on \S+:(\d+)$")
 
 
 def serve_command(block: Block) -> Sequence[str]:
-    """The command that serves a block in a process of its own."""
     return [sys.executable, "-P", "-m", "aura", "serve", block.name]
 
 
@@ -123,8 +121,6 @@ class LocalProcesses(Transport):
 
 
 class Process:
-    """One server process, with the last lines of its log."""
-
     def __init__(self, node: str, command: Sequence[str],
                  environ: Mapping[str, str]) -> None:
         self._node = node
@@ -156,7 +152,6 @@ class Process:
 
     @property
     def how_it_ended(self) -> str:
-        """Exit code and last lines of a process that has ended."""
         self._reader.join(1)
         return (f"{self._node} ended with exit code "
                 f"{self._process.returncode}{self._quoted_lines}")

@@ -16,9 +16,9 @@ from aura.edf.gaps import GappedSignal
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import Beats, Event, Floats, Recording, Signal
-from aura.runners import local
 from aura.settings import Settings
 from aura.stages.feature_builder import beats_of
+from aura.stages.run_layout import Input
 from aura.streaming.live_beats import DELAY_S, LiveBeats, Settled
 from aura.streaming.stream import Decision, Stream
 
@@ -56,7 +56,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
         raise InvalidInputError(
             "replay.file", f"{path} is a folder", "name one recording")
     model = load_model(model_folder)
-    source = local.open_input(path)
+    source = Input.named(path)
     found, = find.recordings(source.folder, source.subfolder)
     recording = assemble.recording(
         source.folder, found, settings.ecg_channel, settings.alias_key,

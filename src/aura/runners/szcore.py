@@ -67,7 +67,6 @@ def _check_names(recording: Path, output: Path) -> None:
 
 
 def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
-    """Event file of one recording, and warnings about it."""
     folder = Path(settings.model) if settings.model else BAKED
     if not (folder / CARD_FILE).is_file():
         raise MissingError("szcore.model", f"there is no model in {folder}",

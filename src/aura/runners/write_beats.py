@@ -12,8 +12,8 @@ import numpy as np
 
 from aura.dataset import beat_files
 from aura.dataset.names import recording_stem
-from aura.errors import AuraError, PreconditionError, Problem
-from aura.folder import Folder
+from aura.errors import PreconditionError
+from aura.folder import Folder, problem_of
 from aura.recording import Beats, Floats
 from aura.runners import local
 from aura.settings import Settings
@@ -46,7 +46,6 @@ def write(paths: Sequence[Path], out: Path, settings: Settings,
 
 
 def trusted(beats: Beats) -> Floats:
-    """The beats outside unscorable stretches."""
     spans = beats.unscorable
     at = np.searchsorted(spans[:, 0], beats.time_s, side="right") - 1
     lost = at >= 0
@@ -66,12 +65,8 @@ def _write_one(source: Folder, out: Folder, entry: Entry) -> Entry:
             raise PreconditionError("beats.exists", f"{name} is an input file",
                                     "choose another folder with --out")
         out.write(name, beat_files.write(kept))
-    except AuraError as error:
-        return entry.refuse(error.problem)
-    except OSError as error:
-        return entry.refuse(Problem(
-            "path.read", "error", f"cannot read the file: {error.strerror}"
-            "; copy it again from its source"))
+    except Exception as error:
+        return entry.refuse(problem_of(error))
     lost_s = float(np.diff(beats.unscorable).sum())
     return replace(entry, signals=Signals(
         0, len(kept), tuple(beats.spans()), beats.duration_s - lost_s))

@@ -1,8 +1,4 @@
-"""
-Score a folder of predictions against the folder of annotated recordings.
-
-In BIDS names the suffix and the folders ``ecg`` and ``eeg`` are ignored.
-"""
+"""Score a folder of predictions against annotated recordings."""
 
 import posixpath
 from collections import defaultdict
@@ -22,6 +18,7 @@ from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
     EVENTS, Reference, References, read_references, read_tsv, run_of)
 from aura.scoring.score import Score, pool, score, score_missed
+from aura.settings import Settings
 
 DURATION_TOLERANCE_S = 1.0
 
@@ -75,7 +72,6 @@ class Comparison:
 
     @property
     def seizures(self) -> int:
-        """Annotated seizures, before joining and cutting."""
         return sum(r.seizures for r in self.recordings)
 
     @property
@@ -89,18 +85,15 @@ class Comparison:
                     if problem.level == "error"})
 
 
-def compare(reference: Path, hypothesis: Path, ecg_channel: str = "",
-            alias_key: str = "aura", prefer: str = "",
-            strict: bool = False) -> Comparison:
-    """Score a folder of predictions against annotated recordings."""
+def compare(reference: Path, hypothesis: Path,
+            settings: Settings = Settings()) -> Comparison:
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
             raise MissingError(
                 "score.folder", f"{role} is not a folder",
                 "give the folder of the annotated recordings first, then "
                 "the folder that `aura predict` has written")
-    truth = read_references(
-        Folder(reference), ecg_channel, alias_key, prefer, strict)
+    truth = read_references(Folder(reference), settings)
     if not (truth.annotated or truth.unannotated or truth.problems):
         raise MissingError(
             "score.no_reference", "REFERENCE contains no recordings and no "

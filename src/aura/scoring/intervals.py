@@ -13,8 +13,6 @@ HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its counts and its exact confidence interval."""
-
     value: float  # NaN if `total` is 0
     count: int  # Events counted
     total: float  # Events they are a share of, or hours for a rate
@@ -26,7 +24,7 @@ def proportion(count: int, total: int) -> Estimate:
     """Proportion with its Clopper-Pearson interval."""
     # Source: https://doi.org/10.1093/biomet/26.4.404
     # Imported here because counting alone does not need scipy.
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
+    from scipy.special import betaincinv
 
     if not 0 <= count <= total:
         raise InvalidInputError(
@@ -77,12 +75,7 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
 
 def rate_over_people(
         people: Sequence[tuple[float, float]]) -> Estimate:
-    """
-    Events per 24 h, with an interval that is wider if people differ more.
-
-    Each person has a count and hours. The interval is that of a Poisson
-    count in units of the dispersion over people, if it is above 1.
-    """
+    """The rate of people with a count and hours each; wide if they differ."""
     # Source: https://doi.org/10.1093/biomet/61.3.439
     from scipy.special import gammaincinv
 
@@ -92,6 +85,7 @@ def rate_over_people(
     if not days or len(people) < 2:
         # One person shows nothing about others.
         return Estimate(rate, 0, days * HOURS_PER_DAY, 0.0, math.inf)
+    # A Poisson count in units of the dispersion, if that is above 1.
     per_h = rate / HOURS_PER_DAY
     spread = max(1.0, math.fsum(
         (own - per_h * hours) ** 2 / (per_h * hours)

@@ -39,8 +39,6 @@ SZCORE = EventRules()
 
 @dataclass(frozen=True)
 class Matches:
-    """Which annotated seizures and predicted events overlap."""
-
     truth: Floats  # Seizures, joined, and alarms as given, in seconds
     alarms: Floats
     reference: Floats  # What is counted: both, joined and cut, in seconds
@@ -77,8 +75,6 @@ class Judged:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The annotated and predicted events of one recording, matched."""
-
     annotated: Floats  # Start and end, sorted, inside the recording
     predicted: Floats
     found: Bools  # Whether it is part of a found seizure
@@ -106,7 +102,6 @@ def match(truth: Floats, alarms: Floats, duration_s: float,
 
 def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
           duration_s: float, rules: EventRules = SZCORE) -> Agreement:
-    """Match the events of one recording, one by one."""
     annotated = seizure_spans(reference, duration_s)
     predicted = seizure_spans(hypothesis, duration_s)
     found = match(annotated, predicted, duration_s, rules)

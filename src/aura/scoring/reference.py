@@ -1,8 +1,4 @@
-"""
-What is known to be true of a tree: recordings and their annotated seizures.
-
-In a tree of annotations alone each file has to say how long its recording is.
-"""
+"""What is true of a tree: recordings and their annotated seizures."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ from aura.dataset.assemble import Refused
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import UNPLACED, Event
+from aura.settings import Settings
 
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
 BIDS_FOLDERS = ("ecg", "eeg")
@@ -66,16 +63,13 @@ def run_of(path: str) -> str:
     return str(parent / stem)
 
 
-def read_references(folder: Folder, ecg_channel: str = "",
-                    alias_key: str = "aura", prefer: str = "",
-                    strict: bool = False) -> References:
-    """Read all annotated recordings of a tree."""
+def read_references(folder: Folder, settings: Settings) -> References:
     candidates = duplicates.resolve(
-        [(folder, candidate) for candidate in find.recordings(folder)], prefer)
+        [(folder, candidate) for candidate in find.recordings(folder)],
+        settings.prefer)
     if any(candidate.problem is None for candidate in candidates):
-        return _recordings(
-            folder, candidates, ecg_channel, alias_key, strict)
-    found = _annotation_files(folder, alias_key)
+        return _recordings(folder, candidates, settings)
+    found = _annotation_files(folder, settings.alias_key)
     listed = tuple((candidate.name, candidate.problem)
                    for candidate in candidates if candidate.problem)
     return References(
@@ -96,13 +90,13 @@ def read_tsv(folder: Folder, path: str) -> Annotations:
 
 
 def _recordings(folder: Folder, candidates: Iterable[Candidate],
-                ecg_channel: str, alias_key: str,
-                strict: bool) -> References:
+                settings: Settings) -> References:
     annotated, unannotated = [], []
     problems: list[Finding] = []
     for candidate in candidates:
         found = assemble.recording(
-            folder, candidate, ecg_channel, alias_key, strict)
+            folder, candidate, settings.ecg_channel, settings.alias_key,
+            bool(settings.strict))
         if isinstance(found, Refused):
             problems += [(found.path, problem) for problem in found.problems]
             continue

@@ -55,7 +55,6 @@ def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
 
 
 def score_dict(comparison: "Comparison") -> dict[str, Any]:
-    """All scores of `aura score` as plain values for `json.dumps`."""
     pooled = comparison.pooled
     patients = comparison.patients
     return {
@@ -136,12 +135,12 @@ def mean_over_patients(values: Iterable[float]) -> dict[str, Any]:
 
 def number(value: Any, digits: int = 2, unit: str = "") -> str:
     """A number with its unit, such as ``0.83``; ``-`` for anything else."""
-    return f"{value:.{digits}f}{unit}" if _is_number(value) else "-"
+    return f"{value:.{digits}f}{unit}" if is_number(value) else "-"
 
 
 def hours(value: Any) -> str:
     """Hours, such as ``11.8`` or ``0.25``."""
-    return number(value, 2 if _is_number(value) and value < 1 else 1)
+    return number(value, 2 if is_number(value) and value < 1 else 1)
 
 
 def interval(found: Mapping[str, Any]) -> str:
@@ -171,6 +170,16 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> list[str]:
     return [head, "|" + "---|" * (head.count("|") - 1), *rest]
 
 
+def aligned(rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
+    """Rows as aligned text; numbers are all but the first and last column."""
+    listed = list(rows)
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    return "\n".join("  ".join(
+        cell.rjust(width) if numbers and 0 < place < len(widths) - 1
+        else cell.ljust(width) for place, (cell, width) in enumerate(
+            zip(row, widths, strict=True))).rstrip() for row in listed)
+
+
 def score_table(comparison: "Comparison") -> str:
     data = score_dict(comparison)
     lines = [_summary(data), DISCLAIMER, *_left_out(data)]
@@ -181,7 +190,8 @@ def score_table(comparison: "Comparison") -> str:
             _mean_row(data["mean_over_patients"]),
             *(_row(one["patient"], one["recordings"], one, one["example"])
               for one in data["per_patient"])]
-    return "\n".join([*lines, "", *_aligned(rows), "", *_legend(data)])
+    return "\n".join([*lines, "", aligned(rows, numbers=True), "",
+                      *_legend(data)])
 
 
 def _summary(data: Mapping[str, Any]) -> str:
@@ -257,15 +267,7 @@ def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
             events["f1"], "", *(samples[name] for name in SAMPLE_METRICS), "")
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    # The first and the last column are text, all others are numbers.
-    return ["  ".join(
-        cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(row, widths))).rstrip()
-        for row in rows]
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and abs(value) <= sys.float_info.max)

@@ -1,11 +1,4 @@
-"""
-Predicted seizures against annotated ones, as SzCORE counts them.
-
-The counts equal those of timescoring 0.0.7, the reference implementation,
-for sorted events inside the recording; others are counted as well.
-
-SzCORE: Dan et al., Epilepsia, 2024, https://doi.org/10.1111/epi.18113
-"""
+"""Predicted seizures against annotated ones, counted as timescoring does."""
 
 import math
 from collections.abc import Iterable
@@ -68,12 +61,8 @@ class EventScore:
 
 @dataclass(frozen=True)
 class SampleScore:
-    """
-    Seconds of one recording, or the sum of several, on a 1 Hz grid.
-
-    The intervals assume independent seconds. Neighbouring seconds are not
-    independent, so the true uncertainty is larger.
-    """
+    """Seconds of one recording, or the sum of several, on a 1 Hz grid."""
+    # The intervals assume independent seconds, which neighbours are not.
 
     tp: int = 0  # Seizure seconds that were found
     fp: int = 0  # Predicted seconds outside seizures

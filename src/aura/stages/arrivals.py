@@ -1,11 +1,4 @@
-"""
-Which recordings are new: those that no earlier run has finished with.
-
-Each run of the recordings' port notes what it found in
-``runs/<run_id>/arrivals.json``. A batch counts as finished once its export
-has been reported. There is no other list: who removes a run's folder has its
-recordings predicted again.
-"""
+"""Which recordings are new: those that no run has exported yet."""
 
 import time
 from collections.abc import Sequence

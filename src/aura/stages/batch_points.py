@@ -1,12 +1,7 @@
-"""
-The points of a batch: the results of all earlier stages, as line protocol.
-
-Names become aliases here.
-"""
+"""The points of a batch: the results of all earlier stages, with aliases."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,22 +23,23 @@ from aura.stages import manifest, table_rules, tables
 from aura.stages.manifest import Entry, Manifest, Signals
 from aura.stages.run_layout import Workspace, batch_file
 
-Raw = Literal["events", "all", "none"]
+RAW = ("events", "all", "none")
 ALL_FEATURES = "all"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings of an export."""
-
     zone: ZoneInfo  # Time zone of the recordings' clocks
-    raw: Raw  # The samples to export besides the rollups
+    raw: str  # One of `RAW`: the samples to export besides the rollups
     features: tuple[str, ...]  # The features to export
 
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
-        """Read the settings."""
-        return cls(_zone(settings.timezone), _raw(settings.export_raw),
+        if settings.export_raw not in RAW:
+            raise InvalidInputError(
+                "settings.value", "AURA_EXPORT_RAW (export_raw) is "
+                f"{settings.export_raw[:60]!r}", "use events, all or none")
+        return cls(_zone(settings.timezone), settings.export_raw,
                    _features(settings.export_features))
 
 
@@ -54,16 +50,6 @@ def _zone(name: str) -> ZoneInfo:
         raise InvalidInputError(
             "settings.timezone", f"{name[:60]!r} is not a time zone",
             "set AURA_EDF_TIMEZONE to one like Europe/Paris") from None
-
-
-def _raw(text: str) -> Raw:
-    for one in get_args(Raw):
-        if text == one:
-            found: Raw = one
-            return found
-    raise InvalidInputError(
-        "settings.value", f"AURA_EXPORT_RAW (export_raw) is {text[:60]!r}",
-        "use events, all or none")
 
 
 def _features(text: str) -> tuple[str, ...]:
@@ -120,7 +106,6 @@ class BatchPoints:
 
     @property
     def status_text(self) -> str:
-        """One line for the reply."""
         text = manifest.status_text(self._manifest.entries)
         if self.left_out:
             text += f", {len(self.left_out)} not exported"

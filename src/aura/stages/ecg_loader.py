@@ -1,10 +1,4 @@
-"""
-The ecg-loader: a tree of recordings, handed out batch by batch.
-
-A batch is answered OK even when every file in it is bad; the reasons stand
-in its manifest. After the last batch the source says so once, and then
-starts anew with the tree as it is by then.
-"""
+"""The ecg-loader: a tree of recordings, handed out batch by batch."""
 
 import secrets
 import threading
@@ -26,8 +20,6 @@ from aura.stages.run_layout import Workspace, batch_file
 
 
 class EcgSource:
-    """One port of the loader."""
-
     def __init__(self, workspace: Workspace, settings: Settings, *ports: str,
                  run_id: str = "", remember: bool = False) -> None:
         self._workspace = workspace
@@ -46,7 +38,7 @@ class EcgSource:
                    for port in self._ports)
 
     def next(self) -> EcgBatch:
-        """The next batch."""
+        """The next batch; `EndOfData` once after the last one."""
         with self._lock:
             if self._batches is None:
                 self._begin()
@@ -63,10 +55,9 @@ class EcgSource:
         self._workspace.folder.sweep()
         self._run_id = self._fixed_run_id or _new_run_id(self._ports[0])
         size = self._settings.batch_size
-        batches = []
-        for port, found in self._listed():
-            batches += [(port, found[at:at + size])
-                        for at in range(0, len(found), size)]
+        batches = [(port, found[at:at + size])
+                   for port, found in self._listed()
+                   for at in range(0, len(found), size)]
         if self._remember:
             arrivals.note(
                 self._workspace.folder, self._run_id,
@@ -146,11 +137,9 @@ class LoaderStage:
         return self._training.ready() or self._recordings.ready()
 
     def next_training(self, request: Empty) -> EcgBatch:
-        """The next batch of annotated recordings."""
         return self._training.next()
 
     def next_recordings(self, request: Empty) -> EcgBatch:
-        """The next batch of recordings to predict."""
         return self._recordings.next()
 
 

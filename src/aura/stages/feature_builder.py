@@ -1,12 +1,5 @@
-"""
-The feature-builder: a batch of recordings becomes tables of numbers.
+"""The feature-builder: a batch of recordings becomes tables of numbers."""
 
-``beats.parquet`` holds the beat series, ``features.parquet`` a row per hop
-of each recording, with the label where somebody annotated it. The column
-``recording`` counts the entries of the manifest.
-"""
-
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,10 +15,9 @@ from aura.errors import Problem
 from aura.folder import Folder, problem_of
 from aura.recording import Beats, Floats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
-from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Signals
-from aura.stages.run_layout import Workspace, batch_file
+from aura.stages.run_layout import Stage, batch_file, place_of
 
 POOR_SHARE = 0.5
 
@@ -38,25 +30,10 @@ class _Built:
     rows: FeatureRows
 
 
-class FeatureStage:
-    """Compute the features of batches."""
-
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace = workspace
-        self._settings = settings
-
-    def ready(self) -> bool:
-        """Whether the workspace is there and can be written."""
-        return os.access(self._workspace.folder.root, os.W_OK)
-
+class FeatureStage(Stage):
     def build(self, request: EcgBatch) -> FeatureTable:
-        """
-        Build the tables of one batch.
-
-        A recording that cannot be read any more is refused in the
-        manifest; the others go on.
-        """
-        folder = self._workspace.folder
+        """Build the tables of one batch; refuse what cannot be read."""
+        folder = self._folder
         batch = manifest.read(folder, request.manifest_path)
         entries = list(batch.entries)
         built: list[_Built] = []
@@ -76,8 +53,7 @@ class FeatureStage:
         manifest.write(folder, names["features.json"],
                        batch.with_entries(entries))
         return FeatureTable(
-            run_id=request.run_id, batch_index=request.batch_index,
-            batch_count=request.batch_count, is_last=request.is_last,
+            **place_of(request),
             table_path=names["features.parquet"],
             schema_id=features.SCHEMA_ID, row_count=len(table),
             labelled_rows=int(np.isfinite(table.values["label"]).sum()),
@@ -103,8 +79,7 @@ class FeatureStage:
 
 
 def beats_of(folder: Folder, recording: Recording) -> Beats:
-    """The beats of a recording, found in its waveform or read from its file.
-    """
+    """The beats of a recording, found in its waveform or read from it."""
     if recording.fs_hz is None:
         return assemble.beats(folder, recording)
     with assemble.open_signal(folder, recording) as signal:

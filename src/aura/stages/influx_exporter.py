@@ -1,15 +1,5 @@
-"""
-The influx-exporter: predictions beside the original annotations, as points.
+"""The influx-exporter: predictions and annotations, as points of a store."""
 
-Each batch is first written to ``runs/<run_id>/export/0000.lp.gz``, which any
-InfluxDB can import. If a store is set, the file is then delivered, and a
-ledger next to it records how far.
-
-The call succeeds even if the store is away: at the first error of an rpc the
-orchestrator ends it for the whole run. Only the last batch fails then.
-"""
-
-import os
 from dataclasses import dataclass
 
 import msgspec
@@ -22,23 +12,20 @@ from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
 from aura.stages.batch_points import Alias, BatchPoints, Choice
-from aura.stages.run_layout import Workspace, mark_done, run_folder
+from aura.stages.run_layout import (
+    Stage, Workspace, mark_done, place_of, run_folder)
 
 FILES = "line protocol"
 _AGAIN = "run the export again"
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A recording without points, and why."""
-
     path: str
     rule: str
     text: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the points of a run."""
-
     run_id: str
     model_id: str
     points: int
@@ -53,8 +40,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchReport(Report, frozen=True, kw_only=True):
-    """What became of the points of one batch."""
-
     batch_index: int
     batch_count: int
     is_last: bool
@@ -68,40 +53,27 @@ class RunReport(Report, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, order=True)
 class _Batch:
-    """The names of a batch's files."""
-
     run_id: str
     index: int
 
     def file(self, ending: str) -> str:
-        """Path of a file, relative to the workspace."""
         return f"{run_folder(self.run_id)}/export/{self.index:04d}.{ending}"
 
 
-class ExportStage:
+class ExportStage(Stage):
     """Writes the points of batches to files, and delivers the files."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace = workspace
-        self._settings = settings
+        super().__init__(workspace, settings)
         # Batches that another batch's call has delivered.
         self._caught_up: set[_Batch] = set()
         self._store_away = False
         Choice.of(settings)
         Target.of(settings)
 
-    def ready(self) -> bool:
-        """Whether the workspace exists and can be written."""
-        return os.access(self._workspace.folder.root, os.W_OK)
-
     def export(self, request: PredictionTable) -> ExportReport:
-        """
-        Write the points of one batch; the last one writes the run's report.
-
-        A recording that can no longer be read, or whose clock no store can
-        hold, is named in the report; the others are written.
-        """
-        folder = self._workspace.folder
+        """Write the points of one batch; the last one ends the run."""
+        folder = self._folder
         batch = _Batch(request.run_id, request.batch_index)
         points = BatchPoints(self._workspace, self._settings, request)
         with folder.replace(batch.file("lp.gz")) as stream:
@@ -111,21 +83,18 @@ class ExportStage:
         again = batch not in self._caught_up
         self._caught_up.discard(batch)
         self._deliver({batch: BatchReport(
-            run_id=request.run_id, batch_index=request.batch_index,
-            batch_count=request.batch_count, is_last=request.is_last,
-            model_id=request.model_id, points=points.written,
-            files=points.status_text, recordings=len(points.names),
+            **place_of(request), model_id=request.model_id,
+            points=points.written, files=points.status_text,
+            recordings=len(points.names),
             left_out=[LeftOut(path, problem.rule, problem.text)
                       for path, problem in points.left_out])}, again)
         self._finish(request.run_id)
         report = self._read(batch)
         return ExportReport(
-            run_id=request.run_id, batch_index=request.batch_index,
-            batch_count=request.batch_count, is_last=request.is_last,
-            report_path=batch.file("json"), **{
-                name: getattr(report, name) for name in (
-                    "points_written", "points_rejected", "target",
-                    "status_text")})
+            **place_of(request), report_path=batch.file("json"),
+            points_written=report.points_written,
+            points_rejected=report.points_rejected, target=report.target,
+            status_text=report.status_text)
 
     def complete(self, run_id: str) -> RunReport:
         """Deliver the points of a run that still wait; return its report."""
@@ -141,12 +110,11 @@ class ExportStage:
     def report(self, run_id: str) -> RunReport:
         """The report of a run whose batches have all been exported."""
         return state.read(
-            self._workspace.folder,
-            f"{run_folder(run_id)}/export_report.json", RunReport,
-            "export.report", _AGAIN)
+            self._folder, f"{run_folder(run_id)}/export_report.json",
+            RunReport, "export.report", _AGAIN)
 
     def _batches(self, run_id: str) -> list[_Batch]:
-        export = self._workspace.folder.path(f"{run_folder(run_id)}/export")
+        export = self._folder.path(f"{run_folder(run_id)}/export")
         return [_Batch(run_id, int(path.stem))
                 for path in sorted(export.glob("*.json"))
                 if path.stem.isdigit()]
@@ -175,7 +143,7 @@ class ExportStage:
 
     def _send(self, delivery: Delivery, reports: dict[_Batch, BatchReport],
               requested: set[_Batch], again: bool) -> None:
-        folder, reason = self._workspace.folder, ""
+        folder, reason = self._folder, ""
         for batch, report in sorted(reports.items()):
             try:
                 if not reason:
@@ -184,6 +152,7 @@ class ExportStage:
                                   self._replaced(batch, report))
                     self._caught_up |= {batch} - requested
             except UnavailableError as error:
+                # The call must not fail: an error ends the rpc for the run.
                 reason = error.text
             except AuraError as error:
                 reason = error.text
@@ -197,7 +166,7 @@ class ExportStage:
                   report: BatchReport) -> list[Selection]:
         """Results that earlier exports of the recordings may have left."""
         names = state.read(
-            self._workspace.folder, batch.file("aliases.json"), list[Alias],
+            self._folder, batch.file("aliases.json"), list[Alias],
             "export.aliases", _AGAIN)
         return [selection for name in names for selection in earlier_results(
             name.patient, name.recording, report.model_id, name.start_ns,
@@ -217,33 +186,29 @@ class ExportStage:
         if waiting:
             text += f", {plural(waiting, 'point')} waiting" + (
                 reason and f": {reason}")
-        state.write(
-            self._workspace.folder, batch.file("json"),
-            msgspec.structs.replace(
-                report, target=target, points_written=stored,
-                points_rejected=rejected, points_waiting=waiting,
-                rejected=list(ledger.named) if ledger else [],
-                earlier_results_stay=kept, status_text=text))
+        state.write(self._folder, batch.file("json"), msgspec.structs.replace(
+            report, target=target, points_written=stored,
+            points_rejected=rejected, points_waiting=waiting,
+            rejected=list(ledger.named) if ledger else [],
+            earlier_results_stay=kept, status_text=text))
 
     def _read(self, batch: _Batch) -> BatchReport:
-        return state.read(self._workspace.folder, batch.file("json"),
-                          BatchReport, "export.report", _AGAIN)
+        return state.read(self._folder, batch.file("json"), BatchReport,
+                          "export.report", _AGAIN)
 
     def _finish(self, run_id: str) -> None:
         """If all batches are here, write the run's report and mark the end."""
-        folder, run = self._workspace.folder, run_folder(run_id)
+        folder, run = self._folder, run_folder(run_id)
         parts = [self._read(batch) for batch in self._batches(run_id)]
         if len(parts) < parts[0].batch_count:
             return
-        waiting = sum(part.points_waiting for part in parts)
+        totals = {name: sum(getattr(part, name) for part in parts)
+                  for name in ("points", "points_written", "points_rejected",
+                               "points_waiting", "recordings")}
+        waiting = totals["points_waiting"]
         state.write(folder, f"{run}/export_report.json", RunReport(
             run_id=run_id, model_id=parts[0].model_id,
-            target=parts[0].target, batches=len(parts),
-            points=sum(part.points for part in parts),
-            points_written=sum(part.points_written for part in parts),
-            points_rejected=sum(part.points_rejected for part in parts),
-            points_waiting=waiting,
-            recordings=sum(part.recordings for part in parts),
+            target=parts[0].target, batches=len(parts), **totals,
             earlier_results_stay=next(filter(None, (
                 part.earlier_results_stay for part in parts)), ""),
             rejected=[line for part in parts for line in part.rejected],

@@ -1,10 +1,4 @@
-"""
-The manifest of a batch: what each stage knows of each recording.
-
-It is JSON. The loader writes it, and each later stage writes its own,
-fuller one beside it, so that a stage can be repeated at any time. No run
-id, time or host stands in it.
-"""
+"""The manifest of a batch: what each stage knows of each recording."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,8 +20,6 @@ _Above0 = Annotated[float, Meta(gt=0)]
 
 @dataclass(frozen=True)
 class Signals:
-    """What the feature stage found in a recording."""
-
     rows: int  # Rows of the feature table
     beats: int  # Beats found
     # Start and end of the stretches that nothing can be said about, in
@@ -38,8 +30,6 @@ class Signals:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a batch."""
-
     path: str  # Relative to the input
     recording: Recording | None  # None where the file is refused
     problems: tuple[Problem, ...] = ()  # Why, or warnings
@@ -48,7 +38,6 @@ class Entry:
 
     @property
     def refused(self) -> bool:
-        """Whether no later stage sees this file."""
         return self.recording is None
 
     @property
@@ -60,14 +49,11 @@ class Entry:
                    for problem in self.problems)
 
     def refuse(self, problem: Problem) -> "Entry":
-        """The entry of a file that turned out not to be usable."""
         return Entry(self.path, None, (*self.problems, problem))
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A batch of recordings."""
-
     input: str  # Name of the input that paths are relative to
     # In the order of the tree. The tables' column ``recording`` counts them
     # from 0, refused ones included.
@@ -82,24 +68,19 @@ class Manifest:
 
     @property
     def has_annotations(self) -> bool:
-        """Whether there are annotations of any sort, understood or not."""
         return any(entry.has_annotations for entry in self.entries)
 
     def with_entries(self, entries: Sequence[Entry]) -> "Manifest":
-        """The same batch with other entries."""
         return replace(self, entries=tuple(entries))
 
 
 @dataclass(frozen=True)
 class FileOutcomes:
-    """What became of all files of a run."""
-
     # Input that was given, and the file's entry in its last manifest.
     entries: tuple[tuple[str, Entry], ...]
 
     @property
     def done(self) -> int:
-        """Number of recordings that were used."""
         return sum(not entry.refused for _, entry in self.entries)
 
     @property
@@ -133,8 +114,6 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Stored(msgspec.Struct, frozen=True):
-    """An entry as it is in the file."""
-
     path: str
     status: Literal["ok", "refused"]
     problems: tuple[Problem, ...]
@@ -156,14 +135,12 @@ class _Stated(msgspec.Struct, frozen=True):
 
 
 def write(folder: Folder, path: str, manifest: Manifest) -> None:
-    """Write a manifest; errors are those of `Folder.write`."""
     state.write(folder, path, _Stated(
         FORMAT, manifest.input, [*map(_stored, manifest.entries)]),
         indent=1, sort_keys=False)
 
 
 def read(folder: Folder, path: str) -> Manifest:
-    """Read a manifest."""
     batch, entries = read_each(folder, path)
     for entry in entries:
         if isinstance(entry, CorruptDataError):
@@ -204,11 +181,8 @@ def _entry(stored: _Stored) -> Entry:
 
 
 def status_text(entries: Sequence[Entry]) -> str:
-    """
-    One line for a reply: how many files, and which rules refused any.
-
-    It names rules, not files: the caller logs the replies.
-    """
+    """One line for a reply: how many files, and which rules refused any."""
+    # No names of files: callers log replies.
     kept = sum(not entry.refused for entry in entries)
     counts: dict[str, Counter[str]] = {"refused": Counter(),
                                        "not read": Counter()}

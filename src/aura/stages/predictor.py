@@ -1,6 +1,4 @@
-"""
-The predictor: a table of features becomes scores and alarms.
-"""
+"""The predictor: a table of features becomes scores and alarms."""
 
 import threading
 from collections.abc import Sequence
@@ -22,12 +20,11 @@ from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
 from aura.stages import manifest, table_rules, tables
 from aura.stages.manifest import Entry
-from aura.stages.run_layout import LATEST, MODELS, Workspace, batch_file
+from aura.stages.run_layout import (
+    LATEST, MODELS, Stage, Workspace, batch_file, place_of)
 
 
 class Latest(msgspec.Struct):
-    """What ``latest.json`` holds."""
-
     model_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
 
 
@@ -35,12 +32,11 @@ class Latest(msgspec.Struct):
 BAKED = Path("/model")
 
 
-class PredictionStage:
+class PredictionStage(Stage):
     """Predict with the model that is there, checked before its first use."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace = workspace
-        self._settings = settings
+        super().__init__(workspace, settings)
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[Path, int, int], Model] | None = None
 
@@ -66,8 +62,7 @@ class PredictionStage:
             return self._loaded[1]
 
     def predict(self, request: FeatureTable) -> PredictionTable:
-        """Predict one batch."""
-        folder, model = self._workspace.folder, self.model()
+        folder, model = self._folder, self.model()
         batch = manifest.read(folder, request.manifest_path)
         table = table_rules.read(
             folder, request.table_path, "features", batch)
@@ -93,8 +88,7 @@ class PredictionStage:
         manifest.write(folder, names["predictions.json"],
                        batch.with_entries(entries))
         return PredictionTable(
-            run_id=request.run_id, batch_index=request.batch_index,
-            batch_count=request.batch_count, is_last=request.is_last,
+            **place_of(request),
             table_path=names["predictions.parquet"], model_id=model.model_id,
             window_count=len(table), seizure_windows=int(
                 np.count_nonzero(smoothed >= rule.threshold)),
@@ -122,11 +116,11 @@ class PredictionStage:
         if (BAKED / CARD_FILE).exists():
             return BAKED
         try:
-            latest = state.read(self._workspace.folder, LATEST, Latest,
-                                "model.latest", "train again")
+            latest = state.read(self._folder, LATEST, Latest, "model.latest",
+                                "train again")
         except MissingError:
             raise _no_model() from None
-        return self._workspace.folder.path(f"{MODELS}/{latest.model_id}")
+        return self._folder.path(f"{MODELS}/{latest.model_id}")
 
 
 def _no_model() -> MissingError:
@@ -136,9 +130,7 @@ def _no_model() -> MissingError:
 
 
 def _check(model: Model, table: tables.Columns) -> None:
-    present = tuple(name for name in model.features if name in table.values)
-    check_schema(
-        model, table.metadata.get("schema_id", ""), present)
+    check_schema(model, table.metadata.get("schema_id", ""), table.values)
     if table.metadata.get("hop_s") != repr(model.hop_s):
         raise PreconditionError(
             "model.hop", f"the features have a row every "

@@ -1,35 +1,25 @@
-"""
-Where the files of a run are, on a shared folder or a laptop.
+"""Where the files of a run are (docs/architecture.md)."""
 
-::
-
-    runs/<run_id>/batches/0000/{manifest.json, features.json, ...}
-    runs/<run_id>/events/<recording>.tsv
-    runs/<run_id>/export/{0000.lp.gz, ...}
-    runs/<run_id>/review/{log, tsv, edf}/...    on a laptop OUT/.review
-    runs/<run_id>/{training_report.json, export_report.json, DONE}
-    models/<model_id>/{model.npy, card.json}    models/latest.json
-"""
-
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aura.dataset.names import recording_stem
-from aura.errors import InvalidInputError
+from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
 from aura.settings import Settings
 
 RUNS, MODELS = "runs", "models"
+HIDDEN = ".aura"  # The workspace of a prediction, in its output folder
 LATEST = f"{MODELS}/latest.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What ``training_report.json`` tells first."""
-
     status_text: str
     model_path: str = ""  # Nothing could be learnt if it is empty
     model_id: str = ""
@@ -43,6 +33,24 @@ class Input:
     # Part of it to search, or a single file; ``""`` for all.
     subfolder: str = ""
 
+    @classmethod
+    def named(cls, path: Path) -> "Input":
+        """A folder or a single file that a user has named."""
+        # Annotations of a BIDS session are beside its ``ecg`` folder.
+        absolute = Path(os.path.abspath(path))
+        if not os.path.lexists(absolute):
+            raise MissingError(
+                "path.missing", f"there is no file or folder {path}",
+                "check the name")
+        parent = Path(os.path.realpath(absolute.parent))
+        if absolute.is_dir():
+            if absolute.name == "ecg":
+                return cls(Folder(parent), absolute.name)
+            return cls(Folder(absolute))
+        return cls(Folder(parent.parent),
+                   f"{parent.name}/{absolute.name}" if parent.name
+                   else absolute.name)
+
     @property
     def is_tree(self) -> bool:
         """Whether it is a folder, not a single file."""
@@ -53,7 +61,7 @@ class Input:
 class Workspace:
     """A folder to write to, and the inputs that manifests name."""
 
-    folder: Folder  # The shared folder, or ``.aura`` in an output folder
+    folder: Folder  # The shared folder, or `HIDDEN` in an output folder
     # By their names in manifests. A manifest cannot lead to other folders.
     inputs: Mapping[str, Input]
     # Where event files go; None is the run's own folder.
@@ -68,7 +76,6 @@ class Workspace:
             "recordings": Input(Folder(folder.path(settings.recordings)))})
 
     def input(self, name: str) -> Input:
-        """The input of a name."""
         if name not in self.inputs:
             raise InvalidInputError(
                 "manifest.input", "the manifest refers to an unknown input",
@@ -98,6 +105,23 @@ class Workspace:
             self.events.write(name, content)
         else:
             self.folder.write(f"{run_folder(run_id)}/events/{name}", content)
+
+
+class Stage:
+    """What the stages have in common."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._workspace, self._folder = workspace, workspace.folder
+        self._settings = settings
+
+    def ready(self) -> bool:
+        """Whether the workspace exists and can be written."""
+        return os.access(self._folder.root, os.W_OK)
+
+
+def place_of(batch: Any) -> dict[str, Any]:
+    return {name: getattr(batch, name) for name in (
+        "run_id", "batch_index", "batch_count", "is_last")}
 
 
 def run_folder(run_id: str) -> str:

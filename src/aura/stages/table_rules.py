@@ -1,9 +1,4 @@
-"""
-The tables of a batch, checked where a stage takes one in.
-
-``table_rules.toml`` declares their columns. A table that another block wrote
-must keep the same rules. Rows in another order are sorted.
-"""
+"""The tables of a batch, checked where a stage takes one in."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,7 +68,6 @@ def _checked(name: str, column: np.ndarray,
 
 
 def _in_order(table: Columns) -> Columns:
-    """Sort the rows by recording and time."""
     numbers, time_s = table.values["recording"], table.values["time_s"]
     step, later = np.diff(numbers), np.diff(time_s) > 0
     if np.all((step > 0) | ((step == 0) & later)):

@@ -1,9 +1,4 @@
-"""
-Parquet tables of numeric columns, with units and metadata.
-
-Any Parquet reader opens them. The metadata of a field contains its unit; the
-metadata of the table contains JSON under the key ``aura``.
-"""
+"""Parquet tables of numeric columns, with units and metadata."""
 
 import io
 import json
@@ -26,8 +21,6 @@ _AGAIN = "repeat the 'aura train', 'aura predict' or 'aura run' that wrote it"
 
 @dataclass(frozen=True)
 class Columns:
-    """A table as columns of equal length."""
-
     values: Mapping[str, np.ndarray]  # In order, each one-dimensional
     units: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +34,6 @@ class Columns:
             self.values["recording"], [number, number + 1]))
 
     def of(self, number: int) -> dict[str, np.ndarray]:
-        """All columns of one recording."""
         rows = self.rows_of(number)
         return {name: column[rows] for name, column in self.values.items()}
 
@@ -77,7 +69,6 @@ def write(stream: BinaryIO, table: Columns) -> None:
 
 
 def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
-    """Read a table."""
     try:
         reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
         schema = reader.schema

@@ -1,12 +1,6 @@
-"""
-The trainer: collects the feature tables of a run, trains and validates.
-
-It keeps a record of the tables on the shared folder, so it may be restarted
-in the middle of a run.
-"""
+"""The trainer: collects the feature tables of a run, trains and validates."""
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,28 +14,18 @@ from aura.ecg import features
 from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
-from aura.settings import Settings
 from aura.stages import manifest, table_rules
 from aura.stages.run_layout import (
-    LATEST, MODELS, Workspace, mark_done, run_folder)
+    LATEST, MODELS, Stage, mark_done, run_folder)
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
             "mean_hr", *MODEL_FEATURES)
 
 
-class TrainingStage:
+class TrainingStage(Stage):
     """Train once the last table of a run has arrived."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace, self._folder = workspace, workspace.folder
-        self._settings = settings
-
-    def ready(self) -> bool:
-        """Whether the shared folder is there and can be written to."""
-        return os.access(self._folder.root, os.W_OK)
-
     def train(self, request: FeatureTable) -> TrainingReport:
-        """Record a table; after the last table of the run, train."""
         if request.schema_id != features.SCHEMA_ID:
             raise PreconditionError(
                 "train.schema", "the table has another feature schema",
@@ -71,6 +55,7 @@ class TrainingStage:
 
     def _record(self, request: FeatureTable) -> list[FeatureTable]:
         """Record a table; return all tables of the run so far, in order."""
+        # On the shared folder: the trainer may be restarted during a run.
         if not 0 <= request.batch_index < request.batch_count:
             raise InvalidInputError(
                 "train.batch", f"batch_index {request.batch_index} is not "

@@ -1,9 +1,4 @@
-"""
-Alarms from scores as they arrive.
-
-`detector.alarms` is asked anew every hop, over the rows since the last moment
-at which all before could no longer matter.
-"""
+"""Alarms as scores arrive: `detector.alarms` of the last rows."""
 
 from dataclasses import dataclass, field, replace
 
@@ -44,7 +39,7 @@ class LiveAlarms:
         return self._events()
 
     def _level(self) -> float:
-        """That at which the last row raises an alarm."""
+        """The threshold of the last row."""
         if not self.rule.adapt_after_h:
             return self.rule.threshold
         hold = max(round(self.rule.hold_s / self.hop_s), 1)

@@ -1,9 +1,4 @@
-"""
-Beats from samples as they arrive.
-
-Whenever a cell of ten seconds is over, and two seconds more for the ends of
-filters, the last minute is analysed as `aura.ecg.beats` does a recording.
-"""
+"""Beats as samples arrive: `aura.ecg.beats` of the last minute."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +9,7 @@ from aura.recording import Floats
 from aura.spans import merge
 
 ANALYSED_S = 60.0
-EDGE_S = 2.0
+EDGE_S = 2.0  # For the ends of filters
 DELAY_S = quality.WINDOW_S + EDGE_S
 # No heart beats twice in this time: it is one beat, found in two windows.
 SAME_BEAT_S = 0.2
@@ -59,7 +54,6 @@ class LiveBeats:
         return self._settle(now_s if ended else max(now_s - self.delay_s, 0.0))
 
     def _analyse(self, ready_s: float, now_s: float) -> None:
-        """Find beats and spans up to a time."""
         start_s = self._first / self.fs_hz
         if (self.fs_hz < beats.MIN_RATE_HZ
                 or now_s - start_s < beats.MIN_SEGMENT_S):
@@ -81,14 +75,14 @@ class LiveBeats:
             self._last_beat_s = float(new[-1])
         self._beats = np.concatenate([self._beats, new])
         self._spans = np.concatenate(
-            [self._spans, _between(spans, self._analysed_s, ready_s)])
+            [self._spans, between(spans, self._analysed_s, ready_s)])
         self._analysed_s = ready_s
 
     def _settle(self, until_s: float) -> Settled:
         count = int(np.searchsorted(self._beats, until_s, side="right"))
         new, self._beats = self._beats[:count], self._beats[count:]
-        spans = _between(self._spans, self._until_s, until_s)
-        self._spans = _between(self._spans, until_s, np.inf)
+        spans = between(self._spans, self._until_s, until_s)
+        self._spans = between(self._spans, until_s, np.inf)
         self._until_s = until_s
         return Settled(new, merge(spans, quality.TOUCHING_S), until_s)
 
@@ -103,7 +97,7 @@ class LiveBeats:
             self._first = start
 
 
-def _between(spans: Floats, start_s: float, stop_s: float) -> Floats:
+def between(spans: Floats, start_s: float, stop_s: float) -> Floats:
     """Parts of spans that lie between two times."""
     inside = np.clip(spans, start_s, stop_s)
     return inside[inside[:, 1] > inside[:, 0]]

@@ -26,7 +26,6 @@ class LiveRows:
     _count: int = 0
 
     def feed(self, beat_s: Floats, unscorable: Floats) -> None:
-        """Take beats and spans that have been settled."""
         if len(beat_s):
             self._beat_s = np.concatenate([self._beat_s, beat_s])[-BEATS_KEPT:]
         if not len(unscorable):

@@ -11,6 +11,7 @@ from aura.detector.model import Model, check_schema
 from aura.ecg import features
 from aura.recording import Event, Floats
 from aura.streaming.live_alarms import LiveAlarms
+from aura.streaming.live_beats import between
 from aura.streaming.live_rows import LiveRows
 
 
@@ -32,20 +33,19 @@ class Stream:
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_schema(self.model, features.SCHEMA_ID, tuple(
-            name for name in self.model.features if name in features.NAMES))
+        check_schema(self.model, features.SCHEMA_ID, features.NAMES)
         rule = rule_of(self.model.alarm, self.adapt_after_h)
         self._rows = LiveRows(self.model.features, self.model.hop_s)
         self._alarms = LiveAlarms(rule, self.model.hop_s)
         self._time_s = 0.0
-        self._beats: list[float] = []
-        self._spans: list[tuple[float, float]] = []
+        self._beats: Floats = np.empty(0)
+        self._spans: Floats = np.empty((0, 2))
 
     def feed(self, beat_s: Floats, unscorable: Floats,
              until_s: float) -> Iterator[Decision]:
         """Take what has been settled, and decide on every hop that is over."""
-        self._beats += beat_s.tolist()
-        self._spans += [(float(a), float(b)) for a, b in unscorable]
+        self._beats = np.concatenate([self._beats, beat_s])
+        self._spans = np.concatenate([self._spans, unscorable])
         # The millionth is that of `aura.ecg.features.row_times`.
         hop_s = self.model.hop_s
         while self._time_s + hop_s * (1 - 1e-6) <= until_s:
@@ -68,10 +68,9 @@ class Stream:
         return Decision(time_s, scorable, probability, smoothed, alarm)
 
     def _settled(self, end_s: float) -> tuple[Floats, Floats]:
-        """Beats and parts of spans up to the end of a hop."""
         # A beat on the very end belongs to the hop that it ends.
         count = int(np.searchsorted(self._beats, end_s, side="right"))
         beats, self._beats = self._beats[:count], self._beats[count:]
-        inside = [(a, min(b, end_s)) for a, b in self._spans if a < end_s]
-        self._spans = [(max(a, end_s), b) for a, b in self._spans if b > end_s]
-        return np.array(beats), np.array(inside).reshape(-1, 2)
+        inside = between(self._spans, -np.inf, end_s)
+        self._spans = between(self._spans, end_s, np.inf)
+        return beats, inside
