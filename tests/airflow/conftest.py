@@ -44,9 +44,6 @@ def shared(tmp_path_factory, sources):
         shutil.copy(first, folder / f"many/{number:02d}.edf")
     with (folder / "many/07.edf").open("r+b") as file:
         file.truncate(1000)
-    (folder / "corrupt").mkdir()
-    for name in ("a.edf", "b.edf"):
-        shutil.copy(folder / "many/07.edf", folder / "corrupt" / name)
     for path in folder.rglob("*.edf"):
         os.utime(path, (time.time() - 3600,) * 2)
     (folder / "empty").mkdir()
