@@ -68,7 +68,8 @@ class EcgSignal:
     def __init__(self, stream: BinaryIO, header: Header, index: int) -> None:
         signal = header.signals[index]
         if signal.fault is not None:
-            raise signal.fault
+            # Files of one device share it, so no older call may stay in it.
+            raise signal.fault.with_traceback(None)
         self._stream, self._header, self._signal = stream, header, signal
         factor = MILLIVOLTS.get(signal.unit.lower(), Fraction(1))
         bottom, top = (factor * value for value in signal.physical)

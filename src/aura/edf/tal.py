@@ -100,6 +100,19 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
             for rule, texts in faults.items() if texts))
 
 
+def has_gaps(stream: BinaryIO, header: Header) -> bool:
+    """Whether there may be gaps, by the start of the last record."""
+    if "+" not in header.kind:
+        return False
+    last = header.record_count - 1
+    first, end = (parse(read_column(
+        stream, header, header.annotation_signals[0], record, record + 1,
+    ).tobytes(), defaultdict(list)) for record in (0, last))
+    return not first or not end or abs(
+        end[0][0] - first[0][0] - last * float(header.record_duration_s)
+    ) > GAP_S
+
+
 def parse(block: bytes, faults: Faults) -> list[
         tuple[float, float, list[str]]]:
     """Parse one annotation signal of one record."""
