@@ -74,7 +74,7 @@ class Folder:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise not_regular()
-            if not _real_path(descriptor, path).is_relative_to(self.root):
+            if not self.holds(_real_path(descriptor, path)):
                 raise outside()
         except BaseException:
             os.close(descriptor)
@@ -201,10 +201,8 @@ def outside() -> ForbiddenError:
 
 def _real_path(descriptor: int, path: Path) -> Path:
     # The opened file counts, even if its name was given to another one.
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-    except OSError:
-        return Path(os.path.realpath(path))
+    link = Path(f"/proc/self/fd/{descriptor}")
+    return Path(os.readlink(link)) if link.exists() else path
 
 
 def read_error(error: OSError | AuraError) -> AuraError:

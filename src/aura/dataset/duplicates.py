@@ -267,7 +267,7 @@ def excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
 
 
 def may_belong(signal: Signal, beats_s: Floats,
-                places: Sequence[float]) -> bool:
+               places: Sequence[float]) -> bool:
     """Whether beats fit short excerpts, or these show no clear beats."""
     fs_hz = signal.fs_hz
     count = min(round(GLANCE_S * fs_hz), signal.sample_count)
@@ -293,7 +293,7 @@ def may_belong(signal: Signal, beats_s: Floats,
 
 
 def belong(each: Iterable[tuple[int, float, Floats]],
-            beats_s: Floats, offsets_s: Floats) -> bool:
+           beats_s: Floats, offsets_s: Floats) -> bool:
     """Whether beats are those of a waveform."""
     shares: list[Floats] = []
     for excerpt in each:

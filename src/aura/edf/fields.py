@@ -17,7 +17,6 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
-from functools import lru_cache
 
 from aura.errors import InvalidInputError, Problem
 
@@ -63,23 +62,17 @@ def decimal(field: bytes, name: str, odd: list[str]) -> Fraction:
 
 def _number(field: bytes, name: str, wanted: str, odd: list[str],
             whole: bool = False) -> Fraction:
-    value = _value(field)
-    if value is not None and (not whole or value.denominator == 1):
-        if not _DECIMAL.fullmatch(field) or (whole and b"." in field):
-            odd.append(f"'{name}' is {_shown(field)}, read as "
-                       f"{float(value):g}")
-        return value
+    usual = _DECIMAL.fullmatch(field) and not (whole and b"." in field)
+    if usual or _ONE_MEANING.fullmatch(field):
+        value = Fraction(field.replace(b",", b".").decode("ascii"))
+        if not whole or value.denominator == 1:
+            if not usual:
+                odd.append(f"'{name}' is {_shown(field)}, read as "
+                           f"{float(value):g}")
+            return value
     raise InvalidInputError(
         "edf.header.number", f"the field '{name}' is {_shown(field)}; it has "
         f"to be {wanted}", REPAIR)
-
-
-@lru_cache(1024)
-def _value(field: bytes) -> Fraction | None:
-    """The number of a field; most files have the same."""
-    if not _ONE_MEANING.fullmatch(field):
-        return None
-    return Fraction(field.replace(b",", b".").decode("ascii"))
 
 
 def text(field: bytes) -> str:
@@ -94,8 +87,6 @@ def text(field: bytes) -> str:
         decoded = stripped.decode("utf-8")
     except UnicodeDecodeError:
         decoded = stripped.decode("latin-1")
-    if decoded.isprintable():
-        return decoded
     return "".join(c if c.isprintable() else "\ufffd" for c in decoded)
 
 
