@@ -1,8 +1,12 @@
 """Every format of annotations: examples, and what a conversion keeps."""
 
+import csv
+import io
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
+import pyarrow.csv
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
@@ -319,3 +323,41 @@ def test_ten_times_the_annotations_are_ten_times_the_work(name):
 
     work(10)
     assert work(1000) < 10.1 * work(100)
+
+
+_TIMES = st.decimals(0, 10**6, places=4).map(str)
+_ROWS = st.lists(st.tuples(
+    _TIMES, _TIMES, st.sampled_from(sorted(CODES)),
+    st.decimals(0, 1, places=2).map(str)), min_size=1, max_size=20)
+
+
+@given(_ROWS)
+@settings(max_examples=100, deadline=None)
+def test_events_of_bids_are_those_that_pyarrow_reads(rows):
+    content = "\n".join(["onset\tduration\teventType\tconfidence", *(
+        "\t".join(row) for row in rows), ""]).encode()
+    table = pyarrow.csv.read_csv(
+        io.BytesIO(content),
+        parse_options=pyarrow.csv.ParseOptions(delimiter="\t")).to_pylist()
+    assert [(row.onset_s, row.duration_s or 0, row.text, row.confidence)
+            for row in bids.read(content).rows] == [
+                tuple(row.values()) for row in table]
+
+
+@given(_ROWS)
+@settings(max_examples=100, deadline=None)
+def test_rows_of_csv_bi_and_tse_are_those_of_a_plain_reader(rows):
+    spans = [(onset, str(Decimal(onset) + Decimal(length)), label, sure)
+             for onset, length, label, sure in rows]
+    table = "\n".join(["channel,start_time,stop_time,label,confidence", *(
+        f"TERM,{','.join(row)}" for row in spans), ""])
+    plain = "\n".join(["version = tse_v1.0.0", "", *map(" ".join, spans), ""])
+    expected = [(float(row["start_time"]), float(row["stop_time"]),
+                 row["label"], float(row["confidence"]))
+                for row in csv.DictReader(io.StringIO(table))]
+    for document in (tuh_file.read(table.encode()), tse.read(plain.encode())):
+        assert [row.text for row in document.rows] == [
+            one[2] for one in expected]
+        assert [(row.onset_s, row.end_s, row.confidence)
+                for row in document.rows] == [
+                    pytest.approx((*one[:2], one[3])) for one in expected]

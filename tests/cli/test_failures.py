@@ -87,6 +87,16 @@ def test_a_cut_recording_is_refused_by_strict_mode_only(
     assert run("beats", path, "--out", tmp_path / "o")[0] == 1
 
 
+@pytest.mark.parametrize("verb", ["inspect", "train"])
+def test_names_that_differ_by_case_only_are_reported(run, tmp_path, verb):
+    for name in ("PAT01", "pat01", "PAT02"):
+        record(tmp_path / f"in/{name}.edf", 60, seizure=(20, 9),
+               patient=f"{name} X X X")
+    options = [] if verb == "inspect" else ["--out", tmp_path / "m"]
+    _, _, err = run(verb, tmp_path / "in", *options)
+    assert "patient.similar: PAT01, pat01 count as 2" in err
+
+
 def test_a_patient_named_by_a_folder_only_is_in_doubt(run, tmp_path):
     for name, patient in (("A_day1", "X"), ("A_day2", "X"), ("b", "Eva")):
         record(tmp_path / f"in/{name}/r.edf", 60, seizure=(20, 9),
@@ -106,6 +116,9 @@ def test_a_patient_named_by_a_folder_only_is_in_doubt(run, tmp_path):
     _, _, err = run("train", tmp_path / "in", "--patients",
                     tmp_path / "t.csv", "--out", tmp_path / "m")
     assert "Ann (by t.csv): A_day2/r.edf" in err
+    assert "patients.unmatched: 1 row" in err
+    _, _, err = run("inspect", tmp_path / "in", "--patients",
+                    tmp_path / "t.csv")
     assert "patients.unmatched: 1 row" in err
     code, _, err = run("train", tmp_path / "in", "--patients",
                        tmp_path / "none.csv", "--out", tmp_path / "m")

@@ -222,6 +222,9 @@ def test_a_text_in_another_encoding_is_read(
     recording = examined(File(), {name: text.encode(encoding)})
     assert recording.events == (Event(3, 9),)
     assert rules(recording) == expected
+    strict = examined(File(), {name: text.encode(encoding)}, strict=True)
+    assert (rules(strict) if expected else []) == expected
+    assert isinstance(strict, Refused) is bool(expected)
 
 
 def test_names_of_a_list_without_a_recording_are_reported_once(examined):

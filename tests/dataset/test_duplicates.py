@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from aura.dataset import beat_files, duplicates, find
 from aura.errors import AuraError
 from aura.folder import Folder
+from aura.recording import ArraySignal
 from aura.synthetic.waveform import ecg
 from tests.edf_builder import Channel, plus
 
@@ -116,6 +118,40 @@ def test_beats_are_recognised_if_most_of_them_fit(tmp_path, hearts, first):
         np.concatenate([heart.beat_time_s[inside[0]],
                         other.beat_time_s[~inside[1]]]))))
     assert set(resolved(tmp_path).values()) == {TWICE}
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None)
+def test_two_short_excerpts_never_rule_out_what_all_excerpts_find(
+        hearts, seed):
+    rng = np.random.default_rng(seed)
+    heart = hearts[rng.integers(3)]
+    step = int(rng.choice([1, 2, 4]))  # Another sampling rate
+    fs_hz = heart.fs_hz / step
+    start = int(rng.uniform(0, 280) * fs_hz)
+    stop = start + int(rng.uniform(30, 300) * fs_hz)
+    samples = heart.samples[::step][start:stop]
+    signal = ArraySignal(samples + rng.uniform(0, 0.2)
+                         * rng.standard_normal(len(samples)), fs_hz)
+    kept = rng.random(len(heart.beat_time_s)) >= rng.uniform(0, 0.2)
+    beats_s = heart.beat_time_s[kept] - start / fs_hz
+    beats_s = beats_s[beats_s < rng.uniform(60, 400)]  # A cut end
+    beats_s = np.sort(beats_s + rng.uniform(0, 0.04) * rng.uniform(
+        -1, 1, len(beats_s)))
+    found = duplicates.belong(
+        duplicates.excerpts(signal), beats_s, np.zeros(1))
+    assert not found or all(
+        duplicates.may_belong(signal, beats_s, places)
+        for places in duplicates.GLANCES)
+
+
+def test_two_short_excerpts_rule_out_most_other_beats(hearts):
+    signals = [ArraySignal(one.samples, one.fs_hz) for one in hearts]
+    ruled_out = [
+        not duplicates.may_belong(signal, other.beat_time_s + shift, places)
+        for signal, other in zip(signals, hearts[1:] + hearts[:1])
+        for shift in range(20) for places in duplicates.GLANCES]
+    assert np.mean(ruled_out) > 0.8
 
 
 def test_one_form_alone_is_never_two(tmp_path, hearts):

@@ -42,7 +42,8 @@ def chosen(labels, wanted=""):
     (["ECoG 1", "aVR"], (1,), ["ecg.by_lead"]),
     (["ECG", "ECG"], (0, 1), []),
     (["ECG HR", "ECG"], (1,), []),
-    (["ECG", ChannelInfo("ECG 2", "bpm", 256)], (0,), []),
+    (["ECG", ChannelInfo("ECG 2", "bpm", 256)], (0,),
+     ["ecg.unit_other"]),
     ([ChannelInfo("ECG", "mV", 8), "ECG 2"], (1,), []),
     ([ChannelInfo("ECG", "mV", 8)], (0,), []),
     ([ChannelInfo("ECG Rate", "bpm", 1), "II"], (1,), ["ecg.by_lead"]),
@@ -85,11 +86,20 @@ def test_a_unit_that_is_not_of_an_ecg_is_named(unit):
         chosen([ChannelInfo("ECG 1", unit), ChannelInfo("Fp1", "uV")])
 
 
-@pytest.mark.parametrize("wanted", ["ECG lft", "Chest, EGC left"])
+def test_an_ecg_whose_unit_is_no_voltage_is_not_dropped_in_silence():
+    infos = [ChannelInfo("ECG 1", "%"), ChannelInfo("ECG 2", "mV"),
+             ChannelInfo("ECG HR", "bpm")]
+    keys, (problem,) = by_label(infos)
+    assert keys == ((1,),) and problem.rule == "ecg.unit_other"
+    assert "ECG 1 (%)" in problem.text and "HR" not in problem.text
+
+
+@pytest.mark.parametrize("wanted", ["ECG lft", "Chest, EGC left", "ecg LEFT1"])
 def test_a_misspelt_label_brings_the_nearest_one(wanted):
     labels = ["Fp1", "ECG left", "ECG right"]
     _, (problem,) = by_label([ChannelInfo(one) for one in labels], wanted)
     assert problem.rule == "ecg.not_as_set" and "'ECG left'" in problem.text
+    assert all(label in problem.text for label in labels)
 
 
 def test_many_labels_are_not_all_listed():

@@ -82,6 +82,12 @@ def test_a_single_file_is_an_input(tree):
     assert names(recordings(folder, "a/odd.rec")) == ["odd.rec"]
 
 
+def test_a_run_with_an_eeg_only_is_counted(tree):
+    folder = tree("ses-1/ecg/a_run-1_ecg.edf", "ses-1/eeg/a_run-1_eeg.edf",
+                  "ses-1/eeg/a_run-2_eeg.edf")
+    assert refused(recordings(folder)) == {".": "path.not_read"}
+
+
 def test_seizeit2_session_is_taken_from_its_ecg(tree):
     run = "sub-001_ses-01_task-szMonitoring_run-01"
     base = "sub-001/ses-01"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aura.dataset.patients import alias, patient_identity
+from aura.dataset.patients import alias, patient_identity, similar
 
 
 @pytest.mark.parametrize("path, header, identity", [
@@ -43,6 +43,10 @@ from aura.dataset.patients import alias, patient_identity
     ("data/p7/night.edf", "Patient-ID: X", "p7"),
     ("data/p7/night.edf", "Anonymous M", "p7"),
     ("noending", "", "noending"),
+    ("data/p7/night.edf", "S 01", "S 01"), ("p7/r.edf", "S 01 M", "S 01"),
+    ("p7/r.edf", "AUR 007 X", "AUR 007"), ("p7/r.edf", "Smith 45", "Smith"),
+    ("p7/r.edf", "Smith 1951", "Smith"), ("p7/r.edf", "M 45", "M"),
+    ("p7/r.edf", "S F 01-JAN-1950 01", "S"),
 ])
 def test_rule(path, header, identity):
     assert patient_identity(path, header).name == identity
@@ -63,3 +67,8 @@ def test_alias_needs_kind_and_key_and_tells_nothing():
     assert alias("p", "szA", "aura") == "p-e3f224f7f3"
     assert alias("r", "szA", "aura")[2:] != alias("p", "szA", "aura")[2:]
     assert alias("p", "szA", "other") != alias("p", "szA", "aura")
+
+
+def test_names_that_differ_by_case_or_signs_are_similar():
+    assert similar(["PAT01", "pat01", "S-01", "S 1", "S01", "S10", "T1"]) == [
+        ["PAT01", "pat01"], ["S 1", "S-01", "S01"]]

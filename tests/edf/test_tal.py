@@ -245,3 +245,25 @@ def assert_readers_agree(path):
     others = edfio.read_edf(path).annotations
     assert sorted(found) == sorted(
         (note.onset, note.duration or 0, note.text) for note in others)
+
+
+@pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
+@pytest.mark.parametrize("wrong", [3e4, 1.5, 0])
+def test_one_wrong_start_gives_way_to_its_neighbours(
+        timeline_of, kind, wrong):
+    timeline = timeline_of(plus([0, 1, wrong, 3, 4], kind=kind))
+    assert (timeline.parts, timeline.wrong_onsets) == (((0, 0.0),), 1)
+
+
+def test_a_record_alone_between_two_gaps_is_no_wrong_start(timeline_of):
+    timeline = timeline_of(plus([0, 1, 5, 9, 10], kind="EDF+D"))
+    assert [onset_s for _, onset_s in timeline.parts] == [0, 5, 9]
+    assert timeline.wrong_onsets == 0
+
+
+@pytest.mark.parametrize("padding", [b"\0\xff\xff", b"   ", b"\0 \0 "])
+def test_padding_behind_annotations_is_no_annotation(padding):
+    faults = defaultdict(list)
+    assert parse(b"+0\x14\x14\0+5\x152\x14sz\x14" + padding, faults) == [
+        (0, 0, [""]), (5, 2, ["sz"])]
+    assert set(faults) == {"padding"}

@@ -12,6 +12,7 @@ from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
 if TYPE_CHECKING:
+    from aura.dataset.patients import Patient
     from aura.rpc.aura_pb2 import EcgBatch
     from aura.stages.manifest import FileOutcomes
 
@@ -51,16 +52,29 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
     if len(found) > PATIENTS_SHOWN:
         print(f"  and {len(found) - PATIENTS_SHOWN} more; aura inspect lists "
               "all", file=sys.stderr)
-    if unused:
-        print(f"warning patients.unmatched: {plural(len(unused), 'row')} of "
-              f"{table} match no recording: "
-              f"{printable(', '.join(unused[:FILES_SHOWN]))}", file=sys.stderr)
+    warn_of_names(found, unused, table)
     doubtful = sum(patient.doubtful for patient in found)
     if doubtful:
         print(f"warning patient.doubtful: {plural(doubtful, 'patient')} known "
               "by folder or file name only; if one person has two names or "
               "two have one, the validation is too good "
               "(--strict-patients rejects such recordings)", file=sys.stderr)
+
+
+def warn_of_names(found: "Iterable[Patient]", unused: Sequence[str],
+                  table: str) -> None:
+    """Warn of names that differ by little, and of rows without recording."""
+    from aura.dataset.names import printable
+    from aura.dataset.patients import similar
+    if unused:
+        print(f"warning patients.unmatched: {plural(len(unused), 'row')} of "
+              f"{table} match no recording: "
+              f"{printable(', '.join(unused[:FILES_SHOWN]))}", file=sys.stderr)
+    for names in similar(patient.name for patient in found):
+        print(f"warning patient.similar: {printable(', '.join(names))} count "
+              f"as {len(names)} patients; if they are one, the validation is "
+              "too good: give them one name with --patients FILE",
+              file=sys.stderr)
 
 
 def track(batches: "Iterable[EcgBatch]") -> "Iterator[EcgBatch]":

@@ -1,6 +1,7 @@
 """``aura inspect``, ``aura convert``, ``aura beats`` and ``aura fetch``."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -15,9 +16,14 @@ from aura.settings import Settings
 
 
 def inspect(given: argparse.Namespace) -> int:
+    from aura.runners import local
     settings = console.settings(given)
     reports = [report for path in given.paths
                for report in _reports(path, settings)]
+    with contextlib.suppress(AuraError):  # the reports say what is wrong
+        console.warn_of_names(*local.patients(
+            [Path(path) for path in given.paths], settings.patients),
+            settings.patients)
     if given.json:
         print(json.dumps(reports, indent=2, allow_nan=False))
     else:

@@ -185,6 +185,8 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
     start = header.start + timedelta(seconds=timeline.first_onset_s)
     events, source, problems = ground_truth.seizures(
         folder, candidate, extent)
+    if strict:
+        refuse(problems)
     indices, qualities, found = choose(stream, header, ecg_channel)
     signal = channel(stream, header, indices)
     labels = tuple(signal.label for signal in header.signals)
@@ -211,6 +213,8 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
     events, source, problems = ground_truth.seizures(
         folder, candidate, Extent(series.duration_s, series.start,
                                   ends_early_s=quality.MAX_RR_S))
+    if strict:
+        refuse(problems)
     start = series.start or NO_DATE
     patient = candidate.patient_in(folder)
     return Recording(
@@ -228,7 +232,7 @@ def _beats(folder: Folder, candidate: Candidate, stream: BinaryIO,
 def refuse(problems: tuple[Problem, ...]) -> None:
     """Refuse a file with a fault, although it can be read."""
     for problem in problems:
-        if problem.rule in FAULTS | beat_files.FAULTS:
+        if problem.rule in FAULTS | beat_files.FAULTS | ground_truth.GUESSED:
             raise InvalidInputError(
                 problem.rule, f"rejected by --strict (AURA_STRICT=1); "
                 f"otherwise: {problem.text}")

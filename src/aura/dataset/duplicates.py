@@ -7,7 +7,8 @@ folder. They are too if they share a patient or a name and the beats of one
 fit the other: its waveform is steep there, or its intervals are the same.
 
 The work grows with the files and not with their pairs: where a patient has
-many files, an index of rhythms finds the few that are worth comparing.
+many files, an index of rhythms finds the few that are worth comparing. A few
+files of beats are ruled out by two short excerpts of the waveform.
 """
 
 import os
@@ -23,12 +24,12 @@ from aura.dataset import beat_files
 from aura.dataset.beat_layout import BEATS, RR
 from aura.dataset.ecg_channel import key_of, slopes
 from aura.dataset.find import ECG, Candidate
-from aura.dataset.names import printable
+from aura.dataset.names import printable, recording_stem
 from aura.dataset.assemble import signal_of
 from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.dataset.unpack import open_recording
 from aura.edf.header import read_header
-from aura.edf.tal import read_timeline
+from aura.edf.tal import has_gaps, read_timeline
 from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder
 from aura.recording import Floats, Signal
@@ -38,9 +39,16 @@ PREFERENCES = {ECG: (ECG, BEATS, RR), BEATS: (BEATS, RR, ECG),
                RR: (RR, BEATS, ECG)}
 EXCERPTS = 8
 EXCERPT_S = 60.0
+# Two short excerpts may show that one of a few beat files does not belong. One
+# of the two lies in any half of the recording.
+GLANCES, GLANCE_S, GLANCE_FILES = ((0.3, 0.6), (0.4, 0.7)), 20.0, 4
+# Highest over median range of the samples around beats and between them.
+CLEAR = 3.0
 # The waveform is steep at nearly all of its own beats, and at half of others
 # at most: `pytest tests/dataset/test_duplicates.py -k szdb`.
 STEEP_SHARE = 0.75
+OTHER_SHARE = 0.45
+BEATS_MIN = 10
 BEAT_HALF_S = 0.07
 # An RR series starts with its first beat, at an unknown time.
 OFFSETS_S = np.arange(0.0, 3.0, 0.02)
@@ -119,8 +127,8 @@ def _same_names(found: Sequence[Found],
     named: dict[str, set[int]] = defaultdict(set)
     for number in sound:
         folder, candidate = found[number]
-        place = folder.root / posixpath.dirname(candidate.path)
-        named[f"{place}/{posixpath.basename(candidate.stem)}"].add(number)
+        named[posixpath.join(
+            folder.root, recording_stem(candidate.path))].add(number)
     return (group for group in named.values() if len(group) > 1)
 
 
@@ -158,18 +166,26 @@ def _beats_of(folder: Folder, candidate: Candidate,
     try:
         with open_recording(folder, candidate.path) as stream:
             header = read_header(stream)
-            timeline = cache(lambda: read_timeline(stream, header))
+            timeline = (read_timeline(stream, header)
+                        if has_gaps(stream, header) else None)
             signal = cache(lambda: signal_of(
-                stream, header, key_of(stream, header), timeline()))
-            likely = series.likely(
-                _keys(folder, candidate, header.patient),
-                float(header.duration_s), cache(lambda: peaks(signal())))
-            if not likely:
-                return []
-            excerpts = list(_excerpts(signal()))
-            return [number for number in likely if _belong(
-                excerpts, series.time_s(number), OFFSETS_S
+                stream, header, key_of(stream, header), timeline))
+            keys = _keys(folder, candidate, header.patient)
+            likely = series.named(keys)
+            if len(likely) <= GLANCE_FILES and all(
+                    series.form(number) == BEATS for number in likely):
+                likely = [number for number in likely if all(may_belong(
+                    signal(), series.time_s(number), places)
+                    for places in GLANCES)]
+            else:
+                likely = series.likely(keys, float(header.duration_s),
+                                       cache(lambda: peaks(signal())))
+            found = [number for number in likely if belong(
+                excerpts(signal()), series.time_s(number), OFFSETS_S
                 if series.form(number) == RR else np.zeros(1))]
+            if found and timeline is None:
+                read_timeline(stream, header)  # the reader refuses a fault
+            return found
     except (AuraError, OSError):
         return []  # the reader reports what is wrong
 
@@ -200,6 +216,11 @@ class _BeatFiles:
         """Form of a file."""
         return self._found[number][1].form
 
+    def named(self, keys: Iterable[Key]) -> list[int]:
+        """All files of a patient or a name."""
+        return sorted({number for key in keys
+                       for number in self._numbers.get(key, ())})
+
     def likely(self, keys: Iterable[Key], length_s: float,
                beats: Callable[[], Floats]) -> list[int]:
         """Files to compare with one: all of a few, or those alike."""
@@ -229,7 +250,7 @@ class _BeatFiles:
             return np.empty(0)
 
 
-def _excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
+def excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
     """Start, rate and highest slope around each sample of each excerpt."""
     fs_hz = signal.fs_hz
     length = round(EXCERPT_S * fs_hz)
@@ -245,11 +266,42 @@ def _excerpts(signal: Signal) -> Iterator[tuple[int, float, Floats]]:
                 steep, (2 * reach, 0), mode="edge"), 2 * reach + 1)
 
 
-def _belong(excerpts: Iterable[tuple[int, float, Floats]],
-            beats_s: Floats, offsets_s: Floats) -> bool:
+def may_belong(signal: Signal, beats_s: Floats,
+               places: Sequence[float]) -> bool:
+    """Whether beats fit short excerpts, or these show no clear beats."""
+    fs_hz = signal.fs_hz
+    count = min(round(GLANCE_S * fs_hz), signal.sample_count)
+    half = max(1, round(BEAT_HALF_S * fs_hz))
+    samples, beats = [], []
+    for number, place in enumerate(places):
+        start = round((signal.sample_count - count) * place)
+        first, last = beats_s.searchsorted((
+            (start + half) / fs_hz, (start + count - half) / fs_hz))
+        if last - first < BEATS_MIN:
+            return True
+        samples.append(signal.read(start, start + count))
+        beats.append(beats_s[first:last] * fs_hz + (number * count - start))
+    at = np.concatenate(beats)
+    pairs = np.stack([at[1:], (at[1:] + at[:-1]) / 2]).astype(np.int64)
+    around = np.concatenate(samples).take(
+        pairs + np.arange(-half, half)[:, np.newaxis, np.newaxis],
+        mode="clip")
+    beat, middle = spread = around.max(axis=0) - around.min(axis=0)
+    ordered = np.sort(spread, axis=None)
+    return bool(not ordered[-1] > CLEAR * ordered[len(ordered) // 2]
+                or (beat > 2 * middle).mean() > OTHER_SHARE)
+
+
+def belong(each: Iterable[tuple[int, float, Floats]],
+           beats_s: Floats, offsets_s: Floats) -> bool:
     """Whether beats are those of a waveform."""
-    shares = [share for excerpt in excerpts
-              if (share := _steep(*excerpt, beats_s, offsets_s)) is not None]
+    shares: list[Floats] = []
+    for excerpt in each:
+        share = _steep(*excerpt, beats_s, offsets_s)
+        shares += [] if share is None else [share]
+        # Then the median is lower whatever the other excerpts show.
+        if sum(one.max() < STEEP_SHARE for one in shares) > EXCERPTS / 2:
+            return False
     return bool(shares) and bool(
         np.median(np.array(shares), axis=0).max() >= STEEP_SHARE)
 
@@ -258,15 +310,15 @@ def _steep(start: int, fs_hz: float, steepest: Floats, beats_s: Floats,
            offsets_s: Floats) -> Floats | None:
     """Share of steep beats in an excerpt, for each offset."""
     begin_s, end_s = start / fs_hz, (start + len(steepest)) / fs_hz
-    first, last = np.searchsorted(beats_s, (begin_s - offsets_s[-1], end_s))
+    first, last = beats_s.searchsorted((begin_s - offsets_s[-1], end_s))
     times = beats_s[first:last] + offsets_s[:, np.newaxis]
     inside = (times >= begin_s) & (times < end_s)
-    if inside.sum(axis=1).min() < 10:
+    if inside.sum(axis=1).min() < BEATS_MIN:
         return None
 
     def slope(times: Floats) -> Floats:
         at = ((times - begin_s) * fs_hz).astype(np.int64)
-        return np.asarray(steepest[at.clip(0, len(steepest) - 1)])
+        return steepest.take(at, mode="clip")
 
     both = inside[:, 1:] & inside[:, :-1]
     middles = (times[:, 1:] + times[:, :-1]) / 2

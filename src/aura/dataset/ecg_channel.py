@@ -95,11 +95,12 @@ def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         if len({(infos[i].unit, infos[i].fs_hz) for i in pair}) == 1)
     for pair in pairs:
         signals[pair] = channel(stream, header, pair)
-    off = [name_of(labels, (i,)) for pair in pairs for i in pair
-           if qualities[i,].flat >= OFF_SHARE]
     found += tuple(Problem(
-        "ecg.pair", "warning", f"{name} is flat, so the other electrode of "
-        "its pair is used alone") for name in off)
+        "ecg.pair", "warning", f"{name_of(labels, (i,))} is flat, so the "
+        "other electrode of its pair is used alone")
+        for pair in (*pairs, *(key for key in keys if len(key) > 1))
+        for i in pair
+        if assess(channel(stream, header, (i,))).flat >= OFF_SHARE)
     key, choice = best(labels, qualities, [
         one for one in pairs if _is_better(signals, qualities, one, labels)])
     used = signals[key]

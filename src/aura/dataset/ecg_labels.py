@@ -70,6 +70,7 @@ def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
             "the only channel is used") for _ in found]
     if not found:
         raise _no_ecg(infos)
+    problems += _other_unit(infos)
     fast = [i for i in found if infos[i].fs_hz >= RATE_HZ_MIN]
     return tuple((i,) for i in fast or found), tuple(problems)
 
@@ -99,13 +100,14 @@ def _is_lead(info: ChannelInfo) -> bool:
 
 
 def _not_as_set(labels: Sequence[str], wanted: str) -> Problem:
-    near = [label for name in wanted.split(",") for label in get_close_matches(
-        name.strip(), labels, 1)]
+    known = {label.lower(): label for label in labels}
+    near = [known[one] for name in wanted.lower().split(",")
+            for one in get_close_matches(name.strip(), known, 1)]
     return Problem(
         "ecg.not_as_set", "warning", f"AURA_ECG_CHANNEL is '{wanted}', but no "
-        "channel has this label; the ECG is chosen without it. " + (
-            f"The nearest label is '{near[0]}'" if near else
-            f"The labels are {_shown(labels)}"))
+        "channel has this label; the ECG is chosen without it. "
+        + (f"The nearest label is '{near[0]}'. " if near else "")
+        + f"The labels are {_shown(labels)}")
 
 
 def _shown(labels: Sequence[str]) -> str:
@@ -113,9 +115,23 @@ def _shown(labels: Sequence[str]) -> str:
     return ", ".join(label or "(no label)" for label in labels[:24]) + more
 
 
+def _other_unit(infos: Sequence[ChannelInfo]) -> tuple[Problem, ...]:
+    """The warning for channels that have the label of an ECG only."""
+    other = [f"{info.label} ({info.unit})" for info in _mislabelled(infos)]
+    return (Problem(
+        "ecg.unit_other", "warning", "channels with the label of an ECG have "
+        f"the unit of something else, and are not used: {_shown(other)}; set "
+        "AURA_ECG_CHANNEL if one of them is the ECG"),) if other else ()
+
+
+def _mislabelled(infos: Sequence[ChannelInfo]) -> list[ChannelInfo]:
+    return [info for info in infos if _ECG.search(info.label)
+            and not _DERIVED.search(info.label)
+            and info.unit.lower() in _OTHER_UNITS]
+
+
 def _no_ecg(infos: Sequence[ChannelInfo]) -> MissingError:
-    other = [info for info in infos if _ECG.search(info.label)
-             and info.unit.lower() in _OTHER_UNITS]
+    other = _mislabelled(infos)
     return MissingError(
         "ecg.missing", (
             f"the channel '{other[0].label}' has the unit '{other[0].unit}', "

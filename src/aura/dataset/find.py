@@ -20,7 +20,8 @@ from aura.dataset import (
     wfdb_record)
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
-    PACKED, may_hold_beats, printable, recording_stem, says_beats)
+    PACKED, events_stem, may_hold_beats, printable, recording_stem,
+    says_beats)
 from aura.dataset.patients import Patient, identity_of
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside
@@ -283,6 +284,8 @@ class _Search:
             stems: set[tuple[str, str]] = set()
             for entry in listing.entries:
                 if entry.name in skipped:
+                    if entry.name == "eeg":
+                        self._count_eeg(listing)
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if not self._misnamed(listing.join(entry.name)):
@@ -333,6 +336,14 @@ class _Search:
                        if name.lower().endswith(one)), "")
         if ending and (ending != ".txt" or listing.is_numeric(name)):
             self._not_read[f"{NOT_READ[ending]} ({ending})"] += 1
+
+    def _count_eeg(self, session: _Listing) -> None:
+        """Count the runs of a BIDS session that have an EEG only."""
+        eeg, ecg = ({events_stem(recording_stem(name)) for name in _Listing(
+            self._folder, session.join(kind)).names if name.endswith(SUFFIXES)}
+            for kind in ("eeg", "ecg"))
+        for _ in eeg - ecg:
+            self._not_read["run in eeg/ without one in ecg/"] += 1
 
     def _unreadable(self, path: str) -> None:
         try:

@@ -31,6 +31,8 @@ DISAGREE_DAYS = 1
 FILES_SHOWN = 5
 # Annotations inside a recording that are lost.
 LOST = ("edf.annotation.onset", "edf.annotation.unterminated")
+# Texts whose encoding is a guess; in strict mode they are errors.
+GUESSED = frozenset(("annotations.encoding", "edf.annotation.text"))
 # Findings of `seizures` that stay true in whatever format they are written.
 DOUBTS = frozenset((*UNPLACED, *(f"annotations.{name}" for name in (
     "disagree", "other_faulty", "other_length", "other_date", "other_name",

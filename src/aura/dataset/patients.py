@@ -11,6 +11,8 @@ import hmac
 import posixpath
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +32,9 @@ _SHARED = frozenset((
     "pacjent", "no", "nr", "num", "number", "nummer", "code", "mrn", "pid",
     "patientid", "patid", "subjectid"))
 _BIRTH = re.compile(r"\d{1,2}[-.][^\W_]{2,9}[-.]\d{2,4}")
+# A code in two words, such as ``S 01``; other numbers may be an age or a year.
+_TWO_WORDS = re.compile(
+    r"(?:(?![mfwx] )[^\W\d_] |[^\W\d_]+ (?=0\d))\d{1,4}(?= |\Z)", re.I)
 _SESSION = re.compile(
     r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
     r"[ _-]*\d+\Z", re.IGNORECASE)
@@ -99,7 +104,7 @@ def _code(field: str) -> str:
     """The first word of a patient field, with the one that tells it apart."""
     code = field.split(" ")[0]
     if not _is_shared(code):
-        return code
+        return match[0] if (match := _TWO_WORDS.match(field)) else code
     # In EDF+ sex and birth date come next; a copy joins words by underscores.
     more = [word for word in re.split("[ _]+", field)[1:]
             if word.strip("#,:.-") and not _is_shared(word)
@@ -113,6 +118,15 @@ def _is_shared(word: str) -> bool:
     """Whether a word, such as ``Pat.-Nr.:``, is before many codes."""
     parts = re.findall(r"\w+", word.lower())
     return bool(parts) and _SHARED.issuperset(parts)
+
+
+def similar(names: Iterable[str]) -> list[list[str]]:
+    """Different names with the same letters and digits: ``S-01``, ``s01``."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        plain = "".join(filter(str.isalnum, name.casefold()))
+        alike[re.sub(r"(?<!\d)0+(?=\d)", "", plain) or name].add(name)
+    return [sorted(one) for one in alike.values() if len(one) > 1]
 
 
 def alias(kind: Literal["p", "r"], text: str, key: str) -> str:

@@ -97,6 +97,11 @@ def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
             "edf.record_onset", "warning", f"the first record starts "
             f"{late_s:g} s after the start time in the header; the recording "
             "is taken to start then"))
+    if timeline.wrong_onsets:
+        found.append(Problem(
+            "edf.record_onset", "warning", f"{timeline.wrong_onsets} records "
+            "have a start that contradicts the records beside them; they are "
+            "read without it"))
     if count:
         lost_s = duration_s(header, timeline) - float(header.duration_s)
         wrong = header.kind.endswith("C")

@@ -22,6 +22,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import BinaryIO
 
 from aura.edf import fields
@@ -126,11 +127,10 @@ def read_header(stream: BinaryIO) -> Header:
     raw += read_at(descriptor, MAIN_BYTES * count, MAIN_BYTES)
     if len(raw) < MAIN_BYTES * (count + 1):
         raise _cut_header(len(raw))
-    widths = [width for width in COLUMNS.values() for _ in range(count)]
-    table = fields.printable(raw[MAIN_BYTES:], widths, MAIN_BYTES)
     duration = _record_duration(main, odd)
-    cells = columns(table, count)
-    signals = _signals(cells, duration, sample_bytes, odd)
+    table, cells, signals, more = _table(
+        raw[MAIN_BYTES:], duration, sample_bytes)
+    odd += more
     record_bytes = sum(signal.width for signal in signals)
     records, salvaged = _records(
         descriptor, fields.integer(main[236:244], "number of records", odd),
@@ -158,6 +158,18 @@ def read_header(stream: BinaryIO) -> Header:
         fields.text(main[8:88]), (
             *salvaged, *doubts, *_odd(odd), *_padding(raw, main + table),
             *_warnings(main, cells, plus, bool(annotations))))
+
+
+@lru_cache(16)
+def _table(raw: bytes, duration: Fraction, sample_bytes: int) -> tuple[
+        bytes, dict[str, list[bytes]], list[SignalHeader], list[str]]:
+    """The table of the signals, which many files of a device share."""
+    odd: list[str] = []
+    count = len(raw) // MAIN_BYTES
+    widths = [width for width in COLUMNS.values() for _ in range(count)]
+    table = fields.printable(raw, widths, MAIN_BYTES)
+    cells = columns(table, count)
+    return table, cells, _signals(cells, duration, sample_bytes, odd), odd
 
 
 def _kind(main: bytes) -> tuple[str, int]:

@@ -68,7 +68,8 @@ class EcgSignal:
     def __init__(self, stream: BinaryIO, header: Header, index: int) -> None:
         signal = header.signals[index]
         if signal.fault is not None:
-            raise signal.fault
+            # Files of one device share it, so no older call may stay in it.
+            raise signal.fault.with_traceback(None)
         self._stream, self._header, self._signal = stream, header, signal
         factor = MILLIVOLTS.get(signal.unit.lower(), Fraction(1))
         bottom, top = (factor * value for value in signal.physical)
@@ -126,10 +127,13 @@ class PairSignal:
 
     def __init__(self, one: EcgSignal, other: EcgSignal) -> None:
         if (one.fs_hz, one.unit) != (other.fs_hz, other.unit):
+            rates = " and ".join(f"{signal.fs_hz:g} Hz in "
+                                 f"{signal.unit or 'no unit of voltage'}"
+                                 for signal in (one, other))
             raise InvalidInputError(
-                "ecg.pair", "the two channels have different units or "
-                "sampling rates, and cannot be subtracted",
-                "convert one of them")
+                "ecg.pair", f"the two channels have {rates}, and cannot be "
+                "subtracted", "set AURA_ECG_CHANNEL to one of them, or export "
+                "both with one rate and unit")
         self._both = one, other
         self.unit, self.fs_hz = one.unit, one.fs_hz
         self.sample_count = one.sample_count

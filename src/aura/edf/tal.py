@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
 from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
 from aura.errors import InvalidInputError, Problem, ResourceError, quoted
@@ -37,7 +39,11 @@ _DURATION = re.compile(_NUMBER)
 # Most records have their start and nothing else.
 _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+# What some writers have behind the last annotation in place of NUL.
+_PADDING = re.compile(rb"(?:(?<=\x14)|\A)[^0-9A-Za-z+\x14\x15-]+\Z")
 _FAULTS = {
+    "padding": "other bytes than NUL behind the last annotation of a record, "
+               "ignored",
     "onset": "annotations whose onset is not a decimal number with a sign, "
              "not read",
     "unterminated": "annotations that are cut off, not read",
@@ -70,19 +76,20 @@ class Timeline:
     # First record of each part between gaps, and its start in seconds after
     # the first sample.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
+    wrong_onsets: int = 0  # Records whose start is taken from their neighbours
     problems: tuple[Problem, ...] = ()  # Annotations not read as written
 
 
 def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
     """Read all annotations and the start of each record."""
-    clock = _Clock(header)
+    starts: list[float] = []
     faults: Faults = defaultdict(list)
     found: list[EdfAnnotation] = []
     for number, signal in enumerate(header.annotation_signals):
         for record, block in _blocks(stream, header, signal):
             lists = parse(block, faults)
             if number == 0 and "+" in header.kind:
-                clock.check(record, lists)
+                starts.append(_start_of(record, lists))
             found += [EdfAnnotation(onset, duration, text)
                       for onset, duration, texts in lists
                       for text in texts if text]
@@ -91,13 +98,27 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
                     "edf.annotation.count", "the file has more than "
                     f"{ANNOTATIONS_MAX} annotations", "delete those that are "
                     "not seizures, for example in EDFbrowser")
+    clock = _Clock(header, starts)
     first = clock.first_s
     return Timeline(first, tuple(
         EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
-        for one in found), tuple(clock.parts), tuple(
+        for one in found), tuple(clock.parts), clock.wrong, tuple(
             Problem(f"edf.annotation.{rule}", "warning",
                     f"{_FAULTS[rule]}{quoted(texts)}: {len(texts)}")
             for rule, texts in faults.items() if texts))
+
+
+def has_gaps(stream: BinaryIO, header: Header) -> bool:
+    """Whether there may be gaps, by the start of the last record."""
+    if "+" not in header.kind:
+        return False
+    last = header.record_count - 1
+    first, end = (parse(read_column(
+        stream, header, header.annotation_signals[0], record, record + 1,
+    ).tobytes(), defaultdict(list)) for record in (0, last))
+    return not first or not end or abs(
+        end[0][0] - first[0][0] - last * float(header.record_duration_s)
+    ) > GAP_S
 
 
 def parse(block: bytes, faults: Faults) -> list[
@@ -113,6 +134,11 @@ def parse(block: bytes, faults: Faults) -> list[
 
 def _parse_list(piece: bytes, faults: Faults) -> tuple[
         float, float, list[str]] | None:
+    padded, piece = piece, _PADDING.sub(b"", piece)
+    if padded != piece:
+        faults["padding"].append("")
+        if not piece:
+            return None
     match = _HEAD.match(piece)
     if match is None:
         faults["onset"].append(_shown(piece))
@@ -143,25 +169,37 @@ def _number(word: bytes) -> float:
     return float(word.replace(b",", b"."))
 
 
+def _start_of(record: int,
+              lists: list[tuple[float, float, list[str]]]) -> float:
+    if not lists or lists[0][1] or lists[0][2][:1] != [""]:
+        raise InvalidInputError(
+            "edf.annotation.timekeeping", "the first annotation in record "
+            f"{record + 1} has to have an empty text and to give the "
+            "start of the record", "export the recording again, or as "
+            "plain EDF with its annotations in a file beside it")
+    return lists[0][0]
+
+
 class _Clock:
     """Checks when each record starts, and finds the gaps."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, starts: list[float]) -> None:
         self._record_s = float(header.record_duration_s)
         self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
         self._continuous = header.kind.endswith("C")
         self.first_s = self._before_s = 0.0
         self.parts = [(0, 0.0)]
+        onsets = np.array(starts)
+        # A record that does not fit between two that follow each other.
+        late_s = onsets[1:-1] - onsets[:-2] - self._record_s
+        wrong = 1 + np.flatnonzero((np.abs(late_s) > DRIFT_S) & (np.abs(
+            onsets[2:] - onsets[:-2] - 2 * self._record_s) <= GAP_S))
+        onsets[wrong] = onsets[wrong - 1] + self._record_s
+        self.wrong = len(wrong)
+        for record, onset_s in enumerate(onsets.tolist()):
+            self._check(record, onset_s)
 
-    def check(self, record: int,
-              lists: list[tuple[float, float, list[str]]]) -> None:
-        if not lists or lists[0][1] or lists[0][2][:1] != [""]:
-            raise InvalidInputError(
-                "edf.annotation.timekeeping", "the first annotation in record "
-                f"{record + 1} has to have an empty text and to give the "
-                "start of the record", "export the recording again, or as "
-                "plain EDF with its annotations in a file beside it")
-        onset_s = lists[0][0]
+    def _check(self, record: int, onset_s: float) -> None:
         if record == 0:
             if not 0 <= onset_s <= DAYS_MAX * 86400:
                 raise InvalidInputError(
