@@ -224,12 +224,9 @@ def read_error(error: OSError | AuraError) -> AuraError:
 
 
 def problem_of(error: Exception) -> Problem:
-    """
-    The finding about one input that an exception stands for.
-
-    An unforeseen error affects only this input. The log has the place in the
-    code, but neither content nor name of the input.
-    """
+    """The finding about one input that an exception stands for."""
+    # An unforeseen error affects only this input. The log has the place in the
+    # code, but neither content nor name of the input.
     if isinstance(error, AuraError):
         return error.problem
     if isinstance(error, OSError):

@@ -67,26 +67,20 @@ class Annotations:
 
     @property
     def counts_as_annotated(self) -> bool:
-        """
-        Whether the annotator looked for seizures.
-
-        An empty file means that none was found. Rows that are all notes of a
-        technician, or in a script that is not read, mean nothing. Background
-        of no length says that nothing could be scored.
-        """
+        """Whether the annotator looked for seizures."""
+        # An empty file means that none was found. Rows that are all notes of a
+        # technician, or in a script that is not read, mean nothing. Background
+        # of no length says that nothing could be scored.
         return not self.rows or any(
             row.label != OTHER for row in self.rows if not (
                 row.label == BACKGROUND and row.duration_s == 0))
 
     def paired(self) -> "Annotations":
-        """
-        One row for the two marks of a seizure's start and end.
-
-        A seizure without a length may be a start too. An end belongs to the
-        last start of the same name, or else to the last starts of any name,
-        if it is at most `PAIR_S` later. A start or end without the other
-        stays.
-        """
+        """One row for the two marks of a seizure's start and end."""
+        # A seizure without a length may be a start too. An end belongs to the
+        # last start of the same name, or else to the last starts of any name,
+        # if it is at most `PAIR_S` later. A start or end without the other
+        # stays.
         marks = sorted(
             (row.onset_s, side != END, at) for at, row in enumerate(self.rows)
             for side in (_side(row),) if side)
@@ -129,11 +123,8 @@ class Annotations:
             row for row in self.rows if not is_ignored(row.text)))
 
     def events(self) -> list[Event]:
-        """
-        All rows as events, in the order of the file.
-
-        The same annotation on several channels is one event.
-        """
+        """All rows as events, in the order of the file."""
+        # The same annotation on several channels is one event.
         events = []
         known = set()
         for row in self.paired().rows:
@@ -174,11 +165,8 @@ def _side(row: Annotation) -> str:
 
 def disjoint_seizures(events: Sequence[Event], duration_s: float) -> tuple[
         tuple[Event, ...], tuple[Problem, ...]]:
-    """
-    Sort and join the seizures among events, inside the recording.
-
-    A seizure of unknown length is a point: its duration is 0.
-    """
+    """Sort and join the seizures among events, inside the recording."""
+    # A seizure of unknown length is a point: its duration is 0.
     counts = dict.fromkeys(_FINDINGS, 0)
     seizures = [event for event in events if event.is_seizure]
     counts["order"] = sum(

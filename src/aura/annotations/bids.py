@@ -128,12 +128,9 @@ def write(document: Annotations) -> bytes:
 def write_events(events: Iterable[Event], start: datetime,
                  duration_s: float, channels: str = MISSING,
                  scorable: bool = True) -> bytes:
-    """
-    Write disjoint events as SzCORE scores them.
-
-    If nothing of the recording is scorable, the row of background has no
-    length: SzCORE's own tools need a row, and this one claims nothing.
-    """
+    """Write disjoint events as SzCORE scores them."""
+    # If nothing of the recording is scorable, the row of background has no
+    # length: SzCORE's own tools need a row, and this one claims nothing.
     length = _hundredths(duration_s)
     channels = "".join(c if c.isprintable() else " " for c in channels)
     rows = []

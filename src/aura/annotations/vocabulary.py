@@ -228,11 +228,8 @@ def label_of(text: str) -> str:
 
 
 def hed(text: str) -> str:
-    """
-    The HED-SCORE name of a label; any other text as it is.
-
-    ``fnsz`` is ``sz_foc``, ``Seizure`` is ``sz``.
-    """
+    """The HED-SCORE name of a label; any other text as it is."""
+    # ``fnsz`` is ``sz_foc``, ``Seizure`` is ``sz``.
     word = text.strip()
     label = label_of(word)
     if label == OTHER:
@@ -243,12 +240,9 @@ def hed(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """
-    The TUH code of a label; any other text as it is.
-
-    A type that the corpus does not have gets the code of the type above it:
-    ``sz_foc_ia_nm`` is ``cpsz``, ``sz_uo`` is ``seiz``.
-    """
+    """The TUH code of a label; any other text as it is."""
+    # A type that the corpus does not have gets the code of the type above it:
+    # ``sz_foc_ia_nm`` is ``cpsz``, ``sz_uo`` is ``seiz``.
     label = label_of(text)
     if label == OTHER:
         return text

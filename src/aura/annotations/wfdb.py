@@ -63,12 +63,9 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
 
 def read(content: bytes, rate_hz: float | None = None,
          beats_too: bool = False) -> Annotations | None:
-    """
-    Read the seizures and notes of a WFDB annotation file.
-
-    In a file with beats the codes of a seizure mean fibrillation. Without a
-    text about seizures it says nothing of them, and the result is None.
-    """
+    """Read the seizures and notes of a WFDB annotation file."""
+    # In a file with beats the codes of a seizure mean fibrillation. Without a
+    # text about seizures it says nothing of them, and the result is None.
     found, own_rate_hz = marks(content)
     rate = own_rate_hz or rate_hz
     if not rate:

@@ -66,12 +66,9 @@ def beside(name: str, names: Mapping[str, str]) -> Iterator[str]:
 
 
 class Unknown:
-    """
-    The files of one folder that may be annotations, by their names.
-
-    All folders in it look into this table, so the work grows with the files
-    and not with the pairs of files and folders.
-    """
+    """The files of one folder that may be annotations, by their names."""
+    # All folders in it look into this table, so the work grows with the files
+    # and not with the pairs of files and folders.
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.plain: dict[str, str] = {}  # Name of each file, for comparisons
@@ -200,11 +197,8 @@ def _recordings_in(place: Path, changed_ns: int) -> tuple[str, ...]:
 
 
 def unmatched(folder: Folder, path: str, record: str) -> list[str]:
-    """
-    Names in a list that mean no recording in its folder.
-
-    They are listed once, for the first recording there.
-    """
+    """Names in a list that mean no recording in its folder."""
+    # They are listed once, for the first recording there.
     name = posixpath.basename(path).lower()
     if not (lists.is_one(name) or name == szdb.NAME):
         return []
@@ -230,11 +224,8 @@ def read(path: str, content: bytes, record: str,
          start: datetime | None = None,
          rate_hz: float | None = None,
          beside: Sequence[str] = ()) -> Annotations | None:
-    """
-    Read an annotation file in the format that its name says.
-
-    None means that a list of many recordings does not name this one.
-    """
+    """Read an annotation file in the format that its name says."""
+    # None means that a list of many recordings does not name this one.
     name = posixpath.basename(path).lower()
     if name.endswith(wfdb.SUFFIXES):
         return wfdb.read(content, rate_hz, name.endswith(wfdb.BEATS_TOO))

@@ -214,11 +214,8 @@ def _with_faults(done: Converted,
 
 
 def _both(document: Annotations, inside: Annotations) -> Annotations:
-    """
-    What lies beside counts; of what is inside only other texts stay.
-
-    All of it stays where nobody looked for seizures beside it.
-    """
+    """What lies beside counts; of what is inside only other texts stay."""
+    # All of it stays where nobody looked for seizures beside it.
     said: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in document.rows:
         said[row.text, round(row.onset_s)].append(row.onset_s)

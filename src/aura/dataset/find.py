@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
+from aura import state
 from aura.annotations import bids, lists, tuh
 from aura.dataset import (
     annotation_files, beat_files, beat_layout, ishne, mne_raw, physio,
@@ -29,16 +30,7 @@ from aura.folder import Folder, not_regular, outside
 SUFFIXES = (".edf", ".bdf", *PACKED, wfdb_record.SUFFIX)
 # Endings that other formats have too, and how a recording begins.
 MAYBE = {".rec": b"0       ", ishne.SUFFIX: ishne.MAGIC}
-# Files that may be recordings or hold some, by their endings.
-NOT_READ = {
-    ".rec": "not EDF", ".ecg": "Holter", ".hol": "Holter",
-    ".txt": "list of numbers", ".rr": "list of intervals",
-    ".ibi": "list of intervals", ".fit": "FIT", ".mat": "MATLAB",
-    ".h5": "HDF5", ".hdf5": "HDF5", ".vhdr": "BrainVision",
-    ".set": "EEGLAB", ".cnt": "EEG", ".nwb": "NWB", ".xdf": "XDF",
-    ".gdf": "GDF", ".scp": "SCP-ECG", ".trc": "Micromed", ".zip": "archive",
-    ".tar": "archive", ".tgz": "archive", ".tar.gz": "archive",
-    ".7z": "archive", ".rar": "archive", ".tsv.gz": "BIDS physio"}
+NOT_READ: dict[str, str] = state.beside(__file__)["not_read"]
 _NUMERIC = re.compile(rb"\s*[+-]?\d+(?:[.,]\d*)?(?:[\s;,]+[+-]?\d[\d.,]*)*\s*")
 ECG = "ecg"
 # Folders of a BIDS session that are not searched if it has an ecg/ folder.

@@ -156,11 +156,8 @@ def recoded(path: str, document: Annotations) -> Problems:
 
 def chosen(folder: Folder, candidate: Candidate, extent: Extent) -> tuple[
         str | None, Annotations | None]:
-    """
-    Path and content of the annotation file that is used.
-
-    It is the first that counts as annotated, or else the first.
-    """
+    """Path and content of the annotation file that is used."""
+    # It is the first that counts as annotated, or else the first.
     first: tuple[str | None, Annotations | None] = (None, None)
     for path in _paths(candidate):
         document = _read(folder, path, candidate, extent)
@@ -248,12 +245,9 @@ def _disagree(path: str, used: tuple[Event, ...], where: str,
 
 def usable(source: str | None, events: tuple[Event, ...],
            problems: Problems) -> Found:
-    """
-    The seizures; no truth if none is known but there may be some.
-
-    A recording with an event that is not understood is never used as one
-    without seizures.
-    """
+    """The seizures; no truth if none is known but there may be some."""
+    # A recording with an event that is not understood is never used as one
+    # without seizures.
     unplaced = [problem.rule in UNPLACED for problem in problems]
     if not any(unplaced):
         return events, source, problems

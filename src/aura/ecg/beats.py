@@ -63,11 +63,8 @@ ROUNDED_BITS = 30
 
 @dataclass(frozen=True)
 class Segment:
-    """
-    A part of the signal with its overlaps; times count from its start.
-
-    `slow` has the samples at the rate of the detector, 100 to 200 Hz.
-    """
+    """A part of the signal with its overlaps; times count from its start."""
+    # `slow` has the samples at the rate of the detector, 100 to 200 Hz.
 
     offset_s: float
     samples: Floats
@@ -214,11 +211,8 @@ def _low_pass(up: int, down: int) -> Floats:
 
 
 def _polarity(band: Floats, before: float) -> float:
-    """
-    1 if R waves point up, -1 if down; kept unless clearly wrong.
-
-    It is 0 until a segment has a signal.
-    """
+    """1 if R waves point up, -1 if down; kept unless clearly wrong."""
+    # It is 0 until a segment has a signal.
     square = band * band
     power = float(np.mean(square))
     if power == 0:
@@ -267,13 +261,10 @@ def _between_samples(shaped: Floats, index: Indices) -> Floats:
 
 def _search(samples: Floats, fs_hz: float,
             least: float) -> Indices:
-    """
-    Indices of the R peaks; stretches without any are searched again.
-
-    The detector's thresholds follow the signal. After a burst of noise
-    twenty times as high as the QRS they are out of reach for minutes.
-    A signal that moves less than `least` has no beats.
-    """
+    """Indices of the R peaks; stretches without any are searched again."""
+    # The detector's thresholds follow the signal. After a burst of noise
+    # twenty times as high as the QRS they are out of reach for minutes. A
+    # signal that moves less than `least` has no beats.
     index = _heartbeats(samples, fs_hz, least)
     margin = round(SILENT_MARGIN_S * fs_hz)
     for _ in range(SILENT_ROUNDS):

@@ -45,12 +45,9 @@ class NormalIntervals:
 
 @dataclass(frozen=True)
 class Windows:
-    """
-    Ranges ``start`` to ``stop`` (exclusive) of the normal intervals.
-
-    `full` is False if a window begins before the recording; its features
-    are then missing.
-    """
+    """Ranges ``start`` to ``stop`` (exclusive) of the normal intervals."""
+    # `full` is False if a window begins before the recording; its features are
+    # then missing.
 
     start: Indices
     stop: Indices
@@ -74,11 +71,8 @@ def windows(series: NormalIntervals, end_s: Floats,
 
 
 def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """
-    AURA's sixteen time-domain features of each window.
-
-    Source: https://doi.org/10.1161/01.CIR.93.5.1043
-    """
+    """AURA's sixteen time-domain features of each window."""
+    # Source: https://doi.org/10.1161/01.CIR.93.5.1043
     result = _empty(TIME_DOMAIN, len(where.start))
     for rows, part in where.chunks():
         nn, diff = _gather(series, part)
@@ -93,13 +87,10 @@ def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
 
 
 def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """
-    AURA's seven non-linear features of each window.
-
-    Source: https://doi.org/10.1016/S0165-1838(96)00112-9,
-    https://doi.org/10.1016/j.seizure.2014.11.004,
-    https://doi.org/10.1152/ajpheart.2000.278.6.H2039
-    """
+    """AURA's seven non-linear features of each window."""
+    # Source: https://doi.org/10.1016/S0165-1838(96)00112-9,
+    # https://doi.org/10.1016/j.seizure.2014.11.004,
+    # https://doi.org/10.1152/ajpheart.2000.278.6.H2039
     result = _empty(POINCARE, len(where.start))
     for rows, part in where.chunks():
         nn, diff = _gather(series, part)
@@ -124,17 +115,13 @@ def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
 
 def spectral(series: NormalIntervals, end_s: Floats,
              length_s: float) -> dict[str, Floats]:
-    """
-    Band powers of each window by Welch's method, as AURA computes them.
-
-    The interval series is interpolated linearly at 4 Hz on one grid for the
-    whole recording; segments of 64 s (256 points, Hann, mean removed) with
-    half overlap are averaged. The spectrum, zero-padded to 4096 points, is
-    integrated by the trapezoid rule. The power in a band is a quadratic form
-    of the segment, so one matrix product gives it for all windows.
-
-    Source: https://doi.org/10.1109/TAU.1967.1161901
-    """
+    """Band powers of each window by Welch's method, as AURA computes them."""
+    # The interval series is interpolated linearly at 4 Hz on one grid for the
+    # whole recording; segments of 64 s (256 points, Hann, mean removed) with
+    # half overlap are averaged. The spectrum, zero-padded to 4096 points, is
+    # integrated by the trapezoid rule. The power in a band is a quadratic form
+    # of the segment, so one matrix product gives it for all windows.
+    # Source: https://doi.org/10.1109/TAU.1967.1161901
     result = _empty(SPECTRAL, len(end_s))
     if series.time_s.size < 2:
         return result
@@ -236,12 +223,9 @@ def _difference_statistics(diff: Floats,
 
 
 def _sample_entropy(nn: Floats, n: Indices) -> Floats:
-    """
-    -log(A / B) of each row; B and A count matching templates of 2 and 3.
-
-    All rows are computed together, one lag at a time. Two templates `lag`
-    apart match if all their elements differ by less than r.
-    """
+    """-log(A / B) of each row; B and A count matching templates of 2 and 3."""
+    # All rows are computed together, one lag at a time. Two templates `lag`
+    # apart match if all their elements differ by less than r.
     # Windows are along the last axis, so that sums over lags vectorise.
     values = np.ascontiguousarray(nn.T, dtype=np.float32)
     limit = (SAMPEN_R * np.sqrt(_variance(nn, n, 0))).astype(np.float32)
@@ -263,12 +247,9 @@ def _sample_entropy(nn: Floats, n: Indices) -> Floats:
 
 
 def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
-    """
-    Grid points between two normal intervals more than 3 s apart.
-
-    A point behind the last interval counts too, because the next interval
-    may be far away.
-    """
+    """Grid points between two normal intervals more than 3 s apart."""
+    # A point behind the last interval counts too, because the next interval
+    # may be far away.
     after = np.searchsorted(time_s, grid_s)
     inside = (after > 0) & (after < len(time_s))
     wide = np.diff(time_s) > MAX_GAP_S

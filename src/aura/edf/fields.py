@@ -76,12 +76,9 @@ def _number(field: bytes, name: str, wanted: str, odd: list[str],
 
 
 def text(field: bytes) -> str:
-    """
-    Read free text without its padding, made printable.
-
-    The specification allows ASCII only, but recordings have UTF-8 and
-    Latin-1 in labels and units.
-    """
+    """Read free text without its padding, made printable."""
+    # The specification allows ASCII only, but recordings have UTF-8 and
+    # Latin-1 in labels and units.
     stripped = field.strip(b" ")
     try:
         decoded = stripped.decode("utf-8")

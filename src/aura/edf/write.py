@@ -125,11 +125,8 @@ def copy(source: BinaryIO, target: BinaryIO, header: Header,
 
 def annotation_file(rows: Sequence[Row], start: datetime,
                     duration_s: float) -> bytes:
-    """
-    Encode annotations as an EDF+ file without signals or patient.
-
-    Opened beside its recording, a viewer such as EDFbrowser shows them.
-    """
+    """Encode annotations as an EDF+ file without signals or patient."""
+    # Opened beside its recording, a viewer such as EDFbrowser shows them.
     late_s = start.microsecond / 1e6
     lists = [_encode(late_s + onset_s, length_s, text)
              for onset_s, length_s, text in rows]

@@ -39,21 +39,7 @@ README = "README.md"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PREFERRED_LEADS = ("MLII", "ECG", "II")
 
-_README = """\
-# {name} {version}
-
-{title}.
-
-From {url}, by `aura fetch {name}{option}`: {content}
-Each file was checked against `{sums}` of the set.{patients}
-
-Licence of the data: {licence}
-
-Cite:
-
-- {citation}
-- {physionet}
-"""
+_README = Path(__file__).with_name("tree.md").read_text("utf-8")
 
 
 @dataclass(frozen=True)
