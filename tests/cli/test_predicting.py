@@ -51,7 +51,7 @@ def test_a_promise_that_the_validation_did_not_keep_is_named(value, kept):
             "false_alarms_per_24h": {"value": value, "low": .1,
                                      "high": 2.0}}})
     assert f"{value:.2f} (0.10 to 2.00) false alarms per 24 h" in text
-    assert "expect 1.5 (0.4 to 3.6)" in text
+    assert "1.5 (0.4 to 3.6)" in text
     assert ("ABOVE THE TARGET" in text) != kept
 
 
