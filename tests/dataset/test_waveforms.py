@@ -207,6 +207,27 @@ def test_several_files_a_date_and_an_offset_are_read(tmp_path):
         (counts[:len(samples), 0] + 3) / 2.0 ** 12, abs=1e-5)
 
 
+@pytest.mark.parametrize("length", ["", " 0", " 401"])
+def test_files_of_several_widths_and_formats_stay_beside_each_other(
+        tmp_path, monkeypatch, length):
+    monkeypatch.setattr(wfdb_record, "BLOCK_ROWS", 18)
+    counts = np.random.default_rng(2).integers(-500, 500, (401, 4))
+    for name, fmt, part in (("a", "16", counts[:, :1]),
+                            ("b", "212", counts[:, 1:])):
+        width = part.shape[1]
+        wfdb.wrsamp(name, 250, ["mV"] * width,
+                    [f"{name}{n}" for n in range(width)], d_signal=part,
+                    fmt=[fmt] * width, adc_gain=[100.0] * width,
+                    baseline=[0] * width, write_dir=str(tmp_path))
+    lines = [line for name in "ab" for line in (
+        tmp_path / f"{name}.hea").read_text().splitlines()[1:]]
+    (tmp_path / "r.hea").write_text(
+        "\n".join([f"r 4 250{length}", *lines]) + "\n")
+    waveform = wfdb_record.read(Folder(tmp_path), "r.hea")
+    assert waveform.length == 401
+    assert np.array_equal(np.concatenate(list(waveform.blocks())), counts)
+
+
 @pytest.mark.parametrize(("change", "rule"), [
     (lambda folder: (folder / "r.dat").unlink(), "wfdb.file"),
     (lambda folder: spoil(folder / "r.dat"), "wfdb.sum"),

@@ -48,7 +48,7 @@ FORMATS = {80: (8, 1, 1), 16: (16, 1, 2), 61: (16, 1, 2), 160: (16, 1, 2),
 _DTYPES = {16: "<i2", 61: ">i2", 80: "u1", 160: "<u2", 32: "<i4"}
 _OFFSETS = {80: 128, 160: 32768}
 AGAIN = "copy the record again from its source"
-BLOCK_SAMPLES = 3 * 2**18  # A whole number of packs of each format
+BLOCK_ROWS = 6 * 2**15  # A whole number of packs of each format
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     found = [_signal(line, record, number) for number, line in enumerate(
         lines[1:int(count) + 1], 2)]
     header = RecordHeader(
-        name, float(known[1]) or RATE_HZ, int(length) if length else None,
+        name, float(known[1]) or RATE_HZ, int(length or 0) or None,
         tuple(found), _start(clock, day))
     for file, group in header.files:
         if len({(one.packing, one.offset) for one in group}) > 1 or [
@@ -252,12 +252,11 @@ def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:
     packing, width = lines[0].packing, len(lines)
     _, packed, size = FORMATS[packing]
     stream.seek(lines[0].offset)
-    rest: Counts = np.empty(0, np.int32)
-    while content := stream.read(BLOCK_SAMPLES // packed * size):
-        flat = np.concatenate([rest, decoded(content, packing)])
-        whole = len(flat) // width * width
-        rest = flat[whole:]
-        yield flat[:whole].reshape(-1, width)
+    # All files have blocks of as many rows, so that their signals stay beside
+    # each other.
+    while content := stream.read(BLOCK_ROWS * width // packed * size):
+        flat = decoded(content, packing)
+        yield flat[:len(flat) // width * width].reshape(-1, width)
 
 
 def decoded(content: bytes, packing: int) -> Counts:

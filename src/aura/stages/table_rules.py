@@ -17,7 +17,8 @@ RULES: Mapping[str, Any] = state.beside(__file__)
 ANY = "*"
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9
-# Rows are at multiples of the hop, to this part of it.
+# Rows are at multiples of the hop, to this part of it; and beats inside the
+# recording, to so many seconds.
 TOLERANCE = 1e-3
 
 
@@ -86,7 +87,7 @@ def _check_times(table: Columns, batch: Manifest,
         time_s = table.values["time_s"][table.rows_of(number)]
         if hop_s is None:
             good = bool(np.all(np.diff(time_s) > 0)) and not np.any(
-                (time_s < 0) | (time_s > recording.duration_s + ROUNDING))
+                (time_s < 0) | (time_s > recording.duration_s + TOLERANCE))
         else:
             hops = time_s / hop_s
             good = abs(len(hops) - recording.duration_s / hop_s) <= 1 and (
