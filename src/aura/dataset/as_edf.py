@@ -7,11 +7,11 @@ stay as they are.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from aura.errors import ResourceError, UnsupportedError
 
 DAYS_MAX = 31
 RECORD_S_MAX, RATE_MAX_HZ = 60, 100_000
-BLOCK_ROWS = 2**18
+BLOCK_ROWS, FULL = 2**18, 2**23 - 1
 # So little may a rate differ that no header of EDF can have exactly.
 RATE_TOLERANCE = 1e-6
 
@@ -91,6 +91,34 @@ class Waveform:
             whole = rest[:count * samples].reshape(count, samples, -1)
             yield whole.transpose(0, 2, 1).reshape(count, -1)
             rest = rest[count * samples:]
+
+
+def of_numbers(rate_hz: float, labels: Sequence[tuple[str, str]], length: int,
+               blocks: Callable[[], Iterator[NDArray[np.floating[Any]]]],
+               start: datetime | None = None,
+               notes: tuple[write.Row, ...] = ()) -> Waveform:
+    """Labels and units, and rows of numbers, which become 24-bit counts."""
+    low, high = np.full((2, len(labels)), np.nan)
+    for block in blocks():
+        known = np.where(np.isfinite(block), block, np.nan)
+        low = np.fmin(low, np.fmin.reduce(known))
+        high = np.fmax(high, np.fmax.reduce(known))
+    low = np.nan_to_num(low)
+    # A constant column has a range too.
+    high = np.where(high > low, high, low + np.maximum(np.abs(low), 1e-6))
+    gain = 2 * FULL / (high - low)
+
+    def counts() -> Iterator[NDArray[np.int32]]:
+        for block in blocks():
+            scaled = (block - low) * gain - FULL
+            yield np.where(np.isfinite(scaled), np.rint(scaled),
+                           -FULL - 1).astype(np.int32)
+
+    return Waveform(rate_hz, tuple(
+        Lead(label, unit, float(steps), float(-FULL - least * steps),
+             -FULL - 1, FULL) for (label, unit), steps, least in zip(
+                 labels, gain, low, strict=True)),
+        length, counts, start, notes=notes)
 
 
 def _in_microvolts(lead: Lead) -> Lead:

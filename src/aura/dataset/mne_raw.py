@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
+from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
 from aura.errors import AuraError, CorruptDataError
 from aura.folder import Folder, outside
 
 ENDINGS = (".vhdr", ".set", ".fif", ".gdf", ".cnt")
-FULL = 2**23 - 1
 _ECG = re.compile("e[ck]g", re.IGNORECASE)
 
 
@@ -45,29 +44,14 @@ def _waveform(raw: Any, kinds: list[str]) -> Waveform:
     likely = [number for number, kind in enumerate(kinds)
               if kind == "ecg" or _ECG.search(raw.ch_names[number])]
     chosen = likely or [*range(len(kinds))]
-    low, high = (found(np.array([
-        part(block, axis=1) for block in _blocks(raw, chosen)]), axis=0)
-        for found, part in ((np.min, np.nanmin), (np.max, np.nanmax)))
-    high = np.where(high > low, high, low + 1e-6)
-    gain = 2 * FULL / (high - low)
-
-    def counts() -> Iterator[NDArray[np.int32]]:
-        with _reported():
-            for block in _blocks(raw, chosen):
-                scaled = (block.T - low) * gain - FULL
-                yield np.where(np.isfinite(scaled), np.rint(scaled),
-                               -FULL - 1).astype(np.int32)
-
     start = raw.info["meas_date"]
     # Without a date the times count from the first sample.
     first_s = raw.first_time if start else 0.0
-    return Waveform(
-        float(raw.info["sfreq"]), tuple(Lead(
-            _label(raw.ch_names[channel], kinds[channel]), "V",
-            float(gain[at]), float(-FULL - low[at] * gain[at]), -FULL - 1,
-            FULL) for at, channel in enumerate(chosen)),
-        raw.n_times, counts, start and start.replace(tzinfo=None),
-        notes=tuple(
+    return of_numbers(
+        float(raw.info["sfreq"]),
+        [(_label(raw.ch_names[channel], kinds[channel]), "V")
+         for channel in chosen], raw.n_times, lambda: _blocks(raw, chosen),
+        start and start.replace(tzinfo=None), tuple(
             (float(onset_s) - first_s, float(length_s) or None, text)
             for onset_s, length_s, text in zip(
                 raw.annotations.onset, raw.annotations.duration,
@@ -89,8 +73,10 @@ def _reported() -> Iterator[None]:
 
 def _blocks(raw: Any, chosen: list[int]) -> Iterator[NDArray[np.float64]]:
     for at in range(0, raw.n_times, BLOCK_ROWS):
-        yield raw.get_data(chosen, at, min(at + BLOCK_ROWS, raw.n_times),
-                           verbose="ERROR")
+        with _reported():
+            block = raw.get_data(chosen, at, min(
+                at + BLOCK_ROWS, raw.n_times), verbose="ERROR")
+        yield block.T
 
 
 def _label(name: str, kind: str) -> str:

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura import state
-from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
+from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
 from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, ResourceError)
 from aura.folder import Folder
 
 SUFFIX = "_physio.tsv.gz"
 SIDECAR_BYTES_MAX, LINE_MAX, TEXT_MAX = 2**20, 2**16, 2**29
-FULL = 2**23 - 1
 Floats32 = NDArray[np.float32]
 _ECG = re.compile("e[ck]g|cardiac", re.IGNORECASE)
 
@@ -63,20 +62,11 @@ def read(folder: Folder, path: str) -> Waveform:
                         "correct it by the BIDS specification")
     more: dict[str, Any] = msgspec.json.decode(content)
     values = _values(folder, path, len(about.columns))
-    low, high = (np.array(found) for found in zip(*(
-        _range(column) for column in values.T), strict=True))
-    gain = 2 * FULL / (high - low)
-
-    def blocks() -> Iterator[NDArray[np.int32]]:
-        for at in range(0, len(values), BLOCK_ROWS):
-            counts = (values[at:at + BLOCK_ROWS] - low) * gain - FULL
-            yield np.where(np.isfinite(counts), np.rint(counts),
-                           -FULL - 1).astype(np.int32)
-
-    return Waveform(about.rate_hz, tuple(Lead(
-        column, _unit(more.get(column)), float(gain[at]),
-        float(-FULL - low[at] * gain[at]), -FULL - 1, FULL)
-        for at, column in enumerate(about.columns)), len(values), blocks)
+    return of_numbers(
+        about.rate_hz, [(column, _unit(more.get(column)))
+                        for column in about.columns], len(values),
+        lambda: (values[at:at + BLOCK_ROWS]
+                 for at in range(0, len(values), BLOCK_ROWS)))
 
 
 def _values(folder: Folder, path: str, width: int) -> Floats32:
@@ -112,14 +102,6 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
                     f"{TEXT_MAX} bytes", "split the recording")
             if not line.isspace():
                 yield line.replace("n/a", "nan")
-
-
-def _range(column: Floats32) -> tuple[float, float]:
-    known = column[np.isfinite(column)]
-    low, high = (float(known.min()), float(known.max())) if len(
-        known) else (0.0, 0.0)
-    # A constant column has a range too.
-    return low, high if high > low else low + max(abs(low), 1.0)
 
 
 def _unit(about: Any) -> str:
