@@ -115,7 +115,8 @@ def test_counts_equal_those_of_the_package(tmp_path, fmt, leads, length):
     b"r 1 360 100\nr.dat 212x2 200\n", b"r 1 360 100\nr.dat 8 200\n",
     b"r 1 -250 500\nr.dat 16\n", b"r 1 250 -1\nr.dat 16\n",
     b"r 1 250\nr.dat 16 -200\n", b"r 1 250\nr.dat 16 200 (12)/mV 16\n",
-    b"r 1 250\nr.dat 16 200 ECG\n", b"r 1 250\nr.dat 16 1e999\n",
+    b"r 1 250\nr.dat 16 200 ECG\n",
+    b"r 1 250\nr.dat \x146 200\n", b"r 1 250\nr.dat 16 1e999\n",
     b"r 3 250\na.dat 16\nb.dat 16\na.dat 16\n",
     b"r 2 250\na.dat 16\na.dat 61\n", b"r 2 250\na.dat 16\na.dat 16+4\n",
     b"#" * 2 ** 20 + b"\nr 1\nr.dat 16\n"])

@@ -31,7 +31,7 @@ Counts = NDArray[np.int32]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-_FORMAT = re.compile(r"(\d{1,4})(?:\+(\d{1,9}))?", re.ASCII)
+_FORMAT = re.compile(r"(\d{1,4})([x:]\d[x:\d]*)?(?:\+(\d{1,9}))?", re.ASCII)
 _NUMBER = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/.*)?", re.ASCII)
 _GAIN = re.compile(
@@ -142,18 +142,18 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
     file, form, gain, bits, zero, first, total, block, label, *_ = [
         *text.split(maxsplit=8), *[""] * 9]
     kind, scale = _FORMAT.fullmatch(form), _GAIN.fullmatch(gain or "0")
-    if not (_FILE.fullmatch(file) and form and scale and all(
+    if not (_FILE.fullmatch(file) and kind and scale and all(
             _WHOLE.fullmatch(one or "0")
             for one in (bits, zero, first, total, block))):
         raise _malformed(record, number)
-    if kind is None or int(kind[1]) not in FORMATS:
+    if kind[2] or int(kind[1]) not in FORMATS:
         raise _unsupported(
             record, f"{file} has the format {form}", "convert it to format "
             "16, for example by xform; formats that are read are "
             + ", ".join(map(str, sorted(FORMATS))))
     packing = int(kind[1])
     return SignalLine(
-        file, packing, int(kind[2] or 0), label.strip(),
+        file, packing, int(kind[3] or 0), label.strip(),
         float(scale[1]) or GAIN, scale[3] or "mV",
         int(scale[2] or zero or 0), int(zero or 0),
         int(bits or 0) or FORMATS[packing][0], int(total) if total else None)
