@@ -12,7 +12,6 @@ from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
 if TYPE_CHECKING:
-    from aura.dataset.patients import Patient
     from aura.rpc.aura_pb2 import EcgBatch
     from aura.stages.manifest import FileOutcomes
 
@@ -52,7 +51,7 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
     if len(found) > PATIENTS_SHOWN:
         print(f"  and {len(found) - PATIENTS_SHOWN} more; aura inspect lists "
               "all", file=sys.stderr)
-    warn_of_names(found, unused, table)
+    warn_of_names((patient.name for patient in found), unused, table)
     doubtful = sum(patient.doubtful for patient in found)
     if doubtful:
         print(f"warning patient.doubtful: {plural(doubtful, 'patient')} known "
@@ -61,7 +60,7 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
               "(--strict-patients rejects such recordings)", file=sys.stderr)
 
 
-def warn_of_names(found: "Iterable[Patient]", unused: Sequence[str],
+def warn_of_names(patients: Iterable[str], unused: Sequence[str],
                   table: str) -> None:
     """Warn of names that differ by little, and of rows without recording."""
     from aura.dataset.names import printable
@@ -70,7 +69,7 @@ def warn_of_names(found: "Iterable[Patient]", unused: Sequence[str],
         print(f"warning patients.unmatched: {plural(len(unused), 'row')} of "
               f"{table} match no recording: "
               f"{printable(', '.join(unused[:FILES_SHOWN]))}", file=sys.stderr)
-    for names in similar(patient.name for patient in found):
+    for names in similar(patients):
         print(f"warning patient.similar: {printable(', '.join(names))} count "
               f"as {len(names)} patients; if they are one, the validation is "
               "too good: give them one name with --patients FILE",

@@ -1,7 +1,6 @@
 """``aura inspect``, ``aura convert``, ``aura beats`` and ``aura fetch``."""
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -16,14 +15,13 @@ from aura.settings import Settings
 
 
 def inspect(given: argparse.Namespace) -> int:
-    from aura.runners import local
     settings = console.settings(given)
+    rows, matched = set[str](), set[str | None]()
     reports = [report for path in given.paths
-               for report in _reports(path, settings)]
-    with contextlib.suppress(AuraError):  # the reports say what is wrong
-        console.warn_of_names(*local.patients(
-            [Path(path) for path in given.paths], settings.patients),
-            settings.patients)
+               for report in _reports(path, settings, rows, matched)]
+    console.warn_of_names(
+        (report["patient"]["name"] for report in reports if report["patient"]),
+        sorted(rows - matched), settings.patients)
     if given.json:
         print(json.dumps(reports, indent=2, allow_nan=False))
     else:
@@ -35,7 +33,9 @@ def inspect(given: argparse.Namespace) -> int:
          for report in reports])
 
 
-def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
+def _reports(path: str, settings: Settings, rows: set[str],
+             matched: set[str | None]) -> Iterator[dict[str, Any]]:
+    """The reports on an input; adds rows of --patients, and those it uses."""
     from aura.dataset import assemble, duplicates, find, patient_table
     from aura.dataset.names import printable
     from aura.recording import is_understood
@@ -59,6 +59,8 @@ def _reports(path: str, settings: Settings) -> Iterator[dict[str, Any]]:
                "quality": {}, "problems": [vars(error.problem)]}
         return
     whole = os.path.isdir(path)
+    rows.update(table.rows if settings.patients else ())
+    matched.update(table.row_of(candidate.path) for candidate in found)
     for candidate in found:
         report = assemble.report(
             source.folder, candidate, settings.ecg_channel,
