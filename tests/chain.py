@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from aura.errors import EndOfData
 from aura.settings import Settings
+from aura.stages import completion
 from aura.stages.ecg_loader import EcgSource
 from aura.stages.feature_builder import FeatureStage
 from aura.stages.influx_exporter import ExportStage
@@ -45,12 +46,19 @@ class Chain:
         return [self.features.build(batch)
                 for batch in self.batches(port, run_id)]
 
+    def sink(self, stage, rpc, request):
+        """Call the rpc of a sink as its servicer does."""
+        with completion.noting(self.workspace.folder, rpc, request,
+                               self.settings.sinks):
+            return getattr(stage, rpc)(request)
+
     def train(self, run_id="train"):
         """Train on training/; the last report."""
-        return [self.trainer.train(table)
+        return [self.sink(self.trainer, "train", table)
                 for table in self.tables("training", run_id)][-1]
 
     def predict(self, run_id="run"):
         """Predict recordings/; reports of the exporter."""
-        return [self.exporter.export(self.predictor.predict(table))
+        return [self.sink(self.exporter, "export",
+                          self.predictor.predict(table))
                 for table in self.tables(run_id=run_id)]

@@ -107,13 +107,25 @@ PARAMS = {
 def run_name(solution, run_id):
     """Name of the run's folder; it stays the same if a task is repeated."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{solution}-{run_id}")
-    if len(name) <= RUN_ID_LENGTH:
-        return name
-    digest = hashlib.sha256(run_id.encode()).hexdigest()[:8]
+    return shortened(name, run_id) if len(name) > RUN_ID_LENGTH else name
+
+
+def dag_name(path):
+    """Name of a blueprint's DAG, of the characters that Airflow allows."""
+    given = f"aura_{path.stem}"
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", given)
+    return name if name == given and len(
+        name) <= RUN_ID_LENGTH else shortened(name, given)
+
+
+def shortened(name, whole):
+    """A name of limited length that tells long names apart."""
+    digest = hashlib.sha256(
+        whole.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return f"{name[:RUN_ID_LENGTH - 9]}-{digest}"
 
 
-def environment(context, sets):
+def environment(context, sets, sinks):
     """Environment variables of the blocks: the run's name and parameters."""
     unknown = sorted(set(context["params"]) - set(sets))
     if unknown:
@@ -121,7 +133,8 @@ def environment(context, sets):
             f"there is no parameter {unknown[0]}; the parameters are "
             f"{', '.join(sets)}")
     found = {"SHARED_FOLDER_PATH": str(SHARED), "AURA_RUN_ID": run_name(
-        context["dag"].dag_id, context["run_id"])}
+        context["dag"].dag_id, context["run_id"]),
+        "AURA_SINKS": " ".join(sinks)}
     for name, env in sets.items():
         value = context["params"][name]
         if env != "AURA_MODEL":
@@ -142,9 +155,10 @@ class StageProcess(BaseOperator):
 
     template_fields = ("messages",)
 
-    def __init__(self, *, node, rpc, sets, messages=None, **more):
+    def __init__(self, *, node, rpc, sets, sinks, messages=None, **more):
         super().__init__(task_id=rpc, **more)
-        self.rpc, self.sets, self.messages = rpc, sets, messages
+        self.rpc, self.messages = rpc, messages
+        self.sets, self.sinks = sets, sinks
         self._process = None
 
     def execute(self, context):
@@ -159,7 +173,7 @@ class StageProcess(BaseOperator):
                     [COMMAND, "call", self.rpc, "--out", str(out)],
                     stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                     # The process ends whenever this one ends.
-                    env={**own, **environment(context, self.sets),
+                    env={**own, **environment(context, self.sets, self.sinks),
                          "AURA_ENDS_WITH_INPUT": "1"})
             except OSError as error:
                 raise AirflowFailException(
@@ -251,10 +265,11 @@ class StagePod(BaseOperator):
 
     template_fields = ("image", "messages")
 
-    def __init__(self, *, node, rpc, sets, messages=None, **more):
+    def __init__(self, *, node, rpc, sets, sinks, messages=None, **more):
         super().__init__(task_id=rpc, **more)
         self.name, self.image = node["container_name"], node["image"]
-        self.rpc, self.sets, self.messages = rpc, sets, messages
+        self.rpc, self.messages = rpc, messages
+        self.sets, self.sinks = sets, sinks
         self._operator = None
 
     def execute(self, context):
@@ -275,7 +290,8 @@ class StagePod(BaseOperator):
             task_id=self.rpc, name=f"aura-{self.name}", namespace=NAMESPACE,
             image=self.image, cmds=["python", "-m", "aura"],
             arguments=arguments_of(self.rpc, flat(self.messages)),
-            env_vars={**environment(context, self.sets), "AURA_WORKERS": "2"},
+            env_vars={**environment(context, self.sets, self.sinks),
+                      "AURA_WORKERS": "2"},
             pod_template_dict=pod_of(self.rpc), deferrable=False,
             xcom_sidecar_container_security_context=CONFINED,
             # The call's last line is the reason.
@@ -320,55 +336,73 @@ def batches(messages, **context):
 def finish(groups, answers, **context):
     """Print the results of the run; fail if an earlier task has failed."""
     planned = flat(groups)
-    # After a run is cleared, Airflow keeps answers of batches that are gone.
-    answers = [one for one in flat(answers) if one.get("batch_count")
-               == planned[0].get("batch_count")]
-    if failed := len(planned) - len(answers):
+    for rpc, messages in answers.items():
+        # After a run is cleared, Airflow keeps answers of batches that are
+        # gone. The trainer's last answer is the only one with results.
+        found = flat(messages)[-1:] if rpc == REDUCED else [
+            one for one in flat(messages)
+            if one["batch_count"] == planned[0]["batch_count"]]
+        for answer in found:
+            print(answer["status_text"])
+        if rpc == REDUCED:
+            if not (found and found[0]["model_path"]):
+                raise AirflowFailException(
+                    found[0]["status_text"] if found else "the training "
+                    "failed. Clear the failed tasks to repeat only these")
+        elif failed := len(planned) - len(found):
+            raise AirflowFailException(
+                f"{failed} of {len(planned)} batches failed; the other "
+                "results are complete. Clear the failed tasks to repeat only "
+                "these")
+    if not any(one["record_count"] for one in planned):
         raise AirflowFailException(
-            f"{failed} of {len(planned)} batches failed; the other results "
-            "are complete. Clear the failed tasks to repeat only these")
-    # Only the last answer of a training contains results.
-    results = answers[-1:] if "done" in answers[-1] else answers
-    for answer in results:
-        print(answer["status_text"])
-    if not results[-1].get("model_path", True):
-        raise AirflowFailException(results[-1]["status_text"])
+            "no recording could be read: " + planned[0]["status_text"])
     return "results in runs/" + run_name(
         context["dag"].dag_id, context["run_id"])
 
 
-def chain_of(path):
-    """Nodes and rpcs of a blueprint, from source to sink."""
-    links = {
-        (node["container_name"],
-         call["operation_signature"]["operation_name"]): (node, call)
-        for node in json.loads(path.read_text("utf-8"))["nodes"]
-        for call in node["operation_signature_list"]}
-    found, here = [], [key for key, (_, call) in links.items() if call[
-        "operation_signature"]["input_message_name"] == SOURCE]
-    while len(here) == 1 and here[0] in links and here[0] not in found:
-        found += here
-        here = [(one["container_name"],
-                 one["operation_signature"]["operation_name"])
-                for one in links[here[0]][1]["connected_to"]]
-    if here or not found:
-        raise ValueError(f"{path.name}: a DAG needs one source and one chain "
-                         "of rpcs; this blueprint has a different shape")
-    return [(links[key][0], key[1]) for key in found]
+def links_of(path):
+    """The source of a blueprint, and each rpc's node and targets."""
+    node_of, targets, sources = {}, {}, []
+    for node in json.loads(path.read_text("utf-8"))["nodes"]:
+        for call in node["operation_signature_list"]:
+            signature = call["operation_signature"]
+            rpc = signature["operation_name"]
+            if rpc in node_of:
+                raise ValueError(f"two nodes have the rpc {rpc}; a DAG needs "
+                                 "a name of its own for each task")
+            node_of[rpc] = node
+            targets[rpc] = [one["operation_signature"]["operation_name"]
+                            for one in call["connected_to"]]
+            if signature["input_message_name"] == SOURCE:
+                sources.append(rpc)
+    fed = [rpc for some in targets.values() for rpc in some]
+    if (len(sources) != 1 or sorted([*sources, *fed]) != sorted(node_of)
+            or {*order(sources[0], targets)} != {*node_of}
+            or targets.get(REDUCED)):
+        raise ValueError(
+            "a DAG needs one source from which links lead to every other "
+            f"rpc, one to each, and {REDUCED} at the end; 'aura solution "
+            "check' on its bundle says more")
+    return sources[0], node_of, targets
 
 
 def solution(path):
     """The DAG of a blueprint."""
-    (source, load), *chain = chain_of(path)
-    reduced = chain.pop() if chain[-1][1] == REDUCED else None
-    used = [load, *(rpc for _, rpc in chain), *([REDUCED] if reduced else [])]
-    params = {name: pair for rpc in used
+    source, node_of, targets = links_of(path)
+    params = {name: pair for rpc in node_of
               for name, pair in PARAMS.get(rpc, {}).items()}
     sets = {name: env for name, (env, _) in params.items()}
+    sinks = [rpc for rpc in node_of if not targets[rpc]]
     whole = timedelta(hours=WHOLE_HOURS)
-    watched = WATCH if load == "load_recordings" else ""
+    watched = WATCH if source == "load_recordings" else ""
+
+    def stage(rpc, **more):
+        return STAGE(node=node_of[rpc], rpc=rpc, sets=sets, sinks=sinks,
+                     **more).output
+
     with DAG(
-            f"aura_{path.stem}", schedule=watched or None, catchup=False,
+            dag_name(path), schedule=watched or None, catchup=False,
             max_active_runs=1, max_active_tasks=AT_ONCE,
             is_paused_upon_creation=False, doc_md=__doc__, tags={"aura"},
             params={name: param for name, (_, param) in params.items()},
@@ -379,26 +413,56 @@ def solution(path):
                 "retry_delay": timedelta(seconds=RETRY_S),
                 "max_retry_delay": timedelta(minutes=10),
                 "execution_timeout": timedelta(hours=BATCH_HOURS)}) as dag:
-        groups = batches(STAGE(
-            node=source, rpc=load, sets=sets, execution_timeout=whole).output)
+        groups = batches(stage(source, execution_timeout=whole))
 
         @task_group
         def batch(messages):
-            for node, rpc in chain:
-                messages = STAGE(node=node, rpc=rpc, sets=sets,
-                                 messages=messages).output
-            return messages
+            answers = {source: messages}
+            for rpc in (one for one in order(source, targets)
+                        if one not in (source, REDUCED)):
+                feeding = next(name for name in answers
+                               if rpc in targets[name])
+                answers[rpc] = stage(rpc, messages=answers[feeding])
+            return answers
 
         answers = batch.expand(messages=groups)
-        if reduced:
-            report = STAGE(
-                node=reduced[0], rpc=REDUCED, sets=sets, messages=answers,
-                execution_timeout=whole).output
-            finish([report], [report])
-        else:
-            finish(groups, answers)
+        if REDUCED in node_of:
+            feeding = next(rpc for rpc in node_of if REDUCED in targets[rpc])
+            answers[REDUCED] = stage(
+                REDUCED, messages=answers[feeding], execution_timeout=whole)
+        finish(groups, {rpc: answers[rpc] for rpc in sinks})
     return dag
 
 
-for blueprint in sorted(SOLUTIONS.glob("*.json")):
-    globals()[f"aura_{blueprint.stem}"] = solution(blueprint)
+def order(rpc, targets):
+    """An rpc and all that its answers lead to, each after what feeds it."""
+    return [rpc, *(one for target in targets[rpc]
+                   for one in order(target, targets))]
+
+
+def broken(path, error):
+    """A DAG that only says why a blueprint cannot be run."""
+    # An import error would take the other solutions' DAGs away: Airflow knows
+    # it by the Python file, which is one for all.
+    reason = f"{path.name!r} cannot be run as a DAG: " + (
+        str(error) if isinstance(error, (ValueError, OSError)) else
+        f"it is no blueprint of the canvas ({type(error).__name__})")
+    with DAG(dag_name(path), schedule=None, catchup=False,
+             tags={"aura", "broken blueprint"}, description=reason,
+             is_paused_upon_creation=False, doc_md=reason) as dag:
+
+        @task(retries=0)
+        def blueprint():
+            """Fail with what is wrong with the blueprint."""
+            raise AirflowFailException(reason)
+        blueprint()
+    return dag
+
+
+for file in sorted(SOLUTIONS.glob("*.json")):
+    try:
+        made = solution(file)
+    # Whatever a file holds, the other solutions keep their DAGs.
+    except Exception as problem:
+        made = broken(file, problem)
+    globals()[made.dag_id] = made

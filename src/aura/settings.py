@@ -63,6 +63,7 @@ class Settings:
     seed: int = 1
     model: str = ""
     run_id: str = ""
+    sinks: str = ""
     only_new: int = 0
     web_port: int = 0
     web_host: str = "127.0.0.1"

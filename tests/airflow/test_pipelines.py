@@ -209,6 +209,59 @@ def test_more_batches_than_tasks_are_allowed_are_grouped(alone):
         assert f"export {batch}/5: " in text
 
 
+def blueprints(folder, **changed):
+    """The project's solutions and changed ones, in a new folder."""
+    shutil.copytree(ROOT / "solutions", folder)
+    for name, text in changed.items():
+        (folder / f"{name}.json").write_text(text)
+    return str(folder)
+
+
+def test_a_blueprint_that_branches_runs_to_all_its_ends(alone, tmp_path):
+    prediction, training = (
+        json.loads((ROOT / f"solutions/{name}.json").read_text())
+        for name in ("prediction", "training"))
+    builder, trainer = prediction["nodes"][1], training["nodes"][2]
+    builder["operation_signature_list"][0]["connected_to"].append(
+        training["nodes"][1]["operation_signature_list"][0][
+            "connected_to"][0])
+    prediction["nodes"].append(trainer)
+    text = alone.command(
+        "dags", "test", "aura_both", AURA_AIRFLOW_SOLUTIONS=blueprints(
+            tmp_path / "s", both=json.dumps(prediction)))
+    assert "state=success" in next(
+        line for line in text.splitlines() if "DagRun Finished" in line)
+    run = max(alone.shared.glob("runs/aura_both-*"))
+    assert {path.name for path in run.iterdir()} >= {
+        "training_report.json", "export_report.json", "DONE"}
+
+
+def test_a_broken_blueprint_costs_only_its_own_dag(alone, tmp_path):
+    sound = (ROOT / "solutions/training.json").read_text()
+    told = {"cut": sound[:400], "none": "[]", "in a circle": sound.replace(
+        '"connected_to": []', '"connected_to": [{"container_name": '
+        '"feature-builder1", "operation_signature": {"operation_name": '
+        '"build_features"}}]')}
+    folder = blueprints(tmp_path / "s", **told)
+    listed = json.loads(alone.command(
+        "dags", "list", "--local", "-o", "json",
+        AURA_AIRFLOW_SOLUTIONS=folder).partition("[{")[2].join(["[{", ""]))
+    names = {one["dag_id"].partition("-")[0] for one in listed}
+    assert names == {"aura_training", "aura_prediction", "aura_cut",
+                     "aura_none", "aura_in_a_circle"}
+    text = alone.command("dags", "test", "aura_cut", code=1,
+                         AURA_AIRFLOW_SOLUTIONS=folder)
+    assert "'cut.json' cannot be run as a DAG: " in text
+
+
+def test_a_run_without_one_readable_recording_fails(alone):
+    (alone.shared / "unreadable").mkdir()
+    (alone.shared / "unreadable/a.edf").write_bytes(b"no recording")
+    text = alone.command("dags", "test", "aura_prediction", "--conf",
+                         json.dumps({"folder": "unreadable"}), code=1)
+    assert "no recording could be read: " in text
+
+
 def test_an_unwritable_shared_folder_is_named(alone, tmp_path):
     (tmp_path / "training").symlink_to(alone.shared / "many")
     (tmp_path / "runs").write_text("")

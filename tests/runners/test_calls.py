@@ -144,15 +144,15 @@ class TestOnlyNew:
         """Predict what is new, in batches of one; the recordings' names."""
         age(trained.shared / "recordings")
 
-        def run(name, upto=None, finish=True):
+        def run(name, upto=None, exported=9):
             code, loaded, _ = aura(
                 "load_recordings", AURA_RUN_ID=name, AURA_ONLY_NEW="1",
                 AURA_BATCH_SIZE="1")
             assert code == 0
-            for one in loaded[:upto]:
+            for index, one in enumerate(loaded[:upto]):
                 _, one, _ = aura("build_features", one)
                 _, one, _ = aura("predict", one)
-                if finish:
+                if index < exported:
                     aura("export", one)
             return [entry.path for one in loaded for entry in manifest.read(
                 trained.workspace.folder, one["manifest_path"]).entries]
@@ -165,8 +165,18 @@ class TestOnlyNew:
 
     def test_what_a_run_did_not_finish_comes_again(self, predict):
         predict("first", upto=1)
-        assert predict("second", finish=False) == ["p2/rec.edf", "p3/rec.edf"]
+        assert predict("second", exported=0) == ["p2/rec.edf", "p3/rec.edf"]
         assert predict("third") == ["p2/rec.edf", "p3/rec.edf"]
+
+    @pytest.mark.parametrize("sinks, exported, left", [
+        ("predict", 0, []), ("predict export", 3, []),
+        ("predict export", 1, ["p2/rec.edf", "p3/rec.edf"])])
+    def test_all_sinks_finish_a_run_and_no_other_rpc(
+            self, predict, trained, monkeypatch, sinks, exported, left):
+        monkeypatch.setenv("AURA_SINKS", sinks)
+        predict("first", exported=exported)
+        assert (trained.shared / "runs/first/DONE").exists() == (not left)
+        assert predict("second", exported=0) == left
 
     def test_what_was_changed_is_new(self, predict, trained):
         predict("first")

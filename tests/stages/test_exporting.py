@@ -231,11 +231,11 @@ def test_an_unavailable_store_does_not_stop_batches_from_being_written(
     with serving(status(503)) as store:
         chain = trained.with_settings(**to(store, **AWAY))
         tables = [chain.predictor.predict(table) for table in chain.tables()]
-        report = chain.exporter.export(tables[0])
+        report = chain.sink(chain.exporter, "export", tables[0])
         assert report.points_written == report.points_rejected == 0
         assert "503" in report.status_text
         with pytest.raises(UnavailableError) as caught:
-            chain.exporter.export(tables[1])
+            chain.sink(chain.exporter, "export", tables[1])
         run = chain.shared / "runs/run"
         assert "aura export SHARED_FOLDER/runs/run" in caught.value.text
         lines = lines_of(run / "export")
@@ -244,7 +244,8 @@ def test_an_unavailable_store_does_not_stop_batches_from_being_written(
         assert not (run / "DONE").exists() and not store.points
         # The same call, repeated by a new exporter, finishes all batches.
         store.fault = None
-        report = chain.with_settings().exporter.export(tables[1])
+        again = chain.with_settings()
+        report = again.sink(again.exporter, "export", tables[1])
         assert set(store.points.values()) == set(lines)
         assert (run / "DONE").exists()
         whole = json.loads((run / "export_report.json").read_bytes())

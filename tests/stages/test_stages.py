@@ -231,7 +231,9 @@ def test_another_run_has_the_same_tables_and_events(trained):
                 for name in ("one", "two"))
     assert one.keys() == two.keys()
     assert {name.rpartition(".")[2] for name in one} == {
-        "json", "parquet", "tsv", "gz", "DONE"}
+        "json", "parquet", "tsv", "gz", "DONE",
+        "finished/export/begun", "finished/export/0000",
+        "finished/export/0001"}
     for name in one:
         if not name.startswith("export") or name.endswith(".gz"):
             assert one[name] == two[name], name
@@ -295,12 +297,13 @@ def test_tables_hold_units_labels_and_every_recording(chain):
 def test_the_trainer_waits_for_every_batch_in_any_order(chain):
     one, two = chain.tables("training", "r")
     assert two.is_last
-    early = chain.trainer.train(two)
+    early = chain.sink(chain.trainer, "train", two)
     assert not early.done and early.status_text == (
         "1 of 2 batches have arrived")
     assert not chain.trainer.train(two).done          # the same one again
+    assert not (chain.shared / "runs/r/DONE").exists()
     restarted = TrainingStage(chain.workspace, chain.settings)
-    report = restarted.train(one)
+    report = chain.sink(restarted, "train", one)
     assert report.done and report.model_path
     assert (chain.shared / "runs/r/DONE").exists()
     told = json.loads((chain.shared / report.report_path).read_bytes())

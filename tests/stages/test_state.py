@@ -111,7 +111,7 @@ READERS = {
     f"{RUN}/export/0000.ledger.json": lambda hidden: Delivery(
         None, "t", 0).ledger(Folder(hidden), f"{RUN}/export/0000.lp.gz"),
     f"{RUN}/arrivals.json": lambda hidden: arrivals._finished(
-        Folder(hidden), ""),
+        Folder(hidden), "", ""),
     f"{RUN}/arrived.json": lambda hidden: stage(
         TrainingStage, hidden)._arrived(f"{RUN}/arrived.json"),
     "models/latest.json": lambda hidden: stage(

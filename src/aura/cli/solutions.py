@@ -17,7 +17,6 @@ from aura.settings import Settings
 if TYPE_CHECKING:
     from aura.rpc.client import Transport
 
-SOLUTIONS = ("training", "prediction")
 BIGGEST_FILE = 4 * 2 ** 20
 
 
@@ -67,17 +66,19 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
 
 
 def blueprint_text(solution: str) -> str:
-    """The blueprint of one of the project's solutions or of a bundle."""
+    """The blueprint of a solution of the project, a bundle or a file."""
     from aura.platform import repository
-    if solution in SOLUTIONS:
-        return repository.text(f"solutions/{solution}.json")
-    path = Path(solution, "blueprint.json")
-    if not path.is_file():
-        raise MissingError(
-            "run.no_solution", f"{solution!r} is neither "
-            f"{' nor '.join(SOLUTIONS)} nor a folder with a blueprint.json",
-            "write one with 'aura solution bundle', or unzip a download")
-    return path.read_text("utf-8", errors="replace")
+    known = repository.solutions()
+    if solution in known:
+        return known[solution]
+    for path in (Path(solution), Path(solution, "blueprint.json")):
+        if path.is_file():
+            return path.read_text("utf-8", errors="replace")
+    raise MissingError(
+        "run.no_solution", f"{solution!r} is no solution, no blueprint and "
+        "no folder with a blueprint.json",
+        f"the solutions are {', '.join(known)}; 'aura solution bundle' "
+        "writes such a folder, and a download is one")
 
 
 @contextlib.contextmanager
@@ -102,12 +103,11 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
     from aura.stages.run_layout import TrainingSummary, run_folder
     folder = Folder(shared)
     run = run_folder(run_id)
-    last = ("predictions.json" if folder.path(
-        f"{run}/export_report.json").exists() else "features.json")
+    batches = folder.path(f"{run}/batches")
+    manifests = (sorted(batches.glob("*/predictions.json"))
+                 or sorted(batches.glob("*/features.json")))
     code = console.print_outcome(verb, FileOutcomes(tuple(
-        ("", entry)
-        for path in sorted(folder.path(f"{run}/batches").glob(f"*/{last}"))
-        for entry in manifest.read(
+        ("", entry) for path in manifests for entry in manifest.read(
             folder, str(path.relative_to(folder.root))).entries)))
     if code == 1:
         return 1

@@ -67,6 +67,11 @@ class Blueprint:
     def rpcs(self) -> tuple[Rpc, ...]:
         return tuple(rpc for node in self.nodes for rpc in node.rpcs)
 
+    @property
+    def sinks(self) -> str:
+        """The rpcs whose answers go to no other, as the setting `sinks`."""
+        return " ".join(rpc.name for rpc in self.rpcs if rpc.is_sink)
+
     def feeding(self, rpc: Rpc) -> tuple[Rpc, ...]:
         """The rpcs whose answers an rpc gets, one entry per link."""
         return tuple(other for other in self.rpcs

@@ -40,7 +40,7 @@ class LocalContainers(LocalProcesses):
         super().__init__(blueprint, shared)
         self._engine = engine()
         self._shared = shared.resolve()
-        self._settings = {
+        self._settings = {"AURA_SINKS": blueprint.sinks} | {
             name: value for name, value in os.environ.items()
             if name.startswith(_PASSED_ON) and name not in _NOT_PASSED_ON}
         self._settings |= {

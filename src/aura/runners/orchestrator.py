@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,7 @@ class InProcess(Transport):
 
     def __init__(self, blueprint: Blueprint, shared: Path, settings: Settings,
                  make: Callable[[Block], Servicer] | None = None) -> None:
+        settings = replace(settings, sinks=settings.sinks or blueprint.sinks)
         make = make or (lambda block: StageServicer(block, shared, settings))
         self._nodes: dict[str, tuple[str, Any]] = {}
         for node in blueprint.nodes:

@@ -47,6 +47,7 @@ class LocalProcesses(Transport):
                 "add --in-process, or use Linux, macOS or WSL")
         self._blueprint = blueprint
         self._environ = {
+            "AURA_SINKS": blueprint.sinks,
             **os.environ, "AURA_GRACE_S": str(GRACE_S), **(environ or {}),
             "SHARED_FOLDER_PATH": str(shared.resolve()),
             "AURA_HOST": "127.0.0.1", "AURA_PORT": "0",

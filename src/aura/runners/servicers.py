@@ -20,17 +20,21 @@ class StageServicer:
     def __init__(self, block: Block, shared: Path, settings: Settings) -> None:
         from aura.stages.run_layout import Workspace
         module: Any = importlib.import_module(f"aura.stages.{block.folder}")
-        stage = getattr(module, block.stage)(
-            Workspace.shared(shared, settings), settings)
+        workspace = Workspace.shared(shared, settings)
+        stage = getattr(module, block.stage)(workspace, settings)
         self.ready: Callable[[], bool] = stage.ready
+        self._folder, self._sinks = workspace.folder, settings.sinks
         for rpc, method in block.rpcs.items():
-            setattr(self, rpc, _answering(getattr(stage, method)))
+            setattr(self, rpc, self._answering(rpc, getattr(stage, method)))
 
+    def _answering(self, rpc: str,
+                   method: Callable[[Any], Any]) -> Callable[..., Any]:
+        from aura.stages import completion
 
-def _answering(method: Callable[[Any], Any]) -> Callable[..., Any]:
-    def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
-        return method(request)
-    return answer
+        def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
+            with completion.noting(self._folder, rpc, request, self._sinks):
+                return method(request)
+        return answer
 
 
 def serve_block(name: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Which recordings are new: those that no run has exported yet."""
+"""Which recordings are new: those that no run has finished yet."""
 
 import time
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from aura import state
 from aura.dataset.find import Candidate
 from aura.errors import AuraError
 from aura.folder import Folder
+from aura.stages import completion
 from aura.stages.run_layout import RUNS, Input, run_folder
 
 ARRIVALS = "arrivals.json"
@@ -17,9 +18,9 @@ State = tuple[int, int] | None
 
 
 def new(folder: Folder, run_id: str, source: Input,
-        listed: Sequence[Candidate]) -> list[Candidate]:
+        listed: Sequence[Candidate], sinks: str) -> list[Candidate]:
     """Leave out what was finished with, and what has not settled yet."""
-    finished = _finished(folder, run_id)
+    finished = _finished(folder, run_id, sinks)
     return [candidate for candidate in listed
             if (candidate.path, found := _state(source, candidate))
             not in finished and _settled(found)]
@@ -34,16 +35,16 @@ def note(folder: Folder, run_id: str, source: Input,
              for candidate in batch] for batch in batches], None)
 
 
-def _finished(folder: Folder, but: str) -> set[tuple[str, State]]:
-    """Path and state of all that other runs have exported."""
+def _finished(folder: Folder, but: str,
+              sinks: str) -> set[tuple[str, State]]:
+    """Path and state of all that other runs have finished."""
     finished: set[tuple[str, State]] = set()
     for path in folder.path(RUNS).glob(f"*/{ARRIVALS}"):
         if path.parent.name == but:
             continue
         run = f"{RUNS}/{path.parent.name}"
-        reports = {report.stem for report in folder.path(
-            f"{run}/export").glob("*.json")}
         try:
+            done = completion.finished(folder, path.parent.name, sinks)
             batches = state.read(
                 folder, f"{run}/{ARRIVALS}", list[list[tuple[str, State]]],
                 "arrivals.damaged", "remove it")
@@ -51,7 +52,7 @@ def _finished(folder: Folder, but: str) -> set[tuple[str, State]]:
             # Better predicted twice than never.
             continue
         finished.update(one for index, batch in enumerate(batches)
-                        if f"{index:04d}" in reports for one in batch)
+                        if index in done for one in batch)
     return finished
 
 

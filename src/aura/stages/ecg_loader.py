@@ -80,7 +80,7 @@ class EcgSource:
         if self._remember and self._settings.only_new:
             return arrivals.new(
                 self._workspace.folder, self._run_id,
-                self._workspace.input(port), found)
+                self._workspace.input(port), found, self._settings.sinks)
         return found
 
     def _found(self, port: str) -> list[Candidate]:

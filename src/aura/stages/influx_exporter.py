@@ -11,9 +11,9 @@ from aura.influx.delivery import Delivery, Ledger
 from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
+from aura.stages import completion
 from aura.stages.batch_points import Alias, BatchPoints, Choice
-from aura.stages.run_layout import (
-    Stage, Workspace, mark_done, place_of, run_folder)
+from aura.stages.run_layout import Stage, Workspace, place_of, run_folder
 
 FILES = "line protocol"
 _AGAIN = "run the export again"
@@ -103,8 +103,12 @@ class ExportStage(Stage):
             raise MissingError(
                 "export.missing", "no batch of this run has been exported",
                 "run the prediction solution to its end first")
-        self._deliver({batch: self._read(batch) for batch in batches})
+        reports = {batch: self._read(batch) for batch in batches}
+        self._deliver(reports)
         self._finish(run_id)
+        for batch, report in reports.items():
+            completion.finish(self._folder, "export", run_id, batch.index,
+                              report.batch_count, self._settings.sinks)
         return self.report(run_id)
 
     def report(self, run_id: str) -> RunReport:
@@ -219,4 +223,3 @@ class ExportStage(Stage):
                 f"{plural(waiting, 'point')} waiting in the "
                 "run's folder",
                 f"when it is back, run 'aura export SHARED_FOLDER/{run}'")
-        mark_done(folder, run_id)

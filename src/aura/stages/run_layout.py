@@ -133,13 +133,6 @@ def run_folder(run_id: str) -> str:
     return f"{RUNS}/{run_id}"
 
 
-def mark_done(folder: Folder, run_id: str) -> None:
-    """Remove partial files of a run, and mark it as complete."""
-    run = run_folder(run_id)
-    folder.sweep(run, older_s=0)
-    folder.write(f"{run}/DONE", b"")
-
-
 def batch_file(run_id: str, index: int, name: str) -> str:
     """Path of a file of a batch, relative to the workspace."""
     if not 0 <= index < 10 ** 6:

@@ -15,8 +15,7 @@ from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.stages import manifest, table_rules
-from aura.stages.run_layout import (
-    LATEST, MODELS, Stage, mark_done, run_folder)
+from aura.stages.run_layout import LATEST, MODELS, Stage, run_folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
             "mean_hr", *MODEL_FEATURES)
@@ -151,7 +150,6 @@ class TrainingStage(Stage):
             content["card"] = json.loads(self._folder.read(
                 f"{report.model_path}/{CARD_FILE}"))
         state.write(self._folder, report.report_path, content)
-        mark_done(self._folder, request.run_id)
         return report
 
 
