@@ -30,6 +30,7 @@ SURFACE = {
                  "duration_s start events annotation_source sha256 problems "
                  "signal beats",
     "detect": "source model fs_hz adapt_after_h",
+    "evaluate": "recordings detectors target_far seed hop_s",
     "features": "source fs_hz hop_s",
     "find_beats": "source fs_hz",
     "load_model": "folder",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aura.detection import Detection, detect, features, find_beats, train
     from aura.detector.model import Model, load_model, save_model
     from aura.errors import AuraError
+    from aura.evaluation.study import evaluate
     from aura.recording import Beats, Event, Recording
     from aura.scoring.score import score
     from aura.synthetic.simulate import simulate
@@ -29,7 +30,8 @@ _HOME = {
     "AuraError": "aura.errors", "Beats": "aura.recording",
     "Detection": "aura.detection", "Event": "aura.recording",
     "Model": "aura.detector.model", "Recording": "aura.recording",
-    "detect": "aura.detection", "features": "aura.detection",
+    "detect": "aura.detection", "evaluate": "aura.evaluation.study",
+    "features": "aura.detection",
     "find_beats": "aura.detection", "load_model": "aura.detector.model",
     "read": "aura.dataset.read",
     "save_model": "aura.detector.model", "score": "aura.scoring.score",
@@ -38,8 +40,8 @@ _HOME = {
 
 __all__ = [
     "AuraError", "Beats", "Detection", "Event", "Model", "Recording",
-    "detect", "features", "find_beats", "load_model", "read", "save_model",
-    "score", "simulate", "train",
+    "detect", "evaluate", "features", "find_beats", "load_model", "read",
+    "save_model", "score", "simulate", "train",
 ]
 
 

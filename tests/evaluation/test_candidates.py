@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aura.detector.validation import fit_forest
+from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.evaluation import candidates
 from aura.evaluation.candidates import (
@@ -62,10 +63,10 @@ def test_candidate_columns_look_back_only():
     kind = (rng.random(900) < .1).astype(np.int8)
     rows = 600
     table = {"time_s": np.arange(1.0, rows + 1),
+             **{name: rng.random(rows) for name in features.NAMES},
              "scorable": rng.random(rows) > .1,
              "mean_hr": rng.uniform(60, 130, rows),
-             "hr_base": np.full(rows, 70.0),
-             **{name: rng.random(rows) for name in candidates.TABLED}}
+             "hr_base": np.full(rows, 70.0)}
 
     def told(known):
         some = np.cumsum(rr_s) <= known

@@ -12,6 +12,7 @@ from aura.errors import plural
 from aura.folder import Folder
 
 if TYPE_CHECKING:
+    from aura.evaluation.detectors import Detector
     from aura.stages.manifest import FileOutcomes
 
 
@@ -97,8 +98,9 @@ def evaluate(given: argparse.Namespace) -> int:
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
     console.print_patients(given.paths, settings.patients)
+    own = _own_detectors(given.detector or ())
     found = evaluate.read(given.paths, settings, console.track,
-                          given.candidates)
+                          given.candidates or bool(own))
     code = console.print_outcome("evaluate", found.outcome)
     if code == 1:
         return 1
@@ -113,12 +115,17 @@ def evaluate(given: argparse.Namespace) -> int:
             print(f"warning evaluate.{rule}: {plural(count, 'recording')} "
                   f"{text}", file=sys.stderr)
     done = evaluate.evaluate(found, settings, _track_detectors,
-                             given.candidates)
+                             given.candidates, own)
     evaluate.write(done, given.out, not given.no_pictures)
     print("\n".join(markdown.overview(done)))
     print(f"\nreport.json, report.md and the figures are in {given.out}.")
     print(console.NOT_A_DEVICE)
     return code
+
+
+def _own_detectors(texts: Iterable[str]) -> "list[Detector]":
+    from aura.evaluation import classifiers
+    return list(map(classifiers.named, texts))
 
 
 def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from aura.detector.training import RULE
 from aura.detector.validation import Scorer, fit_forest
+from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.evaluation.detectors import Case, Detector
 from aura.recording import Floats
@@ -18,14 +19,12 @@ RHYTHM_BEATS = 60
 ALARM_BPM, ALARM_END_BPM = 30.0, 18.0
 ALARM_S, AFTER_ALARM_S = 300.0, 180.0
 
-# Columns of the feature table that are candidates as they are.
-TABLED = ("hr_slope_10", "hr_slope_30")
-NAMES = ("ectopic_rate", "rejected_rate", "irregularity", "hr_rise_frozen",
-         *TABLED)
+RHYTHM = ("ectopic_rate", "rejected_rate", "irregularity")
+NAMES = (*features.NAMES, *RHYTHM, "hr_rise_frozen")
 # Sets of columns: key, name, columns.
 SETS = (
-    ("rhythm", "ectopy, irregularity and rejection rate", NAMES[:3]),
-    ("ascent", "steepness of the ascent", TABLED),
+    ("rhythm", "ectopy, irregularity and rejection rate", RHYTHM),
+    ("ascent", "steepness of the ascent", ("hr_slope_10", "hr_slope_30")),
     ("frozen", "baseline frozen in and after alarms", ("hr_rise_frozen",)),
 )
 
@@ -55,10 +54,11 @@ def columns(intervals: Mapping[str, np.ndarray],
             table: Mapping[str, np.ndarray], hop_s: float) -> np.ndarray:
     bpm = np.where(table["scorable"], table["mean_hr"], np.nan)
     return np.column_stack([
+        *(table[name] for name in features.NAMES),
         *rhythm(intervals["time_s"], intervals["rr_s"], intervals["kind"],
                 table["time_s"]),
-        bpm - frozen_baseline(bpm, table["hr_base"], hop_s),
-        *(table[name] for name in TABLED)]).astype(np.float32)
+        bpm - frozen_baseline(bpm, table["hr_base"], hop_s)]
+    ).astype(np.float32)
 
 
 def rhythm(time_s: Floats, rr_s: Floats, kind: np.ndarray,

@@ -78,14 +78,14 @@ def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(), LogisticRegression(max_iter=1000))
-    return _learnt(model, "logisticregression__sample_weight", cases)
+    return fit_rows(model, "logisticregression__sample_weight", cases)
 
 
 def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     model = HistGradientBoostingClassifier(
         min_samples_leaf=20, early_stopping=False, random_state=seed,
         monotonic_cst=directions(cases[0]))
-    return _learnt(model, "sample_weight", cases)
+    return fit_rows(model, "sample_weight", cases)
 
 
 def adaptive(after_h: float) -> Detector:
@@ -98,7 +98,8 @@ def adaptive(after_h: float) -> Detector:
         replace(RULE, adapt_after_h=after_h), fit_forest)
 
 
-def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
+def fit_rows(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
+    """Fit a classifier; `weight` is its parameter for weights, if any."""
     rows = training_rows(cases)
     if len(set(rows.seizure.tolist())) < 2:
         # Possible if a patient's whole recording is one seizure.
@@ -106,17 +107,20 @@ def _learnt(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
         return lambda case: np.where(case.scorable, only, np.nan)
     # More threads spend more time waiting than working.
     with threadpool_limits(1):
-        model.fit(rows.values.astype(np.float64),
-                  rows.seizure.astype(np.int64), **{weight: rows.weight})
+        model.fit(rows.values.astype(np.float64), rows.seizure.astype(
+            np.int64), **({weight: rows.weight} if weight else {}))
 
-    def probability(case: Case) -> Floats:
+    def row_score(case: Case) -> Floats:
         found = np.full(len(case.time_s), np.nan)
         if case.can_be_scored:
+            values = case.values[case.scorable].astype(np.float64)
             with threadpool_limits(1):
-                found[case.scorable] = model.predict_proba(
-                    case.values[case.scorable].astype(np.float64))[:, 1]
+                found[case.scorable] = (
+                    model.predict_proba(values)[:, 1]
+                    if hasattr(model, "predict_proba")
+                    else model.decision_function(values))
         return found
-    return probability
+    return row_score
 
 
 def csi_slope(time_s: Floats, rr_s: Floats, kind: np.ndarray,

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aura import state
-from aura.dataset.patients import alias
-from aura.detector.training import example_of
-from aura.ecg import features
-from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.evaluation import candidates, detectors, markdown, results
-from aura.evaluation.detectors import Case, Detector, csi_slope
+from aura.evaluation.detectors import Case, Detector
+from aura.evaluation.study import case_of
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.runners import local
@@ -76,30 +71,18 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
             built.run_id, built.batch_index, "beats.parquet"))]
     for number, recording in listed.recordings:
         table, beats = (one.of(number) for one in tables_of)
-        time_s = table["time_s"]
-        if not len(time_s):
+        if not len(table["time_s"]):
             continue
         # The first beat of a recording does not end an interval.
         intervals = {name: beats[name][1:]
                      for name in ("time_s", "rr_s", "kind")}
-        watched = [~np.isfinite(table[name]) for name in features.NAMES]
-        yield recording, Case(
-            **vars(example_of(recording, table, settings.hop_s)),
-            name=alias("r", recording.sha256, settings.alias_key),
-            sha256=recording.sha256,
-            ratio=ratio_to_recent_median(HeartRate(
-                time_s, np.where(table["scorable"], table["mean_hr"], np.nan),
-                settings.hop_s)),
-            csi_slope=csi_slope(**intervals, end_s=time_s),
-            missing=np.column_stack(watched) if recording.events
-            else np.empty((0, len(watched)), dtype=bool),
-            candidates=candidates.columns(
-                intervals, table, settings.hop_s) if try_more
-            else np.empty((len(time_s), 0), np.float32))
+        yield recording, case_of(recording, table, intervals, settings.hop_s,
+                                 try_more, settings.alias_key)
 
 
 def evaluate(given: Read, settings: Settings, track: results.Track = iter,
-             try_more: bool = False) -> dict[str, Any]:
+             try_more: bool = False,
+             own: Sequence[Detector] = ()) -> dict[str, Any]:
     problems = Counter(problem.rule for _, entry in given.outcome.entries
                        for problem in entry.problems)
     problems |= {rule: count for rule, count in (
@@ -107,7 +90,7 @@ def evaluate(given: Read, settings: Settings, track: results.Track = iter,
         ("evaluate.not_annotated", given.left_out)) if count}
     return results.evaluate(given.cases, target_far=settings.target_far,
                             seed=settings.seed, problems=problems, track=track,
-                            detectors=tuple(_detectors(settings, try_more)))
+                            detectors=(*_detectors(settings, try_more), *own))
 
 
 def _detectors(settings: Settings, try_more: bool) -> Iterator[Detector]:

@@ -1,0 +1,115 @@
+"""Rows of an evaluation for scikit-learn classifiers that users bring."""
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from aura.detector.training import RULE
+from aura.detector.validation import Scorer
+from aura.ecg import features
+from aura.errors import AuraError, InvalidInputError
+from aura.evaluation.detectors import DETECTORS, Case, Detector, fit_rows
+
+_WAY_OUT = ("name it as NAME=package.module:factory; the factory is a "
+            "scikit-learn classifier, its class, or a function that makes it")
+
+
+def named(text: str) -> Detector:
+    """The detector of ``NAME=package.module:factory``."""
+    key, _, place = text.partition("=")
+    module, _, name = place.partition(":")
+    # The command line may be installed elsewhere than the user's module is.
+    sys.path.append(os.getcwd())
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        made = found if hasattr(found, "fit") and not isinstance(
+            found, type) else found()
+    except Exception as error:
+        raise InvalidInputError(
+            "evaluate.detector", f"{text!r} cannot be made: "
+            f"{type(error).__name__}: {error}", _WAY_OUT) from error
+    finally:
+        sys.path.pop()
+    return of_classifier(key, made)
+
+
+def of_classifier(key: str, classifier: Any) -> Detector:
+    """A detector that a classifier makes of all features of a row."""
+    if not re.fullmatch(r"\w+", key) or key in [one.key for one in DETECTORS]:
+        raise InvalidInputError(
+            "evaluate.detector", f"{key!r} cannot name a detector",
+            "use letters, digits and '_', and no name of the table's own")
+    if not (hasattr(classifier, "fit") and hasattr(classifier, "get_params")):
+        raise InvalidInputError(
+            "evaluate.detector", f"{key} is {type(classifier).__name__}, "
+            "which has no fit and get_params", _WAY_OUT)
+    return Detector(
+        key, f"{key} ({type(classifier).__name__})",
+        "A classifier of the user, on all features and the forest's "
+        "training rows.", RULE, partial(_fit, key, classifier),
+        probability=hasattr(classifier, "predict_proba"))
+
+
+def _fit(key: str, classifier: Any, cases: Sequence[Case],
+         seed: int) -> Scorer[Case]:
+    try:
+        model = clone(classifier)
+        model.set_params(**{
+            name: seed for name, value in model.get_params().items()
+            if name.rpartition("__")[2] == "random_state" and value is None})
+        weight = _weight(model)
+        if not get_tags(model).input_tags.allow_nan:
+            weight = weight and f"{type(model).__name__.lower()}__{weight}"
+            model = make_pipeline(SimpleImputer(
+                strategy="median", keep_empty_features=True), model)
+        score = fit_rows(model, weight, list(map(_with_all, cases)))
+    except Exception as error:
+        raise _failed(key, error) from error
+
+    def checked(case: Case) -> np.ndarray:
+        try:
+            found = score(_with_all(case))
+        except Exception as error:
+            raise _failed(key, error) from error
+        if not np.isfinite(found[case.scorable]).all():
+            raise _failed(key, ValueError("some of its scores are no numbers"))
+        return found
+    return checked
+
+
+def _weight(model: Any) -> str:
+    """The parameter of ``fit`` that takes the rows' weights, if any."""
+    if isinstance(model, Pipeline):
+        name, last = model.steps[-1]
+        inner = _weight(last)
+        return inner and f"{name}__{inner}"
+    known: bool = has_fit_parameter(model, "sample_weight")
+    return "sample_weight" if known else ""
+
+
+def _with_all(case: Case) -> Case:
+    columns = features.NAMES
+    return replace(case, values=case.candidates[:, :len(columns)],
+                   columns=columns)
+
+
+def _failed(key: str, error: Exception) -> AuraError:
+    return InvalidInputError(
+        "evaluate.detector", f"the detector {key} failed: "
+        f"{type(error).__name__}: {error}",
+        "its fit takes rows of features and 0 or 1 for each, and its "
+        "predict_proba or decision_function gives a finite number for each")
