@@ -44,10 +44,12 @@ lint: $(READY)  ## style, types, layers; protos and dashboards as generated
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python protos/project.py --check
+	$(BIN)/python -m blocks --check
 	$(BIN)/python -m grafana --check
 
-protos: $(READY)  ## project protos/aura.proto into modules and blocks
+protos: $(READY)  ## what follows from protos/, the table of blocks and solutions/
 	$(BIN)/python protos/project.py
+	$(BIN)/python -m blocks
 
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('AURA blocks needs Python 3.11 or newer. Name one: make PYTHON=python3.12 ...')"
@@ -56,8 +58,8 @@ $(READY): $(LOCK) pyproject.toml
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-images: $(READY)  ## all five, with podman or docker; REGISTRY, TAG
-	$(BIN)/python -m blocks.images --registry $(REGISTRY) --tag $(TAG)
+images: $(READY)  ## of all blocks, with podman or docker; REGISTRY, TAG, PUSH=1
+	$(BIN)/python -m blocks.images --registry $(REGISTRY) --tag $(TAG) $(if $(PUSH),--push)
 
 test-images: $(READY)  ## build the images and run them
 	$(BIN)/python -m pytest -q -m images -rs tests/images
@@ -94,9 +96,10 @@ lock-airflow:
 
 lock:  ## the hashed locks of changed extras; versions stay (needs uv)
 	$(COMPILE) --extra dev -o $(LOCK)
-	for block in ecg-loader feature-builder trainer predictor \
-	    influx-exporter; do $(COMPILE) -c $(LOCK) --extra $$block \
-	    -o requirements/$$(echo $$block | tr - _).txt || exit; done
+	for block in $$($(PYTHON) -c 'import tomllib; print(*(block["folder"] for \
+	        block in tomllib.load(open("src/aura/blocks.toml", "rb"))["block"]))'); do \
+	    $(COMPILE) -c $(LOCK) --extra $$(echo $$block | tr _ -) \
+	    -o requirements/$$block.txt || exit; done
 
 upgrade: COMPILE += --upgrade
 upgrade: lock  ## the hashed locks with the newest versions

@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tag", default="dev")
     parser.add_argument("--base", help="base image; for an image that you "
                         "publish, name its digest")
+    parser.add_argument("--push", action="store_true",
+                        help="push each image to the registry")
     given = parser.parse_args(arguments)
     options = ["--build-arg", f"BASE={given.base}"] if given.base else []
     try:
@@ -62,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tag = image_name(given.registry, block.name, given.tag)
             print(tag, flush=True)
             build(block, tag, options=options)
+            if given.push and subprocess.run([engine(), "push", tag]
+                                             ).returncode:
+                raise PreconditionError(
+                    "images.push", f"cannot push {tag}",
+                    "the output above has the reason")
     except AuraError as error:
         print(f"images: {error}", file=sys.stderr)
         return 1

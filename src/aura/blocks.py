@@ -1,8 +1,10 @@
-"""The only table of the five blocks: names, rpcs, and the stage of each."""
+"""The only table of the blocks: names, rpcs, and the stage of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from aura import state
 from aura.errors import InvalidInputError
@@ -16,6 +18,17 @@ class Servicer(Protocol):
 
 
 @dataclass(frozen=True)
+class Pod:
+    """What a pod of the block asks for, and the most that it gets."""
+
+    cpu: str
+    memory: str
+    most_cpu: str
+    most_memory: str
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
 class Block:
     folder: str  # Folder below ``blocks/``, module below ``aura.stages``
     # Name on the platform, of the image and of the Kubernetes objects.
@@ -26,10 +39,19 @@ class Block:
     rpcs: Mapping[str, str]
     purpose: str  # What it does, for the label of its image
     needs: str  # What must exist before it is ready; completes "it needs"
+    pod: Pod
+    settings: tuple[str, ...] = ()  # The most important ones
+    # Variables that its Compose service passes on, and their defaults.
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def extra(self) -> str:
+        """The extra of the package that has the block's libraries."""
+        return self.folder.replace("_", "-")
 
 
-BLOCKS = tuple(
-    Block(**about) for about in state.beside(__file__)["block"])
+BLOCKS = msgspec.convert(
+    state.beside(__file__)["block"], tuple[Block, ...])
 
 
 def named(name: str) -> Block:
