@@ -212,6 +212,8 @@ def _policies(blocks: Sequence[Any],
 
 
 def _solution(name: str, nodes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield (f"k8s/clusters/local/{name}/kustomization.yaml",
+           Template.of("old-cluster.yaml", name=name))
     place = f"k8s/solutions/{name}"
     yield f"{place}/run.yaml", Template.of("run.yaml", name=name)
     yield f"{place}/kustomization.yaml", Template.of(

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from aura.cli import verbs
-from aura.blocks import BLOCKS
 from aura.platform import blueprint
 from aura.platform.bundle import SHARED_FOLDER, SHARED_FOLDER_ENV
 from aura.platform.onboarding import LONGEST_NAME
@@ -36,6 +35,5 @@ def test_the_links_are_those_of_the_blueprints(name):
 
 
 def test_names_and_limits_are_those_of_the_code():
-    assert all(block.name in PAGE for block in BLOCKS)
     assert f"at most {LONGEST_NAME} of them" in PAGE
     assert f"{SHARED_FOLDER_ENV}={SHARED_FOLDER}" in PAGE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aura.blocks import BLOCKS
 from aura.platform import repository
 from aura.synthetic.cohort import write_cohort
 
@@ -52,7 +53,7 @@ def test_it_installs_aura_and_nothing_else(unpacked):
     data = unpacked / "aura/platform/data"
     files = {path.relative_to(data).as_posix(): path.read_text("utf-8")
              for path in data.rglob("*") if path.is_file()}
-    assert len(files) == 5 * 2 + 2
+    assert len(files) == 2 * len(BLOCKS) + len(repository.solutions())
     assert files == {path: repository.text(path) for path in files}
 
 

@@ -8,12 +8,12 @@ import pytest
 from manifests import ROOT, read
 
 from aura.blocks import BLOCKS, offering
-from aura.platform import blueprint
+from aura.platform import blueprint, repository
 from aura.platform.bundle import SHARED_FOLDER_ENV
 from aura.platform.bundle_files import addresses
 from aura.rpc.server import Endpoint
 
-SOLUTIONS = ("training", "prediction")
+SOLUTIONS = tuple(repository.solutions())
 # The store and Grafana are in test_store.py.
 SERVICES = {name: service for name, service in read(
     ROOT / "compose.yaml")["services"].items()

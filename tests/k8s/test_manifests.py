@@ -1,6 +1,7 @@
 """The Kubernetes manifests, without a cluster."""
 
 import copy
+import itertools
 import json
 import os
 import shutil
@@ -25,12 +26,12 @@ from pod_rules import hardened, pod_of, probed, restricted
 
 from aura.blocks import BLOCKS, offering
 from aura.cli import main
-from aura.platform import blueprint
+from aura.platform import blueprint, repository
 from aura.platform.bundle import GRPC_PORT, ORCHESTRATOR
 from aura.platform.bundle_files import addresses, replicated
 from aura.rpc.server import Endpoint
 
-SOLUTIONS = ("training", "prediction")
+SOLUTIONS = tuple(repository.solutions())
 OLDEST, NEWEST = 25, 37
 PLANS = {name: blueprint.parse(
     (ROOT / f"solutions/{name}.json").read_text("utf-8"))
@@ -256,14 +257,15 @@ def test_only_runners_look_names_up(everything, pods):
         name: {53} if name.startswith("aura-") else set() for name in pods}
 
 
-@for_each_solution
-def test_both_solutions_agree_on_what_they_share(name):
-    other, = set(SOLUTIONS) - {name}
+@pytest.mark.parametrize(
+    "name, other", list(itertools.combinations(SOLUTIONS, 2)))
+def test_two_solutions_agree_on_what_they_share(name, other):
     theirs = {(thing["kind"], thing["metadata"]["name"]): thing
               for thing in written(K8S / "solutions" / other)}
     shared = [thing for thing in written(K8S / "solutions" / name)
               if (thing["kind"], thing["metadata"]["name"]) in theirs]
-    assert len(by_name(shared, "Deployment")) == 2
+    assert by_name(shared, "Deployment").keys() == (
+        CALLED[name] & CALLED[other])
     for thing in shared:
         assert thing == theirs[thing["kind"], thing["metadata"]["name"]]
 

@@ -62,6 +62,18 @@ def test_the_real_block_serves_all_its_rpcs_and_ends(block, serve, tmp_path):
     assert served.ended() == 0
 
 
+@pytest.mark.parametrize("wrong", [aura_pb2.Empty(), None, "text"])
+def test_an_answer_of_another_kind_is_no_answer(wrong, tmp_path, monkeypatch):
+    from aura.stages.trainer import TrainingStage
+    monkeypatch.setattr(TrainingStage, "train", lambda self, request: wrong)
+    servicer = StageServicer(named("trainer"), tmp_path, Settings())
+    with pytest.raises(InvalidInputError) as caught:
+        servicer.train(aura_pb2.FeatureTable(run_id="r", batch_count=1), None)
+    assert caught.value.rule == "block.answer"
+    assert "stages/trainer.py" in caught.value.fix
+    assert not (tmp_path / "runs/r/DONE").exists()
+
+
 def test_a_name_on_the_command_line_beats_the_environment(serve, tmp_path):
     served = serve([*SERVE, "feature-builder"], "feature-builder",
                    AURA_BLOCK="trainer", SHARED_FOLDER_PATH=str(tmp_path))

@@ -10,7 +10,8 @@ import grpc
 
 from aura import blocks
 from aura.blocks import Block, Servicer
-from aura.errors import PreconditionError
+from aura.errors import InvalidInputError, PreconditionError
+from aura.rpc import aura_pb2
 from aura.settings import Settings, shared_folder
 
 
@@ -25,15 +26,26 @@ class StageServicer:
         self.ready: Callable[[], bool] = stage.ready
         self._folder, self._sinks = workspace.folder, settings.sinks
         for rpc, method in block.rpcs.items():
-            setattr(self, rpc, self._answering(rpc, getattr(stage, method)))
+            setattr(self, rpc, self._answering(
+                block, rpc, getattr(stage, method)))
 
-    def _answering(self, rpc: str,
+    def _answering(self, block: Block, rpc: str,
                    method: Callable[[Any], Any]) -> Callable[..., Any]:
         from aura.stages import completion
+        promised = aura_pb2.DESCRIPTOR.services_by_name[
+            block.service].methods_by_name[rpc].output_type
 
         def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
             with completion.noting(self._folder, rpc, request, self._sinks):
-                return method(request)
+                found = method(request)
+                kind = getattr(found, "DESCRIPTOR", None)
+                if kind is not promised:
+                    raise InvalidInputError(
+                        "block.answer", f"{rpc} answers "
+                        f"{kind.name if kind else type(found).__name__} and "
+                        f"not {promised.name}", "correct the method in "
+                        f"stages/{block.folder}.py, or protos/aura.proto")
+                return found
         return answer
 
 
