@@ -10,30 +10,56 @@ import grpc
 
 from aura import blocks
 from aura.blocks import Block, Servicer
-from aura.errors import PreconditionError
+from aura.errors import AuraError, PreconditionError
+from aura.folder import Folder
 from aura.settings import Settings, shared_folder
 
 
 class StageServicer:
-    """Answers each rpc of a block with a method of its stage."""
+    """Answers each rpc with a stage; a run keeps its first settings."""
 
-    def __init__(self, block: Block, shared: Path, settings: Settings) -> None:
+    def __init__(self, block: Block, shared: Path, settings: Settings,
+                 reload: Callable[[], Settings] | None = None) -> None:
         from aura.stages.run_layout import Workspace
         module: Any = importlib.import_module(f"aura.stages.{block.folder}")
-        workspace = Workspace.shared(shared, settings)
-        stage = getattr(module, block.stage)(workspace, settings)
-        self.ready: Callable[[], bool] = stage.ready
-        self._folder, self._sinks = workspace.folder, settings.sinks
+        self._make: Callable[[Settings], Any] = lambda settings: getattr(
+            module, block.stage)(Workspace.shared(shared, settings), settings)
+        self._reload = reload or (lambda: settings)
+        self._folder, self._sinks = Folder(shared), settings.sinks
+        self._settings, self._stage = settings, self._make(settings)
+        self._runs: dict[str, Any] = {}
         for rpc, method in block.rpcs.items():
-            setattr(self, rpc, self._answering(rpc, getattr(stage, method)))
+            setattr(self, rpc, self._answering(rpc, method))
 
-    def _answering(self, rpc: str,
-                   method: Callable[[Any], Any]) -> Callable[..., Any]:
+    def ready(self) -> bool:
+        return bool(self._latest().ready())
+
+    def _latest(self) -> Any:
+        """The stage with the settings of this moment."""
+        settings = self._reload()
+        if settings != self._settings:
+            self._settings, self._stage = settings, self._make(settings)
+        return self._stage
+
+    def _answering(self, rpc: str, method: str) -> Callable[..., Any]:
         from aura.stages import completion
 
         def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
-            with completion.noting(self._folder, rpc, request, self._sinks):
-                return method(request)
+            # A source's request has no run ID; it is in one run at most.
+            run = getattr(request, "run_id", rpc)
+            stage = self._runs.get(run) or self._latest()
+            self._runs[run] = stage
+            try:
+                with completion.noting(
+                        self._folder, rpc, request, self._sinks):
+                    result = getattr(stage, method)(request)
+            except AuraError:
+                # No more data, or an error that a setting may correct.
+                self._runs.pop(run, None)
+                raise
+            if getattr(request, "is_last", False):
+                self._runs.pop(run, None)
+            return result
         return answer
 
 
@@ -53,7 +79,8 @@ def _made(block: Block, shared: Path) -> Servicer:
             f"allow user {os.geteuid()} or group {os.getegid()} to read, "
             "write and enter it")
     settings = Settings.load(shared)
-    servicer = StageServicer(block, shared, settings)
+    servicer = StageServicer(
+        block, shared, settings, lambda: Settings.load(shared))
     if block.name == "influx-exporter" and settings.web_port:
         from aura.review.app import serve_share
         serve_share(shared, settings, os.environ)
