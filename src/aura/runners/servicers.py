@@ -25,21 +25,22 @@ class StageServicer:
         self._make: Callable[[Settings], Any] = lambda settings: getattr(
             module, block.stage)(Workspace.shared(shared, settings), settings)
         self._reload = reload or (lambda: settings)
-        self._folder, self._sinks = Folder(shared), settings.sinks
-        self._settings, self._stage = settings, self._make(settings)
-        self._runs: dict[str, Any] = {}
+        self._folder, self._settings = Folder(shared), settings
+        self._made = self._make(settings), settings.sinks
+        self._runs: dict[str, tuple[Any, str]] = {}
         for rpc, method in block.rpcs.items():
             setattr(self, rpc, self._answering(rpc, method))
 
     def ready(self) -> bool:
-        return bool(self._latest().ready())
+        return bool(self._latest()[0].ready())
 
-    def _latest(self) -> Any:
-        """The stage with the settings of this moment."""
+    def _latest(self) -> tuple[Any, str]:
+        """The stage and the sinks with the settings of this moment."""
         settings = self._reload()
         if settings != self._settings:
-            self._settings, self._stage = settings, self._make(settings)
-        return self._stage
+            self._made = self._make(settings), settings.sinks
+            self._settings = settings
+        return self._made
 
     def _answering(self, rpc: str, method: str) -> Callable[..., Any]:
         from aura.stages import completion
@@ -47,11 +48,10 @@ class StageServicer:
         def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
             # A source's request has no run ID; it is in one run at most.
             run = getattr(request, "run_id", rpc)
-            stage = self._runs.get(run) or self._latest()
-            self._runs[run] = stage
+            stage, sinks = self._runs.get(run) or self._latest()
+            self._runs[run] = stage, sinks
             try:
-                with completion.noting(
-                        self._folder, rpc, request, self._sinks):
+                with completion.noting(self._folder, rpc, request, sinks):
                     result = getattr(stage, method)(request)
             except AuraError:
                 # No more data, or an error that a setting may correct.
