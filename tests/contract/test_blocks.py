@@ -19,7 +19,8 @@ LISTS = {
     "k8s/components/exec-probes/kustomization.yaml",
     "k8s/components/network-policy/blocks.yaml",
     "k8s/components/network-policy/runners.yaml", "pyproject.toml",
-    "docs/platform.md", "docs/deploy.md", "src/aura/runners/local.py", "tests/chain.py",
+    "docs/platform.md", "docs/deploy.md", "src/aura/runners/local.py",
+    "tests/chain.py",
     "tests/toys.py", "tests/contract/test_dockerfiles.py",
     "tests/platform/test_bundle.py",
     "tests/runners/test_platform_orchestrator.py", "CHANGELOG.md"}
