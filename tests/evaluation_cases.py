@@ -21,7 +21,7 @@ def case(patient, *seizures, name="", missing=None, csi_slope=None,
         ratio=ratio_to_recent_median(
             HeartRate(one.time_s, one.heart_rate, one.hop_s)),
         csi_slope=np.abs(one.rise) if csi_slope is None else csi_slope,
-        missing=missing, candidates=np.empty((rows, 0), np.float32))
+        missing=missing, more=np.empty((rows, 0), np.float32))
 
 
 def people(patients=3, control=0, **kwargs):

@@ -84,12 +84,12 @@ def test_a_cohort_becomes_one_table_and_the_same_bytes_again(
     assert not list((tmp_path / "two").glob("*.png"))
 
 
-def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
+def test_own_thresholds_add_a_row_and_change_no_other(
         cohort, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(detectors, "DETECTORS", detectors.DETECTORS[-1:])
     tables = []
     for number, more in enumerate(
-            ([], ["--candidates", "--adapt-after", ".05"])):
+            ([], ["--adapt-after", ".05"])):
         assert evaluate(cohort / "patients", "--no-pictures", *more,
                         "--out", tmp_path / str(number)) == 0
         capsys.readouterr()
@@ -98,9 +98,7 @@ def test_candidates_and_own_thresholds_add_rows_and_change_no_other(
                 "detectors"])
     plain, full = tables
     assert full[:len(plain)] == plain
-    assert [one["key"] for one in full[len(plain):]] == [
-        "forest_adaptive", "forest_rhythm", "forest_ascent",
-        "forest_frozen"]
+    assert [one["key"] for one in full[len(plain):]] == ["forest_adaptive"]
     assert full[len(plain)]["alarm"]["adapt_after_h"] == .05
 
 

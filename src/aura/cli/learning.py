@@ -12,7 +12,6 @@ from aura.errors import plural
 from aura.folder import Folder
 
 if TYPE_CHECKING:
-    from aura.evaluation.detectors import Detector
     from aura.stages.manifest import FileOutcomes
 
 
@@ -92,15 +91,15 @@ def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:
 
 
 def evaluate(given: argparse.Namespace) -> int:
-    from aura.evaluation import markdown
+    from aura.evaluation import classifiers, markdown, study
     from aura.runners import evaluate
     settings = console.settings(given)
     # Better known now than after hours of work.
     Folder(given.out).try_writing()
     console.print_patients(given.paths, settings.patients)
-    own = _own_detectors(given.detector or ())
+    own = list(map(classifiers.named, given.detector or ()))
     found = evaluate.read(given.paths, settings, console.track,
-                          given.candidates or bool(own))
+                          study.all_features if own else None)
     code = console.print_outcome("evaluate", found.outcome)
     if code == 1:
         return 1
@@ -114,18 +113,12 @@ def evaluate(given: argparse.Namespace) -> int:
         if count:
             print(f"warning evaluate.{rule}: {plural(count, 'recording')} "
                   f"{text}", file=sys.stderr)
-    done = evaluate.evaluate(found, settings, _track_detectors,
-                             given.candidates, own)
+    done = evaluate.evaluate(found, settings, _track_detectors, own)
     evaluate.write(done, given.out, not given.no_pictures)
     print("\n".join(markdown.overview(done)))
     print(f"\nreport.json, report.md and the figures are in {given.out}.")
     print(console.NOT_A_DEVICE)
     return code
-
-
-def _own_detectors(texts: Iterable[str]) -> "list[Detector]":
-    from aura.evaluation import classifiers
-    return list(map(classifiers.named, texts))
 
 
 def _track_detectors(detectors: Iterable[Any]) -> Iterator[Any]:

@@ -103,8 +103,7 @@ def _weight(model: Any) -> str:
 
 def _with_all(case: Case) -> Case:
     columns = features.NAMES
-    return replace(case, values=case.candidates[:, :len(columns)],
-                   columns=columns)
+    return replace(case, values=case.more[:, :len(columns)], columns=columns)
 
 
 def _failed(key: str, error: Exception) -> AuraError:

@@ -39,7 +39,7 @@ class Case(Example):
     ratio: Floats  # Heart rate over its 5-min median; NaN if unscorable
     csi_slope: Floats  # See `csi_slope`
     missing: Bools  # Missing features; no rows without events
-    candidates: np.ndarray  # No columns unless asked for
+    more: np.ndarray  # Further columns for detectors that ask for them
 
     @property
     def can_be_scored(self) -> bool:

@@ -1,6 +1,6 @@
 """``aura.evaluate``: detectors side by side on recordings in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,13 @@ from aura.dataset.patients import alias
 from aura.detector.training import example_of
 from aura.ecg import features, rr
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
-from aura.evaluation import candidates, classifiers, results
+from aura.evaluation import classifiers, results
 from aura.evaluation.detectors import DETECTORS, Case, csi_slope
 from aura.recording import Recording
+
+Columns = Mapping[str, np.ndarray]
+# Further columns of a case, from its intervals, its table and the hop.
+More = Callable[[Columns, Columns, float], np.ndarray]
 
 
 def evaluate(recordings: Iterable[Recording], *,
@@ -71,14 +75,21 @@ def evaluate(recordings: Iterable[Recording], *,
             beats = detection.find_beats(one)
             cases.append(case_of(
                 one, detection.features(beats, hop_s=hop_s).columns(),
-                vars(rr.rr_series(beats)), hop_s, bool(own)))
+                vars(rr.rr_series(beats)), hop_s,
+                all_features if own else None))
     return results.evaluate(cases, target_far=target_far, seed=seed,
                             detectors=(*DETECTORS, *own))
 
 
-def case_of(recording: Recording, table: Mapping[str, np.ndarray],
-            intervals: Mapping[str, np.ndarray], hop_s: float,
-            all_features: bool, alias_key: str = "aura") -> Case:
+def all_features(intervals: Columns, table: Columns,
+                 hop_s: float) -> np.ndarray:
+    """The columns that a classifier of the user sees."""
+    return np.column_stack([table[name] for name in features.NAMES])
+
+
+def case_of(recording: Recording, table: Columns, intervals: Columns,
+            hop_s: float, more: More | None,
+            alias_key: str = "aura") -> Case:
     """What the detectors need of a recording's features and intervals."""
     time_s = table["time_s"]
     watched = [~np.isfinite(table[name]) for name in features.NAMES]
@@ -92,5 +103,5 @@ def case_of(recording: Recording, table: Mapping[str, np.ndarray],
         csi_slope=csi_slope(**intervals, end_s=time_s),
         missing=np.column_stack(watched) if recording.events
         else np.empty((0, len(watched)), dtype=bool),
-        candidates=candidates.columns(intervals, table, hop_s)
-        if all_features else np.empty((len(time_s), 0), np.float32))
+        more=more(intervals, table, hop_s) if more
+        else np.empty((len(time_s), 0), np.float32))

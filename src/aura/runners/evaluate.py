@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from aura import state
-from aura.evaluation import candidates, detectors, markdown, results
+from aura.evaluation import detectors, markdown, results
 from aura.evaluation.detectors import Case, Detector
-from aura.evaluation.study import case_of
+from aura.evaluation.study import More, case_of
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.runners import local
@@ -30,7 +30,7 @@ class Read:
 
 
 def read(paths: Sequence[Path], settings: Settings,
-         track: local.Track = iter, try_more: bool = False) -> Read:
+         track: local.Track = iter, more: More | None = None) -> Read:
     """Read folders of recordings, and compute what the detectors need."""
     inputs, refused = local.open_inputs(paths)
     found: list[tuple[str, Recording, Case]] = []
@@ -47,8 +47,7 @@ def read(paths: Sequence[Path], settings: Settings,
             annotated |= {listed.input} if listed.has_annotations else set()
             found += [(listed.input, recording, case)
                       for recording, case in _cases(
-                          workspace.folder, built, listed, settings,
-                          try_more)]
+                          workspace.folder, built, listed, settings, more)]
     free = set() if settings.annotated_only else workspace.free_trees(
         annotated)
     # A patient with seizures may have some that are not annotated here.
@@ -65,7 +64,7 @@ def read(paths: Sequence[Path], settings: Settings,
 
 def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
            settings: Settings,
-           try_more: bool) -> Iterator[tuple[Recording, Case]]:
+           more: More | None) -> Iterator[tuple[Recording, Case]]:
     tables_of = [tables.read(folder.read(name)) for name in (
         built.table_path, batch_file(
             built.run_id, built.batch_index, "beats.parquet"))]
@@ -77,29 +76,21 @@ def _cases(folder: Folder, built: Any, listed: manifest.Manifest,
         intervals = {name: beats[name][1:]
                      for name in ("time_s", "rr_s", "kind")}
         yield recording, case_of(recording, table, intervals, settings.hop_s,
-                                 try_more, settings.alias_key)
+                                 more, settings.alias_key)
 
 
 def evaluate(given: Read, settings: Settings, track: results.Track = iter,
-             try_more: bool = False,
              own: Sequence[Detector] = ()) -> dict[str, Any]:
     problems = Counter(problem.rule for _, entry in given.outcome.entries
                        for problem in entry.problems)
     problems |= {rule: count for rule, count in (
         ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
         ("evaluate.not_annotated", given.left_out)) if count}
+    adapted = [detectors.adaptive(settings.adapt_after_h)
+               ] if settings.adapt_after_h else []
     return results.evaluate(given.cases, target_far=settings.target_far,
                             seed=settings.seed, problems=problems, track=track,
-                            detectors=(*_detectors(settings, try_more), *own))
-
-
-def _detectors(settings: Settings, try_more: bool) -> Iterator[Detector]:
-    """The detectors of the table, and those that the user asked for."""
-    yield from detectors.DETECTORS
-    if settings.adapt_after_h:
-        yield detectors.adaptive(settings.adapt_after_h)
-    if try_more:
-        yield from candidates.detectors()
+                            detectors=(*detectors.DETECTORS, *adapted, *own))
 
 
 def write(found: Mapping[str, Any], out: Path, pictures: bool = True) -> None:

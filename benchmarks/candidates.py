@@ -1,4 +1,14 @@
-"""Variants of the forest that ``aura evaluate --candidates`` compares."""
+"""
+Compare variants of the forest: more features, or another baseline.
+
+    python -m benchmarks.candidates DATA... [--out DIR] [--adapt-after H]
+    python -m benchmarks.candidates szdb-rr nsr2db --adapt-after 1 --out tried
+
+The output is that of `aura evaluate`, with a row for each variant.
+"""
+
+import argparse
+from pathlib import Path
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +20,11 @@ from aura.detector.training import RULE
 from aura.detector.validation import Scorer, fit_forest
 from aura.ecg import features
 from aura.ecg.rr import Kind
+from aura.evaluation import markdown
 from aura.evaluation.detectors import Case, Detector
 from aura.recording import Floats
+from aura.runners import evaluate
+from aura.settings import Settings
 
 RHYTHM_S = 60.0
 RHYTHM_BEATS = 60
@@ -43,7 +56,7 @@ def _with_columns(names: Sequence[str], cases: Sequence[Case],
 
     def extended(case: Case) -> Case:
         return replace(case, values=np.column_stack(
-            [case.values, case.candidates[:, places]]),
+            [case.values, case.more[:, places]]),
             columns=(*case.columns, *names))
 
     scorer = fit_forest([extended(case) for case in cases], seed)
@@ -111,3 +124,24 @@ def _medians(values: Floats) -> Floats:
     medians: Floats = np.median(np.lib.stride_tricks.sliding_window_view(
         values, RHYTHM_BEATS), axis=1)
     return medians
+
+
+def main() -> None:
+    """Write the evaluation, and print its table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.candidates", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("tried"))
+    parser.add_argument("--adapt-after", type=float, default=0.0, metavar="H")
+    given = parser.parse_args()
+    settings = Settings(adapt_after_h=given.adapt_after)
+    found = evaluate.evaluate(
+        evaluate.read(given.data, settings, more=columns), settings,
+        own=tuple(detectors()))
+    evaluate.write(found, given.out)
+    print("\n".join(markdown.overview(found)))
+
+
+if __name__ == "__main__":
+    main()

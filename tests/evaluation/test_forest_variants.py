@@ -8,11 +8,8 @@ import pytest
 from aura.detector.validation import fit_forest
 from aura.ecg import features
 from aura.ecg.rr import Kind
-from aura.evaluation import candidates
-from aura.evaluation.candidates import (
-    frozen_baseline,
-    rhythm,
-)
+from benchmarks import candidates
+from benchmarks.candidates import frozen_baseline, rhythm
 from tests.evaluation_cases import people
 
 
@@ -86,7 +83,7 @@ def test_each_candidate_scores_rows_by_what_it_sees_besides():
         for event in one.seizures:
             seizure[(one.time_s > event.onset_s)
                     & (one.time_s <= event.end_s)] = 1
-        cases.append(replace(one, candidates=np.column_stack(
+        cases.append(replace(one, more=np.column_stack(
             [seizure] * len(candidates.NAMES))))
     blind = fit_forest(cases, 1)(cases[0])
     tried = list(candidates.detectors())
