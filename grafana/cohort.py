@@ -21,7 +21,8 @@ EMPTY = ("No model has been run on these patients. Run the prediction "
 COUNTS = {
     "recordings": "recordings", "hours": "duration",
     "unscorable": "unscorable", "seizures": "annotated seizures",
-    "tp": "detected", "sensitivity": "sensitivity", "fp": "false alarms",
+    "tp": "found", "fn": "missed", "sensitivity": "sensitivity",
+    "fp": "false alarms",
     "false_alarms_per_24h": "false alarms / 24 h", "latency_s": "latency",
     "alarms": "alarms"}
 
@@ -36,6 +37,8 @@ def make() -> Dashboard:
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
         timepicker=dashboard.TimePicker(hidden=True),
         templating=dashboard.DashboardDashboardTemplating(_variables()),
+        # Grafana 9 needs the list, even an empty one.
+        annotations=dashboard.AnnotationContainer([]),
         links=[dashboard.DashboardLink(
             title="Recording review", icon="external link",
             tooltip="ECG, heart rate and model score of one recording",
@@ -43,10 +46,10 @@ def make() -> Dashboard:
             "${model:queryparam}")],
         panels=panels.arrange(
             (2, ((panels.WIDTH, _notice()),)),
-            (4, tuple((4, panel) for panel in _figures())),
-            (9, ((panels.WIDTH, _patients()),)),
+            (3, tuple((3, panel) for panel in _figures())),
+            (8, ((panels.WIDTH, _patients()),)),
             (10, ((panels.WIDTH, _recordings()),)),
-            (6, ((panels.WIDTH, _models()),))))
+            (5, ((panels.WIDTH, _models()),))))
 
 
 def _variables() -> list[dashboard.VariableModel]:
@@ -76,21 +79,27 @@ def _figures() -> list[Panel]:
             "Annotated seizures", f"Number of annotated seizures. {COUNTED}",
             "seizures", "none", pooled),
         panels.figure(
-            "Detected", "Number of annotated seizures that were detected. "
-            f"{COUNTED} {FEW}", "tp", "none", pooled),
+            "Found", "Number of annotated seizures that were detected. "
+            f"{COUNTED} {FEW}", "tp", "none", pooled, shade=panels.DETECTED),
+        panels.figure(
+            "Missed", "Number of annotated seizures that were not detected. "
+            f"{COUNTED}", "fn", "none", pooled, shade=panels.ORIGINAL),
+        panels.figure(
+            "False alarms", "Number of alarms outside annotated seizures. "
+            f"{COUNTED}", "fp", "none", pooled, shade=panels.PREDICTED),
         panels.figure(
             "False alarms / 24 h", "False alarms per 24 h of annotated "
             f"recording, including unscorable time. {COUNTED}",
-            "false_alarms_per_24h", "none", pooled, 2),
+            "false_alarms_per_24h", "none", pooled, decimals=2),
         panels.figure(
             "Median latency", "Time from the annotated onset to the first "
             "alarm that matches the seizure, median over detected seizures. "
             "It is negative if the alarm came first.",
-            "latency_s", "s", flux.latency("", **CHOSEN)),
+            "latency_s", panels.SECONDS, flux.latency("", **CHOSEN)),
         panels.figure(
             "Unscorable", "Share of time that is unscorable: noise, gaps, "
             "and the first seconds of each recording.",
-            "unscorable", "percentunit", pooled, 1)]
+            "unscorable", "percentunit", pooled, decimals=1)]
 
 
 def _patients() -> Panel:
@@ -101,7 +110,8 @@ def _patients() -> Panel:
         flux.counted("patient", **CHOSEN), flux.latency("patient", **CHOSEN),
         join="patient")
     return override(
-        panel, *_units(), ("patient", {"custom.width": 160, "links": [
+        panel, *panels.outcomes(), *_units(),
+        ("patient", {"custom.width": 160, "links": [
             panels.link(
                 "Recordings of this patient",
                 var_patient=cell("patient"),
@@ -117,36 +127,39 @@ def _models() -> Panel:
         {"model": "model", **COUNTS},
         flux.counted("model", patient=flux.PATIENTS),
         flux.latency("model", patient=flux.PATIENTS), join="model")
-    return override(panel, *_units(), ("model", {"custom.width": 160}))
+    return override(panel, *panels.outcomes(), *_units(),
+                    ("model", {"custom.width": 160}))
 
 
 def _recordings() -> Panel:
     panel = panels.listing(
-        "Recordings", "All recordings of these patients. Start times are of "
-        "each recording's own clock. Click a start time to open the "
-        "recording.", "The database has no recordings of these patients.",
+        "Recordings", "The recordings of these patients on which the model "
+        "was run. Start times are of each recording's own clock. Click a "
+        f"start time to open the recording. {COUNTED}",
+        "The model has not been run on recordings of these patients.",
         {"patient": "patient", "_time": "start", "recording": "recording",
          "duration_s": "duration", "annotated": "annotated",
-         "seizures": "annotated seizures", "unscorable_s": "unscorable",
-         "from": "", "to": ""},
-        flux.recordings(patient=flux.PATIENTS))
+         "seizures": "annotated seizures", "tp": "found", "fn": "missed",
+         "fp": "false alarms", "alarms": "alarms",
+         "unscorable_s": "unscorable", "from": "", "to": ""},
+        flux.recordings(flux.MODEL, seen=True, patient=flux.PATIENTS))
     where = {"var_patient": cell("patient"),
              "var_recording": cell("recording"),
              "var_model": "${model:percentencode}",
              "from": cell("from"), "to": cell("to")}
     return override(
-        panel, ("patient", {"custom.width": 160}),
+        panel, *panels.outcomes(), ("patient", {"custom.width": 160}),
         ("start", {"unit": "dateTimeAsIso", "custom.width": 200,
                    "links": [panels.link("Open this recording", **where)]}),
-        ("duration", {"unit": "s"}), ("unscorable", {"unit": "s"}),
-        ("annotated seizures", {"noValue": "not annotated"}))
+        ("duration", {"unit": panels.CLOCK}),
+        ("unscorable", {"unit": panels.CLOCK}))
 
 
 def _units() -> list[panels.Properties]:
     none = {"mappings": [panels.NOTHING]}
     return [
-        ("duration", {"unit": "h", "decimals": 1}),
+        ("duration", {"unit": panels.HOURS, "decimals": 1}),
         ("unscorable", {"unit": "percentunit", "decimals": 1}),
         ("sensitivity", {"unit": "percentunit", "decimals": 0, **none}),
         ("false alarms / 24 h", {"decimals": 2, **none}),
-        ("latency", {"unit": "s", "decimals": 0, **none})]
+        ("latency", {"unit": panels.SECONDS, "decimals": 0, **none})]

@@ -28,6 +28,10 @@ RAW_NS = MINUTE_NS
 LEVELS = (("100ms", 15 * MINUTE_NS), ("1s", 180 * MINUTE_NS), ("10s", None))
 MARGIN_MS = 60_000
 REGIONS = 1000
+COUNTS = ("tp", "fn", "fp")
+# Grafana does not draw a state that is narrower than a pixel. Each state is
+# drawn at least as wide as the time range divided by one of these.
+EVENT_WIDTHS, SEGMENT_WIDTHS = 400, 1200
 SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)\n"
 
 
@@ -134,14 +138,74 @@ def regions(layer: str) -> str:
             f"  |> limit(n: {REGIONS})\n")
 
 
-def unscorable_regions() -> str:
-    """Unscorable segments as Grafana annotations."""
-    return (rows(read(schema.UNSCORABLE, when=EVER, **ONE)) + _overlapping()
-            + "  |> map(fn: (r) => ({time: r._time, "
-            "timeEnd: time(v: r.end_ns),\n"
-            '      text: "unscorable, " + string(v: r.duration_s) + " s"}))\n'
-            '  |> sort(columns: ["time"])\n'
-            f"  |> limit(n: {REGIONS})\n")
+def annotated_lane() -> str:
+    """
+    The annotated seizures, found or missed, as states over time.
+
+    Without results of the model they are drawn all the same.
+    """
+    given = rows(read(schema.EVENT, when=EVER, **ONE,
+                      layer=f'"{schema.ORIGINAL}"')) + _state('"annotated"')
+    judged = rows(read(
+        schema.AGREEMENT, when=EVER, **ONE, model=MODEL,
+        layer=f'"{schema.ORIGINAL}"')) + _state(
+        'if r.outcome == "TP" then "found" else "missed"')
+    unread = (rows(read(schema.RECORDING, when=EVER, **ONE))
+              + "  |> filter(fn: (r) => not r.annotated)\n"
+              + _state('"not annotated"'))
+    return _lane("annotated", EVENT_WIDTHS, given, judged, unread)
+
+
+def predicted_lane() -> str:
+    """The alarms, true or false, as states over time."""
+    return _lane("predicted", EVENT_WIDTHS, rows(read(
+        schema.EVENT, when=EVER, **ONE, layer=f'"{schema.PREDICTED}"',
+        model=MODEL)) + _state(
+        'if not exists r.outcome then "alarm"\n'
+        '        else if r.outcome == "TP" then "true alarm" '
+        'else "false alarm"'))
+
+
+def unscorable_lane() -> str:
+    """The unscorable segments as states over time."""
+    return _lane("unscorable", SEGMENT_WIDTHS, rows(read(
+        schema.UNSCORABLE, when=EVER, **ONE)) + _state('"unscorable"'))
+
+
+def _state(value: str) -> str:
+    """A state from the onset to the end of each row."""
+    return (_overlapping() + "  |> map(fn: (r) => ({start: int(v: r._time), "
+            f"stop: r.end_ns,\n      state: {value}}}))\n")
+
+
+def _lane(name: str, widths: int, *questions: str) -> str:
+    """
+    States over time: one row where a state begins, an empty one at its end.
+
+    Of states that overlap the one that began last is drawn, and an end
+    inside another state is dropped. Later questions go before earlier ones.
+    """
+    listed = [f"listed{number} = {question}"
+              f"  |> map(fn: (r) => ({{r with rank: {number}}}))\n"
+              for number, question in enumerate(questions)]
+    states = "listed0" if len(questions) == 1 else (
+        "union(tables: [" + ", ".join(
+            f"listed{number}" for number in range(len(questions))) + "])")
+    return (
+        f"{SPAN}least = span / {widths}\n" + "".join(listed)
+        + f"states = {states}\n"
+        "begin = states |> map(fn: (r) => ({_time: time(v: r.start), "
+        "_value: r.state,\n      open: 1, rank: r.rank}))\n"
+        "end = states |> map(fn: (r) => ({_time: time(v: if r.stop - r.start "
+        '< least\n      then r.start + least else r.stop), _value: "", '
+        "open: -1, rank: -1}))\n"
+        "union(tables: [begin, end])\n  |> group()\n"
+        '  |> sort(columns: ["_time", "rank"])\n'
+        '  |> cumulativeSum(columns: ["open"])\n'
+        '  |> filter(fn: (r) => r._value != "" or r.open == 0)\n'
+        "  |> map(fn: (r) => ({_time: r._time, _value: r._value, "
+        f'_field: "{name}"}}))\n'
+        '  |> group(columns: ["_field"])\n')
 
 
 def _overlapping() -> str:
@@ -158,13 +222,32 @@ def _jump(margin_ms: int) -> str:
             '  |> sort(columns: ["_time", "recording"])\n')
 
 
-def recordings(**tags: str) -> str:
-    """Recordings, each with the time range for its link."""
-    return rows(read(schema.RECORDING, when=EVER, **tags),
-                "patient", "recording") + (
+def recordings(model: str, *, seen: bool, **tags: str) -> str:
+    """
+    Recordings with the counts of a model, and the time range for a link.
+
+    If `seen`, only those on which the model was run.
+    """
+    return (
+        "recorded = " + read(schema.RECORDING, when=EVER, **tags)
+        + "scored = " + read(schema.SCORE, when=EVER, model=model, **tags)
+        + '  |> drop(columns: ["model"])\n'
+        + rows("union(tables: [recorded, scored])\n"
+               '  |> drop(columns: ["_measurement"])\n',
+               "patient", "recording")
+        # A score without its recording is of an export that was cut off.
+        + "  |> filter(fn: (r) => exists r.end_ns"
+        + (" and exists r.alarms" if seen else "") + ")\n"
         # Some versions of Grafana reject a column of booleans.
         "  |> map(fn: (r) => ({r with annotated: "
-        'if r.annotated then "yes" else "no"}))\n') + _jump(0)
+        'if r.annotated then "yes" else "no"}))\n' + _jump(0))
+
+
+def result() -> str:
+    """The counts of the recording; none of seizures without annotation."""
+    return rows(read(schema.SCORE, when=EVER, **ONE, model=MODEL)) + (
+        "  |> map(fn: (r) => ({r with unscorable: "
+        "1.0 - r.scorable_hours / r.hours}))\n")
 
 
 def scored_events() -> str:
@@ -178,9 +261,6 @@ def events() -> str:
     return rows(read(
         schema.EVENT, when=EVER, **ONE, where=f'r.layer == "{schema.ORIGINAL}"'
         f' or r.model == {MODEL}'), "recording", "layer") + _jump(MARGIN_MS)
-
-
-COUNTS = ("tp", "fn", "fp")
 
 
 def counted(by: str, **tags: str) -> str:

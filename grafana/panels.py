@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import (
     common as build,
+    dashboard as build_dashboard,
     stat,
+    statetimeline,
     table,
     text,
     timeseries,
@@ -28,6 +30,9 @@ WIDTH = 24
 MOST_POINTS = 12_000
 NOTICE = "Research software, not a medical device"
 LONGEST_HOP_MS = 10_001.0
+# Units of Grafana would show 61 s as "1 min".
+SECONDS, HOURS, CLOCK = "suffix: s", "suffix: h", "dthms"
+NO_VALUE = "\u2013"
 NOTHING = dashboard.SpecialValueMap(dashboard.DashboardSpecialValueMapOptions(
     dashboard.SpecialValueMatch.NULL_AND_NAN,
     dashboard.ValueMappingResult("none", index=0)))
@@ -37,7 +42,7 @@ OTHER_TIME = ("No data in this time range. Each recording has its own clock: "
 # pictures of `aura predict`. The greys are visible in both themes.
 ORIGINAL, PREDICTED, UNSCORABLE = "#0072B2", "#D55E00", "#8793A0"
 HEART, BASELINE, PROBABILITY = "#56B4E9", "#E69F00", "#CC79A7"
-DETECTED, PLAIN = "#009E73", "#8793A0"
+DETECTED, UNJUDGED = "#009E73", "#E69F00"
 
 
 @dataclass
@@ -74,8 +79,8 @@ Properties = tuple[str, dict[str, object]]
 
 
 def notice(content: str) -> Panel:
-    """The line at the top of a dashboard."""
-    return (text.Panel().description(f"{NOTICE}.").transparent(True)
+    """The line at the top; the mark of a description would cover it."""
+    return (text.Panel().transparent(True)
             .mode(TextMode.MARKDOWN).content(content).build())
 
 
@@ -96,6 +101,29 @@ def trend(title: str, description: str, *queries: str) -> Panel:
         .tooltip(build.VizTooltipOptions()
                  .mode(common.TooltipDisplayMode.MULTI)
                  .sort(common.SortOrder.NONE)).build(), queries)
+
+
+def lanes(title: str, description: str, states: list[dashboard.ValueMap],
+          *queries: str) -> Panel:
+    """States over time, one lane per query, on the clock of the curves."""
+    panel = _asking(
+        statetimeline.Panel().title(title).description(description)
+        .datasource(SOURCE).no_value(OTHER_TIME)
+        .mappings([dashboard.SpecialValueMap(
+            dashboard.DashboardSpecialValueMapOptions(
+                dashboard.SpecialValueMatch.EMPTY,
+                dashboard.ValueMappingResult(
+                    "", "transparent", index=0))), *states])
+        .show_value(common.VisibilityMode.AUTO).merge_values(True)
+        .row_height(0.8).line_width(0).fill_opacity(100)
+        .legend(build.VizLegendOptions().show_legend(True)
+                .display_mode(common.LegendDisplayMode.LIST)
+                .placement(common.LegendPlacement.BOTTOM))
+        .tooltip(build.VizTooltipOptions()
+                 .mode(common.TooltipDisplayMode.SINGLE)
+                 .sort(common.SortOrder.NONE)).build(), queries)
+    panel.max_data_points = MOST_POINTS
+    return panel
 
 
 def listing(title: str, description: str, empty: str, columns: dict[str, str],
@@ -119,7 +147,12 @@ def listing(title: str, description: str, empty: str, columns: dict[str, str],
              .datasource(SOURCE).no_value(empty).show_header(True)
              .max_data_points(MOST_POINTS).build())
     panel.field_config.defaults.custom = common.TableFieldOptions(
-        filterable=True)
+        filterable=True, min_width=50)
+    # The text for an empty table would be in each empty cell too.
+    panel.field_config.overrides.append(
+        dashboard.DashboardFieldConfigSourceOverrides(
+            dashboard.MatcherConfig("byRegexp", "/.*/"),
+            [DynamicConfigValue("noValue", NO_VALUE)]))
     places = {name: at for at, name in enumerate(columns)}
     panel.transformations = [
         *([DataTransformerConfig("joinByField", options={
@@ -136,13 +169,16 @@ def listing(title: str, description: str, empty: str, columns: dict[str, str],
 
 
 def figure(title: str, description: str, column: str, unit: str, query: str,
-           decimals: int = 0) -> Panel:
-    """One number."""
+           *, decimals: int = 0, shade: str = "",
+           empty: str = "none") -> Panel:
+    """One number, in a colour of the lanes or in that of the text."""
+    colour = build_dashboard.FieldColor().mode(
+        dashboard.FieldColorModeId.FIXED).fixed_color(shade or "text")
     return _asking(
         stat.Panel().title(title).description(description)
-        .datasource(SOURCE).no_value("none").unit(unit).decimals(decimals)
+        .datasource(SOURCE).no_value(empty).unit(unit).decimals(decimals)
         .mappings([NOTHING]).graph_mode(common.BigValueGraphMode.NONE)
-        .color_mode(common.BigValueColorMode.NONE)
+        .color_mode(common.BigValueColorMode.VALUE).color_scheme(colour)
         .reduce_options(build.ReduceDataOptions().values(False)
                         .calcs(["lastNotNull"]).fields(f"/^{column}$/"))
         .build(), (query,))
@@ -195,6 +231,20 @@ def words(**texts: tuple[str, str]) -> list[dashboard.ValueMap]:
         for at, (value, (shown, shade)) in enumerate(texts.items())})]
 
 
+def outcomes() -> list[Properties]:
+    """The columns found, missed and false alarms, in their colours."""
+    shown: list[Properties] = []
+    for name, shade in (("found", DETECTED), ("missed", ORIGINAL),
+                        ("false alarms", PREDICTED)):
+        shown.append((name, {
+            "custom.cellOptions": {"type": "color-text"},
+            # A count of 0 needs no colour.
+            "mappings": [dashboard.RangeMap(dashboard.DashboardRangeMapOptions(
+                1, 1e9, dashboard.ValueMappingResult(
+                    color=shade, index=0)))]}))
+    return shown
+
+
 def arrange(*lines: tuple[int, tuple[tuple[int, Panel], ...]]
             ) -> list[Panel | RowPanel]:
     """
@@ -222,7 +272,8 @@ def variable(name: str, description: str, query: str, *,
              several: bool = False) -> dashboard.VariableModel:
     """A variable whose values are queried when the dashboard loads."""
     choice = dashboard.VariableModel(
-        type_val=dashboard.VariableType.QUERY, name=name,
+        # Grafana 9 offers one variable of each id.
+        id_val=name, type_val=dashboard.VariableType.QUERY, name=name,
         label=name.capitalize(), description=description, datasource=SOURCE,
         query={"refId": f"variable-{name}", "query": query,
                "maxDataPoints": MOST_POINTS},

@@ -10,9 +10,20 @@ from grafana.panels import cell, curve, override
 WHERE = {"var_patient": "${patient:percentencode}",
          "var_model": "${model:percentencode}"}
 JUMP = {"from": cell("from"), "to": cell("to")}
+SZCORE = ("SzCORE counts them: events are joined and split, and the tolerance "
+          "is 30 s before and 60 s after a seizure.")
 OUTCOMES = panels.words(
-    TP=("detected", panels.DETECTED), FN=("missed", panels.ORIGINAL),
+    TP=("found", panels.DETECTED), FN=("missed", panels.ORIGINAL),
     FP=("false alarm", panels.PREDICTED))
+STATES = panels.words(**{
+    "found": ("found", panels.DETECTED),
+    "missed": ("missed", panels.ORIGINAL),
+    "annotated": ("annotated", panels.HEART),
+    "not annotated": ("not annotated", panels.UNSCORABLE),
+    "true alarm": ("true alarm", panels.DETECTED),
+    "false alarm": ("false alarm", panels.PREDICTED),
+    "alarm": ("alarm, not judged", panels.UNJUDGED),
+    "unscorable": ("unscorable", panels.UNSCORABLE)})
 LAYERS = panels.words(
     original=("annotation", panels.ORIGINAL),
     predicted=("alarm", panels.PREDICTED))
@@ -22,11 +33,13 @@ def make() -> Dashboard:
     """The dashboard."""
     placed = panels.arrange(
         (2, ((panels.WIDTH, _notice()),)),
-        (6, ((panels.WIDTH, _recordings()),)),
+        (5, ((panels.WIDTH, _recordings()),)),
+        (3, tuple((4, panel) for panel in _figures())),
         (8, ((panels.WIDTH, _ecg()),)),
+        (5, ((panels.WIDTH, _lanes()),)),
         (7, ((panels.WIDTH, _heart_rate()),)),
         (6, ((panels.WIDTH, _probability()),)),
-        (4, ((panels.WIDTH, quality := _quality()),)),
+        (4, ((panels.WIDTH, _quality()),)),
         (9, ((12, _agreement()), (12, _events()))))
     return Dashboard(
         uid=panels.REVIEW_UID, title="Recording review",
@@ -37,7 +50,7 @@ def make() -> Dashboard:
         time=dashboard.DashboardDashboardTime("now-24h", "now"),
         panels=placed, templating=dashboard.DashboardDashboardTemplating(
             _variables()),
-        annotations=dashboard.AnnotationContainer(_layers(quality)),
+        annotations=dashboard.AnnotationContainer(_layers()),
         links=[dashboard.DashboardLink(
             title="Model and cohort", icon="external link",
             tooltip="All patients of this model",
@@ -61,51 +74,91 @@ def _variables() -> list[dashboard.VariableModel]:
             flux.values(schema.SCORE, "model", **of_one))]
 
 
-def _layers(quality: Panel) -> list[dashboard.AnnotationQuery]:
-    def layer(name: str, shade: str, query: str,
-              only: Panel | None = None) -> dashboard.AnnotationQuery:
-        chosen = None if only is None else dashboard.AnnotationPanelFilter(
-            exclude=False, ids=[only.id_val or 0])
+def _layers() -> list[dashboard.AnnotationQuery]:
+    def layer(name: str, shade: str, layer: str,
+              shown: bool) -> dashboard.AnnotationQuery:
         return dashboard.AnnotationQuery(
             name=name, datasource=panels.SOURCE, icon_color=shade,
-            filter_val=chosen, target=panels.FluxTarget(query))
+            enable=shown, target=panels.FluxTarget(flux.regions(layer)))
 
-    return [
-        layer("Original annotations", panels.ORIGINAL,
-              flux.regions(schema.ORIGINAL)),
-        layer("Alarms", panels.PREDICTED,
-              flux.regions(schema.PREDICTED)),
-        layer("Unscorable", panels.UNSCORABLE, flux.unscorable_regions(),
-              quality)]
+    # Regions of two layers cover each other, so alarms are off at first.
+    return [layer("Original annotations", panels.ORIGINAL, schema.ORIGINAL,
+                  True),
+            layer("Alarms", panels.PREDICTED, schema.PREDICTED, False)]
 
 
 def _notice() -> Panel:
     return panels.notice(
-        f"**{panels.NOTICE}.** Blue regions are annotations, orange "
-        "regions are alarms of model `${model}`. Drag to zoom. Times are UTC. "
+        f"**{panels.NOTICE}.** Green: found seizure. Blue: missed seizure. "
+        "Orange: false alarm. Model `${model}`. Drag to zoom. Times are UTC. "
         "Each recording has its own clock: open it in the table below.")
+
+
+def _figures() -> list[Panel]:
+    told = flux.result()
+
+    def counted(title: str, description: str, column: str,
+                shade: str) -> Panel:
+        return panels.figure(
+            title, f"{description} {SZCORE}", column, "none", told,
+            shade=shade, empty="not annotated")
+
+    return [
+        counted("Found", "Annotated seizures that an alarm matches.", "tp",
+                panels.DETECTED),
+        counted("Missed", "Annotated seizures without an alarm.", "fn",
+                panels.ORIGINAL),
+        counted("False alarms", "Alarms outside annotated seizures.", "fp",
+                panels.PREDICTED),
+        panels.figure(
+            "Alarms", "All alarms of the model, before joining and "
+            "splitting.", "alarms", "none", told, empty="not run"),
+        panels.figure(
+            "Median latency", "First alarm minus annotated onset, median "
+            "over the found seizures. It is negative if the alarm came "
+            "first.", "latency_s", panels.SECONDS, told),
+        panels.figure(
+            "Unscorable", "Share of time in which the model makes no "
+            "prediction.", "unscorable", "percentunit", told, decimals=1,
+            empty="not run")]
+
+
+def _lanes() -> Panel:
+    panel = panels.lanes(
+        "Found, missed, false", "The upper lane has the annotated seizures, "
+        "the middle lane the alarms of the model, the lower lane the time "
+        "without prediction. Green over green is a found seizure, blue a "
+        "missed one, orange a false alarm. So that they can be seen, events "
+        "are drawn at least 1/400 of the time range wide. Their true times "
+        "are in the tables below.", STATES, flux.annotated_lane(),
+        flux.predicted_lane(), flux.unscorable_lane())
+    # As wide as the axes of the curves, so that the clocks are aligned.
+    width: dict[str, object] = {"custom.axisWidth": 70}
+    return override(panel, *((name, width) for name in (
+        "annotated", "predicted", "unscorable")))
 
 
 def _recordings() -> Panel:
     panel = panels.listing(
-        "Recordings", "Recordings of this patient. Click a start time to "
-        "show the whole recording.",
+        "Recordings", "Recordings of this patient, with the results of the "
+        "model. Click a start time to show the whole recording.",
         "No recordings of this patient. If the database is empty, run the "
         "prediction solution with INFLUXDB_V2_* set.",
         {"_time": "start", "recording": "recording",
          "duration_s": "duration", "annotated": "annotated",
-         "seizures": "annotated seizures", "beats": "R peaks",
+         "seizures": "annotated seizures", "tp": "found", "fn": "missed",
+         "fp": "false alarms", "alarms": "alarms", "beats": "R peaks",
          "unscorable_s": "unscorable", "channel": "channel",
          "fs_hz": "sampling rate", "from": "", "to": ""},
-        flux.recordings(patient=flux.PATIENT))
+        flux.recordings(flux.MODEL, seen=False, patient=flux.PATIENT))
     return override(
-        panel,
+        panel, *panels.outcomes(),
         ("start", {"unit": "dateTimeAsIso", "custom.width": 200, "links": [
             panels.link("Open this recording", **WHERE, **JUMP,
                         var_recording=cell("recording"))]}),
-        ("duration", {"unit": "s"}), ("unscorable", {"unit": "s"}),
-        ("sampling rate", {"unit": "hertz"}),
-        ("annotated seizures", {"noValue": "not annotated"}))
+        ("duration", {"unit": panels.CLOCK}),
+        ("unscorable", {"unit": panels.CLOCK}),
+        ("sampling rate", {"unit": "hertz", "noValue": "beats only"}))
 
 
 def _ecg() -> Panel:
@@ -116,13 +169,17 @@ def _ecg() -> Panel:
         "gives no unit, values are as stored in the file.",
         flux.ecg_envelope(), flux.ecg_raw())
     panel.interval, panel.max_data_points = None, panels.MOST_POINTS
-    panel.field_config.defaults.unit = "mvolt"
-    step = {"lineInterpolation": "stepAfter", "lineWidth": 0}
+    defaults = panel.field_config.defaults
+    defaults.unit = "mvolt"
+    defaults.no_value = (
+        "No ECG here. If the recording has beats only, its heart rate is "
+        f"below. {panels.OTHER_TIME}")
+    step = {"lineInterpolation": "stepAfter", "lineWidth": 1}
     return override(
         panel,
-        curve("min", "minimum", panels.PLAIN, **step),
-        curve("max", "maximum", panels.PLAIN, fillBelowTo="min",
-              fillOpacity=45, **step),
+        curve("min", "minimum", panels.HEART, **step),
+        curve("max", "maximum", panels.HEART, fillBelowTo="min",
+              fillOpacity=70, **step),
         curve("value", "samples", panels.HEART, lineWidth=1))
 
 
@@ -165,7 +222,7 @@ def _probability() -> Panel:
 def _quality() -> Panel:
     panel = panels.trend(
         "Quality", "Share of seconds that could be scored. Where it is 0, the "
-        "model makes no prediction. Grey regions are unscorable.",
+        "model makes no prediction.",
         flux.windows(flux.read(schema.QUALITY, "scorable", **flux.ONE),
                      "mean"))
     defaults = panel.field_config.defaults
@@ -178,10 +235,9 @@ def _quality() -> Panel:
 
 def _agreement() -> Panel:
     panel = panels.listing(
-        "Agreement", "Detected seizures, missed seizures and false alarms as "
-        "SzCORE counts them: events are joined and split, and the tolerance "
-        "is 30 s before and 60 s after a seizure. Click an onset to go there, "
-        "with one minute on either side.",
+        "Agreement", "Found seizures, missed seizures and false alarms. "
+        f"{SZCORE} Click an onset to go there, with one minute on either "
+        "side.",
         "No results: the recording is not annotated, or it has neither "
         "annotated seizures nor alarms.",
         {"_time": "onset", "outcome": "outcome", "duration_s": "duration",
@@ -214,7 +270,8 @@ def _onset() -> panels.Properties:
 
 
 def _lengths(*names: str) -> list[panels.Properties]:
-    return [(name, {"unit": "s", "decimals": 0}) for name in names]
+    return [(name, {"unit": panels.SECONDS, "decimals": 0})
+            for name in names]
 
 
 def _coloured(mappings: list[dashboard.ValueMap]) -> dict[str, object]:

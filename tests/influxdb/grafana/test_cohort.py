@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from aura.scoring.matching import agree
-from tests.stored_run import MANY, MIXED, SECONDS, STRANGE, cohort, review
+from tests.dashboards import REVIEW
+from tests.stored_run import (
+    MANY, MIXED, SECONDS, STRANGE, Answers, cohort, review)
 
 pytestmark = pytest.mark.influxdb
 
@@ -12,7 +14,8 @@ pytestmark = pytest.mark.influxdb
 def test_each_recording_is_listed_with_its_own_time(store, run):
     rows = {row["recording"]: row
             for row in cohort(store, run).panel("Recordings")}
-    assert len(rows) == len(run.recordings) + 3
+    # Recordings that the model never saw are not listed.
+    assert set(rows) == {held.alias for held in run.recordings.values()}
     for held in run.recordings.values():
         row = rows[held.alias]
         assert (row["from"], row["to"]) == (
@@ -22,8 +25,19 @@ def test_each_recording_is_listed_with_its_own_time(store, run):
         _, answers = review(store, run, held.entry.path.split("/")[0])
         own, = answers.panel("Recordings")
         assert own == row
-    assert rows[STRANGE.recording]["from"] == str(STRANGE.start_ns // 10 ** 6)
-    assert "seizures" not in rows[STRANGE.recording]
+        assert (row["tp"], row["fp"]) == (
+            held.score.events.tp, held.score.events.fp)
+    row, = cohort(store, run, model=STRANGE.model_id).panel("Recordings")
+    assert row["from"] == str(STRANGE.start_ns // 10 ** 6)
+    assert not row.keys() & {"seizures", "tp", "fn", "fp"}
+    assert cohort(store, run, model="nobody000000").panel("Recordings") == []
+
+
+def test_a_patient_s_recordings_are_listed_for_any_model(store, run):
+    held, _ = review(store, run)
+    row, = Answers(store, REVIEW, {**held.values, "model": "x" * 12}).panel(
+        "Recordings")
+    assert row["recording"] == held.alias and "alarms" not in row
 
 
 def test_figures_of_a_cohort_are_those_of_the_scores(store, run):
@@ -31,7 +45,7 @@ def test_figures_of_a_cohort_are_those_of_the_scores(store, run):
     hours = SECONDS * len(scores) / 3600
     scorable = sum(held.entry.signals.scorable_s
                    for held in run.recordings.values()) / 3600
-    pooled, = cohort(store, run).panel("Detected")
+    pooled, = cohort(store, run).panel("Found")
     expected = {
         "recordings": 3, "hours": hours, "annotated_hours": hours,
         "scorable_hours": scorable,
@@ -97,7 +111,7 @@ def test_models_are_compared_over_what_each_was_run_on(store, run):
                     MIXED[0].model_id: 30}
 
 
-@pytest.mark.parametrize("title", ["Patients", "Detected", "Models"])
+@pytest.mark.parametrize("title", ["Patients", "Found", "Models"])
 def test_rates_are_of_what_was_annotated(store, run, title):
     patient = [MIXED[0].patient]
     row, = cohort(store, run, patient, MIXED[0].model_id).panel(title)

@@ -7,6 +7,7 @@ from aura.scoring.matching import agree
 from tests.dashboards import COHORT, REVIEW, questions
 from tests.stored_run import (
     ALARMS,
+    ANNOTATED,
     DATES,
     HOSTILE,
     MANY,
@@ -28,7 +29,7 @@ def test_every_question_is_answered_where_there_is_something(store, run):
     silent = {name for name in questions(REVIEW)
               if not answers.named(name)}
     # Nothing of it is unscorable; raw samples are for a minute or less.
-    assert silent == {"annotation Unscorable", "panel ECG B"}
+    assert silent == {"panel Found, missed, false C", "panel ECG B"}
     answers = cohort(store, run)
     assert [name for name in questions(COHORT)
             if not answers.named(name)] == []
@@ -187,9 +188,10 @@ def test_more_regions_than_grafana_takes_are_cut_and_all_are_listed(store):
     assert len(listed) == MANY
     assert {row["label"] for row in listed} == {HOSTILE}
     assert answers.panel("Agreement") == []
-    grey, = answers.named("annotation Unscorable")
-    assert (grey["time"], grey["timeEnd"]) == (
-        STRANGE.start_ns, STRANGE.start_ns + 4 * MANY * 10 ** 9)
+    first, end = answers.panel(LANES, "C")
+    assert (first["_time"], first["_value"], end["_time"]) == (
+        STRANGE.start_ns, "unscorable",
+        STRANGE.start_ns + 4 * MANY * 10 ** 9)
 
 
 def test_every_outcome_is_listed_with_its_latency(store):
@@ -209,6 +211,76 @@ def test_every_outcome_is_listed_with_its_latency(store):
     assert [row["layer"] for row in answers.panel("Events")] == [
         "original", "predicted", "predicted", "predicted", "original",
         "original", "predicted", "original", "predicted"]
+
+
+LANES = "Found, missed, false"
+
+
+def lane(answers, ref):
+    """States of a lane as [state, start, end], in seconds."""
+    rows = answers.panel(LANES, ref)
+    found = []
+    for row in rows:
+        second = (row["_time"] - MIXED[0].start_ns) / 10 ** 9
+        if found and found[-1][2] is None:
+            found[-1][2] = second
+        if "_value" in row:
+            found.append([row["_value"], second, None])
+    assert not found or found[-1][2] is not None
+    return found
+
+
+def mixed(store, model=MIXED[0].model_id, number=0, hours=0.1):
+    one = MIXED[number]
+    return Answers(store, REVIEW, {
+        "patient": one.patient, "recording": one.recording, "model": model},
+        one.start_ns, one.start_ns + round(hours * 3600 * 10 ** 9))
+
+
+def test_lanes_show_what_was_found_missed_and_false(store):
+    answers = mixed(store, hours=2)
+    least = 7200 / 400
+    assert lane(answers, "A") == [
+        ["found" if start != 3000 else "missed", start, end]
+        for start, end in ANNOTATED]
+    assert lane(answers, "B") == [
+        ["false alarm" if start in (2000, 2200) else "true alarm", start,
+         max(end, start + least)] for start, end in ALARMS]
+    assert lane(answers, "C") == []
+
+
+def test_lanes_show_an_event_of_seconds_in_a_range_of_a_month(store):
+    answers = mixed(store, hours=24 * 30)
+    assert [one[0] for one in lane(answers, "A")][-1] == "found"
+    assert all(end - start >= 24 * 30 * 9 for _, start, end in [
+        (one[0], lane(answers, ref)[0][1], lane(answers, ref)[-1][2])
+        for ref in "AB" for one in lane(answers, ref)])
+
+
+def test_a_seizure_that_the_model_never_saw_is_neither_found_nor_missed(
+        store):
+    answers = mixed(store, model="nobody000000", hours=2)
+    assert lane(answers, "A") == [
+        ["annotated", start, end] for start, end in ANNOTATED]
+    assert lane(answers, "B") == []
+
+
+def test_without_annotation_nothing_is_missed_and_no_alarm_is_false(store):
+    state, = lane(mixed(store, number=1, hours=1), "A")
+    assert state[0] == "not annotated" and state[2] - state[1] == 3600
+    chosen = {"patient": STRANGE.patient, "recording": STRANGE.recording,
+              "model": STRANGE.model_id}
+    answers = Answers(store, REVIEW, chosen, STRANGE.start_ns,
+                      STRANGE.start_ns + 4 * MANY * 10 ** 9)
+    assert {row["_value"] for row in answers.panel(LANES, "B")
+            if "_value" in row} == {"alarm"}
+    row, = answers.panel("Missed")
+    assert row["alarms"] == MANY and not row.keys() & {"tp", "fn", "fp"}
+
+
+def test_figures_of_a_recording_are_its_score(store):
+    row, = mixed(store).panel("Found")
+    assert (row["tp"], row["fn"], row["fp"], row["latency_s"]) == (3, 1, 2, 30)
 
 
 @pytest.mark.parametrize("name", DATES)
