@@ -32,6 +32,8 @@ COUNTS = ("tp", "fn", "fp")
 # Grafana does not draw a state that is narrower than a pixel. Each state is
 # drawn at least as wide as the time range divided by one of these.
 EVENT_WIDTHS, SEGMENT_WIDTHS = 400, 1200
+# The end of a state. Flux 0.195 mixes up rows that hold an empty text.
+NOTHING = "nothing"
 SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)\n"
 
 
@@ -180,7 +182,7 @@ def _state(value: str) -> str:
 
 def _lane(name: str, widths: int, *questions: str) -> str:
     """
-    States over time: one row where a state begins, an empty one at its end.
+    States over time: one row where a state begins, and `NOTHING` at its end.
 
     Of states that overlap the one that began last is drawn, and an end
     inside another state is dropped. Later questions go before earlier ones.
@@ -197,15 +199,18 @@ def _lane(name: str, widths: int, *questions: str) -> str:
         "begin = states |> map(fn: (r) => ({_time: time(v: r.start), "
         "_value: r.state,\n      open: 1, rank: r.rank}))\n"
         "end = states |> map(fn: (r) => ({_time: time(v: if r.stop - r.start "
-        '< least\n      then r.start + least else r.stop), _value: "", '
-        "open: -1, rank: -1}))\n"
+        '< least\n      then r.start + least else r.stop),\n      '
+        f'_value: "{NOTHING}", open: -1, rank: -1}}))\n'
+
         "union(tables: [begin, end])\n  |> group()\n"
         '  |> sort(columns: ["_time", "rank"])\n'
         '  |> cumulativeSum(columns: ["open"])\n'
-        '  |> filter(fn: (r) => r._value != "" or r.open == 0)\n'
+        f'  |> filter(fn: (r) => r._value != "{NOTHING}" or r.open == 0)\n'
+        # One state for each time; the legend has no other.
+        '  |> group(columns: ["_time"])\n  |> last(column: "open")\n'
         "  |> map(fn: (r) => ({_time: r._time, _value: r._value, "
         f'_field: "{name}"}}))\n'
-        '  |> group(columns: ["_field"])\n')
+        '  |> group(columns: ["_field"])\n  |> sort(columns: ["_time"])\n')
 
 
 def _overlapping() -> str:

@@ -23,7 +23,8 @@ STATES = panels.words(**{
     "true alarm": ("true alarm", panels.DETECTED),
     "false alarm": ("false alarm", panels.PREDICTED),
     "alarm": ("alarm, not judged", panels.UNJUDGED),
-    "unscorable": ("unscorable", panels.UNSCORABLE)})
+    "unscorable": ("unscorable", panels.UNSCORABLE),
+    flux.NOTHING: ("", "#00000000")})
 LAYERS = panels.words(
     original=("annotation", panels.ORIGINAL),
     predicted=("alarm", panels.PREDICTED))

@@ -242,7 +242,7 @@ def test_every_state_of_the_lanes_has_a_colour_by_agreement():
                if one["type"] == "value"
                for value, shown in one["options"].items()}
     states = {state for target in lanes["targets"] for state in re.findall(
-        r'(?:state: |then |else )"([^"]+)"', target["query"])}
+        r'(?:state: |then |else |_value: )"([^"]+)"', target["query"])}
     assert states == set(colours)
     assert colours["found"] == colours["true alarm"]
     assert len({colours[name] for name in (

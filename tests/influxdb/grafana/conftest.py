@@ -81,9 +81,10 @@ def mixed(run):
                 series, duration_s=length_s, scorable_s=length_s / 2,
                 alarms=len(alarms), threshold=.5, counted=events and score(
                     events, alarms, length_s))]
+    found = agree(true, alarms, 7200.0)
     lines += [points.events(read, schema.ORIGINAL, true),
-              points.events(read, schema.PREDICTED, alarms),
-              points.agreement(read, agree(true, alarms, 7200.0)),
+              points.events(read, schema.PREDICTED, alarms, found.right),
+              points.agreement(read, found),
               # What another model says of the same recording.
               points.events(replace(read, model_id="other0000000"),
                             schema.PREDICTED, [Event(50.0, 5.0, "sz")])]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aura.scoring.matching import agree
+from grafana.flux import NOTHING
 from tests.dashboards import COHORT, REVIEW, questions
 from tests.stored_run import (
     ALARMS,
@@ -224,7 +225,7 @@ def lane(answers, ref):
         second = (row["_time"] - MIXED[0].start_ns) / 10 ** 9
         if found and found[-1][2] is None:
             found[-1][2] = second
-        if "_value" in row:
+        if row["_value"] != NOTHING:
             found.append([row["_value"], second, None])
     assert not found or found[-1][2] is not None
     return found
@@ -273,7 +274,7 @@ def test_without_annotation_nothing_is_missed_and_no_alarm_is_false(store):
     answers = Answers(store, REVIEW, chosen, STRANGE.start_ns,
                       STRANGE.start_ns + 4 * MANY * 10 ** 9)
     assert {row["_value"] for row in answers.panel(LANES, "B")
-            if "_value" in row} == {"alarm"}
+            if row["_value"] != NOTHING} == {"alarm"}
     row, = answers.panel("Missed")
     assert row["alarms"] == MANY and not row.keys() & {"tp", "fn", "fp"}
 
