@@ -109,7 +109,7 @@ def lanes(title: str, description: str, states: list[dashboard.ValueMap],
     panel = _asking(
         statetimeline.Panel().title(title).description(description)
         .datasource(SOURCE).no_value(OTHER_TIME)
-        .mappings(states)
+        .mappings([*states])
         .show_value(common.VisibilityMode.AUTO).merge_values(True)
         .row_height(0.8).line_width(0).fill_opacity(100)
         .legend(build.VizLegendOptions().show_legend(True)

@@ -1,5 +1,6 @@
 """Calls to the nodes of a solution that already listen."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, Self
@@ -14,9 +15,11 @@ from aura.rpc.replicas import Replica, Replicas, Resolve, addresses_of
 
 READY_TIMEOUT_S = 60.0
 NOT_READY_PATIENCE_S = 3.0  # It has started and waits for its user
+WARN_AFTER_S = 10.0  # Once for each node that a run waits for
 PERIOD_S = 0.05
 MOST_AT_ONCE = 16  # Replicas that are called at the same time
 
+_LOG = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _STARTING = health_pb2.HealthCheckResponse.UNKNOWN
 
@@ -78,6 +81,7 @@ class Nodes(Transport):
     def _wait_for(self, name: str, deadline: float, check: Callable[[], None],
                   last_error: Callable[[str], str]) -> None:
         block, patience = self._blocks[name], NOT_READY_PATIENCE_S
+        warn_at = time.monotonic() + WARN_AFTER_S
         while (status := self._nodes[name].health()) != _SERVING:
             check()
             if status not in (None, _STARTING):
@@ -86,8 +90,12 @@ class Nodes(Transport):
                 raise UnavailableError(
                     "run.not_ready", f"{name} is running but not ready",
                     f"it needs {block.needs}{last_error(name)}")
+            if time.monotonic() > warn_at:
+                warn_at = deadline
+                _LOG.warning("waiting for %s: it needs %s", name, block.needs)
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     "run.not_there", f"{name} does not answer",
-                    "check that it runs and listens at its address")
+                    "check that it runs and listens at its address, and has "
+                    f"what it needs: {block.needs}")
             time.sleep(PERIOD_S)

@@ -148,23 +148,24 @@ class BlockServer:
     def _watch(self, servicer: Servicer) -> None:
         known = None
         while True:
-            ready = self._is_ready(servicer)
-            if ready != known:
-                _LOG.info("%s is %sready", self._block.name,
-                          "" if ready else "not ")
-                self._health.set(
-                    self._block.service, SERVING if ready else NOT_SERVING)
-            known = ready
+            reason = self._missing(servicer)
+            if reason != known:
+                _LOG.info("%s is %s", self._block.name,
+                          f"not ready: {reason}" if reason else "ready")
+                self._health.set(self._block.service,
+                                 NOT_SERVING if reason else SERVING)
+            known = reason
             if self._stopping.wait(READY_PERIOD_S):
                 return
 
-    def _is_ready(self, servicer: Servicer) -> bool:
+    def _missing(self, servicer: Servicer) -> str:
+        """Why the block is not ready; nothing if it is."""
         try:
-            return servicer.ready()
+            return "" if servicer.ready() else f"it needs {self._block.needs}"
+        except AuraError as error:
+            return str(error)
         except Exception as error:
-            _LOG.error("%s: the check for readiness failed\n%s",
-                       self._block.name, frames_of(error))
-            return False
+            return frames_of(error)
 
     def drain(self) -> bool:
         """Take no more calls and let running ones finish; False if cut off."""

@@ -10,42 +10,68 @@ import grpc
 
 from aura import blocks
 from aura.blocks import Block, Servicer
-from aura.errors import InvalidInputError, PreconditionError
+from aura.errors import AuraError, InvalidInputError, PreconditionError
+from aura.folder import Folder
 from aura.rpc import aura_pb2
 from aura.settings import Settings, shared_folder
 
 
 class StageServicer:
-    """Answers each rpc of a block with a method of its stage."""
+    """Answers each rpc with a stage; a run keeps its first settings."""
 
-    def __init__(self, block: Block, shared: Path, settings: Settings) -> None:
+    def __init__(self, block: Block, shared: Path, settings: Settings,
+                 reload: Callable[[], Settings] | None = None) -> None:
         from aura.stages.run_layout import Workspace
         module: Any = importlib.import_module(f"aura.stages.{block.folder}")
-        workspace = Workspace.shared(shared, settings)
-        stage = getattr(module, block.stage)(workspace, settings)
-        self.ready: Callable[[], bool] = stage.ready
-        self._folder, self._sinks = workspace.folder, settings.sinks
+        self._make: Callable[[Settings], Any] = lambda settings: getattr(
+            module, block.stage)(Workspace.shared(shared, settings), settings)
+        self._reload = reload or (lambda: settings)
+        self._folder, self._settings = Folder(shared), settings
+        self._made = self._make(settings), settings.sinks
+        self._runs: dict[str, tuple[Any, str]] = {}
         for rpc, method in block.rpcs.items():
-            setattr(self, rpc, self._answering(
-                block, rpc, getattr(stage, method)))
+            setattr(self, rpc, self._answering(block, rpc, method))
+
+    def ready(self) -> bool:
+        return bool(self._latest()[0].ready())
+
+    def _latest(self) -> tuple[Any, str]:
+        """The stage and the sinks with the settings of this moment."""
+        settings = self._reload()
+        if settings != self._settings:
+            self._made = self._make(settings), settings.sinks
+            self._settings = settings
+        return self._made
 
     def _answering(self, block: Block, rpc: str,
-                   method: Callable[[Any], Any]) -> Callable[..., Any]:
+                   method: str) -> Callable[..., Any]:
         from aura.stages import completion
         promised = aura_pb2.DESCRIPTOR.services_by_name[
             block.service].methods_by_name[rpc].output_type
 
         def answer(request: Any, context: grpc.ServicerContext | None) -> Any:
-            with completion.noting(self._folder, rpc, request, self._sinks):
-                found = method(request)
-                kind = getattr(found, "DESCRIPTOR", None)
-                if kind is not promised:
-                    raise InvalidInputError(
-                        "block.answer", f"{rpc} answers "
-                        f"{kind.name if kind else type(found).__name__} and "
-                        f"not {promised.name}", "correct the method in "
-                        f"stages/{block.folder}.py, or protos/aura.proto")
-                return found
+            # A source's request has no run ID; it is in one run at most.
+            run = getattr(request, "run_id", rpc)
+            stage, sinks = self._runs.get(run) or self._latest()
+            self._runs[run] = stage, sinks
+            try:
+                with completion.noting(self._folder, rpc, request, sinks):
+                    found = getattr(stage, method)(request)
+                    kind = getattr(found, "DESCRIPTOR", None)
+                    if kind is not promised:
+                        raise InvalidInputError(
+                            "block.answer", f"{rpc} answers "
+                            f"{kind.name if kind else type(found).__name__} "
+                            f"and not {promised.name}", "correct the method "
+                            f"in stages/{block.folder}.py, or "
+                            "protos/aura.proto")
+            except AuraError:
+                # No more data, or an error that a setting may correct.
+                self._runs.pop(run, None)
+                raise
+            if getattr(request, "is_last", False):
+                self._runs.pop(run, None)
+            return found
         return answer
 
 
@@ -65,7 +91,8 @@ def _made(block: Block, shared: Path) -> Servicer:
             f"allow user {os.geteuid()} or group {os.getegid()} to read, "
             "write and enter it")
     settings = Settings.load(shared)
-    servicer = StageServicer(block, shared, settings)
+    servicer = StageServicer(
+        block, shared, settings, lambda: Settings.load(shared))
     if block.name == "influx-exporter" and settings.web_port:
         from aura.review.app import serve_share
         serve_share(shared, settings, os.environ)

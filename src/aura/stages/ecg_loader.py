@@ -10,13 +10,17 @@ from aura.annotations import vocabulary
 from aura.dataset import assemble, duplicates, find, patient_table
 from aura.dataset.find import Candidate
 from aura.dataset.assemble import Refused
-from aura.errors import EndOfData, MissingError
+from aura.errors import EndOfData, MissingError, PreconditionError
 from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
 from aura.stages import arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
 from aura.stages.run_layout import Workspace, batch_file
+
+
+# A folder that holds this file is still being copied (docs/deploy.md).
+COPYING = ".copying"
 
 
 class EcgSource:
@@ -33,9 +37,11 @@ class EcgSource:
         self._next = 0
 
     def ready(self) -> bool:
-        """Whether the input folder is there."""
-        return all(self._workspace.input(port).folder.root.exists()
-                   for port in self._ports)
+        """Whether the input folder is there, and complete."""
+        roots = [self._workspace.input(port).folder.root
+                 for port in self._ports]
+        return all(root.exists() and not (root / COPYING).exists()
+                   for root in roots)
 
     def next(self) -> EcgBatch:
         """The next batch; `EndOfData` once after the last one."""
@@ -91,6 +97,11 @@ class EcgSource:
                 "loader.no_folder",
                 f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
+        if (root / COPYING).exists():
+            raise PreconditionError(
+                "loader.copying", f"the file {root.name}/{COPYING} is there: "
+                "recordings are still being copied",
+                "wait, or remove it if no copy is running")
         table = patient_table.table_of(
             given.folder, self._settings.patients, self._workspace.folder.root)
         return table.assign(find.recordings(given.folder, given.subfolder))
