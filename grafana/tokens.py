@@ -25,7 +25,9 @@ _CLIENT: Any = InfluxDBClient
 _AUTHORIZATION: Any = Authorization
 _PERMISSION: Any = Permission
 _RESOURCE: Any = PermissionResource
-RIGHTS = {"exporter-token": ("read", "write"), "grafana-token": ("read",)}
+# To create a bucket, the exporter looks up the ID of its organisation.
+RIGHTS = {"exporter-token": ("read buckets", "write buckets", "read orgs"),
+          "grafana-token": ("read buckets",)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,18 +77,21 @@ def make(url: str, org: str, admin: Path, out: Path) -> list[Path]:
     """
     made = []
     with _CLIENT(url, admin.read_text("utf-8").strip(), org=org) as client:
-        for name, actions in RIGHTS.items():
+        for name, rights in RIGHTS.items():
             if (path := out / name).exists():
                 continue
             found = client.organizations_api().find_organizations(org=org)
             if not found:
                 raise LookupError(f"{url} has no organisation {org}")
-            resource = _RESOURCE(type="buckets", org_id=found[0].id)
+            places = {"buckets": _RESOURCE(
+                type="buckets", org_id=found[0].id), "orgs": _RESOURCE(
+                type="orgs", id=found[0].id)}
             token = client.authorizations_api().create_authorization(
                 authorization=_AUTHORIZATION(
                     org_id=found[0].id, description=f"AURA {name}",
-                    permissions=[_PERMISSION(action, resource)
-                                 for action in actions])).token
+                    permissions=[
+                        _PERMISSION(action, places[kind]) for action, kind
+                        in map(str.split, rights)])).token
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL,
                               0o600), "w", encoding="utf-8") as file:
                 file.write(token)

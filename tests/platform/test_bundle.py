@@ -57,6 +57,22 @@ def test_a_bundle_holds_what_a_download_holds(name):
           for kind in ("deployment", "service"))}
 
 
+def test_a_bundle_takes_an_onboarded_model_in_place_of_the_predictor(files):
+    known = make_bundle(with_images(
+        content_of("prediction"), "reg.example.org:5000/aura", "7", "clinic"))
+    assert bundle_rules.check(known) == []
+    assert known == {
+        path.replace("seizure-predictor", "clinic"):
+        text.replace(b"seizure-predictor", b"clinic")
+        for path, text in files.items()}
+
+
+def test_a_solution_without_a_predictor_takes_no_model():
+    with pytest.raises(InvalidInputError) as caught:
+        with_images(content_of("training"), "r.example.org", "7", "clinic")
+    assert caught.value.rule == "solution.model"
+
+
 def test_equal_inputs_give_equal_bytes(files):
     assert bundle() == files
     assert bundle(tag="8") != files

@@ -14,11 +14,12 @@ import grpc
 import pytest
 
 from aura.blocks import BLOCKS, named
-from aura.errors import InvalidInputError
+from aura.errors import EndOfData, InvalidInputError, PreconditionError
 from aura.rpc import aura_pb2
 from aura.runners.processes import Process, serve_command
 from aura.runners.servicers import StageServicer, serve_block
 from aura.settings import ABOUT, Settings
+from aura.stages import tables
 from tests.served import served_blocks
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,89 @@ def test_the_loader_is_ready_when_one_of_its_folders_exists(
     assert not loader.ready()
     (tmp_path / folder).mkdir()
     assert loader.ready()
+
+
+@pytest.mark.parametrize("folder", ["training", "recordings"])
+def test_the_loader_waits_until_a_copy_is_complete(folder, tmp_path):
+    loader = StageServicer(named("ecg-loader"), tmp_path, Settings())
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / ".copying").touch()
+    assert not loader.ready()
+    with pytest.raises(PreconditionError) as caught:
+        getattr(loader, f"load_{folder}")(aura_pb2.Empty(), None)
+    assert caught.value.rule == "loader.copying"
+    (tmp_path / folder / ".copying").unlink()
+    assert loader.ready()
+    with pytest.raises(EndOfData):
+        getattr(loader, f"load_{folder}")(aura_pb2.Empty(), None)
+
+
+def test_a_block_that_is_not_ready_logs_what_it_needs(serve, tmp_path):
+    served = serve([*SERVE, "ecg-loader"], "ecg-loader",
+                   SHARED_FOLDER_PATH=str(tmp_path))
+    served.wait_for("NOT_SERVING")
+    assert f"not ready: it needs {named('ecg-loader').needs}" in served.log
+    (tmp_path / "training").mkdir()
+    served.wait_for("SERVING")
+
+
+def rows(folder, number):
+    """Write beats of some recordings."""
+    for name in range(number):
+        (folder / f"{name}.csv").write_text("beat_time_s\n" + "".join(
+            f"{beat * .8:.1f}\n" for beat in range(100)))
+
+
+def test_the_settings_are_read_when_a_run_begins_and_not_in_its_middle(
+        tmp_path):
+    (tmp_path / "recordings").mkdir()
+    rows(tmp_path / "recordings", 4)
+    loader = StageServicer(named("ecg-loader"), tmp_path, Settings(),
+                           lambda: Settings.load(tmp_path, {}))
+
+    def run(change=None):
+        counts = []
+        while True:
+            try:
+                batch = loader.load_recordings(aura_pb2.Empty(), None)
+            except EndOfData:
+                return counts
+            counts.append(batch.record_count)
+            (tmp_path / "config.toml").write_text(change or "")
+
+    (tmp_path / "config.toml").write_text("batch_size = 3")
+    assert run("batch_size = 1") == [3, 1]
+    assert run("batch_size = 1") == [1, 1, 1, 1]
+    (tmp_path / "config.toml").write_text("batch_size = 'x'")
+    with pytest.raises(InvalidInputError):
+        loader.ready()
+    with pytest.raises(InvalidInputError):
+        run()
+    (tmp_path / "config.toml").write_text("batch_size = 2")
+    assert run() == [2, 2]
+
+
+def test_a_stage_keeps_the_settings_of_a_run_to_its_last_batch(tmp_path):
+    (tmp_path / "recordings").mkdir()
+    rows(tmp_path / "recordings", 2)
+    loaded = [
+        StageServicer(named("ecg-loader"), tmp_path, Settings(
+            batch_size=1, run_id=name)) for name in ("a", "b")]
+    batches = [[loader.load_recordings(aura_pb2.Empty(), None)
+                for _ in range(2)] for loader in loaded]
+    builder = StageServicer(named("feature-builder"), tmp_path, Settings(),
+                            lambda: Settings.load(tmp_path, {}))
+
+    def hop(batch):
+        table = builder.build_features(batch, None)
+        return tables.read((tmp_path / table.table_path).read_bytes(), (
+            "time_s",)).number("hop_s")
+
+    assert hop(batches[0][0]) == 1
+    (tmp_path / "config.toml").write_text("hop_s = 2")
+    assert hop(batches[1][0]) == 2
+    assert hop(batches[0][1]) == 1
+    assert hop(batches[0][0]) == 2
 
 
 def test_the_exporter_serves_its_page_on_the_port_that_is_set(

@@ -125,9 +125,11 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
 
 
 def bundle(given: argparse.Namespace) -> int:
+    from aura.platform import onboarding
     from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
+    onboarding.check_name(given.model)
     content = with_images(json.loads(blueprint_text(given.solution)),
-                          given.registry, given.tag)
+                          given.registry, given.tag, given.model)
     files = make_bundle(content)
     _write(given.out, files, BLUEPRINT_FILE)
     print(f"Wrote {plural(len(files), 'file')} of the solution "

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from msgspec import Meta
 from urllib3.util.retry import Retry
@@ -82,7 +82,7 @@ class Delivery:
     def ledger(self, folder: Folder, path: str) -> Ledger:
         """The ledger of a file; an empty one if the file has changed."""
         with folder.open(path) as stream:
-            digest = _digest(stream)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         ledger = _ledgers(folder, path).get(self.target)
         return ledger if ledger and ledger.digest == digest else Ledger(digest)
 
@@ -140,13 +140,6 @@ class Delivery:
                     f"{answer.text}", "export again when it is back; points "
                     "that it has stored are not sent again")
             self._sleep(wait_s)
-
-
-def _digest(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(2 ** 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _ledger_path(path: str) -> str:

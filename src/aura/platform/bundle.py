@@ -1,6 +1,5 @@
 """Writes a solution as the platform's deployer does, to the byte."""
 
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ SHARED_FOLDER = "sharedfolder1"
 SHARED_FOLDER_ENV = "SHARED_FOLDER_PATH"
 CLAIM = "pipeline"
 GRPC_PORT, SERVICE_PORT = 8061, 8556
+PREDICTOR = blocks.offering("predict").name
 _PORT = f"""\
     - name: protobuf-api
       port: {SERVICE_PORT}
@@ -55,12 +55,20 @@ def image_name(registry: str, name: str, tag: str) -> str:
     return f"{registry}/{name}:{tag}"
 
 
-def with_images(content: Mapping[str, Any], registry: str,
-                tag: str) -> dict[str, Any]:
-    changed: dict[str, Any] = copy.deepcopy(dict(content))
-    nodes = blueprint.parse(json.dumps(content)).nodes
-    for entry, node in zip(changed["nodes"], nodes, strict=True):
+def with_images(content: Mapping[str, Any], registry: str, tag: str,
+                model: str = PREDICTOR) -> dict[str, Any]:
+    """Name the images of a solution, with an onboarded model if given."""
+    text, node_name = json.dumps(content), f'"{PREDICTOR}1"'
+    if model != PREDICTOR and node_name not in text:
+        raise InvalidInputError(
+            "solution.model", f"{content['name']} has no predictor, so it "
+            "cannot take a model", "leave out --model")
+    text = text.replace(node_name, json.dumps(f"{model}1"))
+    changed: dict[str, Any] = json.loads(text)
+    for entry, node in zip(
+            changed["nodes"], blueprint.parse(text).nodes, strict=True):
         name = blocks.offering(node.rpcs[0].name).name
+        name = model if name == PREDICTOR else name
         entry["image"] = image_name(registry, name, tag)
         entry["proto_uri"] = (
             f"org/acumos/aura/{name}/{tag}/{name}-{tag}.proto")

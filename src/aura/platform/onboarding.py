@@ -31,7 +31,7 @@ def context(model: Path, registry: str, tag: str, name: str | None
              for part in (CARD_FILE, MODEL_FILE)}
     card = model_card.read(files[f"model/{CARD_FILE}"])
     name = name or f"{PREDICTOR.name}-{model_id[:8]}"
-    _check_name(name)
+    check_name(name)
     image = image_name(registry, name, tag)
     texts = {
         **{part: repository.text(f"blocks/{PREDICTOR.folder}/{part}")
@@ -47,7 +47,7 @@ def context(model: Path, registry: str, tag: str, name: str | None
         **{path: text.encode("utf-8") for path, text in texts.items()}}
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     if not BLOCK_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InvalidInputError(
             "onboard.name", f"{name!r} cannot be the name of a block",

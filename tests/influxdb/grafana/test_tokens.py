@@ -1,10 +1,14 @@
 """The two tokens, made by a real InfluxDB, and what they may."""
 
+import contextlib
+import gzip
+import json
 import urllib.error
 import urllib.request
 
 import pytest
 
+from aura.influx.store import Store as InfluxStore, Target
 from grafana import tokens
 
 pytestmark = pytest.mark.influxdb
@@ -50,6 +54,19 @@ def test_grafana_may_read_and_only_the_exporter_may_write(
     assert answers["exporter-token"][1] == 204
     # InfluxDB hides what a token may not see.
     assert answers["grafana-token"][1] in (401, 403, 404)
+
+
+def test_the_exporter_s_token_creates_a_bucket_by_the_name_of_its_org(
+        store, admin, tmp_path):
+    assert tokens.main(admin) == 0
+    bucket = f"{store.bucket}-new"
+    target = Target(store.url, store.org, bucket,
+                    (tmp_path / "exporter-token").read_text())
+    with contextlib.closing(InfluxStore(target)) as exporter:
+        assert exporter.write(gzip.compress(LINE)).outcome == "done"
+    found, = json.loads(store.call(
+        f"/api/v2/buckets?name={bucket}", None))["buckets"]
+    store.call(f"/api/v2/buckets/{found['id']}", None, "DELETE")
 
 
 def test_a_token_that_is_there_stays(admin, tmp_path, capsys):
