@@ -9,10 +9,10 @@ FIRST_FREE_USER = 10000
 
 
 def pod_of(thing):
-    """The pod template of a workload, or None."""
+    """The pod template of a workload, a pod, or None."""
     if thing["kind"] in ("Deployment", "Job"):
         return thing["spec"]["template"]
-    return None
+    return thing if thing["kind"] == "Pod" else None
 
 
 def restricted(pod):

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 from urllib3.util.retry import Retry
@@ -81,7 +81,8 @@ class Delivery:
 
     def ledger(self, folder: Folder, path: str) -> Ledger:
         """The ledger of a file; an empty one if the file has changed."""
-        with folder.open(path) as stream:
+        opened: Any = folder.open(path)  # BinaryIO has no readinto
+        with opened as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         ledger = _ledgers(folder, path).get(self.target)
         return ledger if ledger and ledger.digest == digest else Ledger(digest)
