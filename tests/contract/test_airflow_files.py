@@ -10,6 +10,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/k8s"))
+
+from pod_rules import hardened, pod_of, restricted  # noqa: E402
+
 FOLDER = ROOT / "airflow"
 DAGS = FOLDER / "dags/aura_pipelines.py"
 
@@ -87,3 +91,21 @@ def test_only_this_machine_reaches_the_compose_file():
     ports = [port for service in SERVICES.values()
              for port in service.get("ports", ())]
     assert ports == ["127.0.0.1:8080:8080"]
+
+
+def test_the_pod_of_a_task_runs_what_the_executor_gives_it():
+    pod = yaml.safe_load((FOLDER / "pod.yaml").read_text("utf-8"))
+    assert [*restricted(pod_of(pod)), *hardened(pod_of(pod))] == []
+    base, = pod["spec"]["containers"]
+    # The executor looks for this name and sets only the arguments.
+    assert base["name"] == "base" and "args" not in base
+    entry = re.search(r"ENTRYPOINT (.*)", (FOLDER / "Dockerfile").read_text(
+        "utf-8"))[1]
+    assert base["command"] == ["env"] and "airflow" in entry
+    known = {one["name"]: one["value"] for one in base["env"]}
+    assert known["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].endswith(
+        "/execution/")
+    mounts = {one["name"]: one["mountPath"] for one in base["volumeMounts"]}
+    assert mounts["shared"] == known["SHARED_FOLDER_PATH"]
+    assert pod["metadata"]["namespace"] in (
+        ROOT / "docs/airflow.md").read_text("utf-8")

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from aura.blocks import BLOCKS, named
-from aura.errors import EndOfData, InvalidInputError, PreconditionError
+from aura.errors import EndOfData, InvalidInputError, UnavailableError
 from aura.rpc import aura_pb2
 from aura.runners.processes import Process, serve_command
 from aura.runners.servicers import StageServicer, serve_block
@@ -71,7 +71,7 @@ def test_an_answer_of_another_kind_is_no_answer(wrong, tmp_path, monkeypatch):
     with pytest.raises(InvalidInputError) as caught:
         servicer.train(aura_pb2.FeatureTable(run_id="r", batch_count=1), None)
     assert caught.value.rule == "block.answer"
-    assert "stages/trainer.py" in str(caught.value)
+    assert "stages/trainer.py" in caught.value.fix
     assert not (tmp_path / "runs/r/DONE").exists()
 
 
@@ -104,7 +104,7 @@ def test_the_loader_waits_until_a_copy_is_complete(folder, tmp_path):
     (tmp_path / folder).mkdir()
     (tmp_path / folder / ".copying").touch()
     assert not loader.ready()
-    with pytest.raises(PreconditionError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         getattr(loader, f"load_{folder}")(aura_pb2.Empty(), None)
     assert caught.value.rule == "loader.copying"
     (tmp_path / folder / ".copying").unlink()

@@ -96,6 +96,5 @@ class Nodes(Transport):
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     "run.not_there", f"{name} does not answer",
-                    "check that it runs and listens at its address, and has "
-                    f"what it needs: {block.needs}")
+                    f"check its address, and that it has {block.needs}")
             time.sleep(PERIOD_S)

@@ -162,10 +162,9 @@ class BlockServer:
         """Why the block is not ready; nothing if it is."""
         try:
             return "" if servicer.ready() else f"it needs {self._block.needs}"
-        except AuraError as error:
-            return str(error)
         except Exception as error:
-            return frames_of(error)
+            known = isinstance(error, AuraError)
+            return str(error) if known else frames_of(error)
 
     def drain(self) -> bool:
         """Take no more calls and let running ones finish; False if cut off."""

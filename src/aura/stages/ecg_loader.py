@@ -10,7 +10,7 @@ from aura.annotations import vocabulary
 from aura.dataset import assemble, duplicates, find, patient_table
 from aura.dataset.find import Candidate
 from aura.dataset.assemble import Refused
-from aura.errors import EndOfData, MissingError, PreconditionError
+from aura.errors import EndOfData, MissingError, UnavailableError
 from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
@@ -98,7 +98,7 @@ class EcgSource:
                 f"there is no folder {root.name}/ for {port}",
                 "make it on the shared folder and put recordings there")
         if (root / COPYING).exists():
-            raise PreconditionError(
+            raise UnavailableError(
                 "loader.copying", f"the file {root.name}/{COPYING} is there: "
                 "recordings are still being copied",
                 "wait, or remove it if no copy is running")
