@@ -24,16 +24,8 @@ CHUNK = 4096
 
 # name, unit, window
 BASELINE = (
-    ("hr_base", "bpm", "median of [t - 360 s, t - 60 s]"),
-    ("hr_rise", "bpm", "10 s minus hr_base"),
-    ("hr_ratio", "1", "10 s over hr_base"),
-    ("hr_z", "1", "hr_rise over the baseline's MAD"),
-    ("hr_rise_60", "bpm", "mean of the last 60 s minus hr_base"),
-    ("hr_over_p95", "bpm", "10 s minus 95th percentile of 30 min"),
-    ("hr_slope_10", "bpm", "10 s minus 10 s before"),
-    ("hr_slope_30", "bpm", "10 s minus 30 s before"),
-    ("hr_from_peak", "bpm", "10 s minus highest of the last 60 s"),
-)
+    "hr_base", "hr_rise", "hr_ratio", "hr_z", "hr_rise_60", "hr_over_p95",
+    "hr_slope_10", "hr_slope_30", "hr_from_peak")
 
 
 @dataclass(frozen=True)

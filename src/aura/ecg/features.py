@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aura import state
 from aura.ecg import hrv
 from aura.ecg.baseline import BASELINE, HeartRate, relative_to_baseline
 from aura.ecg.rr import rr_series
@@ -39,21 +40,9 @@ class Feature:
     window: str
 
 
-_UNITS = {
-    "pnni_50": "%", "pnni_20": "%", "nni_50": "1", "nni_20": "1",
-    "cvsd": "1", "cvnni": "1", "mean_hr": "bpm", "max_hr": "bpm",
-    "min_hr": "bpm", "std_hr": "bpm", "lf": "ms2", "hf": "ms2",
-    "vlf": "ms2", "lf_hf_ratio": "1", "csi": "1", "cvi": "log10(ms2)",
-    "sampen": "1", "ratio_sd2_sd1": "1"}
-
-SCHEMA = tuple(
-    Feature(name, _UNITS.get(name, "ms"), window)
-    for names, window in (
-        (hrv.TIME_DOMAIN, "10 s"), (hrv.SPECTRAL, "150 s"),
-        (hrv.POINCARE, "60 s"))
-    for name in names
-) + tuple(Feature(name, unit, window) for name, unit, window in BASELINE)
-
+_TABLE = state.beside(__file__)
+SCHEMA = tuple(Feature(name, **_TABLE[name]) for name in (
+    *hrv.TIME_DOMAIN, *hrv.SPECTRAL, *hrv.POINCARE, *BASELINE))
 NAMES = tuple(feature.name for feature in SCHEMA)
 AURA_NAMES = NAMES[:27]
 SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(

@@ -11,7 +11,7 @@ from aura.recording import Beats, Floats
 # More than the longest window holds, so that intervals are judged alike.
 BEATS_KEPT = 640
 SPANS_KEPT_S = 1800.0
-_RELATIVE = frozenset(name for name, *_ in baseline.BASELINE)
+_RELATIVE = frozenset(baseline.BASELINE)
 
 
 @dataclass
