@@ -1,10 +1,7 @@
-"""
-Safe reading, writing and locking of files in one folder.
-
-A `Folder` opens only regular files that really lie inside it. `write` replaces
-a file as a whole or not at all. Where there are no locks (on Windows, and on
-some network drives) they hold between the threads of one process only.
-"""
+"""Safe reading, writing and locking of files in one folder."""
+# Only regular files that really lie inside are opened. A file is replaced as a
+# whole or not at all. Where there are no locks (Windows, some network drives)
+# they hold between the threads of one process only.
 
 import contextlib
 import errno

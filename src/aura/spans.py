@@ -1,10 +1,5 @@
-"""
-Time spans as arrays of starts and ends.
-
-Spans are an array of shape (n, 2), sorted by start. They may overlap unless a
-function excludes it. Nothing is rounded, so the unit may be seconds or grid
-steps.
-"""
+"""Time spans: arrays of starts and ends, shape (n, 2), sorted by start."""
+# They may overlap unless a function excludes it. Nothing is rounded.
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,9 +1,4 @@
-"""
-Annotations as a file has them, and the seizures that they mean.
-
-An annotation is a row of a file, in the file's own words. An event is what it
-means: a seizure or background from an onset to an end.
-"""
+"""Annotations as a file has them, and the seizures that they mean."""
 
 import math
 from bisect import bisect

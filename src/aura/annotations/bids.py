@@ -1,17 +1,6 @@
-"""
-BIDS ``*_events.tsv`` with the columns of HED-SCORE, and similar exports.
-
-MNE and EDFbrowser export annotations as ``onset,duration,description`` or
-``Onset,Duration,Annotation``, with times in seconds, as ``+hh:mm:ss`` from the
-start of the recording, or with dates.
-
-Predictions are written with two decimals, as SzCORE's own tools do [1]_.
-Converted annotations keep the decimals that they have.
-
-References
-----------
-.. [1] Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
-"""
+"""BIDS ``*_events.tsv`` with the columns of HED-SCORE, and similar exports."""
+# Source: https://doi.org/10.1111/epi.18113. Predictions are written with two
+# decimals, as SzCORE's own tools do; converted annotations keep theirs.
 
 import re
 from collections.abc import Iterable

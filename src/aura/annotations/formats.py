@@ -1,10 +1,4 @@
-"""
-The formats that annotations are converted to.
-
-`FORMATS` lists what each format can hold. `adapt` reduces a document to that
-and reports what is lost. An adapted document is unchanged when it is written
-and read again.
-"""
+"""The formats that annotations are converted to, and what each holds."""
 
 import math
 from collections import Counter

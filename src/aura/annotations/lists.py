@@ -1,10 +1,4 @@
-"""
-Lists of the seizures in the recordings of a folder, of Siena and CHB-MIT.
-
-Lines such as ``File name: PN00-1.edf`` and ``Seizure start time: 19.58.36``
-have times of a clock in ``Seizures-list-PN00.txt`` (PhysioNet
-siena-scalp-eeg), and seconds in ``chb01-summary.txt`` (PhysioNet chbmit).
-"""
+"""Lists of seizures of a folder: Siena (clock times), CHB-MIT (seconds)."""
 
 import math
 import re

@@ -1,15 +1,6 @@
-"""
-``times.seize``: the seizures of all records of a folder, as in szdb [1]_.
-
-Each line has the name of a record, and the start and end of one seizure as
-``hh:mm:ss`` from the start of that record. A record without a line is not
-annotated.
-
-References
-----------
-.. [1] Al-Aweel et al. (1999), Neurology 53(7):1590, PhysioNet szdb 1.0.0,
-   https://doi.org/10.13026/C2QC72
-"""
+"""``times.seize`` of szdb: record, start and end as ``hh:mm:ss``."""
+# Source: https://doi.org/10.13026/C2QC72. A record without a line is not
+# annotated.
 
 import re
 

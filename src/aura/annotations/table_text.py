@@ -1,8 +1,4 @@
-"""
-Lines and fields of text formats, read strictly.
-
-Every error names the line, counted from 1, and the field.
-"""
+"""Lines and fields of text formats, read strictly; errors name both."""
 
 import codecs
 import csv

@@ -1,10 +1,6 @@
-"""
-``.tse`` and ``.tse_bi``: time-synchronous events of the TUH corpus, v1.5.
-
-Rows are ``start stop label probability`` in seconds with four decimals. The
-dialect of La Teppe has dates instead of seconds, and ``annotator=`` and
-``date=`` before the rows.
-"""
+"""``.tse`` and ``.tse_bi``: events of the TUH corpus, version 1.5."""
+# The dialect of La Teppe has dates instead of seconds, and ``annotator=`` and
+# ``date=`` before the rows.
 
 from collections.abc import Sequence
 from datetime import datetime

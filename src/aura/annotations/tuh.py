@@ -1,9 +1,4 @@
-"""
-``.csv`` and ``.csv_bi``: events of the TUH corpus since version 2.
-
-``#`` lines come first, then ``channel,start_time,stop_time,label,
-confidence``. The channel ``TERM`` is the whole recording.
-"""
+"""``.csv`` and ``.csv_bi``: events of the TUH corpus since version 2."""
 
 import re
 

@@ -1,16 +1,8 @@
-"""
-Labels of annotations: which texts mean a seizure, and their translations.
-
-The codes of the TUH corpus and the names of HED-SCORE are translated into
-each other as by the tools around SzCORE [1]_. Other text means a seizure if it
-has one of the terms in ``vocabulary.toml``, and nothing there that denies it.
-A person has to decide on a text that may have a misspelt term, and on one in
-letters in which no term is written.
-
-References
-----------
-.. [1] Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
-"""
+"""Labels of annotations: what means a seizure, and their translations."""
+# Codes of the TUH corpus and names of HED-SCORE:
+# https://doi.org/10.1111/epi.18113 Other text means a seizure if it has a term
+# of vocabulary.toml and nothing that denies it. A person has to decide on a
+# misspelt or unreadable one.
 
 import re
 import unicodedata

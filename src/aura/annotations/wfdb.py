@@ -1,21 +1,8 @@
-"""
-Annotation files of WFDB, in the format of the MIT-BIH databases [1]_.
-
-CHB-MIT has its seizures in such a file beside each recording,
-``chb01_03.edf.seizures``: code 32 at the start and 33 at the end of each
-seizure. Other sets write ``(SZ`` or a seizure label into the text of a rhythm
-change (28) or a note (22).
-
-Each annotation is a 16-bit word, little-endian: a code in the upper 6 bits,
-and in the lower 10 bits the number of samples since the annotation before.
-The codes 59 to 63 are a long interval, a number, a subtype, a channel and a
-text.
-
-References
-----------
-.. [1] WFDB Programmer's Guide, annot(5),
-   https://physionet.org/physiotools/wag/annot-5.htm
-"""
+"""Annotation files of WFDB, in the format of the MIT-BIH databases."""
+# Source: https://physionet.org/physiotools/wag/annot-5.htm Each annotation is
+# a 16-bit word: a code in the upper 6 bits, and in the lower 10 the samples
+# since the one before. In CHB-MIT a seizure begins with code 32 and ends with
+# 33; other sets write it into a rhythm change (28) or note (22).
 
 import re
 from collections.abc import Iterator

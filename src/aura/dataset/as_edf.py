@@ -1,10 +1,6 @@
-"""
-A waveform of another format than EDF, written as EDF+ or BDF+.
-
-All else in AURA reads EDF. So a WFDB record, a Holter file or a table is
-written as one where it is opened, into a file without a name. Whole numbers
-stay as they are.
-"""
+"""A waveform of another format, written as EDF+ where it is opened."""
+# All else in AURA reads EDF. The file has no name; whole numbers stay as they
+# are.
 
 import math
 from collections.abc import Callable, Iterator, Sequence

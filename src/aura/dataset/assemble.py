@@ -1,12 +1,6 @@
-"""
-One recording of a folder: what a file holds, and its signal or beats.
-
-`recording` reads all but the signal: header, EDF+ annotations and gaps,
-annotation files beside the recording, the ECG channel, the patient's alias,
-or the beats where there is no waveform. A file that breaks a rule of its
-format is *refused*; one that is short or has a poor signal is a recording
-with warnings.
-"""
+"""One recording of a folder: what a file holds, and its signal or beats."""
+# A file that breaks a rule of its format is refused; one that is short or has
+# a poor signal is a recording with warnings.
 
 import contextlib
 import hashlib

@@ -1,11 +1,7 @@
-"""
-The clock of a file of RR intervals: when each interval ended.
-
-Intervals are exact, but their sum passes over time in which none was
-recorded. A time in some rows shows it. Such times may be late by seconds, or
-rounded, so they only place whole stretches of intervals. Within a stretch
-the intervals count, and a slow drift between the two is left as it is.
-"""
+"""The clock of a file of RR intervals: when each interval ended."""
+# The sum of intervals passes over time in which none was recorded. A time in
+# some rows shows it. It may be late or rounded, so it only places whole
+# stretches.
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,12 +1,6 @@
-"""
-Recordings that are only beats: texts with beat times or RR intervals.
-
-`beat_layout` says where a text has them. ``beat_time_s`` are times on the
-recording's clock; ``rr_ms`` and ``rr_s`` are intervals one after the other,
-from the first beat on; AURA's ``frame,rr_interval`` names the beat that begins
-each interval, in samples. A column of times places intervals (`beat_clock`);
-other columns are passed over.
-"""
+"""Recordings that are only beats: texts of beat times or RR intervals."""
+# AURA's ``frame,rr_interval`` names the beat that begins each interval, in
+# samples.
 
 import csv
 import gzip

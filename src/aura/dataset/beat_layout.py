@@ -1,11 +1,6 @@
-"""
-Where a text has its beats: the column, its unit, and the first row.
-
-The first line names the columns, with a name of ``beat_columns.toml``. In a
-report of Kubios HRV they are below the title of a section. A text without
-names is read only if its numbers can be nothing but intervals: one column of
-them, or their times and they.
-"""
+"""Where a text has its beats: the column, its unit, and the first row."""
+# A text without names is read only if its numbers can be nothing but
+# intervals: one column of them, or their times and they.
 
 import io
 import re

@@ -1,10 +1,4 @@
-"""
-Trees of annotations from one format into another.
-
-Recordings with their annotations, and annotations alone, are turned one by
-one; a file at fault costs itself. The tree is mirrored, and what a format
-cannot carry is said.
-"""
+"""Trees of annotations from one format into another, file by file."""
 
 import os
 import posixpath

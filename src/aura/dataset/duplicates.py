@@ -1,15 +1,9 @@
-"""
-Recordings that are there twice: as waveform and as beats, or by two paths.
-
-Such a recording would count twice, so both files are refused until the user
-chooses a form. Two files are one recording if they have the same name in one
-folder. They are too if they share a patient or a name and the beats of one
-fit the other: its waveform is steep there, or its intervals are the same.
-
-The work grows with the files and not with their pairs: where a patient has
-many files, an index of rhythms finds the few that are worth comparing. A few
-files of beats are ruled out by two short excerpts of the waveform.
-"""
+"""Recordings that are there twice: as waveform and beats, or by two paths."""
+# Both files are refused until the user chooses a form, as they would count
+# twice. They are one recording if they have one name in one folder, or share a
+# patient or a name and their beats fit. An index of rhythms finds the few
+# files worth comparing, so the work grows with the files and not with their
+# pairs.
 
 import os
 import posixpath

@@ -1,15 +1,9 @@
-"""
-Which channel of a recording is its ECG, and how good its signal is.
-
-Labels, units and rates decide first. If several channels qualify, excerpts
-spread over the recording are compared: an ECG has steep QRS complexes at
-regular distances, which noise, mains hum and a loose electrode do not. These
-figures rank the channels of one recording. They do not measure how well beats
-are found. A channel that cannot be read is not chosen if another one can.
-
-Two electrodes that are recorded against the reference of an EEG share its
-noise. The ECG is the difference of the two, which is one candidate more.
-"""
+"""Which channel of a recording is its ECG, and how good its signal is."""
+# Labels, units and rates decide first. If several qualify, excerpts are
+# compared: an ECG has steep complexes at regular distances. The figures rank
+# the channels of one recording and say nothing about beats. Two electrodes
+# against the reference of an EEG share its noise; their difference is a
+# candidate more.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,10 +1,6 @@
-"""
-The recordings in a folder, and the annotation files that belong to them.
-
-Only names and kinds of directory entries decide, so that ten thousand files
-are listed at once. Texts are the exception: their begin says what they are.
-Recordings are sorted by name, in the same order on every machine.
-"""
+"""The recordings in a folder, and the annotation files of each."""
+# Only names and kinds of directory entries decide, so that ten thousand files
+# are listed at once. Texts are the exception: their begin says what they are.
 
 import os
 import posixpath

@@ -1,9 +1,6 @@
-"""
-RR intervals of a FIT file, as Garmin, Wahoo and others write them.
-
-The message ``hrv`` has up to five intervals. The time of the last message
-that has one, to a second and in UTC, places the last interval.
-"""
+"""RR intervals of a FIT file, as Garmin, Wahoo and others write them."""
+# The time of the last message that has one, to a second, places the last
+# interval.
 
 import importlib
 import io

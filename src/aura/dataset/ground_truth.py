@@ -1,11 +1,7 @@
-"""
-The annotated seizures of a recording, from files beside it and from inside.
-
-A file beside the recording is preferred to annotations inside it. If they
-disagree, that is a warning. If it is not known when a seizure was, the
-recording is not used for training, because its other time may not be free of
-seizures. If no other seizure is left, it counts as not annotated.
-"""
+"""The annotated seizures of a recording, from beside it and from inside."""
+# A file beside the recording is preferred. If it is not known when a seizure
+# was, the recording is not used for training: its other time may not be free
+# of them.
 
 import contextlib
 import posixpath

@@ -1,12 +1,5 @@
-"""
-ISHNE Holter recordings [1]_: one header, then the leads sample by sample.
-
-References
-----------
-.. [1] Badilini F. (1998). The ISHNE Holter standard output file format.
-   Ann. Noninvasive Electrocardiol., 3(3), 263-266.
-   https://doi.org/10.1111/j.1542-474X.1998.tb00353.x
-"""
+"""ISHNE Holter recordings: one header, then the leads sample by sample."""
+# Source: https://doi.org/10.1111/j.1542-474X.1998.tb00353.x
 
 import binascii
 import os

@@ -1,9 +1,4 @@
-"""
-Recordings of other makes by MNE, where it is installed.
-
-``pip install aura-blocks[mne]`` on a laptop; no image has it. MNE gives volts
-as floating-point numbers, which become counts of 24 bits.
-"""
+"""Recordings of other makes by MNE, an extra that no image has."""
 
 import contextlib
 import functools

@@ -1,9 +1,5 @@
-"""
-Names of recordings, and of the files that belong to them.
-
-The name of a beat file contains its form: ``r.beats.csv``, ``r.rr.csv.gz``
-and AURA's ``rr_r.csv`` belong to the recording ``r``.
-"""
+"""Names of recordings, and of the files that belong to them."""
+# ``r.beats.csv``, ``r.rr.csv.gz`` and AURA's ``rr_r.csv`` belong to ``r``.
 
 import posixpath
 import unicodedata

@@ -1,9 +1,4 @@
-"""
-Patients that the user names: a table of recordings or folders.
-
-It is a CSV or TSV file with a column for the recording or folder and one for
-the patient. ``participants.tsv`` of BIDS is one, too.
-"""
+"""Patients that the user names: a CSV or TSV of recordings or folders."""
 
 import csv
 import io

@@ -1,10 +1,7 @@
-"""
-Whose a recording is, and the alias under which that patient is known.
-
-An identity does not depend on the folder that is searched, because one
-patient must never be on both sides of a split. Recordings that cannot be
-told apart count as one patient.
-"""
+"""Whose a recording is, and the alias under which the patient is known."""
+# An identity does not depend on the folder that is searched, because one
+# patient must never be on both sides of a split. What cannot be told apart is
+# one.
 
 import hashlib
 import hmac

@@ -1,9 +1,6 @@
-"""
-Physiological recordings of BIDS: ``*_physio.tsv.gz``, with a JSON beside it.
-
-The JSON has the columns and the rate. A value that is missing (``n/a``) gets
-the lowest number of the file, as a signal that is off its scale.
-"""
+"""Physiological recordings of BIDS: ``*_physio.tsv.gz`` and its JSON."""
+# A missing value gets the lowest number of the file, as a signal off its
+# scale.
 
 import gzip
 import posixpath

@@ -1,10 +1,6 @@
-"""
-Find files with the same rhythm among thousands, without comparing pairs.
-
-A rhythm is a set of *grams*: four intervals in a row between beats, each to
-40 ms, and when they were, to 4 s. Files that share many grams may be one
-recording and are worth comparing. A few minutes of each file are enough.
-"""
+"""Files with the same rhythm among thousands, without comparing pairs."""
+# A rhythm is a set of grams: four intervals in a row, each to 40 ms, and when
+# they were, to 4 s. Files that share many grams are worth comparing.
 
 from collections.abc import Callable, Iterable, Iterator
 

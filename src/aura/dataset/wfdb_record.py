@@ -1,14 +1,6 @@
-"""
-Records of WFDB: a header in text, and samples in one file or several.
-
-All formats of whole numbers are read, from 8 to 32 bits, with one sample of
-each signal at a time. The checksum of each signal is verified.
-
-References
-----------
-.. [1] WFDB Programmer's Guide, header(5) and signal(5),
-   https://physionet.org/physiotools/wag/header-5.htm
-"""
+"""Records of WFDB: a header in text, and samples in one file or several."""
+# Source: https://physionet.org/physiotools/wag/header-5.htm Whole numbers of 8
+# to 32 bits are read, one sample of each signal at a time.
 
 import posixpath
 import re

@@ -1,10 +1,7 @@
-"""
-From scores to alarms: smoothing, hysteresis, refractory time.
-
-An alarm begins once the smoothed score has reached the threshold for
-a few seconds. That is its onset: the first moment at which a user could be
-warned. Unscorable rows neither raise nor end an alarm.
-"""
+"""From scores to alarms: smoothing, hysteresis, refractory time."""
+# An alarm begins once the smoothed score has reached the threshold for a few
+# seconds: the first moment of a warning. Unscorable rows neither raise nor end
+# it.
 
 from collections import deque
 from collections.abc import Mapping

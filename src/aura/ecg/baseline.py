@@ -1,10 +1,7 @@
-"""
-Heart rate relative to the patient's own last minutes.
-
-The baseline leaves out the last minute, so that a seizure that has begun
-does not raise it. Differences in beats per minute rank seizures better than
-ratios at low false alarm rates.
-"""
+"""Heart rate relative to the patient's own last minutes."""
+# The last minute is left out, so that a seizure does not raise its own
+# baseline. Differences rank seizures better than ratios at low false alarm
+# rates.
 
 from dataclasses import dataclass
 

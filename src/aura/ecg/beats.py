@@ -1,17 +1,9 @@
-"""
-R peaks of a signal of any length, found segment by segment, with quality.
-
-sleepecg analyses each segment twice: first as it is, to learn the QRS
-template of this heart, then through the filter that raises the template
-above the noise between the beats (`aura.ecg.qrs_template`). Segments overlap
-and are joined in the middle of an RR interval, so no beat is lost or counted
-twice.
-
-sleepecg takes no missing samples, flat signals, low rates or inverted leads;
-these are handled here. We also search a stretch without beats again, leave
-out a poor peak between two better ones if there is no room for it, and fit
-a parabola to each peak for times finer than a sample.
-"""
+"""R peaks of a signal of any length, found segment by segment."""
+# sleepecg analyses each segment twice: to learn the QRS template of this
+# heart, and through the filter that raises it (aura.ecg.qrs_template).
+# Segments overlap and are joined in the middle of an RR interval. sleepecg
+# takes no missing samples, flat signals, low rates or inverted leads; these
+# are handled here.
 
 import math
 import os

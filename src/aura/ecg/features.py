@@ -1,11 +1,7 @@
-"""
-The feature schema, and the features of a recording, one row per hop.
-
-A row at time t describes windows that end at t, so nothing looks ahead. All
-features come from the beats, so one model serves an ECG and the RR intervals
-of a chest strap. The waveform only decides what can be scored. A feature
-that cannot be computed is NaN, and the row stays.
-"""
+"""The feature schema, and the features of a recording, one row per hop."""
+# A row at time t describes windows that end at t. All features come from the
+# beats; the waveform only decides what can be scored. A feature that cannot be
+# computed is NaN, and the row stays.
 
 import hashlib
 import json

@@ -1,10 +1,6 @@
-"""
-Heart-rate variability over many windows at once.
-
-A window is a range of the normal RR intervals. A few thousand windows at a
-time are the rows of a matrix, with NaN behind their end, so memory does not
-depend on the length of the recording.
-"""
+"""Heart-rate variability over many windows at once."""
+# A few thousand windows of normal RR intervals are the rows of a matrix, so
+# memory does not depend on the length of the recording.
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,20 +1,8 @@
-"""
-The QRS template of a recording, and the filter in which it stands out.
-
-A detector of steep, large deflections also finds muscle bursts and electrode
-motion, and misses wide ventricular beats. After a first pass we know what
-the QRS complexes of this heart look like, and the spectrum of the noise
-between them. The linear filter that raises the complexes highest above that
-noise is the template times the inverse of the noise's covariance [1]_ [2]_.
-With little noise, that is the template itself.
-
-References
-----------
-.. [1] Turin, G. L. (1960). An introduction to matched filters. IRE Trans.
-   Inf. Theory, 6(3), 311-329. https://doi.org/10.1109/TIT.1960.1057571
-.. [2] Hamilton, P. S. and Tompkins, W. J. (1988). Adaptive matched
-   filtering for QRS detection. Proc. IEEE EMBS, 10, 147-148.
-"""
+"""The QRS template of a recording, and the filter that raises it."""
+# The linear filter that raises the complexes highest above the noise between
+# them is the template times the inverse of the noise's covariance. Sources:
+# https://doi.org/10.1109/TIT.1960.1057571; Hamilton and Tompkins (1988),
+# Adaptive matched filtering for QRS detection, Proc. IEEE EMBS, 10, 147-148.
 
 from dataclasses import dataclass
 

@@ -1,10 +1,7 @@
-"""
-Signal quality: where the beats found in a waveform can be trusted.
-
-A stretch is *unscorable* if the signal is flat, clipped, or so noisy that
-its beats neither look alike nor stand out, or if no beat was found for
-longer than any heart pauses. Nothing interpolates over unscorable time.
-"""
+"""Signal quality: where the beats found in a waveform can be trusted."""
+# A stretch is unscorable if the signal is flat, clipped, or so noisy that its
+# beats neither look alike nor stand out, or if no beat was found for longer
+# than any heart pauses. Nothing interpolates over it.
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""
-Fewer samples to draw: the smallest and largest value of each stretch.
-
-A maximum keeps R peaks; a mean would flatten them.
-"""
+"""Fewer samples to draw: the extremes of each stretch, R peaks kept."""
 
 import numpy as np
 

@@ -1,9 +1,6 @@
-"""
-RR intervals of a beat series, with artifacts and ectopic beats marked.
-
-Nothing is interpolated. Features leave out intervals that are not normal,
-and every difference that touches one.
-"""
+"""RR intervals of a beat series, with artifacts and ectopic beats marked."""
+# Nothing is interpolated. Features leave out intervals that are not normal,
+# and every difference that touches one.
 
 from dataclasses import dataclass
 from enum import IntEnum

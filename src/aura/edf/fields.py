@@ -1,17 +1,7 @@
-"""
-Fields of an EDF header: fixed width and ASCII.
-
-The specification writes numbers as plain decimals and dates as dd.mm.yy. A
-form that can only mean one thing, such as ``-5,0``, ``1E0`` or ``09:01:17``,
-is read with a warning. All else, such as ``nan`` or ``1_0``, is refused, or
-leaves the recording without a date.
-
-References
-----------
-.. [1] Kemp et al. (1992), https://doi.org/10.1016/0013-4694(92)90009-7
-.. [2] Kemp and Olivan (2003), EDF+,
-   https://doi.org/10.1016/S1388-2457(03)00123-8
-"""
+"""Fields of an EDF header: fixed width and ASCII."""
+# Sources: as for aura.edf.header. A form that can only mean one thing, such as
+# "-5,0" or "09:01:17", is read with a warning; all else is refused, or leaves
+# the recording without a date.
 
 import re
 from collections.abc import Sequence

@@ -1,10 +1,6 @@
-"""
-Samples of recordings with gaps on the recording's own clock.
-
-Only EDF+D may have gaps. Interrupted recordings that are marked as EDF+C have
-them too, and are read in the same way. Samples in a gap are read as NaN. Beats
-are detected in each part between gaps, and a gap is unscorable.
-"""
+"""Samples of recordings with gaps on the recording's own clock."""
+# Samples in a gap are read as NaN; beats are detected in each part.
+# Interrupted recordings that are marked as EDF+C have gaps too.
 
 from bisect import bisect_right
 from collections.abc import Iterator

@@ -1,21 +1,9 @@
-"""
-Headers of EDF, EDF+ and BDF recordings.
-
-The whole header is checked before any sample is read. Sizes are Python
-integers: a file of 12 kB crashes readers that add the bytes of a record in 32
-bits.
-
-Some things are more lenient than in the specification [1]_ [2]_. Text that is
-not ASCII is read with a warning. A channel may have an impossible range as
-long as it is not used (published collections have such dummies). Whole
-records are read with a warning, whatever the number of records says.
-
-References
-----------
-.. [1] Kemp et al. (1992), https://doi.org/10.1016/0013-4694(92)90009-7
-.. [2] Kemp and Olivan (2003), EDF+,
-   https://doi.org/10.1016/S1388-2457(03)00123-8
-"""
+"""Headers of EDF, EDF+ and BDF recordings, checked before any sample."""
+# Sources: https://doi.org/10.1016/0013-4694(92)90009-7,
+# https://doi.org/10.1016/S1388-2457(03)00123-8. Sizes are Python integers: a
+# file of 12 kB crashes readers that add the bytes of a record in 32 bits. What
+# is read more leniently than specified has a warning; docs/formats.md lists
+# it.
 
 import os
 import threading

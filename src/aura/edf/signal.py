@@ -1,10 +1,6 @@
-"""
-Samples of an open EDF or BDF recording, read by position.
-
-Any number of threads may read one open recording, because the file position
-is never used. Libraries that keep one handle per path return zeros in this
-case, without an error.
-"""
+"""Samples of an open EDF or BDF recording, read by position."""
+# Libraries that keep one handle per path return zeros to threads, without an
+# error.
 
 from fractions import Fraction
 from typing import Any, BinaryIO

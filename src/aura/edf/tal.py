@@ -1,16 +1,8 @@
-"""
-Annotations inside EDF+ and BDF+ files, and the time of each record.
-
-A time-stamped annotation list (TAL) is ``onset [0x15 duration] 0x14 text
-0x14 ... 0x00``. The first one of each record has an empty text and gives the
-start of the record [1]_. A list that cannot be read may be a seizure, so it is
-counted and shown. A text that is not UTF-8 is read as Latin-1.
-
-References
-----------
-.. [1] Kemp and Olivan (2003), EDF+,
-   https://doi.org/10.1016/S1388-2457(03)00123-8
-"""
+"""Annotations inside EDF+ and BDF+ files, and the time of each record."""
+# A time-stamped annotation list is ``onset [0x15 duration] 0x14 text 0x14 ...
+# 0x00``; the first of a record has no text. One that cannot be read may be a
+# seizure, so it is counted. Source:
+# https://doi.org/10.1016/S1388-2457(03)00123-8
 
 import re
 from collections import defaultdict

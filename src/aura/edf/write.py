@@ -1,11 +1,8 @@
-"""
-Writing of EDF, EDF+ and BDF+: header, annotation lists, records.
-
-Neither library of the field can write all of this. pyedflib takes one
-annotation of 40 characters per record, rounds the duration of a record and
-writes no gaps. edfio moves records that follow a gap, and leaves plain EDF
-plain. The tests read what is written here with both.
-"""
+"""Writing of EDF, EDF+ and BDF+: header, annotation lists, records."""
+# pyedflib takes one annotation of 40 characters per record, rounds the
+# duration of a record and writes no gaps. edfio moves records that follow a
+# gap, and leaves plain EDF plain. The tests read what is written here with
+# both.
 
 import io
 import math

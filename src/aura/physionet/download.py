@@ -1,10 +1,6 @@
-"""
-Downloads that are complete and match their checksums.
-
-A part of a file stays when the connection is cut, the program is stopped or
-the disk is full. The next call asks for the rest (RFC 9110, range requests).
-A file gets its name only when its SHA-256 is right.
-"""
+"""Downloads that are complete and match their checksums."""
+# A part stays after an interruption; the next call asks for the rest (RFC
+# 9110). A file gets its name only when its SHA-256 is right.
 
 import hashlib
 import re

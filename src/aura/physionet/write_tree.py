@@ -1,10 +1,6 @@
-"""
-Write an open set as folders of recordings: EDF with ``.tse_bi``, or beats.
-
-The samples in EDF are the counts of the set. An incomplete last second is
-left out. A recording gets its name when it is complete, so that the next call
-continues after an interruption.
-"""
+"""Write an open set as folders of EDF with ``.tse_bi``, or of beats."""
+# The samples in EDF are the counts of the set; an incomplete last second is
+# left out.
 
 import gzip
 import re

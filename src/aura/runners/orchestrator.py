@@ -1,9 +1,6 @@
-"""
-Runs a blueprint as the platform's orchestrator does.
-
-Unlike on the platform a run ends, reports errors, and repeats a call if a
-block was unavailable; a node with several servers gets several calls at once.
-"""
+"""Runs a blueprint as the platform's orchestrator does."""
+# Unlike there a run ends, reports errors and repeats a call if a block was
+# unavailable; a node with several servers gets several calls at once.
 
 import itertools
 import logging

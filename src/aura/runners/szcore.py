@@ -1,10 +1,5 @@
-"""
-One recording in, one event file out, as SzCORE runs an algorithm.
-
-    python -m aura.runners.szcore INPUT.edf OUTPUT.tsv
-
-Source: Dan et al. (2024), SzCORE, https://doi.org/10.1111/epi.18113
-"""
+"""``python -m aura.runners.szcore IN.edf OUT.tsv``, as SzCORE runs it."""
+# Source: https://doi.org/10.1111/epi.18113
 
 import argparse
 import sys

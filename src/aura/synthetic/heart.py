@@ -1,9 +1,5 @@
-"""
-The heart rate of a synthetic patient, its rises, and the beats.
-
-Integral pulse frequency modulation: Mateo & Laguna (2000), IEEE Trans Biomed
-Eng, 47(8), 985-996. https://doi.org/10.1109/10.855382
-"""
+"""The heart rate of a synthetic patient, its rises, and the beats."""
+# Integral pulse frequency modulation: https://doi.org/10.1109/10.855382
 
 from dataclasses import dataclass
 

@@ -1,10 +1,6 @@
-"""
-Synthetic ECG with known beats and seizures, for demos and tests.
-
-A score on this signal does not measure detection. Each beat is a sum of five
-Gaussians: McSharry et al. (2003), IEEE Trans Biomed Eng, 50(3), 289-294.
-https://doi.org/10.1109/TBME.2003.808805
-"""
+"""Synthetic ECG with known beats and seizures, for demos and tests."""
+# A score on it does not measure detection. Each beat is a sum of five
+# Gaussians: https://doi.org/10.1109/TBME.2003.808805
 
 from dataclasses import dataclass, field
 
