@@ -149,7 +149,10 @@ def test_the_settings_are_read_when_a_run_begins_and_not_in_its_middle(
     (tmp_path / "config.toml").write_text("batch_size = 3")
     assert run("batch_size = 1") == [3, 1]
     assert run("batch_size = 1") == [1, 1, 1, 1]
+    loader.load_recordings(aura_pb2.Empty(), None)
     (tmp_path / "config.toml").write_text("batch_size = 'x'")
+    assert loader.ready(), "a mistake must not disturb a run"
+    assert run("batch_size = 'x'") == [1, 1, 1]
     with pytest.raises(InvalidInputError):
         loader.ready()
     with pytest.raises(InvalidInputError):

@@ -33,7 +33,14 @@ class StageServicer:
             setattr(self, rpc, self._answering(block, rpc, method))
 
     def ready(self) -> bool:
-        return bool(self._latest()[0].ready())
+        try:
+            stage, _ = self._latest()
+        except AuraError:
+            if not self._runs:
+                raise
+            # A run goes on with the settings that it has.
+            stage, _ = self._made
+        return bool(stage.ready())
 
     def _latest(self) -> tuple[Any, str]:
         """The stage and the sinks with the settings of this moment."""
