@@ -16,9 +16,10 @@ export function trace(stroke, width, more) {
 export class Chart {
   // `more.window` and `more.range` return the limits of x and y,
   // `more.behind` and `more.above` paint below and above the traces,
+  // `more.lines` changes the vertical lines,
   // `more.still` marks a chart that panning does not change.
   constructor(body, scene, height, series, more) {
-    Object.assign(this, { scene, height, more,
+    Object.assign(this, { scene, more,
       widths: series.map((one) => one.width) });
     const { colours } = scene;
     this.u = new uPlot({
@@ -29,7 +30,7 @@ export class Chart {
       axes: [{
         show: true, size: more.axis ? 26 : 0, font: FONT, gap: 4,
         stroke: colours.muted,
-        grid: { stroke: colours.grid, width: 1 },
+        grid: { stroke: colours.grid, width: 1, ...more.lines },
         ticks: { show: Boolean(more.axis), stroke: colours.line, size: 4,
           width: 1 },
         splits: (u) => ticks(...more.window(), scene.clock,
@@ -74,8 +75,8 @@ export class Chart {
     });
   }
 
-  resize() {
-    this.u.setSize({ width: this.scene.axis.width, height: this.height });
+  resize(height) {
+    this.u.setSize({ width: this.scene.axis.width, height });
   }
 
   destroy() {

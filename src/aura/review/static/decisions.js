@@ -27,7 +27,8 @@ export class Decisions {
 
   async next({ wanted, asked }) {
     // The event may have been removed in the meantime.
-    if (wanted.key !== "" && !this.actions.known(wanted.key)) return;
+    if (wanted.key !== "" && wanted.action !== "restore"
+      && !this.actions.known(wanted.key)) return;
     let review;
     try {
       const version = asked.version ?? this.actions.version();
@@ -38,7 +39,7 @@ export class Decisions {
       this.waiting = this.waiting.filter(
         (one) => one.wanted.key === "" || one.wanted.key !== wanted.key);
       await this.actions.refused(
-        wanted, refusal, before - this.waiting.length);
+        wanted, asked, refusal, before - this.waiting.length);
       return;
     }
     this.actions.saved(wanted, asked, review);

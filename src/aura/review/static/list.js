@@ -4,9 +4,8 @@ import { Clock, badge, counted, element, lasting, say } from "./dom.js";
 const AT_ONCE = 300;
 
 export class List {
-  constructor(place, found) {
-    this.place = place;
-    this.found = found;
+  constructor(place, source, found) {
+    Object.assign(this, { place, source, found });
     this.text = "";
     this.only = false;
     this.limit = AT_ONCE;
@@ -75,6 +74,7 @@ export class List {
 
   draw() {
     const rows = this.matching();
+    this.source.order = rows.map((one) => one.key);
     this.body.replaceChildren(
       ...rows.slice(0, this.limit).map((one) => this.row(one)));
     if (rows.length === 0) {

@@ -34,6 +34,27 @@ function toggleTheme() {
   useTheme(theme());
 }
 
+// A button for the recording before or after this one.
+function step(word, title, key, direction) {
+  return element("button", { type: "button", title: `${title} (${key})`,
+    "aria-label": title, "aria-keyshortcuts": key,
+    onclick: () => turn(direction) }, word);
+}
+
+async function turn(direction) {
+  if (shown === null || !source.editable) return;
+  try {
+    const key = await source.neighbour(shown, direction);
+    if (key !== null) location.hash = `r=${key}`;
+    else {
+      page?.tell(`This is the ${direction > 0 ? "last" : "first"} recording `
+        + "of the list.");
+    }
+  } catch (refusal) {
+    page?.tell(sentence(refusal.message), true);
+  }
+}
+
 function header(back) {
   const download = (kind, word) => element("a", { class: "button",
     href: source.file(shown, kind), download: "" }, word);
@@ -42,7 +63,9 @@ function header(back) {
       element("b", null, "AURA"), " review"),
     element("nav", { "aria-label": "Page" },
       ...(back && source.editable ? [element("a", { href: "#" },
-        "← All recordings")] : [])),
+        "← All recordings"),
+      step("◀", "Previous recording", "[", -1),
+      step("next recording ▶", "Next recording", "]", 1)] : [])),
     element("div", { class: "right" },
       ...(back && embedded === null ? [
         element("span", { class: "quiet" }, "Download review:"),
@@ -71,7 +94,7 @@ async function show() {
   try {
     if (key === null) {
       document.title = "AURA review";
-      new List(main, await source.cases());
+      new List(main, source, await source.cases());
     } else {
       const detail = await source.detail(encodeURIComponent(key));
       if (shown !== key) return;
@@ -95,8 +118,11 @@ addEventListener("hashchange", show);
 matchMedia("(prefers-color-scheme: dark)").addEventListener(
   "change", () => useTheme(theme()));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "t" && singleKeys() && !typing(event.target)
-    && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
+  if (!singleKeys() || typing(event.target) || event.ctrlKey
+    || event.metaKey || event.altKey || event.repeat) return;
+  if (event.key === "t") toggleTheme();
+  if (event.key === "[") turn(-1);
+  if (event.key === "]") turn(1);
 });
 useTheme(theme());
 show();

@@ -18,6 +18,9 @@ export class RecordingPage {
     this.events = new Events(detail);
     this.selected = null;
     this.abort = new AbortController();
+    // Versions of own steps, those of one decision together.
+    this.done = [];
+    this.undone = [];
     this.editable = source.editable && detail.review.error === null;
     this.decisions = new Decisions(
       (wanted) => source.change(detail.key, wanted), {
@@ -37,6 +40,7 @@ export class RecordingPage {
 
   leave() {
     this.abort.abort();
+    this.plots.leave();
     clearInterval(this.looking);
     clearTimeout(this.noting);
   }
@@ -58,11 +62,14 @@ export class RecordingPage {
         readout: this.readout, drawn: () => this.told(),
         select: (key) => this.select(key, false),
         selectAt: (span) => this.selectAt(span),
+        editable: this.editable,
+        outlined: (span) => this.plots.edit(span),
+        create: (onset_s, duration_s) => this.add(onset_s, duration_s),
         drafted: (onset, length) => this.panel.form.drafted(onset, length) });
     this.panel = new Panel(side, this.events, this.clock,
-      this.detail.duration_s, this.editable, {
+      this.detail, this.editable, {
         select: (key) => this.select(key, true),
-        act: (action, key) => this.change({ action, key }),
+        act: (action, key) => this.decide(action, key),
         save: (key, fields, version) => this.saveFields(
           key, fields, version),
         cancel: () => this.cancel(),
@@ -75,8 +82,13 @@ export class RecordingPage {
     if (start.from !== undefined) {
       this.time.set(start.from, start.to);
       this.time.point(start.at ?? (start.from + start.to) / 2);
-    } else if (stops.length + this.events.all.length > 0) {
-      const first = stops[0] ?? this.events.all[0];
+      const there = this.events.all.find((event) => Math.abs(
+        this.events.current(event).onset_s - start.at) < 0.06);
+      this.select(there?.key, false, false);
+    } else if (this.events.all.length > 0) {
+      const open = (event) => this.events.undecided(event);
+      const first = stops.find(open) ?? this.events.all.find(open)
+        ?? stops[0] ?? this.events.all[0];
       this.select(first.key, true, false);
     } else {
       this.time.set(0, Math.min(this.detail.duration_s, 3600));
@@ -95,8 +107,11 @@ export class RecordingPage {
     this.panel.drawWhy();
   }
 
+  // The events of the filter; disagreements if there is none.
   stops() {
-    return this.events.matching("disagreements");
+    const { filter } = this.panel;
+    return this.events.matching(
+      filter === "all" ? "disagreements" : filter);
   }
 
   // -- navigation --------------------------------------------------------
@@ -106,7 +121,8 @@ export class RecordingPage {
     const found = this.events.next(
       list, this.selected, this.time.cursor, direction);
     if (found === null) {
-      const what = !disagreements ? "event"
+      const what = !disagreements || !["all", "disagreements"].includes(
+        this.panel.filter) ? "event"
         : this.detail.annotated ? "disagreement" : "alarm";
       say(list.length === 0 ? `There is no ${what}.`
         : `No ${direction > 0 ? "later" : "earlier"} ${what}.`);
@@ -121,9 +137,9 @@ export class RecordingPage {
   }
 
   select(key, move, tell = true, list = this.events.all) {
-    if (key !== this.selected) this.cancel();
     const event = this.events.byKey.get(key);
     if (event === undefined) return;
+    if (key !== this.selected) this.plots.edit(null);
     this.selected = key;
     const now = this.events.current(event);
     if (move) {
@@ -191,61 +207,196 @@ export class RecordingPage {
       onset_s: same(fields.onset_s, now.onset_s, 0.05)
         ? now.onset_s : fields.onset_s,
       duration_s: same(fields.duration_s, now.duration_s, 0.005)
-        ? now.duration_s : fields.duration_s }, { version, fields });
+        ? now.duration_s : fields.duration_s },
+    { version, texts: this.panel.form.texts() });
   }
 
-  add() {
-    const onset_s = Math.max(0, Math.min(
-      this.time.cursor, this.detail.duration_s - 1));
-    this.change({ action: "add", key: "", label: "sz",
-      onset_s: Math.round(onset_s * 10) / 10,
-      duration_s: Math.min(30, this.detail.duration_s - onset_s) },
+  // Decides on an event, and on the alarms that overlap a detected seizure.
+  decide(action, key) {
+    const { events, panel: { form } } = this;
+    const listed = this.stops();
+    if (!this.editable || !this.named()) return;
+    let [note, asked] = [{}, {}];
+    if (form.touched && form.key === key && action !== "reset") {
+      const read = form.read();
+      if (read === null) {
+        this.tell(form.wrong.textContent, true);
+        return;
+      }
+      if (action === "accept" && !form.noted) {
+        form.save();
+        this.goOn(key, listed);
+        return;
+      }
+      note = { note: read.note };
+      asked = { version: form.version, texts: form.texts() };
+    }
+    const together = { group: [] };
+    for (const member of events.group(key)) {
+      const event = events.byKey.get(member);
+      if (event === undefined || (member !== key
+        && !this.follows(event, action))) continue;
+      this.change({ action, key: member, ...(member === key ? note : {}) },
+        { ...together, ...(member === key ? asked : {}) });
+    }
+    if (action !== "accept" && action !== "reject") return;
+    this.goOn(key, listed);
+    // Where a refusal finds a reviewer who did nothing else since.
+    this.left = { key: this.selected, group: together.group };
+  }
+
+  // Whether an event follows a decision on its seizure or alarm: earlier
+  // edits, and decisions of others, stay.
+  follows(event, action) {
+    const open = this.events.decision(event) === "open";
+    return action === "reset" ? !open && !event.item.changed
+      && event.item.by === this.panel.who() : open;
+  }
+
+  // Selects the next undecided event of the list that was worked through.
+  goOn(key, stops) {
+    const listed = stops.some((one) => one.key === key)
+      ? stops : this.events.all;
+    const open = listed.filter((one) => this.events.undecided(one));
+    const next = this.events.next(open, key, 0, 1) ?? open[0];
+    if (next === undefined) {
+      say("All events of this list are decided.");
+      return;
+    }
+    this.select(next.key, true, true, listed);
+  }
+
+  add(at = this.time.looked, duration_s = 30) {
+    const last = this.detail.duration_s;
+    const onset_s = Math.round(10 * Math.max(
+      0, Math.min(at, last - 1))) / 10;
+    this.change({ action: "add", key: "", label: "sz", onset_s,
+      duration_s: Math.min(duration_s, last - onset_s) },
     { selected: this.selected });
+  }
+
+  // Puts the onset or the end of the selected event at the cursor.
+  put(end) {
+    const event = this.events.byKey.get(this.selected);
+    if (event === undefined || !this.editable) return;
+    const { onset_s, duration_s } = this.plots.scene.draft
+      ?? this.events.current(event);
+    const at = Math.round(this.time.cursor * 10) / 10;
+    const [from, to] = end ? [onset_s, at] : [at, onset_s + duration_s];
+    if (to - from >= 0.1) this.panel.form.drafted(from, to - from);
+    else this.tell("The end must be after the onset.", true);
   }
 
   cancel() {
     if (!this.panel.form.touched) return;
     this.panel.form.drop();
-    this.panel.drawDetail();
+    this.panel.refresh();
     this.plots.edit(null);
   }
 
+  // Whether the reviewer has entered a name.
+  named() {
+    if (this.panel.who() !== "") return true;
+    this.tell("Enter your name first: the audit trail records who decided.");
+    this.panel.reviewer.focus();
+    return false;
+  }
+
   change(wanted, asked) {
-    if (!this.editable) return;
-    const reviewer = this.panel.who();
-    if (reviewer === "") {
-      this.tell("Enter your name first: the audit trail records who decided.");
-      this.panel.reviewer.focus();
+    if (!this.editable || !this.named()) return;
+    const { sent } = this.events;
+    if (wanted.key !== "") {
+      sent.set(wanted.key, (sent.get(wanted.key) ?? 0) + 1);
+    }
+    this.decisions.push({ reviewer: this.panel.who(), ...wanted }, asked);
+  }
+
+  arrived({ key }) {
+    const { sent } = this.events;
+    if (sent.get(key) > 1) sent.set(key, sent.get(key) - 1);
+    else sent.delete(key);
+  }
+
+  // Takes back the last decision of this page; `from` and `to` are `done` and
+  // `undone`, or the other way round to do it again.
+  takeBack(from, to) {
+    if (!this.editable || !this.named()) return;
+    if (this.decisions.busy) {
+      this.tell("The last decision is being saved. Try again.");
       return;
     }
-    this.decisions.push({ reviewer, ...wanted }, asked);
+    const steps = from.pop();
+    if (steps === undefined) {
+      say(`There is nothing to ${from === this.done ? "undo" : "redo"}.`);
+      this.flash();
+      return;
+    }
+    const group = [];
+    for (const { key, version } of [...steps].reverse()) {
+      this.change({ action: "restore", key, step: version }, { group, to });
+    }
   }
 
   saved(wanted, asked, review) {
-    this.panel.form.saved(wanted.key, asked.fields, review.version);
+    this.arrived(wanted);
+    this.panel.form.saved(wanted.key, asked.texts, review.version);
+    this.record(wanted, asked, review);
     this.take(review);
+    if (wanted.action === "restore" && this.events.byKey.has(wanted.key)) {
+      this.select(wanted.key, true, false);
+    }
     // Does not move a reviewer who has selected another event meanwhile.
     if (wanted.action === "add" && asked.selected === this.selected
       && !this.panel.form.touched) {
       this.select(review.steps.at(-1).after.key, false, false);
     }
-    this.tell({ accept: "Accepted.", reject: "Rejected.",
-      reset: "Decision undone.", change: "Saved.",
-      add: "Seizure added. Edit its onset and duration.",
-      remove: "Removed." }[wanted.action]);
+    this.tell(`${{ accept: "Accepted", reject: "Rejected",
+      reset: "Decision undone", change: "Saved", remove: "Removed",
+      add: "Seizure added. Edit its onset and duration",
+      restore: asked.to === this.done ? "Done again" : "Undone",
+    }[wanted.action]}${asked.group?.length > 1
+      ? `${this.which(this.events.group(wanted.key)[0])}, with its alarm`
+      : this.which(wanted.key)}.`);
   }
 
-  async refused(wanted, refusal, dropped) {
+  // Which event a message is about: another one may be selected by now.
+  which(key) {
+    const event = this.events.byKey.get(key);
+    return event === undefined ? ""
+      : `: ${outcomeWord(event.outcome, event.layer)} at ${
+        this.clock.time(this.events.current(event).onset_s)}`;
+  }
+
+  // Remembers a step of this page, to take it back.
+  record(wanted, { group = [], to }, { steps, version }) {
+    const { action, before, after } = steps.at(-1) ?? {};
+    const { key } = after ?? before ?? {};
+    // A decision that changes nothing is not a step.
+    if (action !== wanted.action || version === this.events.review.version
+      || (action !== "add" && key !== wanted.key)) return;
+    if (group.length === 0) (to ?? this.done).push(group);
+    group.push({ key, version });
+    // A new decision ends what can be done again.
+    if (to === undefined) this.undone.length = 0;
+  }
+
+  async refused(wanted, asked, refusal, dropped) {
     const { form } = this.panel;
-    if (refusal.status === 409) {
+    this.events.sent.delete(wanted.key);
+    const kept = refusal.rule === "review.files";
+    if (refusal.status === 409 || kept) {
       await this.look(true);
       // Saving again then overwrites the change of the other reviewer.
-      if (form.key === wanted.key) form.version = this.events.review.version;
+      form.seen(wanted.key, this.events.review.version);
     }
-    const kept = refusal.rule === "review.files";
+    if (!kept && !form.touched && this.left?.group === asked.group
+      && this.left?.key === this.selected) {
+      this.select(wanted.key, true, false);
+    }
     const also = dropped === 0 ? ""
       : ` Not saved either: ${counted(dropped, "later decision")} on it.`;
-    this.tell(sentence(`${kept ? "" : "Not saved: "}${refusal.message}`)
+    this.tell(`${kept ? "Saved" : "Not saved"}${this.which(wanted.key)}. `
+      + sentence(refusal.message)
       + also, true, { "data-rule": refusal.rule, "data-dropped": dropped });
   }
 
@@ -288,8 +439,14 @@ export class RecordingPage {
   // -- keys --------------------------------------------------------------
 
   keyed(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey
-      || event.altKey) return;
+    if (event.defaultPrevented || event.altKey) return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== "z" || typing(event.target)) return;
+      event.preventDefault();
+      if (event.shiftKey) this.takeBack(this.undone, this.done);
+      else this.takeBack(this.done, this.undone);
+      return;
+    }
     if (event.key === "Escape") {
       this.cancel();
       document.activeElement?.blur();
@@ -299,15 +456,17 @@ export class RecordingPage {
     if (typing(event.target) || (event.repeat && "axuie".includes(
       event.key))) return;
     const act = (action) => this.selected !== null
-      && this.change({ action, key: this.selected });
+      && this.decide(action, this.selected);
     const event_now = this.events.byKey.get(this.selected);
     const page = event.shiftKey ? 1 : 0.2;
     const always = {
       ArrowLeft: () => this.time.pan(-page),
       ArrowRight: () => this.time.pan(page),
-      Home: () => this.time.set(0, this.time.width),
-      End: () => this.time.set(this.detail.duration_s - this.time.width,
-        this.detail.duration_s) };
+      ...(this.panel.form.touched
+        && event.target.closest("button, a, summary") === null
+        ? { Enter: () => this.panel.form.save() } : {}),
+      Home: () => this.time.move(0),
+      End: () => this.time.move(this.detail.duration_s) };
     const single = {
       n: () => this.jump(1, true), p: () => this.jump(-1, true),
       N: () => this.jump(1, false), P: () => this.jump(-1, false),
@@ -318,7 +477,7 @@ export class RecordingPage {
       a: () => event_now?.layer !== "added" && act("accept"),
       x: () => act(event_now?.layer === "added" ? "remove" : "reject"),
       u: () => act("reset"), e: () => this.panel.form.focus(),
-      i: () => this.add() };
+      i: () => this.add(), s: () => this.put(false), f: () => this.put(true) };
     WIDTHS.forEach((width, n) => {
       single[n + 1] = () => this.time.show(width);
     });
