@@ -1,5 +1,6 @@
 // The close-up as on ECG paper: scale, filters, grid, calipers.
 import { element, number, remember, remembered } from "./dom.js";
+import { filtered } from "./filters.js";
 import { FONT_SIZE, font } from "./paint.js";
 
 // CSS pixels per millimetre, until the screen was measured.
@@ -65,7 +66,9 @@ export class Paper {
   limits(values, height) {
     if (this.chosen.gain === "fit") return null;
     const known = values.filter((one) => one !== null).sort((a, b) => a - b);
-    const middle = known[known.length >> 1] ?? 0;
+    const at = (share) => known[Math.floor(share * (known.length - 1))] ?? 0;
+    // An R peak is short: few samples are near it.
+    const middle = (at(0.01) + at(0.998)) / 2;
     const half = height / (this.pixels * Number(this.chosen.gain))
       * this.per_mv / 2;
     return [middle - half, middle + half];
@@ -88,33 +91,14 @@ export class Paper {
       invert ? "inverted" : ""].filter(Boolean);
   }
 
-  // Samples with the chosen filters, forwards and backwards so that nothing
-  // is shifted; null stays a gap.
+  // Samples with the chosen filters.
   apply(values) {
     const { filter, invert, mains } = this.chosen;
-    const stages = [];
-    if (filter !== "none") stages.push(passing(PASS_HZ[0], this.rate, true));
-    if (filter === "pass" && this.rate > 2.2 * PASS_HZ[1]) {
-      stages.push(passing(PASS_HZ[1], this.rate, false));
-    }
-    if (mains !== "none" && this.rate > 2.2 * Number(mains)) {
-      stages.push(notch(Number(mains), this.rate));
-    }
-    const done = values.slice();
-    let start = 0;
-    while (start < done.length) {
-      let end = start;
-      while (end < done.length && done[end] !== null) end += 1;
-      let part = done.slice(start, end);
-      for (const stage of stages) {
-        part = run(stage, run(stage, part).reverse()).reverse();
-      }
-      part.forEach((value, n) => {
-        done[start + n] = invert ? -value : value;
-      });
-      start = end + 1;
-    }
-    return done;
+    const done = filtered(values, this.rate, {
+      above: filter === "none" ? null : PASS_HZ[0],
+      below: filter === "pass" ? PASS_HZ[1] : null,
+      without: mains === "none" ? null : Number(mains) });
+    return invert ? done.map((one) => (one === null ? null : -one)) : done;
   }
 
   // -- drawing -----------------------------------------------------------
@@ -193,6 +177,7 @@ export class Paper {
     ctx.strokeRect(x(start), y(start), x(stop) - x(start),
       y(stop) - y(start));
     ctx.font = font(FONT_SIZE * ratio);
+    ctx.textAlign = "left";
     ctx.textBaseline = "top";
     const { left, top, width } = u.bbox;
     const text = this.reading();
@@ -271,35 +256,4 @@ export class Paper {
     document.body.append(dialog);
     dialog.showModal();
   }
-}
-
-// Second-order filters of Butterworth (high or low pass), and a notch.
-function passing(hz, rate, high) {
-  const w = 2 * Math.PI * hz / rate;
-  const [cos, alpha] = [Math.cos(w), Math.sin(w) / Math.SQRT2];
-  const edge = high ? 1 + cos : 1 - cos;
-  return scaled([edge / 2, high ? -edge : edge, edge / 2],
-    [1 + alpha, -2 * cos, 1 - alpha]);
-}
-
-function notch(hz, rate) {
-  const w = 2 * Math.PI * hz / rate;
-  const [cos, alpha] = [Math.cos(w), Math.sin(w) / 60];
-  return scaled([1, -2 * cos, 1], [1 + alpha, -2 * cos, 1 - alpha]);
-}
-
-function scaled(b, [first, ...a]) {
-  return [...b, ...a].map((one) => one / first);
-}
-
-// One pass; it starts as if the first value had lasted for ever.
-function run([b0, b1, b2, a1, a2], values) {
-  const rest = values[0] ?? 0;
-  const level = rest * (b0 + b1 + b2) / (1 + a1 + a2);
-  let [x1, x2, y1, y2] = [rest, rest, level, level];
-  return values.map((x) => {
-    const y = b0 * x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2;
-    [x2, x1, y2, y1] = [x1, x, y1, y];
-    return y;
-  });
 }

@@ -16,6 +16,8 @@ import { Waveform } from "./waveform.js";
 const CLOSE_S = 10;
 // Heights of the charts in pixels, scaled to fill the window.
 const HEIGHTS = { ecg: 142, rate: 146, chance: 116, close: 148 };
+// The same with a close-up that is true to scale.
+const PAPER = { ecg: 96, rate: 110, chance: 96, close: 250 };
 const [LEAST, MOST] = [0.7, 2.6];
 const BELOW = 56;
 const STACKED = "(max-width: 1040px)";
@@ -50,13 +52,18 @@ export class Plots {
     const charts = Object.keys(HEIGHTS).reduce(
       (sum, name) => sum + this[`${name}Body`].offsetHeight, 0);
     const room = innerHeight - top - scrollY - (height - charts) - BELOW;
-    const whole = Object.values(HEIGHTS).reduce((sum, one) => sum + one, 0);
+    const whole = this.shares.reduce((sum, one) => sum + one, 0);
     return Math.max(LEAST, Math.min(MOST, room / whole));
+  }
+
+  get shares() {
+    return Object.values(
+      this.paper.chosen.gain === "fit" ? HEIGHTS : PAPER);
   }
 
   heights() {
     const scale = this.scaled();
-    return Object.values(HEIGHTS).map((one) => Math.round(scale * one));
+    return this.shares.map((one) => Math.round(scale * one));
   }
 
   build() {
