@@ -13,7 +13,8 @@ MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
            "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
            "overview.js", "pointer.js", "filters.js", "paper.js", "plots.js",
            "form.js", "trail.js", "why.js", "panel.js", "keys.js", "list.js",
-           "heading.js", "decisions.js", "recording.js", "main.js")
+           "heading.js", "decisions.js", "shortcuts.js", "recording.js",
+           "main.js")
 STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
 
 _IMPORT = re.compile(

@@ -45,3 +45,24 @@ export class Decisions {
     this.actions.saved(wanted, asked, review);
   }
 }
+
+// The steps of this page that can be taken back or done again; those of one
+// decision are together.
+export class Taken {
+  constructor() {
+    this.done = [];
+    this.undone = [];
+  }
+
+  record(wanted, { group = [], to }, { steps, version }) {
+    const { action, before, after } = steps.at(-1) ?? {};
+    const { key } = after ?? before ?? {};
+    // A decision that changes nothing is not a step.
+    if (action !== wanted.action
+      || (action !== "add" && key !== wanted.key)) return;
+    if (group.length === 0) (to ?? this.done).push(group);
+    group.push({ key, version });
+    // A new decision ends what can be done again.
+    if (to === undefined) this.undone.length = 0;
+  }
+}

@@ -1,14 +1,13 @@
 // The page of one recording: plots, sidebar, keys and edits.
-import { Decisions } from "./decisions.js";
+import { Decisions, Taken } from "./decisions.js";
 import { Clock, LAYER_WORDS, counted, element, lasting, number, outcomeWord, say, sentence, since } from "./dom.js";
 import { Events } from "./events.js";
 import { heading, legend, notices, toolbar } from "./heading.js";
-import { keysDialog, singleKeys, typing } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Plots } from "./plots.js";
+import { WIDTHS, keyed } from "./shortcuts.js";
 import { TimeWindow } from "./window.js";
 
-const WIDTHS = [10, 60, 600, 3600, Infinity];
 const LOOK_EVERY_MS = 10000;
 
 export class RecordingPage {
@@ -18,9 +17,7 @@ export class RecordingPage {
     this.events = new Events(detail);
     this.selected = null;
     this.abort = new AbortController();
-    // Versions of own steps, those of one decision together.
-    this.done = [];
-    this.undone = [];
+    this.taken = new Taken();
     this.editable = source.editable && detail.review.error === null;
     this.decisions = new Decisions(
       (wanted) => source.change(detail.key, wanted), {
@@ -32,7 +29,7 @@ export class RecordingPage {
     this.build();
     this.begin(start);
     const options = { signal: this.abort.signal };
-    document.addEventListener("keydown", (event) => this.keyed(event),
+    document.addEventListener("keydown", (event) => keyed(this, event),
       options);
     document.addEventListener("visibilitychange", () => this.look(), options);
     this.looking = setInterval(() => this.look(), LOOK_EVERY_MS);
@@ -317,30 +314,34 @@ export class RecordingPage {
     else sent.delete(key);
   }
 
-  // Takes back the last decision of this page; `from` and `to` are `done` and
-  // `undone`, or the other way round to do it again.
-  takeBack(from, to) {
+  // Takes back the last decision of this page, or does it again.
+  takeBack(again) {
     if (!this.editable || !this.named()) return;
     if (this.decisions.busy) {
       this.tell("The last decision is being saved. Try again.");
       return;
     }
+    const { done, undone } = this.taken;
+    const [from, to] = again ? [undone, done] : [done, undone];
     const steps = from.pop();
     if (steps === undefined) {
-      say(`There is nothing to ${from === this.done ? "undo" : "redo"}.`);
+      say(`There is nothing to ${again ? "redo" : "undo"}.`);
       this.flash();
       return;
     }
     const group = [];
-    for (const { key, version } of [...steps].reverse()) {
-      this.change({ action: "restore", key, step: version }, { group, to });
+    for (const { key, version } of steps.reverse()) {
+      this.change({ action: "restore", key, step: version },
+        { group, to, again });
     }
   }
 
   saved(wanted, asked, review) {
     this.arrived(wanted);
     this.panel.form.saved(wanted.key, asked.texts, review.version);
-    this.record(wanted, asked, review);
+    if (review.version !== this.events.review.version) {
+      this.taken.record(wanted, asked, review);
+    }
     this.take(review);
     if (wanted.action === "restore" && this.events.byKey.has(wanted.key)) {
       this.select(wanted.key, true, false);
@@ -353,7 +354,7 @@ export class RecordingPage {
     this.tell(`${{ accept: "Accepted", reject: "Rejected",
       reset: "Decision undone", change: "Saved", remove: "Removed",
       add: "Seizure added. Edit its onset and duration",
-      restore: asked.to === this.done ? "Done again" : "Undone",
+      restore: asked.again ? "Done again" : "Undone",
     }[wanted.action]}${asked.group?.length > 1
       ? `${this.which(this.events.group(wanted.key)[0])}, with its alarm`
       : this.which(wanted.key)}.`);
@@ -365,19 +366,6 @@ export class RecordingPage {
     return event === undefined ? ""
       : `: ${outcomeWord(event.outcome, event.layer)} at ${
         this.clock.time(this.events.current(event).onset_s)}`;
-  }
-
-  // Remembers a step of this page, to take it back.
-  record(wanted, { group = [], to }, { steps, version }) {
-    const { action, before, after } = steps.at(-1) ?? {};
-    const { key } = after ?? before ?? {};
-    // A decision that changes nothing is not a step.
-    if (action !== wanted.action || version === this.events.review.version
-      || (action !== "add" && key !== wanted.key)) return;
-    if (group.length === 0) (to ?? this.done).push(group);
-    group.push({ key, version });
-    // A new decision ends what can be done again.
-    if (to === undefined) this.undone.length = 0;
   }
 
   async refused(wanted, asked, refusal, dropped) {
@@ -437,56 +425,6 @@ export class RecordingPage {
   }
 
   // -- keys --------------------------------------------------------------
-
-  keyed(event) {
-    if (event.defaultPrevented || event.altKey) return;
-    if (event.ctrlKey || event.metaKey) {
-      if (event.key.toLowerCase() !== "z" || typing(event.target)) return;
-      event.preventDefault();
-      if (event.shiftKey) this.takeBack(this.undone, this.done);
-      else this.takeBack(this.done, this.undone);
-      return;
-    }
-    if (event.key === "Escape") {
-      this.cancel();
-      document.activeElement?.blur();
-      return;
-    }
-    // Holding a key down must not repeat a decision.
-    if (typing(event.target) || (event.repeat && "axuie".includes(
-      event.key))) return;
-    const act = (action) => this.selected !== null
-      && this.decide(action, this.selected);
-    const event_now = this.events.byKey.get(this.selected);
-    const page = event.shiftKey ? 1 : 0.2;
-    const always = {
-      ArrowLeft: () => this.time.pan(-page),
-      ArrowRight: () => this.time.pan(page),
-      ...(this.panel.form.touched
-        && event.target.closest("button, a, summary") === null
-        ? { Enter: () => this.panel.form.save() } : {}),
-      Home: () => this.time.move(0),
-      End: () => this.time.move(this.detail.duration_s) };
-    const single = {
-      n: () => this.jump(1, true), p: () => this.jump(-1, true),
-      N: () => this.jump(1, false), P: () => this.jump(-1, false),
-      "+": () => this.time.zoom(0.5), "=": () => this.time.zoom(0.5),
-      "-": () => this.time.zoom(2), "?": keysDialog,
-      ",": () => this.move(-1), ".": () => this.move(1),
-      "<": () => this.move(-10), ">": () => this.move(10),
-      a: () => event_now?.layer !== "added" && act("accept"),
-      x: () => act(event_now?.layer === "added" ? "remove" : "reject"),
-      u: () => act("reset"), e: () => this.panel.form.focus(),
-      i: () => this.add(), s: () => this.put(false), f: () => this.put(true) };
-    WIDTHS.forEach((width, n) => {
-      single[n + 1] = () => this.time.show(width);
-    });
-    const does = always[event.key]
-      ?? (singleKeys() ? single[event.key] : undefined);
-    if (does === undefined) return;
-    event.preventDefault();
-    does();
-  }
 
   move(seconds) {
     this.time.point(this.time.cursor + seconds);
