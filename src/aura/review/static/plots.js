@@ -20,6 +20,8 @@ const HEIGHTS = { ecg: 142, rate: 146, chance: 116, close: 148 };
 const PAPER = { ecg: 96, rate: 110, chance: 96, close: 250 };
 const [LEAST, MOST] = [0.7, 2.6];
 const BELOW = 56;
+// A smaller difference does not count.
+const SLIGHT = 3;
 const STACKED = "(max-width: 1040px)";
 const HIGHEST_BPM = 220;
 
@@ -169,7 +171,7 @@ export class Plots {
     const { scene } = this;
     const { colours } = scene;
     const given = this.heights();
-    this.tall = given.join();
+    this.tall = given.at(-1);
     const chart = (body, series, more) => new Chart(
       body, scene, given.shift(), series, {
         window: () => [this.time.from, this.time.to],
@@ -211,7 +213,8 @@ export class Plots {
       above: (u, window) => {
         rest(u, window, this.near);
         if (this.waveform.there) this.paper.pulse(u, colours);
-        scene.beats?.paint(u, window, true);
+        // Intervals would overlap the reason why samples are missing.
+        scene.beats?.paint(u, window, !this.near?.missing.length);
         pointer(scene, u, window);
         this.paper.measured(u, colours);
       } });
@@ -230,8 +233,8 @@ export class Plots {
   resize() {
     const heights = this.heights();
     const wider = this.scene.axis.measure();
-    if (!wider && heights.join() === this.tall) return;
-    this.tall = heights.join();
+    if (!wider && Math.abs(heights.at(-1) - this.tall) < SLIGHT) return;
+    this.tall = heights.at(-1);
     this.charts.forEach((chart, n) => chart.resize(heights[n]));
     this.close_drawn = null;
     this.redraw();

@@ -188,6 +188,7 @@ export class RecordingPage {
       const hash = `#r=${this.detail.key}&from=${from.toFixed(1)}`
         + `&to=${to.toFixed(1)}&at=${cursor.toFixed(1)}`;
       if (location.hash !== hash) history.replaceState(null, "", hash);
+      this.time.settle();
       this.plots.describe();
     }, 400);
   }

@@ -27,10 +27,16 @@ export class TimeWindow {
     this.move(this.from + share * this.width);
   }
 
-  // Shows the same width from another time on; the cursor stays in view.
+  // Shows the same width from another time on.
   move(from) {
+    this.moved = true;
     this.set(from, from + this.width);
-    this.point(Math.max(this.from, Math.min(this.to, this.cursor)));
+  }
+
+  // After a move the cursor comes into view.
+  settle() {
+    if (this.moved && this.looked !== this.cursor) this.point(this.looked);
+    this.moved = false;
   }
 
   // The cursor, or the middle if the cursor is out of view.
