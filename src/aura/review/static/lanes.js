@@ -1,5 +1,6 @@
 // Annotations, alarms and reviewed events as bars, and the bar being edited.
 import { GUTTER } from "./axis.js";
+import { plain } from "./dom.js";
 import { FONT, fit, hatch } from "./paint.js";
 
 export const LANES = ["original", "predicted", "reviewed"];
@@ -85,7 +86,7 @@ export class Lanes {
     const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.outcome] ?? "";
     const sure = event.confidence === null || event.confidence === undefined
       ? "" : ` ${event.confidence.toFixed(2)}`;
-    const text = `${shape}${event.label.slice(0, 40)}${sure}`;
+    const text = `${shape}${plain(event.label.slice(0, 40))}${sure}`;
     ctx.font = FONT;
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";

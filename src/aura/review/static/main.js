@@ -1,6 +1,6 @@
 // Selects the page and the theme.
 import { Embedded, Served } from "./data.js";
-import { element, remember, remembered, sentence } from "./dom.js";
+import { element, plain, remember, remembered, sentence } from "./dom.js";
 import { singleKeys, typing } from "./keys.js";
 import { List } from "./list.js";
 import { RecordingPage } from "./recording.js";
@@ -59,11 +59,11 @@ function header(back) {
   const download = (kind, word) => element("a", { class: "button",
     href: source.file(shown, kind), download: "" }, word);
   document.getElementById("top").replaceChildren(
-    element("a", { class: "brand", href: "#" },
+    element("a", { class: "brand", href: source.listed ?? "#" },
       element("b", null, "AURA"), " review"),
     element("nav", { "aria-label": "Page" },
-      ...(back && source.editable ? [element("a", { href: "#" },
-        "← All recordings"),
+      ...(back && source.editable ? [element("a", {
+        href: source.listed ?? "#" }, "← All recordings"),
       step("◀", "Previous recording", "[", -1),
       step("next recording ▶", "Next recording", "]", 1)] : [])),
     element("div", { class: "right" },
@@ -94,11 +94,11 @@ async function show() {
   try {
     if (key === null) {
       document.title = "AURA review";
-      new List(main, source, await source.cases());
+      new List(main, source, await source.cases(), given);
     } else {
       const detail = await source.detail(encodeURIComponent(key));
       if (shown !== key) return;
-      document.title = `${detail.path} · AURA review`;
+      document.title = `${plain(detail.path)} · AURA review`;
       const number = (name) => {
         const value = Number(given.get(name) ?? NaN);
         return Number.isFinite(value) ? value : undefined;

@@ -330,8 +330,7 @@ export class Plots {
     }
     const seen = near.line[1].filter((_, n) => near.line[0][n] >= from
       && near.line[0][n] <= to);
-    const { height } = this.closeChart.u.bbox;
-    this.closeRange = paper.limits(seen, height / devicePixelRatio)
+    this.closeRange = paper.limits(seen, this.closeChart.inner)
       ?? (paper.filtered ? limitsOf(seen) : undefined) ?? this.ecgRange;
     this.close.querySelector("small").textContent = [
       ...(paper.seconds(1) === null ? [`${CLOSE_S} s`] : []),
