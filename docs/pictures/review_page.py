@@ -61,6 +61,12 @@ def _draw(browser: Any, address: str, keys: dict[str, str]) -> None:
                   if name.startswith("sz02"))
     _open(dark, f"{address}#r={missed}")
     _save(dark, "review-missed-dark")
+    dark.get_by_label("Paper speed").select_option("25 mm/s")
+    dark.get_by_label("Gain").select_option("10 mm/mV")
+    dark.get_by_label("Filter", exact=True).select_option("0.5 to 40 Hz")
+    dark.get_by_role("button", name="light").click()
+    _measure(dark)
+    _save(dark, "review-paper")
     light.get_by_label("Reviewer").fill("A. Reviewer")
     light.get_by_role("button", name="Accept").click()
     light.locator(".trail li").wait_for()
@@ -76,6 +82,16 @@ def _draw(browser: Any, address: str, keys: dict[str, str]) -> None:
     light.locator("tbody tr").first.wait_for()
     light.set_viewport_size({"width": 1440, "height": 460})
     _save(light, "review-list")
+
+
+def _measure(page: Any) -> None:
+    """Put the caliper on the first two R peaks that can be seen."""
+    page.wait_for_timeout(1500)
+    box = page.locator(".row.close .u-over").bounding_box()
+    page.mouse.move(box["x"] + 51, box["y"] + 66)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 132, box["y"] + 130, steps=4)
+    page.mouse.up()
 
 
 def _page(browser: Any, theme: str) -> Any:

@@ -36,7 +36,7 @@ def chosen(page):
 
 def state(page):
     """The decision on the selected event: for `expect`."""
-    return page.locator(".detail .state")
+    return page.locator(".deciding .state")
 
 
 def as_reviewer(page, name="Dr. Ångström"):

@@ -115,10 +115,54 @@ def test_decisions_do_not_apply_to_another_recording_of_that_name(tmp_path):
     # The same times with an edited header: decisions stay valid, and the
     # first line keeps the original digest.
     one = trail(tmp_path, **{**whose, "sha256": "bb"})
-    one.append(msgspec.structs.replace(change, version=1), "m1", NOON)
+    one.append(msgspec.structs.replace(
+        change, version=1, action="reject"), "m1", NOON)
     assert len(one.steps()) == 2
     first = (tmp_path / "log/one.jsonl").read_text("utf-8").splitlines()[0]
     assert json.loads(first)["sha256"] == "aa"
+
+
+def test_every_step_can_be_taken_back_and_done_again(tmp_path):
+    alarm = "p400000-30000"
+    sent = ({"action": "accept", "key": alarm, "note": "short"},
+            {"action": "change", "key": alarm, "onset_s": 410.0},
+            {"action": "reject", "key": alarm},
+            {"action": "add", "onset_s": 5.0, "duration_s": 9.0},
+            {"action": "remove", "key": "a4"})
+    states = [items(tmp_path)]
+    for version, more in enumerate(sent):
+        step(tmp_path, version, **more)
+        states.append(items(tmp_path))
+    for n in (5, 4, 3, 2, 1):
+        key = sent[n - 1].get("key") or "a4"
+        step(tmp_path, 10 - n, "restore", key, step=n)
+        assert items(tmp_path) == states[n - 1]
+    step(tmp_path, 10, "restore", alarm, step=10)
+    assert items(tmp_path) == states[1]
+
+
+def test_a_repeated_decision_is_a_step_only_if_another_person_makes_it(
+        tmp_path):
+    alarm = "p400000-30000"
+    assert step(tmp_path, 0, "reset", alarm) == ()
+    step(tmp_path, 0, "accept", alarm)
+    before = (tmp_path / "log/one.jsonl").read_bytes()
+    assert len(step(tmp_path, 1, "accept", alarm)) == 1
+    assert (tmp_path / "log/one.jsonl").read_bytes() == before
+    one = trail(tmp_path)
+    with one.locked():
+        steps = one.append(Change(1, "Ben", "accept", alarm), "m1", NOON)
+    assert [one.reviewer for one in steps] == ["Ana", "Ben"]
+
+
+@pytest.mark.parametrize("number, key", [
+    (0, "p400000-30000"), (2, "p400000-30000"), (1, "o100000-50000"),
+    (-1, "p400000-30000")])
+def test_a_step_that_is_not_of_the_event_cannot_be_taken_back(
+        tmp_path, number, key):
+    step(tmp_path, 0, "accept", "p400000-30000")
+    with pytest.raises(InvalidInputError, match="review.step"):
+        step(tmp_path, 1, "restore", key, step=number)
 
 
 @pytest.mark.parametrize("more, rule", [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aura.cli import main
+from aura.ecg.features import SCHEMA
 from aura.ecg.rollup import minmax
 from aura.edf.header import read_header
 from aura.edf.signal import EcgSignal
@@ -14,7 +15,7 @@ from aura.errors import AuraError, ForbiddenError, MissingError
 from aura.recording import ArraySignal, Event
 from aura.review.audit_trail import Change
 from aura.review.document import write_document
-from aura.review.reasons import Explainer
+from aura.review.reasons import WORDS, Explainer
 from aura.review.service import FilesNotWrittenError, ReviewService
 from aura.review.tiles import BUCKETS, FACTORS, packed, pyramid
 from aura.review.worklist import on_share
@@ -160,6 +161,9 @@ def test_reasons_compare_an_alarm_with_the_usual_range(service):
     assert fired["time_s"] == 310
     first = fired["reasons"][0]
     assert (first["name"], first["used"]) == ("hr_rise", True)
+    for one in (*fired["reasons"], *told["events"][keys["original"]][
+            "reasons"]):
+        assert one["title"] != one["name"] and one["meaning"].endswith(".")
     closest = told["events"][keys["original"]]
     rise = closest["reasons"][0]
     assert rise["low"] < rise["median"] < rise["high"] < rise["value"]
@@ -168,6 +172,11 @@ def test_reasons_compare_an_alarm_with_the_usual_range(service):
         np.nanmax(columns["probability"][300:360]), abs=1e-6)
     assert closest["heart_rate_bpm"] - closest["baseline_bpm"] == (
         pytest.approx(rise["value"], abs=1e-3))
+
+
+def test_every_feature_has_a_title_and_a_meaning():
+    names = {feature.name for feature in SCHEMA}
+    assert names == set(WORDS["titles"]) == set(WORDS["meanings"])
 
 
 @pytest.mark.parametrize("chance, name", [(0., "mean_hr"), (.5, "hr_rise")])

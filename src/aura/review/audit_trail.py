@@ -23,7 +23,8 @@ LOCK = ".lock"
 LONGEST_LABEL, LONGEST_NAME, LONGEST_NOTE = 64, 80, 500
 SHORTEST_S = 0.01
 STEPS_MAX = 100_000
-ACTIONS = ("accept", "reject", "reset", "change", "add", "remove")
+ACTIONS = (
+    "accept", "reject", "reset", "change", "add", "remove", "restore")
 
 Decision = Literal["open", "accepted", "rejected"]
 # They join letters in Persian and Hindi, and do nothing else.
@@ -74,6 +75,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duration_s: float | None = None
     label: str | None = None
     note: str | None = None  # None keeps the note
+    step: int = 0  # For ``restore``: the step to take back
 
 
 class ConflictError(PreconditionError):
@@ -156,10 +158,16 @@ class AuditTrail:
                 "review.steps", f"a review has at most {STEPS_MAX} steps",
                 "move the audit trail away to start a new review")
         before = self.items(steps).get(change.key)
-        after = self._changed(change, before, len(steps) + 1)
+        after = (_restored(change, steps) if change.action == "restore"
+                 else self._changed(change, before, len(steps) + 1))
+        who = _text(change.reviewer, "reviewer name", LONGEST_NAME)
+        # The consent of a second reviewer is a step; a repeated one is not.
+        if after == before and who == next((
+                step.reviewer for step in reversed(steps)
+                if step.touches(change.key)), who):
+            return steps
         steps += (Step(len(steps) + 1, now.isoformat(timespec="milliseconds"),
-                       _text(change.reviewer, "reviewer name", LONGEST_NAME),
-                       change.action, model_id, before, after),)
+                       who, change.action, model_id, before, after),)
         self._folder.write(self._name, "".join(
             json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
             for line in (head, *map(asdict, steps))).encode("utf-8"))
@@ -214,6 +222,16 @@ class AuditTrail:
                                     given.label) != (onset, length, label))
         return replace(item, onset_s=onset, duration_s=length, label=label,
                        note=_note(change, item), changed=changed)
+
+
+def _restored(change: Change, steps: Sequence[Step]) -> Item | None:
+    """The event as it was before a step; None if the step added it."""
+    if not (0 < change.step <= len(steps)
+            and steps[change.step - 1].touches(change.key)):
+        raise InvalidInputError(
+            "review.step", "the step to take back does not exist",
+            "reload the page")
+    return steps[change.step - 1].before
 
 
 def _note(change: Change, item: Item) -> str:

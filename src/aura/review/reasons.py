@@ -22,13 +22,14 @@ MIN_USUAL_ROWS = 60
 
 Range = tuple[float, float, float, float]
 
-TITLES = state.beside(__file__, "titles.toml")
+WORDS = state.beside(__file__, "titles.toml")
 
 
 @dataclass(frozen=True)
 class Reason:
     name: str  # Column of the feature table
     title: str
+    meaning: str
     unit: str
     window: str
     used: bool  # Whether the model uses this feature
@@ -142,7 +143,8 @@ class Explainer:
             if value is not None and spread > 1e-9:
                 unusual = (value - median) / spread
         return Reason(
-            name, TITLES.get(name, name), feature.unit, feature.window,
+            name, WORDS["titles"].get(name, name),
+            WORDS["meanings"].get(name, ""), feature.unit, feature.window,
             name in self._used, value, low, median, high, unusual)
 
 

@@ -11,9 +11,10 @@ UPLOT = "vendor/uplot-1.6.32"
 MODULES = (f"{UPLOT}/uPlot.esm.js", "dom.js", "data.js", "window.js",
            "events.js", "waveform.js", "trends.js", "paint.js", "axis.js",
            "chart.js", "backdrop.js", "envelope.js", "beats.js", "lanes.js",
-           "overview.js", "pointer.js", "plots.js", "form.js", "trail.js",
-           "why.js", "panel.js", "keys.js", "list.js", "heading.js",
-           "decisions.js", "recording.js", "main.js")
+           "overview.js", "pointer.js", "filters.js", "paper.js", "plots.js",
+           "form.js", "trail.js", "why.js", "panel.js", "keys.js", "list.js",
+           "heading.js", "decisions.js", "shortcuts.js", "recording.js",
+           "main.js")
 STYLES = (f"{UPLOT}/uPlot.min.css", "style.css")
 
 _IMPORT = re.compile(

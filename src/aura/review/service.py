@@ -183,15 +183,18 @@ class ReviewService:
             "files": {kind: self._file(case, kind) for kind in FILES}}
 
     def _summary(self, case: ReviewCase) -> dict[str, Any]:
-        decided, damaged = 0, False
+        decided, added, damaged = 0, 0, False
         if self.runs.reviews.path(self._file(case, "log")).is_file():
             trail = self._trail(case)
             try:
-                decided = sum(item.decision != "open"
-                              for item in trail.items(trail.steps()).values())
+                items = trail.items(trail.steps()).values()
+                added = sum(item.layer == "added" for item in items)
+                decided = sum(
+                    item.decision != "open" for item in items) - added
             except AuraError:
                 damaged = True
-        return {**_known(case), "decided": decided, "trail_damaged": damaged,
+        return {**_known(case), "decided": decided, "added": added,
+                "trail_damaged": damaged,
                 "lost_s": sum(stop - start for start, stop in case.unscorable),
                 "events": len(case.events),
                 "warnings": len(case.entry.problems)}

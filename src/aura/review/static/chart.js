@@ -5,6 +5,7 @@ import { number } from "./dom.js";
 import { FONT, tickLabels, ticks } from "./paint.js";
 
 const EDGE = 30;
+const [TOP, FOOT, TIMES] = [9, 7, 26];
 // Lines with more points are one pixel wide, which is many times faster to
 // draw and looks the same.
 const MANY = 300;
@@ -16,20 +17,21 @@ export function trace(stroke, width, more) {
 export class Chart {
   // `more.window` and `more.range` return the limits of x and y,
   // `more.behind` and `more.above` paint below and above the traces,
+  // `more.lines` changes the vertical lines,
   // `more.still` marks a chart that panning does not change.
   constructor(body, scene, height, series, more) {
-    Object.assign(this, { scene, height, more,
+    Object.assign(this, { scene, more,
       widths: series.map((one) => one.width) });
     const { colours } = scene;
     this.u = new uPlot({
       width: scene.axis.width, height, legend: { show: false },
       cursor: { show: false }, select: { show: false }, pxAlign: 0,
-      padding: [9, RIGHT, more.axis ? 0 : 7, 0],
+      padding: [TOP, RIGHT, more.axis ? 0 : FOOT, 0],
       scales: { x: { time: false, auto: false }, y: { auto: false } },
       axes: [{
-        show: true, size: more.axis ? 26 : 0, font: FONT, gap: 4,
+        show: true, size: more.axis ? TIMES : 0, font: FONT, gap: 4,
         stroke: colours.muted,
-        grid: { stroke: colours.grid, width: 1 },
+        grid: { stroke: colours.grid, width: 1, ...more.lines },
         ticks: { show: Boolean(more.axis), stroke: colours.line, size: 4,
           width: 1 },
         splits: (u) => ticks(...more.window(), scene.clock,
@@ -48,6 +50,11 @@ export class Chart {
         draw: [(u) => more.above?.(u, more.window())],
       },
     }, [[], ...series.map(() => [])], body);
+  }
+
+  // Height of the plot in CSS pixels. uPlot's own is wrong until it has drawn.
+  get inner() {
+    return this.u.height - TOP - (this.more.axis ? TIMES : FOOT);
   }
 
   times(u) {
@@ -74,8 +81,8 @@ export class Chart {
     });
   }
 
-  resize() {
-    this.u.setSize({ width: this.scene.axis.width, height: this.height });
+  resize(height) {
+    this.u.setSize({ width: this.scene.axis.width, height });
   }
 
   destroy() {

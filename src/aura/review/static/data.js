@@ -54,6 +54,13 @@ export class Served {
     return (await this.ask("api/cases")).json();
   }
 
+  // The key of the recording before or after one; null at an end. The order
+  // is that of the list as it was last shown.
+  async neighbour(key, direction) {
+    this.order ??= (await this.cases()).cases.map((one) => one.key);
+    return this.order[this.order.indexOf(key) + direction] ?? null;
+  }
+
   async detail(key) {
     return (await this.ask(`api/case/${key}`)).json();
   }

@@ -27,7 +27,8 @@ export class Decisions {
 
   async next({ wanted, asked }) {
     // The event may have been removed in the meantime.
-    if (wanted.key !== "" && !this.actions.known(wanted.key)) return;
+    if (wanted.key !== "" && wanted.action !== "restore"
+      && !this.actions.known(wanted.key)) return;
     let review;
     try {
       const version = asked.version ?? this.actions.version();
@@ -38,9 +39,30 @@ export class Decisions {
       this.waiting = this.waiting.filter(
         (one) => one.wanted.key === "" || one.wanted.key !== wanted.key);
       await this.actions.refused(
-        wanted, refusal, before - this.waiting.length);
+        wanted, asked, refusal, before - this.waiting.length);
       return;
     }
     this.actions.saved(wanted, asked, review);
+  }
+}
+
+// The steps of this page that can be taken back or done again; those of one
+// decision are together.
+export class Taken {
+  constructor() {
+    this.done = [];
+    this.undone = [];
+  }
+
+  record(wanted, { group = [], to }, { steps, version }) {
+    const { action, before, after } = steps.at(-1) ?? {};
+    const { key } = after ?? before ?? {};
+    // A decision that changes nothing is not a step.
+    if (action !== wanted.action
+      || (action !== "add" && key !== wanted.key)) return;
+    if (group.length === 0) (to ?? this.done).push(group);
+    group.push({ key, version });
+    // A new decision ends what can be done again.
+    if (to === undefined) this.undone.length = 0;
   }
 }

@@ -1,5 +1,12 @@
 // Elements, words and clock times. Text is never parsed as HTML.
 
+// Marks that turn the order of letters are shown as codes: a name such as
+// gpj.exe must not be read backwards.
+export function plain(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
+}
+
 export function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -8,7 +15,8 @@ export function element(tag, attributes, ...children) {
     else if (name in made && typeof value !== "string") made[name] = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== null));
+  made.append(...children.filter((child) => child !== null).map(
+    (child) => (typeof child === "string" ? plain(child) : child)));
   return made;
 }
 

@@ -5,7 +5,34 @@ export class Events {
   constructor(detail) {
     this.marks = detail.marks;
     this.annotated = detail.annotated;
+    // Decisions that are on their way to the server count as made.
+    this.sent = new Map();
+    this.seizures = this.paired();
     this.update(detail.review);
+  }
+
+  // The detected seizure of each alarm that overlaps one, by key. An accepted
+  // alarm elsewhere adds an event, so it is a decision of its own.
+  paired() {
+    const found = new Map();
+    const seizures = new Spans(this.marks.filter(
+      (one) => one.layer === "original" && one.outcome === "TP"));
+    for (const one of this.marks) {
+      if (one.layer !== "predicted" || one.outcome !== "TP") continue;
+      const end = one.onset_s + one.duration_s;
+      const met = seizures.between(one.onset_s, end).find((seizure) => (
+        seizure.onset_s < end
+        && seizure.onset_s + seizure.duration_s > one.onset_s));
+      if (met !== undefined) found.set(one.key, met.key);
+    }
+    return found;
+  }
+
+  // A detected seizure and its alarms: they are decided together.
+  group(key) {
+    const seizure = this.seizures.get(key) ?? key;
+    return [seizure, ...[...this.seizures].filter(
+      ([, other]) => other === seizure).map(([alarm]) => alarm)];
   }
 
   update(review) {
@@ -41,6 +68,11 @@ export class Events {
     return event.item === null ? "open" : event.item.decision;
   }
 
+  undecided(event) {
+    return this.decision(event) === "open" && !this.sent.has(event.key)
+      && !this.seizures.has(event.key);
+  }
+
   // With the reviewer's changes.
   current(event) {
     return event.item ?? event;
@@ -55,7 +87,7 @@ export class Events {
     const tests = {
       all: () => true,
       disagreements: (event) => this.disagrees(event),
-      open: (event) => this.decision(event) === "open",
+      open: (event) => this.undecided(event),
       TP: (event) => event.outcome === "TP" && event.layer === "original",
       FP: (event) => event.outcome === "FP",
       FN: (event) => event.outcome === "FN",

@@ -4,11 +4,16 @@ import { element, parseSince, since } from "./dom.js";
 const LABELS = ["sz", "sz_foc", "sz_foc_a", "sz_foc_ia", "sz_gen",
   "sz_gen_m", "sz_gen_nm", "bckg", "impd"];
 
-// The only form. Typed text stays until it is saved, cancelled, or another
-// event is selected.
+// Unsaved text of every event and recording, until it is saved or cancelled.
+const drafts = new Map();
+addEventListener("beforeunload", (event) => {
+  if (drafts.size > 0) event.preventDefault();
+});
+
+// The only form. Its text is kept as a draft when another event is selected.
 export class Form {
-  constructor(duration_s, actions) {
-    Object.assign(this, { duration_s, actions });
+  constructor(recording, duration_s, actions) {
+    Object.assign(this, { recording, duration_s, actions });
     this.key = null;
     this.touched = false;
     this.version = 0;
@@ -27,6 +32,8 @@ export class Form {
     this.leaving = element("button", { type: "button", class: "cancel",
       onclick: () => this.actions.cancel() }, "Cancel",
     element("kbd", null, "Esc"));
+    this.unsaved = element("div", { class: "buttons" },
+      this.saving, this.leaving);
     this.place = element("form", { class: "fields", novalidate: true,
       onsubmit: (sent) => {
         sent.preventDefault();
@@ -39,11 +46,15 @@ export class Form {
     field("note", "Note", { maxlength: "500" }),
     element("datalist", { id: "labels" }, ...LABELS.map(
       (label) => element("option", { value: label }))),
-    element("p", { id: "fields-hint", class: "quiet" },
+    element("p", { id: "fields-hint", class: "unseen" },
       "Onset: time since the start of the recording (h:mm:ss). You can also "
       + "drag the green bar. Labels that begin with sz count as seizures."),
-    this.wrong, element("div", { class: "buttons" }, this.saving,
-      this.leaving));
+    this.wrong, this.unsaved);
+  }
+
+  // The draft of an event of this recording.
+  name(key) {
+    return `${this.recording} ${key}`;
   }
 
   // Shows the current values of an event; undefined hides the form.
@@ -54,13 +65,37 @@ export class Form {
     this.key = key;
     this.touched = false;
     this.wrong.textContent = "";
-    this.saving.disabled = true;
-    this.leaving.disabled = true;
+    this.unsaved.hidden = true;
     if (key === null) return;
     this.put("onset", since(now.onset_s, 1));
     this.put("duration", String(Number(now.duration_s.toFixed(2))));
     this.put("label", now.label);
     this.put("note", event.item?.note ?? "");
+    this.given = this.texts();
+    const draft = drafts.get(this.name(key));
+    if (draft === undefined) return;
+    for (const [name, text] of Object.entries(draft.texts)) {
+      this.put(name, text);
+    }
+    this.typed();
+    this.version = draft.version;
+  }
+
+  // Whether an event has unsaved text.
+  keeps(key) {
+    return drafts.has(this.name(key));
+  }
+
+  texts() {
+    return Object.fromEntries(["onset", "duration", "label", "note"].map(
+      (name) => [name, this[name].value]));
+  }
+
+  // Whether only the note differs from what was shown.
+  get noted() {
+    const texts = this.texts();
+    return ["onset", "duration", "label"].every(
+      (name) => texts[name] === this.given[name]);
   }
 
   // Setting a value moves the caret, so an equal value is not set.
@@ -89,7 +124,9 @@ export class Form {
     this.touched = true;
     const read = this.read();
     this.saving.disabled = read === null;
-    this.leaving.disabled = false;
+    this.unsaved.hidden = false;
+    drafts.set(this.name(this.key),
+      { texts: this.texts(), version: this.version });
     this.actions.typed(read);
   }
 
@@ -108,17 +145,26 @@ export class Form {
     }
   }
 
-  // A change of the event was saved; `fields` if it came from this form.
-  saved(key, fields, version) {
-    if (key !== this.key || !this.touched) return;
-    this.version = version;
+  // A change of the event was saved; `texts` if it came from this form.
+  saved(key, texts, version) {
+    const draft = this.seen(key, version);
+    if (draft === undefined) return;
     // Text typed since then is not saved yet.
-    if (fields !== undefined && JSON.stringify(this.read())
-      === JSON.stringify(fields)) this.drop();
+    if (texts !== undefined && JSON.stringify(draft.texts)
+      === JSON.stringify(texts)) this.drop(key);
   }
 
-  drop() {
-    this.touched = false;
+  // The reviewer has been shown this version of an event.
+  seen(key, version) {
+    const draft = drafts.get(this.name(key));
+    if (draft !== undefined) draft.version = version;
+    if (key === this.key) this.version = version;
+    return draft;
+  }
+
+  drop(key = this.key) {
+    drafts.delete(this.name(key));
+    if (key === this.key) this.touched = false;
   }
 
   focus() {

@@ -1,5 +1,6 @@
 // Annotations, alarms and reviewed events as bars, and the bar being edited.
 import { GUTTER } from "./axis.js";
+import { plain } from "./dom.js";
 import { FONT, fit, hatch } from "./paint.js";
 
 export const LANES = ["original", "predicted", "reviewed"];
@@ -34,7 +35,7 @@ export class Lanes {
         free = this.bar(ctx, layer, n, event, free);
       }
     });
-    if (this.scene.draft !== null) this.drawDraft(ctx);
+    if (this.edited !== null) this.drawDraft(ctx, this.scene.draft !== null);
     ctx.restore();
   }
 
@@ -85,7 +86,7 @@ export class Lanes {
     const shape = { TP: "● ", FP: "▲ ", FN: "◆ " }[event.outcome] ?? "";
     const sure = event.confidence === null || event.confidence === undefined
       ? "" : ` ${event.confidence.toFixed(2)}`;
-    const text = `${shape}${event.label.slice(0, 40)}${sure}`;
+    const text = `${shape}${plain(event.label.slice(0, 40))}${sure}`;
     ctx.font = FONT;
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";
@@ -94,14 +95,22 @@ export class Lanes {
     ctx.fillText(text, x + 5, y + height / 2 + 0.5);
   }
 
-  // The two ends of the bar being edited, in pixels.
-  ends() {
-    const { axis, draft } = this.scene;
-    return [axis.left(draft.onset_s),
-      axis.left(draft.onset_s + draft.duration_s)];
+  // The bar with handles: the one being edited, or the selected event's.
+  get edited() {
+    const { draft, editable, events, selected } = this.scene;
+    if (draft !== null || !editable) return draft;
+    const event = events.byKey.get(selected);
+    return event === undefined ? null : events.current(event);
   }
 
-  drawDraft(ctx) {
+  // The two ends of the bar with handles, in pixels.
+  ends() {
+    const { axis } = this.scene;
+    const { onset_s, duration_s } = this.edited;
+    return [axis.left(onset_s), axis.left(onset_s + duration_s)];
+  }
+
+  drawDraft(ctx, touched) {
     const { colours } = this.scene;
     const [x, end] = this.ends();
     const width = end - x;
@@ -112,7 +121,7 @@ export class Lanes {
     ctx.setLineDash([4, 3]);
     ctx.beginPath();
     ctx.roundRect(x, y, Math.max(3, width), LANE - 4, 3);
-    ctx.fill();
+    if (touched) ctx.fill();
     ctx.stroke();
     ctx.setLineDash([]);
     ctx.fillStyle = colours.focus;
@@ -133,9 +142,15 @@ export class Lanes {
       seconds - slack, seconds + slack)[0] ?? null;
   }
 
-  // The part of the edited bar at x: start, end, both, or null.
+  // Whether the pointer is on the lane of reviewed events.
+  reviewing(event) {
+    return event.clientY - this.canvas.getBoundingClientRect().top
+      > (LANES.length - 1) * LANE;
+  }
+
+  // The part of the bar with handles at x: start, end, both, or null.
   grip(x) {
-    if (this.scene.draft === null) return null;
+    if (this.edited === null) return null;
     const [x0, x1] = this.ends();
     if (x < x0 - GRIP || x > x1 + GRIP) return null;
     return Math.abs(x - x0) < GRIP ? "start"

@@ -2,15 +2,55 @@
 import { Clock, badge, counted, element, lasting, say } from "./dom.js";
 
 const AT_ONCE = 300;
+// Longest name of a recording that is shown in full.
+const LONGEST = 38;
+
+// Cases where alarms and annotations differ; alarms if not annotated.
+const disagreements = (one) => (one.counts !== null
+  ? one.counts.FP + one.counts.FN
+  : one.annotated ? 0 : one.predicted ?? 0);
+const undecided = (one) => Math.max(0, one.events - one.decided);
+const most = (count) => (a, b) => count(b) - count(a);
+const SORTS = {
+  name: ["run and name", null],
+  disagreements: ["disagreements", most(disagreements)],
+  undecided: ["undecided events", most(undecided)],
+  unscorable: ["unscorable share", most(
+    (one) => one.lost_s / one.duration_s)],
+  patient: ["patient", (a, b) => (a.patient < b.patient ? -1
+    : Number(a.patient > b.patient))] };
+
+// A long name keeps its two ends, where names of a study differ.
+function shortened(text) {
+  const letters = [...text];
+  if (letters.length <= LONGEST) return text;
+  const half = Math.floor(LONGEST / 2);
+  return `${letters.slice(0, half - 1).join("")}…${
+    letters.slice(-half).join("")}`;
+}
 
 export class List {
-  constructor(place, found) {
-    this.place = place;
-    this.found = found;
-    this.text = "";
-    this.only = false;
-    this.limit = AT_ONCE;
+  // `given` are the search, filter and order of the address.
+  constructor(place, source, found, given) {
+    Object.assign(this, { place, source, found });
+    this.text = given.get("q") ?? "";
+    this.only = given.get("only") === "yes";
+    this.sort = given.get("sort") in SORTS ? given.get("sort") : "name";
+    // As many rows as before, so that Back finds its place again.
+    this.limit = history.state?.limit ?? AT_ONCE;
     this.build();
+    scrollTo(0, history.state?.top ?? 0);
+  }
+
+  // Keeps search, filter, order and place in the address and its history.
+  note() {
+    const asked = new URLSearchParams();
+    if (this.text) asked.set("q", this.text);
+    if (this.only) asked.set("only", "yes");
+    if (this.sort !== "name") asked.set("sort", this.sort);
+    this.source.listed = `#${asked}`;
+    history.replaceState({ top: scrollY, limit: this.limit }, "",
+      this.source.listed);
   }
 
   build() {
@@ -19,18 +59,23 @@ export class List {
     this.many = runs.size > 1;
     this.body = element("tbody");
     this.more = element("p", { class: "more" });
-    const search = element("input", { type: "search", id: "search",
-      placeholder: "recording, patient or date", oninput: () => {
-        this.text = search.value.toLowerCase();
-        this.limit = AT_ONCE;
-        this.draw();
-        say(counted(this.matching().length, "recording"));
-      } });
-    const only = element("input", { type: "checkbox", onchange: () => {
+    const changed = () => {
+      this.text = search.value;
       this.only = only.checked;
+      this.sort = sort.value;
+      this.limit = AT_ONCE;
       this.draw();
+      this.note();
       say(counted(this.matching().length, "recording"));
-    } });
+    };
+    const search = element("input", { type: "search", id: "search",
+      value: this.text, placeholder: "recording, patient or date",
+      oninput: changed });
+    const only = element("input", { type: "checkbox", checked: this.only,
+      onchange: changed });
+    const sort = element("select", { id: "sort", onchange: changed },
+      ...Object.entries(SORTS).map(([value, [word]]) => element("option",
+        { value, selected: value === this.sort }, word)));
     const columns = [...(this.many ? ["Run"] : []), "Recording", "Patient",
       "Start", "Duration", "Annotations", "Alarms", "Agreement",
       "Unscorable", "Decisions"];
@@ -39,14 +84,17 @@ export class List {
       element("div", { class: "tools" },
         element("label", null, "Search ", search),
         element("label", { class: "check" }, only,
-          " only recordings with disagreements")),
+          " only recordings with disagreements"),
+        element("label", null, "Sort by ", sort)),
       element("div", { class: "scroll", tabindex: "0", role: "region",
         "aria-label": "Recordings" },
-      element("table", null, element("thead", null, element("tr", null,
+      element("table", { onclick: () => this.note() }, element("thead", null, element("tr", null,
         ...columns.map((name) => element("th", { scope: "col" }, name)))),
       this.body)), this.more,
       ...this.faults(problems, refused)));
+    this.columns = columns.length;
     this.draw();
+    this.note();
   }
 
   summary() {
@@ -62,24 +110,43 @@ export class List {
     return element("p", { class: "summary" },
       `${counted(cases.length, "recording")}, ${lasting(hours)}`,
       ...(scored === 0 ? [] : [` · ${scored} scored (SzCORE) `,
-        ...Object.keys(total).map((name) => badge(name, total[name]))]));
+        ...Object.keys(total).map((name) => badge(name, total[name]))]),
+      ...this.progress());
+  }
+
+  // How much of the study is decided.
+  progress() {
+    const sum = (of) => this.found.cases.reduce(
+      (total, one) => total + of(one), 0);
+    const events = sum((one) => one.events);
+    if (events === 0) return [];
+    const decided = events - sum(undecided);
+    const open = this.found.cases.filter((one) => undecided(one) > 0).length;
+    const text = `${decided} of ${counted(events, "event")} decided, `
+      + `${counted(open, "recording")} to do`;
+    return [" · ", element("progress", { max: events, value: decided,
+      "aria-label": text }), ` ${text}`];
   }
 
   matching() {
-    return this.found.cases.filter((one) => (
-      !this.only || (one.counts?.FP ?? 0) + (one.counts?.FN ?? 0) > 0
-      || (!one.annotated && one.predicted > 0))
+    const found = this.found.cases.filter((one) => (
+      !this.only || disagreements(one) > 0)
       && `${one.run} ${one.path} ${one.patient} ${one.start}`.toLowerCase()
-        .includes(this.text));
+        .includes(this.text.toLowerCase()));
+    const [, order] = SORTS[this.sort];
+    return order === null ? found : found.sort(order);
   }
 
   draw() {
     const rows = this.matching();
-    this.body.replaceChildren(
-      ...rows.slice(0, this.limit).map((one) => this.row(one)));
+    this.source.order = rows.map((one) => one.key);
+    this.body.replaceChildren(...rows.slice(0, this.limit).flatMap(
+      (one, n) => [...(this.sort === "patient"
+        && one.patient !== rows[n - 1]?.patient
+        ? [this.group(rows, one.patient)] : []), this.row(one)]));
     if (rows.length === 0) {
       this.body.replaceChildren(element("tr", null, element("td", {
-        class: "nothing", colspan: "10" }, this.found.cases.length === 0
+        class: "nothing", colspan: String(this.columns) }, this.found.cases.length === 0
         ? "This run has no recordings." : "No recording matches.")));
     }
     this.more.replaceChildren(...(rows.length > this.limit ? [
@@ -89,15 +156,26 @@ export class List {
       } }, `Show more (${rows.length} in total)`)] : []));
   }
 
+  group(rows, patient) {
+    const own = rows.filter((one) => one.patient === patient);
+    const open = own.reduce((sum, one) => sum + undecided(one), 0);
+    return element("tr", { class: "group" }, element("th", {
+      scope: "rowgroup", colspan: String(this.columns) },
+    `${patient}: ${counted(own.length, "recording")}, ${
+      counted(open, "undecided event")}`));
+  }
+
   row(one) {
     const clock = new Clock(one.start);
     const lost = 100 * one.lost_s / one.duration_s;
     const reviewed = one.trail_damaged ? "audit trail damaged"
-      : one.events === 0 ? (one.decided ? `${one.decided} added` : "–")
-        : `${one.decided} of ${one.events}`;
+      : one.events === 0 ? (one.added ? `${one.added} added` : "–")
+        : `${one.decided} of ${one.events}${
+          one.added ? ` + ${one.added}` : ""}`;
     const cells = [
       element("th", { scope: "row" }, element("a", {
-        href: `#r=${one.key}` }, element("bdi", null, one.path))),
+        href: `#r=${one.key}`, title: one.path, "aria-label": one.path },
+      element("bdi", null, shortened(one.path)))),
       element("td", null, one.patient),
       element("td", { class: "number" },
         `${clock.date(0)} ${clock.time(0)}`),

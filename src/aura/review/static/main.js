@@ -1,6 +1,6 @@
 // Selects the page and the theme.
 import { Embedded, Served } from "./data.js";
-import { element, remember, remembered, sentence } from "./dom.js";
+import { element, plain, remember, remembered, sentence } from "./dom.js";
 import { singleKeys, typing } from "./keys.js";
 import { List } from "./list.js";
 import { RecordingPage } from "./recording.js";
@@ -34,15 +34,38 @@ function toggleTheme() {
   useTheme(theme());
 }
 
+// A button for the recording before or after this one.
+function step(word, title, key, direction) {
+  return element("button", { type: "button", title: `${title} (${key})`,
+    "aria-label": title, "aria-keyshortcuts": key,
+    onclick: () => turn(direction) }, word);
+}
+
+async function turn(direction) {
+  if (shown === null || !source.editable) return;
+  try {
+    const key = await source.neighbour(shown, direction);
+    if (key !== null) location.hash = `r=${key}`;
+    else {
+      page?.tell(`This is the ${direction > 0 ? "last" : "first"} recording `
+        + "of the list.");
+    }
+  } catch (refusal) {
+    page?.tell(sentence(refusal.message), true);
+  }
+}
+
 function header(back) {
   const download = (kind, word) => element("a", { class: "button",
     href: source.file(shown, kind), download: "" }, word);
   document.getElementById("top").replaceChildren(
-    element("a", { class: "brand", href: "#" },
+    element("a", { class: "brand", href: source.listed ?? "#" },
       element("b", null, "AURA"), " review"),
     element("nav", { "aria-label": "Page" },
-      ...(back && source.editable ? [element("a", { href: "#" },
-        "← All recordings")] : [])),
+      ...(back && source.editable ? [element("a", {
+        href: source.listed ?? "#" }, "← All recordings"),
+      step("◀", "Previous recording", "[", -1),
+      step("next recording ▶", "Next recording", "]", 1)] : [])),
     element("div", { class: "right" },
       ...(back && embedded === null ? [
         element("span", { class: "quiet" }, "Download review:"),
@@ -71,11 +94,11 @@ async function show() {
   try {
     if (key === null) {
       document.title = "AURA review";
-      new List(main, await source.cases());
+      new List(main, source, await source.cases(), given);
     } else {
       const detail = await source.detail(encodeURIComponent(key));
       if (shown !== key) return;
-      document.title = `${detail.path} · AURA review`;
+      document.title = `${plain(detail.path)} · AURA review`;
       const number = (name) => {
         const value = Number(given.get(name) ?? NaN);
         return Number.isFinite(value) ? value : undefined;
@@ -95,8 +118,11 @@ addEventListener("hashchange", show);
 matchMedia("(prefers-color-scheme: dark)").addEventListener(
   "change", () => useTheme(theme()));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "t" && singleKeys() && !typing(event.target)
-    && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
+  if (!singleKeys() || typing(event.target) || event.ctrlKey
+    || event.metaKey || event.altKey || event.repeat) return;
+  if (event.key === "t") toggleTheme();
+  if (event.key === "[") turn(-1);
+  if (event.key === "]") turn(1);
 });
 useTheme(theme());
 show();

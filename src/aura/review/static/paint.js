@@ -2,7 +2,7 @@
 
 const NAMES = ["ink", "muted", "line", "grid", "panel", "heart", "baseline",
   "excess", "chance", "threshold", "original", "predicted", "reviewed",
-  "lost", "ecg", "focus", "tp", "fp", "fn"];
+  "lost", "ecg", "paper", "focus", "tp", "fp", "fn"];
 
 export function palette() {
   const style = getComputedStyle(document.documentElement);

@@ -11,9 +11,9 @@ const DECISIONS = { open: "undecided", accepted: "accepted",
   rejected: "rejected" };
 
 export class Panel {
-  constructor(place, events, clock, duration_s, editable, actions) {
+  constructor(place, events, clock, detail, editable, actions) {
     Object.assign(this, {
-      place, events, clock, duration_s, editable, actions });
+      place, events, clock, detail, editable, actions });
     this.filter = "all";
     this.selected = null;
     this.reasons = null;
@@ -32,7 +32,7 @@ export class Panel {
     this.list.append(this.spacer);
     this.place.replaceChildren(
       element("h2", null, "Events"), this.filters, this.list,
-      this.buildDetail());
+      ...this.buildDetail());
     new ResizeObserver(() => this.drawRows()).observe(this.list);
   }
 
@@ -42,17 +42,22 @@ export class Panel {
     const part = () => element("div", { class: "part" });
     Object.assign(this, { about: part(), reason: part(), decided: part(),
       buttons: element("div", { class: "buttons" }), trail: part() });
-    this.form = new Form(this.duration_s, this.actions);
+    this.reading = element("div", { class: "detail", tabindex: "0",
+      role: "region", "aria-label": "Selected event" },
+    this.about, this.reason, this.trail);
+    this.form = new Form(
+      this.detail.key, this.detail.duration_s, this.actions);
     this.reviewer = element("input", {
       id: "reviewer", autocomplete: "name", maxlength: "80",
       value: remembered("reviewer") ?? "",
       placeholder: "your name, for the audit trail",
       oninput: () => remember("reviewer", this.who()) });
-    return element("div", { class: "detail" }, this.about, this.reason,
-      this.decided, ...(this.editable ? [
-        element("label", { class: "reviewer" }, "Reviewer", this.reviewer),
-        this.buttons, this.form.place] : []),
-      this.trail);
+    // Outside of the part that scrolls: a decision needs no scrolling.
+    this.deciding = element("div", { class: "deciding" }, this.decided,
+      ...(this.editable ? [this.buttons, this.form.place,
+        element("label", { class: "reviewer" }, "Reviewer", this.reviewer)]
+        : []));
+    return [this.reading, this.deciding];
   }
 
   refresh() {
@@ -68,6 +73,7 @@ export class Panel {
     }));
     this.shown = this.events.matching(this.filter);
     this.spacer.style.height = `${Math.max(1, this.shown.length) * ROW}px`;
+    this.list.style.height = `${Math.max(1, this.shown.length) * ROW + 2}px`;
     this.drawRows();
     this.drawDetail();
   }
@@ -114,7 +120,8 @@ export class Panel {
     element("span", { class: "when" },
       element("b", null, this.clock.time(now.onset_s)),
       element("small", null, lasting(now.duration_s)
-        + (event.item?.changed ? " · edited" : ""))),
+        + (event.item?.changed ? " · edited" : "")
+        + (this.form.keeps(event.key) ? " · unsaved" : ""))),
     element("span", { class: `decision ${decision}`,
       title: DECISIONS[decision], "aria-label": DECISIONS[decision] },
     { open: "", accepted: "✓", rejected: "✕" }[decision]));
@@ -152,6 +159,7 @@ export class Panel {
     }
     this.drawRows();
     this.drawDetail();
+    this.reading.scrollTop = 0;
   }
 
   // -- the selected event ------------------------------------------------
@@ -204,7 +212,7 @@ export class Panel {
 
   state(event) {
     const decision = this.events.decision(event);
-    const who = event.item === null ? "" : `, by ${event.item.by}`;
+    const who = decision === "open" ? "" : `, by ${event.item.by}`;
     return [element("h3", null, "Decision ",
       element("span", { class: `state ${decision}` },
         `${DECISIONS[decision]}${event.item?.changed ? ", edited" : ""}`

@@ -3,16 +3,26 @@ import { Axis } from "./axis.js";
 import { backdrop, pointer, threshold } from "./backdrop.js";
 import { Beats } from "./beats.js";
 import { Chart, trace } from "./chart.js";
-import { element, sentence, since } from "./dom.js";
+import { element, say, sentence, since } from "./dom.js";
 import { absent, envelope } from "./envelope.js";
 import { LANES, LANE_TITLES, Lanes } from "./lanes.js";
 import { Overview } from "./overview.js";
 import { palette } from "./paint.js";
+import { Paper, SETTLE_S } from "./paper.js";
 import { Pointer } from "./pointer.js";
 import { Trends } from "./trends.js";
 import { Waveform } from "./waveform.js";
 
 const CLOSE_S = 10;
+// Heights of the charts in pixels, scaled to fill the window.
+const HEIGHTS = { ecg: 142, rate: 146, chance: 116, close: 148 };
+// The same with a close-up that is true to scale.
+const PAPER = { ecg: 96, rate: 110, chance: 96, close: 250 };
+const [LEAST, MOST] = [0.7, 2.6];
+const BELOW = 56;
+// A smaller difference does not count.
+const SLIGHT = 3;
+const STACKED = "(max-width: 1040px)";
 const HIGHEST_BPM = 220;
 
 export class Plots {
@@ -23,10 +33,39 @@ export class Plots {
     // State shared by all plots.
     this.scene = { detail, clock, events, time, waveform: this.waveform,
       trends: null, beats: null, rateRange: [50, 110], selected: null,
-      draft: null };
+      draft: null, editable: actions.editable };
+    this.paper = new Paper(detail, () => this.recolour());
     this.build();
     this.recolour();
-    new ResizeObserver(() => this.resize()).observe(this.stack);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.stack);
+    // As high as the window.
+    this.observer.observe(document.documentElement);
+  }
+
+  leave() {
+    this.observer.disconnect();
+  }
+
+  // How much the charts are scaled so that all fit into the window.
+  scaled() {
+    if (matchMedia(STACKED).matches) return 1;
+    const { top, height } = this.place.getBoundingClientRect();
+    const charts = Object.keys(HEIGHTS).reduce(
+      (sum, name) => sum + this[`${name}Body`].offsetHeight, 0);
+    const room = innerHeight - top - scrollY - (height - charts) - BELOW;
+    const whole = this.shares.reduce((sum, one) => sum + one, 0);
+    return Math.max(LEAST, Math.min(MOST, room / whole));
+  }
+
+  get shares() {
+    return Object.values(
+      this.paper.chosen.gain === "fit" ? HEIGHTS : PAPER);
+  }
+
+  heights() {
+    const scale = this.scaled();
+    return this.shares.map((one) => Math.round(scale * one));
   }
 
   build() {
@@ -45,7 +84,12 @@ export class Plots {
       row("lanes", "Events"),
       row("rate", "Heart rate", "bpm"),
       row("chance", "Model score", "not a chance"),
-      row("close", "Close-up", `${CLOSE_S} s at the cursor`));
+      row("close", "Close-up", " "));
+    if (this.waveform.there) {
+      this.close.prepend(this.paper.controls());
+      this.closeBody.addEventListener("pointerdown",
+        (event) => this.measure(event));
+    }
     this.place.replaceChildren(
       this.actions.readout, row("over", "Whole recording"), this.stack);
     this.lanes.querySelector("h3").replaceChildren(...LANES.map(
@@ -126,8 +170,10 @@ export class Plots {
   makeCharts() {
     const { scene } = this;
     const { colours } = scene;
-    const chart = (body, height, series, more) => new Chart(
-      body, scene, height, series, {
+    const given = this.heights();
+    this.tall = given.at(-1);
+    const chart = (body, series, more) => new Chart(
+      body, scene, given.shift(), series, {
         window: () => [this.time.from, this.time.to],
         behind: (u, window) => backdrop(scene, u, window), ...more });
     const wave = this.waveform.there
@@ -138,7 +184,7 @@ export class Plots {
       envelope(u, colours.ecg, seen.columns);
       absent(u, colours, seen.missing, window);
     };
-    this.ecgChart = chart(this.ecgBody, 142, [trace(colours.ecg, 1)], {
+    this.ecgChart = chart(this.ecgBody, [trace(colours.ecg, 1)], {
       ...wave,
       behind: (u, window) => backdrop(scene, u, window,
         this.time.width > 2 * CLOSE_S ? this.closeWindow() : null),
@@ -146,35 +192,51 @@ export class Plots {
         rest(u, window, this.seen);
         scene.beats?.paint(u, window);
       } });
-    this.rateChart = chart(this.rateBody, 146, [
+    this.rateChart = chart(this.rateBody, [
       trace(colours.baseline, 2), trace(colours.heart, 1.3)], {
       range: () => scene.rateRange,
       bands: [{ series: [2, 1], fill: colours.excess, dir: -1 }] });
-    this.chanceChart = chart(this.chanceBody, 116, [
+    this.chanceChart = chart(this.chanceBody, [
       trace(colours.chance, 1.3, { fill: `${colours.chance}26` })], {
       range: () => [0, 1.04], axis: true, y: { splits: () => [0, 0.5, 1] },
       above: (u) => threshold(scene, u) });
-    this.closeChart = chart(this.closeBody, 148, [trace(colours.ecg, 1.4)], {
+    const { gain, speed } = this.paper.chosen;
+    this.closeChart = chart(this.closeBody, [trace(colours.ecg, 1.4)], {
       ...wave, window: () => this.closeWindow(), axis: true, still: true,
+      lines: { show: speed === "fit" },
+      ...(this.waveform.there ? { range: () => this.closeRange ?? [-1, 1],
+        y: { grid: { show: gain === "fit", stroke: colours.grid } } } : {}),
+      behind: (u, window) => {
+        if (this.waveform.there) this.paper.grid(u, window, colours);
+        backdrop(scene, u, window);
+      },
       above: (u, window) => {
         rest(u, window, this.near);
-        scene.beats?.paint(u, window, true);
+        if (this.waveform.there) this.paper.pulse(u, colours);
+        // Intervals would overlap the reason why samples are missing.
+        scene.beats?.paint(u, window, !this.near?.missing.length);
         pointer(scene, u, window);
+        this.paper.measured(u, colours);
       } });
     this.charts = [
       this.ecgChart, this.rateChart, this.chanceChart, this.closeChart];
   }
 
   closeWindow() {
-    const width = Math.min(CLOSE_S, this.time.duration);
+    const width = Math.min(this.time.duration,
+      this.paper.seconds(this.scene.axis.inner) ?? CLOSE_S);
     const from = Math.max(0, Math.min(
       this.time.cursor - width / 2, this.time.duration - width));
     return [from, from + width];
   }
 
   resize() {
-    if (!this.scene.axis.measure()) return;
-    for (const chart of this.charts) chart.resize();
+    const heights = this.heights();
+    const wider = this.scene.axis.measure();
+    if (!wider && Math.abs(heights.at(-1) - this.tall) < SLIGHT) return;
+    this.tall = heights.at(-1);
+    this.charts.forEach((chart, n) => chart.resize(heights[n]));
+    this.close_drawn = null;
     this.redraw();
   }
 
@@ -245,19 +307,67 @@ export class Plots {
       + `${this.ecgRange} ${beats === null} ${events.review.version}`;
     if (state === this.close_drawn) return;
     this.close_drawn = state;
-    this.near = this.waveform.there
-      ? this.waveform.view(...this.closeWindow(), points) : null;
+    this.near = this.waveform.there ? this.nearby(points) : null;
     this.closeChart.fill(this.near?.line ?? [[], []]);
+  }
+
+  // The ECG of the close-up, with the filters that are on.
+  nearby(points) {
+    const { paper } = this;
+    const [from, to] = this.closeWindow();
+    let near = this.waveform.view(from, to, points);
+    let told = paper.told;
+    if (paper.filtered) {
+      // Only samples can be filtered, with some before and after.
+      const whole = this.waveform.view(from - SETTLE_S, to + SETTLE_S,
+        Infinity);
+      if (whole.columns[0].length + whole.missing.length === 0) {
+        near = { ...whole, line: [whole.line[0],
+          paper.apply(whole.line[1])] };
+      } else {
+        told = ["as recorded: samples are missing"];
+      }
+    }
+    const seen = near.line[1].filter((_, n) => near.line[0][n] >= from
+      && near.line[0][n] <= to);
+    this.closeRange = paper.limits(seen, this.closeChart.inner)
+      ?? (paper.filtered ? limitsOf(seen) : undefined) ?? this.ecgRange;
+    this.close.querySelector("small").textContent = [
+      ...(paper.seconds(1) === null ? [`${CLOSE_S} s`] : []),
+      "at the cursor", ...told].join(", ");
+    return near;
+  }
+
+  // Drags a caliper in the close-up; a click removes it.
+  measure(event) {
+    const { u } = this.closeChart;
+    const box = u.over.getBoundingClientRect();
+    if (event.button !== 0 || event.clientX < box.left) return;
+    const at = (next) => ({
+      seconds: u.posToVal(next.clientX - box.left, "x"),
+      value: u.posToVal(next.clientY - box.top, "y") });
+    const start = at(event);
+    const show = (caliper) => {
+      this.paper.caliper = caliper;
+      this.close_drawn = null;
+      this.redraw();
+    };
+    const moved = (next) => show({ start, stop: at(next) });
+    this.closeBody.setPointerCapture(event.pointerId);
+    this.closeBody.addEventListener("pointermove", moved);
+    const stop = (last) => {
+      this.closeBody.removeEventListener("pointermove", moved);
+      if (Math.abs(last.clientX - event.clientX) < 3) show(null);
+      else say(this.paper.reading());
+    };
+    this.closeBody.addEventListener("lostpointercapture", stop,
+      { once: true });
+    show(null);
   }
 
   seenRange(from, to, points) {
     const { line, columns } = this.waveform.view(from, to, points);
-    const known = [...line[1], ...columns[1]].filter((one) => one !== null);
-    if (known.length === 0) return undefined;
-    const [low, high] = known.reduce(([a, b], one) => [
-      Math.min(a, one), Math.max(b, one)], [Infinity, -Infinity]);
-    const room = 0.12 * (high - low) || 1;
-    return [low - room, high + room];
+    return limitsOf([...line[1], ...columns[1]]);
   }
 
   drawCursor() {
@@ -297,6 +407,16 @@ export class Plots {
     const beat = beats === null ? null : beats.kindAt(seconds);
     return { rate, base, chance, lost, beat };
   }
+}
+
+// Limits that fit values; undefined if there are none.
+function limitsOf(values) {
+  const known = values.filter((one) => one !== null);
+  if (known.length === 0) return undefined;
+  const [low, high] = known.reduce(([a, b], one) => [
+    Math.min(a, one), Math.max(b, one)], [Infinity, -Infinity]);
+  const room = 0.12 * (high - low) || 1;
+  return [low - room, high + room];
 }
 
 function empty({ line, columns }) {

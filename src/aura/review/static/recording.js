@@ -1,14 +1,13 @@
 // The page of one recording: plots, sidebar, keys and edits.
-import { Decisions } from "./decisions.js";
+import { Decisions, Taken } from "./decisions.js";
 import { Clock, LAYER_WORDS, counted, element, lasting, number, outcomeWord, say, sentence, since } from "./dom.js";
 import { Events } from "./events.js";
 import { heading, legend, notices, toolbar } from "./heading.js";
-import { keysDialog, singleKeys, typing } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Plots } from "./plots.js";
+import { WIDTHS, keyed } from "./shortcuts.js";
 import { TimeWindow } from "./window.js";
 
-const WIDTHS = [10, 60, 600, 3600, Infinity];
 const LOOK_EVERY_MS = 10000;
 
 export class RecordingPage {
@@ -18,6 +17,7 @@ export class RecordingPage {
     this.events = new Events(detail);
     this.selected = null;
     this.abort = new AbortController();
+    this.taken = new Taken();
     this.editable = source.editable && detail.review.error === null;
     this.decisions = new Decisions(
       (wanted) => source.change(detail.key, wanted), {
@@ -29,7 +29,7 @@ export class RecordingPage {
     this.build();
     this.begin(start);
     const options = { signal: this.abort.signal };
-    document.addEventListener("keydown", (event) => this.keyed(event),
+    document.addEventListener("keydown", (event) => keyed(this, event),
       options);
     document.addEventListener("visibilitychange", () => this.look(), options);
     this.looking = setInterval(() => this.look(), LOOK_EVERY_MS);
@@ -37,6 +37,7 @@ export class RecordingPage {
 
   leave() {
     this.abort.abort();
+    this.plots.leave();
     clearInterval(this.looking);
     clearTimeout(this.noting);
   }
@@ -58,11 +59,14 @@ export class RecordingPage {
         readout: this.readout, drawn: () => this.told(),
         select: (key) => this.select(key, false),
         selectAt: (span) => this.selectAt(span),
+        editable: this.editable,
+        outlined: (span) => this.plots.edit(span),
+        create: (onset_s, duration_s) => this.add(onset_s, duration_s),
         drafted: (onset, length) => this.panel.form.drafted(onset, length) });
     this.panel = new Panel(side, this.events, this.clock,
-      this.detail.duration_s, this.editable, {
+      this.detail, this.editable, {
         select: (key) => this.select(key, true),
-        act: (action, key) => this.change({ action, key }),
+        act: (action, key) => this.decide(action, key),
         save: (key, fields, version) => this.saveFields(
           key, fields, version),
         cancel: () => this.cancel(),
@@ -75,8 +79,13 @@ export class RecordingPage {
     if (start.from !== undefined) {
       this.time.set(start.from, start.to);
       this.time.point(start.at ?? (start.from + start.to) / 2);
-    } else if (stops.length + this.events.all.length > 0) {
-      const first = stops[0] ?? this.events.all[0];
+      const there = this.events.all.find((event) => Math.abs(
+        this.events.current(event).onset_s - start.at) < 0.06);
+      this.select(there?.key, false, false);
+    } else if (this.events.all.length > 0) {
+      const open = (event) => this.events.undecided(event);
+      const first = stops.find(open) ?? this.events.all.find(open)
+        ?? stops[0] ?? this.events.all[0];
       this.select(first.key, true, false);
     } else {
       this.time.set(0, Math.min(this.detail.duration_s, 3600));
@@ -95,8 +104,11 @@ export class RecordingPage {
     this.panel.drawWhy();
   }
 
+  // The events of the filter; disagreements if there is none.
   stops() {
-    return this.events.matching("disagreements");
+    const { filter } = this.panel;
+    return this.events.matching(
+      filter === "all" ? "disagreements" : filter);
   }
 
   // -- navigation --------------------------------------------------------
@@ -106,7 +118,8 @@ export class RecordingPage {
     const found = this.events.next(
       list, this.selected, this.time.cursor, direction);
     if (found === null) {
-      const what = !disagreements ? "event"
+      const what = !disagreements || !["all", "disagreements"].includes(
+        this.panel.filter) ? "event"
         : this.detail.annotated ? "disagreement" : "alarm";
       say(list.length === 0 ? `There is no ${what}.`
         : `No ${direction > 0 ? "later" : "earlier"} ${what}.`);
@@ -121,9 +134,9 @@ export class RecordingPage {
   }
 
   select(key, move, tell = true, list = this.events.all) {
-    if (key !== this.selected) this.cancel();
     const event = this.events.byKey.get(key);
     if (event === undefined) return;
+    if (key !== this.selected) this.plots.edit(null);
     this.selected = key;
     const now = this.events.current(event);
     if (move) {
@@ -175,6 +188,7 @@ export class RecordingPage {
       const hash = `#r=${this.detail.key}&from=${from.toFixed(1)}`
         + `&to=${to.toFixed(1)}&at=${cursor.toFixed(1)}`;
       if (location.hash !== hash) history.replaceState(null, "", hash);
+      this.time.settle();
       this.plots.describe();
     }, 400);
   }
@@ -191,61 +205,187 @@ export class RecordingPage {
       onset_s: same(fields.onset_s, now.onset_s, 0.05)
         ? now.onset_s : fields.onset_s,
       duration_s: same(fields.duration_s, now.duration_s, 0.005)
-        ? now.duration_s : fields.duration_s }, { version, fields });
+        ? now.duration_s : fields.duration_s },
+    { version, texts: this.panel.form.texts() });
   }
 
-  add() {
-    const onset_s = Math.max(0, Math.min(
-      this.time.cursor, this.detail.duration_s - 1));
-    this.change({ action: "add", key: "", label: "sz",
-      onset_s: Math.round(onset_s * 10) / 10,
-      duration_s: Math.min(30, this.detail.duration_s - onset_s) },
+  // Decides on an event, and on the alarms that overlap a detected seizure.
+  decide(action, key) {
+    const { events, panel: { form } } = this;
+    const listed = this.stops();
+    if (!this.editable || !this.named()) return;
+    let [note, asked] = [{}, {}];
+    if (form.touched && form.key === key && action !== "reset") {
+      const read = form.read();
+      if (read === null) {
+        this.tell(form.wrong.textContent, true);
+        return;
+      }
+      if (action === "accept" && !form.noted) {
+        form.save();
+        this.goOn(key, listed);
+        return;
+      }
+      note = { note: read.note };
+      asked = { version: form.version, texts: form.texts() };
+    }
+    const together = { group: [] };
+    for (const member of events.group(key)) {
+      const event = events.byKey.get(member);
+      if (event === undefined || (member !== key
+        && !this.follows(event, action))) continue;
+      this.change({ action, key: member, ...(member === key ? note : {}) },
+        { ...together, ...(member === key ? asked : {}) });
+    }
+    if (action !== "accept" && action !== "reject") return;
+    this.goOn(key, listed);
+    // Where a refusal finds a reviewer who did nothing else since.
+    this.left = { key: this.selected, group: together.group };
+  }
+
+  // Whether an event follows a decision on its seizure or alarm: earlier
+  // edits, and decisions of others, stay.
+  follows(event, action) {
+    const open = this.events.decision(event) === "open";
+    return action === "reset" ? !open && !event.item.changed
+      && event.item.by === this.panel.who() : open;
+  }
+
+  // Selects the next undecided event of the list that was worked through.
+  goOn(key, stops) {
+    const listed = stops.some((one) => one.key === key)
+      ? stops : this.events.all;
+    const open = listed.filter((one) => this.events.undecided(one));
+    const next = this.events.next(open, key, 0, 1) ?? open[0];
+    if (next === undefined) {
+      say("All events of this list are decided.");
+      return;
+    }
+    this.select(next.key, true, true, listed);
+  }
+
+  add(at = this.time.looked, duration_s = 30) {
+    const last = this.detail.duration_s;
+    const onset_s = Math.round(10 * Math.max(
+      0, Math.min(at, last - 1))) / 10;
+    this.change({ action: "add", key: "", label: "sz", onset_s,
+      duration_s: Math.min(duration_s, last - onset_s) },
     { selected: this.selected });
+  }
+
+  // Puts the onset or the end of the selected event at the cursor.
+  put(end) {
+    const event = this.events.byKey.get(this.selected);
+    if (event === undefined || !this.editable) return;
+    const { onset_s, duration_s } = this.plots.scene.draft
+      ?? this.events.current(event);
+    const at = Math.round(this.time.cursor * 10) / 10;
+    const [from, to] = end ? [onset_s, at] : [at, onset_s + duration_s];
+    if (to - from >= 0.1) this.panel.form.drafted(from, to - from);
+    else this.tell("The end must be after the onset.", true);
   }
 
   cancel() {
     if (!this.panel.form.touched) return;
     this.panel.form.drop();
-    this.panel.drawDetail();
+    this.panel.refresh();
     this.plots.edit(null);
   }
 
+  // Whether the reviewer has entered a name.
+  named() {
+    if (this.panel.who() !== "") return true;
+    this.tell("Enter your name first: the audit trail records who decided.");
+    this.panel.reviewer.focus();
+    return false;
+  }
+
   change(wanted, asked) {
-    if (!this.editable) return;
-    const reviewer = this.panel.who();
-    if (reviewer === "") {
-      this.tell("Enter your name first: the audit trail records who decided.");
-      this.panel.reviewer.focus();
+    if (!this.editable || !this.named()) return;
+    const { sent } = this.events;
+    if (wanted.key !== "") {
+      sent.set(wanted.key, (sent.get(wanted.key) ?? 0) + 1);
+    }
+    this.decisions.push({ reviewer: this.panel.who(), ...wanted }, asked);
+  }
+
+  arrived({ key }) {
+    const { sent } = this.events;
+    if (sent.get(key) > 1) sent.set(key, sent.get(key) - 1);
+    else sent.delete(key);
+  }
+
+  // Takes back the last decision of this page, or does it again.
+  takeBack(again) {
+    if (!this.editable || !this.named()) return;
+    if (this.decisions.busy) {
+      this.tell("The last decision is being saved. Try again.");
       return;
     }
-    this.decisions.push({ reviewer, ...wanted }, asked);
+    const { done, undone } = this.taken;
+    const [from, to] = again ? [undone, done] : [done, undone];
+    const steps = from.pop();
+    if (steps === undefined) {
+      say(`There is nothing to ${again ? "redo" : "undo"}.`);
+      this.flash();
+      return;
+    }
+    const group = [];
+    for (const { key, version } of steps.reverse()) {
+      this.change({ action: "restore", key, step: version },
+        { group, to, again });
+    }
   }
 
   saved(wanted, asked, review) {
-    this.panel.form.saved(wanted.key, asked.fields, review.version);
+    this.arrived(wanted);
+    this.panel.form.saved(wanted.key, asked.texts, review.version);
+    if (review.version !== this.events.review.version) {
+      this.taken.record(wanted, asked, review);
+    }
     this.take(review);
+    if (wanted.action === "restore" && this.events.byKey.has(wanted.key)) {
+      this.select(wanted.key, true, false);
+    }
     // Does not move a reviewer who has selected another event meanwhile.
     if (wanted.action === "add" && asked.selected === this.selected
       && !this.panel.form.touched) {
       this.select(review.steps.at(-1).after.key, false, false);
     }
-    this.tell({ accept: "Accepted.", reject: "Rejected.",
-      reset: "Decision undone.", change: "Saved.",
-      add: "Seizure added. Edit its onset and duration.",
-      remove: "Removed." }[wanted.action]);
+    this.tell(`${{ accept: "Accepted", reject: "Rejected",
+      reset: "Decision undone", change: "Saved", remove: "Removed",
+      add: "Seizure added. Edit its onset and duration",
+      restore: asked.again ? "Done again" : "Undone",
+    }[wanted.action]}${asked.group?.length > 1
+      ? `${this.which(this.events.group(wanted.key)[0])}, with its alarm`
+      : this.which(wanted.key)}.`);
   }
 
-  async refused(wanted, refusal, dropped) {
+  // Which event a message is about: another one may be selected by now.
+  which(key) {
+    const event = this.events.byKey.get(key);
+    return event === undefined ? ""
+      : `: ${outcomeWord(event.outcome, event.layer)} at ${
+        this.clock.time(this.events.current(event).onset_s)}`;
+  }
+
+  async refused(wanted, asked, refusal, dropped) {
     const { form } = this.panel;
-    if (refusal.status === 409) {
+    this.events.sent.delete(wanted.key);
+    const kept = refusal.rule === "review.files";
+    if (refusal.status === 409 || kept) {
       await this.look(true);
       // Saving again then overwrites the change of the other reviewer.
-      if (form.key === wanted.key) form.version = this.events.review.version;
+      form.seen(wanted.key, this.events.review.version);
     }
-    const kept = refusal.rule === "review.files";
+    if (!kept && !form.touched && this.left?.group === asked.group
+      && this.left?.key === this.selected) {
+      this.select(wanted.key, true, false);
+    }
     const also = dropped === 0 ? ""
       : ` Not saved either: ${counted(dropped, "later decision")} on it.`;
-    this.tell(sentence(`${kept ? "" : "Not saved: "}${refusal.message}`)
+    this.tell(`${kept ? "Saved" : "Not saved"}${this.which(wanted.key)}. `
+      + sentence(refusal.message)
       + also, true, { "data-rule": refusal.rule, "data-dropped": dropped });
   }
 
@@ -286,48 +426,6 @@ export class RecordingPage {
   }
 
   // -- keys --------------------------------------------------------------
-
-  keyed(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey
-      || event.altKey) return;
-    if (event.key === "Escape") {
-      this.cancel();
-      document.activeElement?.blur();
-      return;
-    }
-    // Holding a key down must not repeat a decision.
-    if (typing(event.target) || (event.repeat && "axuie".includes(
-      event.key))) return;
-    const act = (action) => this.selected !== null
-      && this.change({ action, key: this.selected });
-    const event_now = this.events.byKey.get(this.selected);
-    const page = event.shiftKey ? 1 : 0.2;
-    const always = {
-      ArrowLeft: () => this.time.pan(-page),
-      ArrowRight: () => this.time.pan(page),
-      Home: () => this.time.set(0, this.time.width),
-      End: () => this.time.set(this.detail.duration_s - this.time.width,
-        this.detail.duration_s) };
-    const single = {
-      n: () => this.jump(1, true), p: () => this.jump(-1, true),
-      N: () => this.jump(1, false), P: () => this.jump(-1, false),
-      "+": () => this.time.zoom(0.5), "=": () => this.time.zoom(0.5),
-      "-": () => this.time.zoom(2), "?": keysDialog,
-      ",": () => this.move(-1), ".": () => this.move(1),
-      "<": () => this.move(-10), ">": () => this.move(10),
-      a: () => event_now?.layer !== "added" && act("accept"),
-      x: () => act(event_now?.layer === "added" ? "remove" : "reject"),
-      u: () => act("reset"), e: () => this.panel.form.focus(),
-      i: () => this.add() };
-    WIDTHS.forEach((width, n) => {
-      single[n + 1] = () => this.time.show(width);
-    });
-    const does = always[event.key]
-      ?? (singleKeys() ? single[event.key] : undefined);
-    if (does === undefined) return;
-    event.preventDefault();
-    does();
-  }
 
   move(seconds) {
     this.time.point(this.time.cursor + seconds);

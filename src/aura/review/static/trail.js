@@ -2,7 +2,8 @@
 import { element, lasting, since } from "./dom.js";
 
 const WORDS = { accept: "accepted", reject: "rejected", change: "edited",
-  add: "added", remove: "removed", reset: "decision undone" };
+  add: "added", remove: "removed", reset: "decision undone",
+  restore: "restored" };
 
 export function trail(key, steps) {
   const own = steps.filter((step) => [step.before, step.after].some(

@@ -28,7 +28,8 @@ export function why(event, reasons, clock) {
   return [head,
     ...inWords(told, clock).map((text) => element(
       "p", { class: "finding" }, text)),
-    element("p", { class: "quiet" },
+    term("p", "quiet", "The model's output from 0 to 1, which is not a "
+      + "probability. An alarm is raised when it reaches the threshold.",
       `Model score ${told.probability === null ? "unknown"
         : number(told.probability, 2)} at `
       + `${clock.time(told.time_s)}${moment}`),
@@ -36,9 +37,17 @@ export function why(event, reasons, clock) {
       told.reasons.filter((one) => one.used)),
     ...list("Other unusual features",
       told.reasons.filter((one) => !one.used)),
-    element("p", { class: "key" }, element("span", { class: "swatch" }),
+    term("p", "key", "Nine of ten scorable rows of this recording, without "
+      + "the surroundings of events, lie in the usual range.",
+    element("span", { class: "swatch" }),
       " usual range (5th to 95th percentile) ",
       element("span", { class: "dot" }), " value")];
+}
+
+// A text whose meaning shows when it has the focus or the pointer.
+function term(tag, css, meaning, ...parts) {
+  return element(tag, { class: `term ${css}`, tabindex: "0" }, ...parts,
+    element("small", { class: "meaning" }, meaning));
 }
 
 // The finding in a clinician's words.
@@ -55,9 +64,12 @@ function inWords(told, clock) {
   const usual = rise === undefined || rise.low === null ? ""
     : ` The usual difference is ${number(whole(rise.low))} to `
       + `${number(whole(rise.high))} bpm.`;
+  const slope = whole(told.reasons.find(
+    (one) => one.name === "hr_slope_30")?.value ?? null);
+  const quick = slope > 0 ? ` It rose by ${slope} bpm within 30 s.` : "";
   return [`The heart rate was ${rate} bpm, ${Math.abs(rate - base)} `
     + `${rate < base ? "below" : "above"} this patient's own ${base}.`
-    + usual];
+    + quick + usual];
 }
 
 // One feature: its value and its usual range.
@@ -82,7 +94,7 @@ function reason(one) {
     point.style.left = `${at(one.value)}%`;
     scale.append(point);
   }
-  return element("li", { title: `${one.name}: ${one.window}` },
+  return term("li", "", `${one.meaning} (${one.name}: ${one.window})`,
     element("span", { class: "name" }, one.title),
     element("b", null, `${number(one.value)}${unit}`), scale,
     element("small", null, usual));

@@ -24,12 +24,29 @@ export class TimeWindow {
   }
 
   pan(share) {
-    this.set(this.from + share * this.width, this.to + share * this.width);
+    this.move(this.from + share * this.width);
+  }
+
+  // Shows the same width from another time on.
+  move(from) {
+    this.moved = true;
+    this.set(from, from + this.width);
+  }
+
+  // After a move the cursor comes into view.
+  settle() {
+    if (this.moved && this.looked !== this.cursor) this.point(this.looked);
+    this.moved = false;
+  }
+
+  // The cursor, or the middle if the cursor is out of view.
+  get looked() {
+    const { cursor, from, to } = this;
+    return cursor >= from && cursor <= to ? cursor : (from + to) / 2;
   }
 
   zoom(factor, around) {
-    const at = around ?? (this.cursor >= this.from && this.cursor <= this.to
-      ? this.cursor : (this.from + this.to) / 2);
+    const at = around ?? this.looked;
     const width = Math.min(this.duration, Math.max(
       Math.min(SHORTEST_S, this.duration), this.width * factor));
     const share = (at - this.from) / this.width;
@@ -37,8 +54,7 @@ export class TimeWindow {
   }
 
   show(width, around) {
-    const middle = around ?? (this.cursor >= this.from
-      && this.cursor <= this.to ? this.cursor : (this.from + this.to) / 2);
+    const middle = around ?? this.looked;
     this.set(middle - width / 2, middle + width / 2);
   }
 
