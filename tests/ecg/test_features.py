@@ -186,3 +186,23 @@ def test_every_complete_hop_has_a_row(duration_s, hop_s, count):
     times = row_times(duration_s, hop_s)
     assert len(times) == count
     assert times == pytest.approx(hop_s * np.arange(1, count + 1))
+
+
+@pytest.mark.parametrize("rate_hz", [128, 200, 250, 256, 360, 1000])
+@pytest.mark.parametrize("start_s", [0.0, 7.0, 80_000.1])
+def test_ties_are_ties_at_every_rate_and_hour(rate_hz, start_s):
+    step = round(.02 * rate_hz)
+    for low, high, limit in (
+            (round(.8 * rate_hz), round(.8 * rate_hz) + step, "nni_20"),
+            (round(.8 * rate_hz), round(.8 * rate_hz) + 2 * step + 1,
+             "nni_50")):
+        samples = np.cumsum([0, *([low, high] * 100)])
+        beats = Beats(start_s + samples / rate_hz,
+                      start_s + samples[-1] / rate_hz)
+        rows = features.build(beats)
+        found = rows.values[:, features.NAMES.index(limit)]
+        over = (high - low) * 1000 > int(limit[4:]) * rate_hz
+        size = rows.values[:, features.NAMES.index("sdsd")]
+        known = np.isfinite(size)
+        assert known.sum() > 100
+        assert (found[known] > 0).all() if over else not found[known].any()

@@ -35,19 +35,19 @@ def disjoint(spans):
 
 
 def oracle(time_s, spans):
-    """The rules one interval at a time, in plain Python."""
+    """The rules one interval at a time, in whole microseconds."""
     expected, usable = [], []
     for start, end in zip(time_s, time_s[1:]):
-        length = end - start
+        length = round((end - start) * 1e6)
         if any(start < high and low < end for low, high in spans):
             expected.append("UNSCORABLE")
-        elif not .3 <= length <= 1.8:
+        elif not 300_000 <= length <= 1_800_000:
             expected.append("ARTEFACT")
         else:
             before = ([usable[0]] * 5 + usable)[-5:] if usable else [length]
             usual, previous = statistics.median(before), before[-1]
-            far = (abs(length - usual) > .2 * usual
-                   and abs(length - previous) > .2 * previous)
+            far = (abs(length - usual) > usual / 5
+                   and abs(length - previous) > previous / 5)
             expected.append("ECTOPIC" if far else "NORMAL")
             usable.append(length)
     return expected

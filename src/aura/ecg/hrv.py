@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from aura.ecg.rr import ROUNDING_S
 from aura.recording import Bools, Floats
 
 # This many windows fit into the cache of a core; twice as many take 1.5
@@ -22,8 +23,8 @@ SEGMENT_STEP = SEGMENT // 2
 WELCH_NFFT = 4096
 BANDS_HZ = {"vlf": (0.003, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.40)}
 MAX_GAP_S = 3.0
-# Beats are known to a microsecond; less variation is rounding.
-LEAST_MS = 1e-3
+# Less variation is rounding.
+LEAST_MS = 1000 * ROUNDING_S
 
 Indices = NDArray[np.int64]
 
@@ -208,8 +209,8 @@ def _nn_statistics(nn: Floats, n: Indices) -> dict[str, Floats]:
 def _difference_statistics(diff: Floats,
                            pairs: Indices) -> dict[str, Floats]:
     size = np.abs(diff)
-    over_50 = (size > 50).sum(axis=1).astype(float)
-    over_20 = (size > 20).sum(axis=1).astype(float)
+    over_50 = (size > 50 + LEAST_MS).sum(axis=1).astype(float)
+    over_20 = (size > 20 + LEAST_MS).sum(axis=1).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "sdsd": np.sqrt(_variance(diff, pairs, 0)),

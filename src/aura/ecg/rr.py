@@ -19,6 +19,11 @@ MALIK = 0.2
 NEIGHBOURS = 5
 
 
+# Beats are known to a microsecond. Less than that never decides whether an
+# interval is within a limit: how floats round depends on the time of day.
+ROUNDING_S = 1e-6
+
+
 class Kind(IntEnum):
     """Kind of an RR interval."""
 
@@ -58,7 +63,8 @@ def rr_series(beats: Beats) -> RRSeries:
     time_s = beats.time_s[1:]
     rr_s = np.diff(beats.time_s)
     kind = np.full(len(rr_s), Kind.NORMAL, dtype=np.int8)
-    plausible = (rr_s >= MIN_RR_S) & (rr_s <= MAX_RR_S)
+    plausible = (rr_s >= MIN_RR_S - ROUNDING_S) & (
+        rr_s <= MAX_RR_S + ROUNDING_S)
     lost = covered(beats.unscorable, np.column_stack(
         [beats.time_s[:-1], time_s])) > 0
     usable = plausible & ~lost
@@ -76,6 +82,8 @@ def _ectopic(rr_s: Floats) -> NDArray[np.bool_]:
     before = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
     usual: Floats = np.median(before[:-1], axis=1)
     previous = padded[NEIGHBOURS - 1:-1]
-    far: NDArray[np.bool_] = np.abs(rr_s - usual) > MALIK * usual
-    jumps: NDArray[np.bool_] = np.abs(rr_s - previous) > MALIK * previous
+    far: NDArray[np.bool_] = (
+        np.abs(rr_s - usual) > MALIK * usual + ROUNDING_S)
+    jumps: NDArray[np.bool_] = (
+        np.abs(rr_s - previous) > MALIK * previous + ROUNDING_S)
     return far & jumps
