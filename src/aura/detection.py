@@ -119,9 +119,10 @@ def find_beats(source: Source, fs_hz: float | None = None) -> Beats:
     """
     if isinstance(source, Beats):
         return source
+    from aura.ecg.rr import without_stuck
     if isinstance(source, Recording):
         if source.beats is not None:
-            return source.beats
+            return without_stuck(source.beats)
         if source.signal is None:
             raise InvalidInputError(
                 "recording.no_signal", "this recording has no samples at "
@@ -131,10 +132,10 @@ def find_beats(source: Source, fs_hz: float | None = None) -> Beats:
               else _array(source, fs_hz))
     from aura.ecg import beats
     if not isinstance(signal, Parted):
-        return beats.find_beats(signal)
-    return beats.joined([(onset_s, beats.find_beats(part))
-                         for onset_s, part in signal.parts()],
-                        signal.duration_s)
+        return without_stuck(beats.find_beats(signal))
+    return without_stuck(beats.joined([
+        (onset_s, beats.find_beats(part))
+        for onset_s, part in signal.parts()], signal.duration_s))
 
 
 def features(source: Source, fs_hz: float | None = None, *,

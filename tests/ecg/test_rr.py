@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from aura.ecg.rr import Kind, rr_series
+from aura.ecg.rr import STUCK_S, Kind, rr_series, without_stuck
 from aura.recording import Beats
 
 INTERVALS_MS = st.lists(st.integers(200, 2500), max_size=60)
@@ -99,3 +99,29 @@ def test_an_interval_across_an_unscorable_span_is_unscorable():
 def test_fewer_than_two_beats_have_no_interval(count):
     series = rr_series(Beats(np.arange(count) + .5, 10.0))
     assert len(series.time_s) == len(series.rr_s) == len(series.kind) == 0
+
+
+@given(st.integers(300, 1800), st.integers(0, 40_000), st.integers(1, 90))
+def test_equal_intervals_are_a_stuck_sensor_from_20_s_on(
+        length_ms, start_s, seconds):
+    before = [800, 790] * 20
+    count = max(1, seconds * 1000 // length_ms)
+    one = beats([*before, *([length_ms] * count), *before], first_s=start_s)
+    found = without_stuck(one).unscorable
+    begin, end = one.time_s[40], one.time_s[40 + count]
+    if end - begin > STUCK_S:
+        assert found == pytest.approx(np.array([[begin + STUCK_S, end]]))
+    else:
+        assert not len(found)
+
+
+@given(st.lists(st.integers(300, 1800), min_size=1, max_size=40),
+       st.integers(1, 200))
+def test_a_stuck_stretch_is_known_from_the_past_alone(intervals_ms, repeats):
+    one = beats([length for length in intervals_ms for _ in range(repeats)])
+    whole = without_stuck(one).unscorable
+    for at in (len(one.time_s) // 3, len(one.time_s) // 2):
+        cut_s = float(one.time_s[at])
+        part = without_stuck(Beats(one.time_s[:at + 1], cut_s)).unscorable
+        known = np.minimum(whole[whole[:, 0] < cut_s], cut_s)
+        assert part == pytest.approx(known[known[:, 0] < known[:, 1]])

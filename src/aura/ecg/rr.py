@@ -2,14 +2,14 @@
 # Nothing is interpolated. Features leave out intervals that are not normal,
 # and every difference that touches one.
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura.recording import Beats, Floats
-from aura.spans import covered
+from aura.spans import covered, union
 
 # AURA's own limits of a plausible interval.
 MIN_RR_S = 0.3
@@ -19,6 +19,7 @@ MALIK = 0.2
 NEIGHBOURS = 5
 
 
+STUCK_S = 20.0
 # Beats are known to a microsecond. Less than that never decides whether an
 # interval is within a limit: how floats round depends on the time of day.
 ROUNDING_S = 1e-6
@@ -73,6 +74,26 @@ def rr_series(beats: Beats) -> RRSeries:
     kind[~plausible] = Kind.ARTEFACT
     kind[lost] = Kind.UNSCORABLE
     return RRSeries(time_s, rr_s, kind)
+
+
+def without_stuck(beats: Beats) -> Beats:
+    """Mark time in which a sensor repeats itself as unscorable."""
+    # No heart keeps its intervals to the microsecond: in 696 h of 43 people
+    # with normal hearts, heart failure, epilepsy and pacemakers the longest
+    # stretch of equal ones has 14 s. Only the past counts, as in a stream.
+    rr_s = np.diff(beats.time_s)
+    same = np.abs(np.diff(rr_s, prepend=np.inf)) < 2 * ROUNDING_S
+    first = np.flatnonzero(same & ~np.append(False, same[:-1]))
+    last = np.flatnonzero(same & ~np.append(same[1:], False))
+    # A run begins with the interval before the first that equals it.
+    spans = np.column_stack([
+        beats.time_s[np.maximum(first - 1, 0)] + STUCK_S,
+        beats.time_s[last + 1]])
+    spans = spans[spans[:, 0] < spans[:, 1]]
+    if not len(spans):
+        return beats
+    return replace(beats, unscorable=union(
+        np.concatenate([beats.unscorable, spans])))
 
 
 def _ectopic(rr_s: Floats) -> NDArray[np.bool_]:

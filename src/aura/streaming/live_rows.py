@@ -6,6 +6,7 @@ import numpy as np
 
 from aura.ecg import baseline, features, hrv
 from aura.ecg.baseline import HeartRate
+from aura.ecg.rr import without_stuck
 from aura.recording import Beats, Floats
 
 # More than the longest window holds, so that intervals are judged alike.
@@ -40,7 +41,8 @@ class LiveRows:
         """The row of the next hop; all up to its end has to be settled."""
         self._count += 1
         end_s = np.array([self._count * self.hop_s])
-        known = Beats(self._beat_s, float(end_s[0]), self._spans)
+        known = without_stuck(
+            Beats(self._beat_s, float(end_s[0]), self._spans))
         intervals = features.normal_intervals(known)
         short = hrv.windows(intervals, end_s, features.SHORT_S)
         scorable = bool(features.can_be_scored(known, end_s, short)[0])
