@@ -92,3 +92,16 @@ def test_the_list_shows_how_much_of_the_study_is_decided(
     expect(page.locator(".summary")).to_contain_text(
         "1 of 3 events decided, 1 recording to do")
     untroubled(page, site)
+
+
+def test_a_name_that_is_written_backwards_is_shown_with_its_codes(
+        browse, serve, tmp_path):
+    site = serve(make_run(tmp_path, {}, None, **{
+        "a\u202efde": {"seconds": 120, "seizure": None}}))
+    page = browse()
+    page.goto(site.address)
+    page.locator("tbody a").click()
+    settled(page)
+    expect(page.locator("h1")).to_have_text(r"a\u202efde.edf")
+    assert "\u202e" not in page.title() + page.locator("body").inner_text()
+    untroubled(page, site)

@@ -40,9 +40,11 @@ export class Form {
         this.save();
       } },
     field("onset", "Onset", {
-      inputmode: "decimal", "aria-describedby": "fields-hint" }),
+      inputmode: "decimal", "aria-describedby": "fields-hint",
+      title: "Time since the start of the recording (h:mm:ss)" }),
     field("duration", "Duration (s)", { inputmode: "decimal" }),
-    field("label", "Label", { list: "labels", maxlength: "64" }),
+    field("label", "Label", { list: "labels", maxlength: "64",
+      title: "Labels that begin with sz count as seizures" }),
     field("note", "Note", { maxlength: "500" }),
     element("datalist", { id: "labels" }, ...LABELS.map(
       (label) => element("option", { value: label }))),
