@@ -61,7 +61,8 @@ class Spread(InProcess):
 def builders(tmp_path):
     """Two real feature-builders on one shared folder."""
     environ = {**os.environ, "SHARED_FOLDER_PATH": str(tmp_path / "many"),
-               "AURA_PORT": "0", "AURA_WORKERS": "1"}
+               "AURA_PORT": "0", "AURA_WORKERS": "1",
+               "AURA_SINKS": "build_features"}
     write_cohort(tmp_path / "one/training", patients=BATCHES, hours=0.1)
     shutil.copytree(tmp_path / "one", tmp_path / "many")
     started = [Process(name, serve_command(named("feature-builder")), environ)
