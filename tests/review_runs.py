@@ -72,12 +72,12 @@ def _predict(workspace, table, predicted, annotated):
         "recording", "time_s", "hr_rise", "scorable"))
     chance = 1 / (1 + np.exp(-(rows.values["hr_rise"] - 15.0) / 4))
     with folder.replace(f"{batch}/predictions.parquet") as stream:
-        tables.write(stream, tables.Columns(
+        tables.write(stream, [tables.Columns(
             {"recording": rows.values["recording"],
              "time_s": rows.values["time_s"],
              "smoothed": np.where(rows.values["scorable"], chance,
                                   np.nan).astype(np.float64)},
-            metadata={"threshold": str(THRESHOLD), "model_id": "m" * 12}))
+            metadata={"threshold": str(THRESHOLD), "model_id": "m" * 12})])
 
 
 def _entry(entry, predicted, annotated):

@@ -50,8 +50,7 @@ class Block:
         return self.folder.replace("_", "-")
 
 
-BLOCKS = msgspec.convert(
-    state.beside(__file__)["block"], tuple[Block, ...])
+BLOCKS = msgspec.convert(state.beside(__file__)["block"], tuple[Block, ...])
 
 
 def named(name: str) -> Block:

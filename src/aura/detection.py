@@ -128,8 +128,7 @@ def find_beats(source: Source, fs_hz: float | None = None) -> Beats:
                 "recording.no_signal", "this recording has no samples at "
                 "hand", "read one that has: aura.read('night.edf')")
         source = source.signal
-    signal = (source if isinstance(source, Signal)
-              else _array(source, fs_hz))
+    signal = (source if isinstance(source, Signal) else _array(source, fs_hz))
     from aura.ecg import beats
     if not isinstance(signal, Parted):
         return without_stuck(beats.find_beats(signal))
@@ -288,8 +287,7 @@ def train(recordings: Iterable[Recording], *, target_far: float = 1.0,
     2
     """
     from aura.detector import training
-    annotated = [one for one in recordings
-                 if one.annotated and one.understood]
+    annotated = [one for one in recordings if one.annotated and one.understood]
     return training.train(
         [training.example_of(one, features(one, hop_s=hop_s).columns(),
                              hop_s) for one in annotated],

@@ -40,18 +40,7 @@ def plural(count: int, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """
-    One finding about one input, as manifests and `aura inspect` list it.
-
-    Parameters
-    ----------
-    rule : str
-        Stable identifier of the check, dotted lower case.
-    level : {"error", "warning"}
-        An error means that the input is refused.
-    text : str
-        One line: what was found, what is allowed, and the way out.
-    """
+    """One finding about one input, as `aura inspect` lists it."""
 
     rule: str
     level: Level

@@ -94,14 +94,7 @@ class Signal(Protocol):
         """Smallest and largest value that the device can express."""
 
     def read(self, start: int, stop: int) -> Floats:
-        """
-        Samples ``start`` to ``stop`` (exclusive), both inside the signal.
-
-        Returns
-        -------
-        ndarray, shape (stop - start,)
-            Millivolts, or the file's own unit where that is unknown.
-        """
+        """Samples ``start`` to ``stop`` in mV, or in the file's own unit."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +223,7 @@ class Recording:
 
     @property
     def understood(self) -> bool:
-        """
-        Whether nothing of its annotations, if there are any, is in doubt.
-
-        Otherwise time without an annotated seizure may have one.
-        """
+        """Whether nothing of its annotations, if any, is in doubt."""
         return is_understood(
             self.annotated, (problem.rule for problem in self.problems))
 

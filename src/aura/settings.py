@@ -94,8 +94,7 @@ class Settings:
         for entry in fields(cls):
             variable = ABOUT[entry.name].env
             if text := environ.get(variable, ""):
-                given[entry.name] = _parse(
-                    variable, text, type(entry.default))
+                given[entry.name] = _parse(variable, text, type(entry.default))
         return cls(**given)
 
 

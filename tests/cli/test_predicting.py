@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +28,23 @@ def test_train_predict_score(model, run, tmp_path):
     code, out, _ = run("score", model / "study", tmp_path / "p", "--json")
     assert code == 0
     assert json.loads(out)["pooled"]["events"]["ref_true"] == 3
+
+
+def test_a_prediction_imports_nothing_heavy(model, tmp_path):
+    code = """
+import sys
+from aura.cli import main
+assert main(sys.argv[1:]) == 0
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "predict", model / "study", "--model",
+         model / "model", "--out", tmp_path / "p"],
+        text=True, capture_output=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "aura.ecg.beats" in loaded, done.stderr
+    assert not loaded & {
+        "pandas", "sklearn", "matplotlib", "pyarrow", "grpc"}
 
 
 def test_a_training_prints_its_comparison_first(model, run, tmp_path):

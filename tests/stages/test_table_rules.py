@@ -21,7 +21,7 @@ def changed(chain, path, change):
     new = change(dict(old.values))
     metadata = {**old.metadata, **new.pop("metadata", {})}
     with folder.replace(path) as stream:
-        tables.write(stream, tables.Columns(new, old.units, metadata))
+        tables.write(stream, [tables.Columns(new, old.units, metadata)])
 
 
 def put(name, value, rows=slice(0, 1)):
@@ -120,6 +120,30 @@ def test_the_exporter_checks_each_table(trained, name, rule, change):
     assert caught.value.rule == f"table.{rule}"
 
 
+@pytest.mark.parametrize("size", [1, 50, 10 ** 6])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_recordings_are_the_same_however_a_table_is_read(
+        trained, monkeypatch, size, shuffled):
+    (table, *_) = trained.tables()
+    folder = trained.workspace.folder
+    batch = manifest.read(folder, table.manifest_path)
+    whole = tables.read(folder.read(table.table_path))
+    if shuffled:
+        order = np.random.default_rng(1).permutation(len(whole))
+        with folder.replace(table.table_path) as stream:
+            tables.write(stream, [whole.rows(order)])
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", size)
+    checked = table_rules.check(folder, table.table_path, "features", batch)
+    assert checked.in_order != shuffled and checked.count == len(whole)
+    names = ("recording", "time_s", "hr_rise", "scorable")
+    found = list(checked.each(names))
+    assert len(found) == len(batch.recordings) > 1
+    for (number, _), rows in zip(batch.recordings, found):
+        for name in names:
+            assert np.array_equal(rows.values[name], whole.of(number)[name],
+                                  equal_nan=True)
+
+
 def test_the_docs_have_each_column():
     page = (ROOT / "docs/features.md").read_text("utf-8")
     for name, about in table_rules.RULES.items():
@@ -142,7 +166,8 @@ def test_the_rules_are_those_of_what_the_stages_write(trained):
             assert values.dtype == rule["type"]
             assert column in features.NAMES or (
                 stored.units[column] == rule.get("unit", ""))
-        assert len(table_rules.read(
-            trained.workspace.folder, path, name, batch)) == len(stored)
+        checked = table_rules.check(
+            trained.workspace.folder, path, name, batch)
+        assert checked.count == len(stored)
     kind = table_rules.RULES["beats"]["columns"]["kind"]
     assert (kind["low"], kind["high"]) == (min(rr.Kind), max(rr.Kind))

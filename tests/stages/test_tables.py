@@ -2,21 +2,26 @@
 """
 
 import io
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from arro3.io import write_parquet
+from hypothesis import given, settings, strategies as st
 
 from aura.errors import CorruptDataError
-from aura.stages.tables import ROWS_AT_ONCE, Columns, read, write
+from aura.stages import tables
+from aura.stages.tables import (
+    ROWS_AT_ONCE, ROWS_OF_A_GROUP, Columns, read, write)
 
 KINDS = (np.float64, np.float32, np.int32, np.int8, np.bool_)
 
 
-def written(table):
+def written(*parts):
     stream = io.BytesIO()
-    write(stream, table)
+    write(stream, parts)
     return stream.getvalue()
 
 
@@ -81,6 +86,45 @@ def test_equal_tables_give_equal_bytes():
     turned = Columns(one.values, one.units,
                      dict(reversed(one.metadata.items())))
     assert len({written(given) for given in [one, turned] * 10}) == 1
+
+
+@given(st.lists(st.integers(0, 2 * ROWS_AT_ONCE), max_size=6))
+@settings(max_examples=8)
+def test_the_bytes_do_not_depend_on_the_parts(cuts):
+    whole = table(ROWS_OF_A_GROUP + 2 * ROWS_AT_ONCE + 1)
+    places = [0, *accumulate(cuts), None]
+    parts = [whole.rows(slice(*place)) for place in pairwise(places)]
+    assert written(*parts) == written(whole)
+
+
+def test_a_short_table_has_the_bytes_that_arro3_gives_it_at_once():
+    short = table(ROWS_AT_ONCE * 3)
+    content = tables._arrow(short)
+    stream = io.BytesIO()
+    write_parquet(content, stream, compression=tables.COMPRESSION,
+                  key_value_metadata=tables._text(content.schema.metadata))
+    assert written(short) == stream.getvalue()
+
+
+def test_an_error_in_a_part_is_raised_as_it_is():
+    def parts():
+        yield table(3)
+        raise KeyError("cause")
+
+    with pytest.raises(KeyError, match="cause"):
+        write(io.BytesIO(), parts())
+
+
+def test_parts_are_made_when_they_are_written():
+    stream, sizes = io.BytesIO(), []
+
+    def parts():
+        for _ in range(20):
+            sizes.append(len(stream.getvalue()))
+            yield table(ROWS_AT_ONCE)
+
+    write(stream, parts())
+    assert sizes[-1] > sizes[-7] > 0
 
 
 def test_a_column_with_gaps_between_its_numbers_is_written_whole():

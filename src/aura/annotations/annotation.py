@@ -12,8 +12,7 @@ from aura.annotations.vocabulary import (
 from aura.errors import Problem, quoted
 from aura.recording import BACKGROUND, SEIZURE, Event
 
-_FINDINGS: dict[str, str] = state.beside(
-    __file__, "messages.toml")["findings"]
+_FINDINGS: dict[str, str] = state.beside(__file__, "messages.toml")["findings"]
 # Starts of one seizure, for example in the EEG and of the movements.
 STARTS_S = 300.0
 PAIR_S = 3600.0  # A longer seizure needs a row with its length

@@ -66,12 +66,10 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
     begun: datetime | None = None
     recorded_on: date | None = None
     for number, line in table:
-        cells = table_text.cells(
-            line, separator, quoted or separator != "\t")
+        cells = table_text.cells(line, separator, quoted or separator != "\t")
         if separator != "\t" and kind == names[-1]:
             # A text may have the separator in it.
-            cells[len(names) - 1:] = [
-                separator.join(cells[len(names) - 1:])]
+            cells[len(names) - 1:] = [separator.join(cells[len(names) - 1:])]
         if len(cells) != len(names):
             raise syntax(number, "row", f"has {len(cells)} cells, but there "
                          f"are {len(names)} columns")
@@ -100,8 +98,7 @@ def write(document: Annotations) -> bytes:
         name for row in document.rows for name, _ in row.more))
     length = (MISSING if document.duration_s is None
               else _decimal(document.duration_s))
-    start = (MISSING if document.start is None
-             else str(document.start))
+    start = (MISSING if document.start is None else str(document.start))
     lines = ["\t".join((*COLUMNS[:3], *more, *COLUMNS[3:]))]
     for row in document.rows:
         cells = dict(row.more)

@@ -17,8 +17,7 @@ DAY_S = 86_400.0
 SAME_S = 2.0  # A clock and that of the recording
 _NAME = re.compile(r"seizures?[-_ ]list.*\.txt|.*[-_ ]summary\.txt")
 # Without a unit, 10.10 may be hours and minutes.
-_NUMBER = re.compile(
-    r"(\d{1,9}|\d{1,9}\.\d{1,9}(?= ?s))(?: ?s(?:ec\w*)?)?")
+_NUMBER = re.compile(r"(\d{1,9}|\d{1,9}\.\d{1,9}(?= ?s))(?: ?s(?:ec\w*)?)?")
 # Hours may go on after midnight, and a typist may have put in blanks.
 _CLOCK = re.compile(
     r"(?<!\d)(\d{1,2}) *[.:] *([0-5] ?\d) *[.:] *([0-5]\d)(?!\d)")
@@ -60,12 +59,9 @@ def _sections(content: bytes) -> dict[str, tuple[str, list[Row]]]:
 
 @lru_cache(maxsize=4)
 def _meant(listed: Sequence[str], beside: Sequence[str]) -> dict[str, str]:
-    """
-    The name in a list of each recording beside it, both as `_same` has them.
-
-    It is the recording's own, or else the begin of it that no other of the
-    recordings has: Siena has ``PN01.edf`` for ``PN01-1.edf``.
-    """
+    """The name in a list of each recording beside it, as by `_same`."""
+    # Its own, or the begin of it that no other recording has: Siena has
+    # PN01.edf for PN01-1.edf.
     known = {_same(name) for name in beside}
     by_begin: dict[str, list[str]] = defaultdict(list)
     for name in known:
@@ -77,8 +73,7 @@ def _meant(listed: Sequence[str], beside: Sequence[str]) -> dict[str, str]:
         only = by_begin.get(name.rstrip("-_. "), ())
         if name not in known and len(only) == 1:
             meant.setdefault(only[0], name)
-    return meant | {name: name for name in map(_same, listed)
-                    if name in known}
+    return meant | {name: name for name in map(_same, listed) if name in known}
 
 
 def unmatched(listed: Sequence[str], beside: Sequence[str]) -> list[str]:

@@ -10,8 +10,7 @@ from aura.annotations.table_text import syntax
 
 NAME = "times.seize"
 TEXT = "seizure"
-_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)",
-                    re.ASCII)
+_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)", re.ASCII)
 
 
 def read(content: bytes, record: str) -> Annotations | None:

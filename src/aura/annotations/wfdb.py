@@ -72,8 +72,7 @@ def read(content: bytes, rate_hz: float | None = None,
             raise _malformed("has a seizure that begins twice, or ends "
                              "without a beginning")
         elif mark.text and mark.code not in (_RHYTHM, *BEATS):
-            rows.append(Annotation(
-                mark.sample / rate, None, mark.text))
+            rows.append(Annotation(mark.sample / rate, None, mark.text))
     if begun is not None:
         raise _malformed("has a seizure without an end")
     rows += _rhythms(found, rate)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import threading
 from dataclasses import replace
@@ -106,7 +107,9 @@ def export(given: argparse.Namespace) -> int:
     target = given.files or report.target
     if given.files:
         for path in sorted(files.glob("*.lp.gz")):
-            Folder(given.files).write(path.name, path.read_bytes())
+            with (path.open("rb") as source,
+                  Folder(given.files).replace(path.name) as stream):
+                shutil.copyfileobj(source, stream)
     rejected = report.points_rejected
     print(f"Wrote {plural(report.points_written, 'point')} of "
           f"{plural(report.recordings, 'recording')} to {target}"

@@ -111,12 +111,9 @@ class Unknown:
 
 def unread(folders: Sequence[Unknown], recordings: Iterable[str],
            head: Callable[[str], bytes]) -> dict[str, list[str]]:
-    """
-    Files that may be annotations of a recording, by its stem in lower case.
-
-    Those of ``""`` may be lists of all recordings here. The first folder is
-    that of the recordings; it is in the others, or beside them.
-    """
+    """Files that may be annotations of a recording, by its stem."""
+    # Those of "" may be lists of all recordings here. The first folder is that
+    # of the recordings; it is in the others, or beside them.
     stems = {}
     for recording in recordings:
         stem = recording_stem(recording).lower()

@@ -75,8 +75,7 @@ class Waveform:
                 (decimal((lead.low - lead.baseline) / lead.gain),
                  decimal((lead.high - lead.baseline) / lead.gain)),
                 (lead.low, lead.high), samples))
-        write.samples(stream, main, fields, self._records(samples),
-                      self.notes)
+        write.samples(stream, main, fields, self._records(samples), self.notes)
 
     def _records(self, samples: int) -> Iterator[NDArray[np.int32]]:
         """Rows that hold a record each: all samples of lead after lead."""

@@ -177,8 +177,7 @@ def _waveform(folder: Folder, candidate: Candidate, stream: BinaryIO,
         refuse(doubts)
     extent = ground_truth.extent_of(header, timeline)
     start = header.start + timedelta(seconds=timeline.first_onset_s)
-    events, source, problems = ground_truth.seizures(
-        folder, candidate, extent)
+    events, source, problems = ground_truth.seizures(folder, candidate, extent)
     if strict:
         refuse(problems)
     indices, qualities, found = choose(stream, header, ecg_channel)

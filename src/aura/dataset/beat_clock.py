@@ -328,8 +328,7 @@ def _losses(ahead_s: Floats, blank_s: Floats,
     exact = noise_s <= EXACT_S
     width = min(EXACT_ROWS if exact else ROWS, len(ahead_s))
     padded = np.pad(ahead_s, width, constant_values=np.inf)
-    least = np.lib.stride_tricks.sliding_window_view(padded, width).min(
-        axis=1)
+    least = np.lib.stride_tricks.sliding_window_view(padded, width).min(axis=1)
     # A time may be late but not early, so the least of some rows is right.
     behind, onwards = least[:len(ahead_s)], least[width:-1]
     known = np.isfinite(behind)

@@ -112,8 +112,7 @@ def read(stream: BinaryIO) -> BeatSeries:
         made = _by_frame(table, values)
     else:
         _check_intervals(values * unit)
-        made = beat_clock.placed(
-            values * unit, table.clocks(), table.unsure())
+        made = beat_clock.placed(values * unit, table.clocks(), table.unsure())
     blank = int(np.isnan(values).sum())
     return _series(form, made, name, unit, (
         *found, *table.problems(blank, made.clock)))
@@ -206,8 +205,7 @@ class _BeatTable:
         """Start of the recording by the time of its first row, if dated."""
         if self.names.count("timestamp") != 1 or not self._rows:
             return None
-        found = beat_clock.moment(
-            self._rows[0][self.names.index("timestamp")])
+        found = beat_clock.moment(self._rows[0][self.names.index("timestamp")])
         return found and found.replace(tzinfo=None) - timedelta(
             microseconds=round(first_s * 1e6))
 
@@ -221,8 +219,7 @@ class _BeatTable:
                 f"{plural(blank, 'row')} without a value, where beats are "
                 "missing" + ("" if clock else "; the file has no clock, so "
                              "that later beats may have been later still"))
-        problems = [Problem("beats.number", "warning", text)
-                    for text in found]
+        problems = [Problem("beats.number", "warning", text) for text in found]
         if self._layout.guessed:
             unit = "seconds" if self._layout.unit_s == 1 else "milliseconds"
             problems.append(Problem(
@@ -283,8 +280,7 @@ def _around(values: Floats) -> Floats:
     known = np.flatnonzero(np.isfinite(values))
     blank = np.searchsorted(known, np.flatnonzero(np.isnan(values)))
     inside = np.unique(blank[(blank > 0) & (blank < len(known))])
-    return np.column_stack([values[known[inside - 1]],
-                            values[known[inside]]])
+    return np.column_stack([values[known[inside - 1]], values[known[inside]]])
 
 
 def _check_intervals(rr_s: Floats) -> None:

@@ -119,8 +119,7 @@ def _plain(lines: Sequence[str], first: int) -> Layout | None:
     if len(rows) < PLAIN_ROWS or not NUMBER.match(rows[0]):
         return None
     for separator in ("", *SEPARATORS, " "):
-        cells = [row.split(separator) if separator else [row]
-                 for row in rows]
+        cells = [row.split(separator) if separator else [row] for row in rows]
         width = 2 if separator else 1
         if any(len(row) != width or not all(map(NUMBER.fullmatch, row))
                for row in cells):

@@ -199,8 +199,7 @@ class _Conversion:
         return target
 
 
-def _with_faults(done: Converted,
-                 problems: Sequence[Problem]) -> Converted:
+def _with_faults(done: Converted, problems: Sequence[Problem]) -> Converted:
     """Report what is wrong with a recording that was read all the same."""
     return replace(done, problems=(*(
         problem for problem in problems

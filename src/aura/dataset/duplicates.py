@@ -195,8 +195,7 @@ def _keys(folder: Folder, candidate: Candidate,
 class _BeatFiles:
     """Beat files by patient and by name."""
 
-    def __init__(self, found: Sequence[Found],
-                 numbers: Iterable[int]) -> None:
+    def __init__(self, found: Sequence[Found], numbers: Iterable[int]) -> None:
         self._found = found
         self._numbers: dict[Key, list[int]] = defaultdict(list)
         for number in numbers:

@@ -225,8 +225,7 @@ class _Listing:
         beside = posixpath.join(
             session, "eeg", annotation_files.events_of(recording_stem(name)))
         # A file that cannot be read counts too: it is an error then.
-        return ([beside] if os.path.lexists(self.folder.root / beside)
-                else [])
+        return ([beside] if os.path.lexists(self.folder.root / beside) else [])
 
 
 class _Search:

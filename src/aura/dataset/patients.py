@@ -62,20 +62,10 @@ def identity_of(folder: Folder, path: str,
 
 
 def patient_identity(path: str, header_patient: str) -> Patient:
-    """
-    The patient of a recording.
-
-    The first of these that exists:
-
-    1. the ``sub-XXX`` of a BIDS path, in a folder or the file's name;
-    2. the patient of a TUSZ name, ``<patient>_sNNN_tNNN.edf``, which is
-       also the patient's folder in v1.5 and v2;
-    3. the first word of the header's patient field, in plain EDF too,
-       unless it is ``X`` or a word such as ``Anonymous``; with the word
-       after it if it is a word that many share, such as ``Patient``;
-    4. the folder of the file, without the day or session at its end;
-    5. the file's name without its ending and form.
-    """
+    """The patient of a recording, by the first rule that applies."""
+    # BIDS ``sub-XXX``; a TUSZ name; the header's patient, unless it is X or a
+    # word such as Anonymous, with the next word if many share it; the folder,
+    # without a day or session at its end; the name of the file.
     *folders, name = unicodedata.normalize("NFC", path).split("/")
     stem = recording_stem(name)
     for part in (*folders, stem):

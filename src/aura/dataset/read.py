@@ -123,11 +123,9 @@ def _read(folder: Folder, path: str, ecg_channel: str, alias_key: str,
     found = recording(folder, candidate, ecg_channel, alias_key, strict)
     if isinstance(found, Refused):
         problem = found.problems[0]
-        raise InvalidInputError(
-            problem.rule, f"{found.path}: {problem.text}")
+        raise InvalidInputError(problem.rule, f"{found.path}: {problem.text}")
     if found.fs_hz is None:
-        return replace(found, beats=beats(
-            folder, replace(found, path=path)))
+        return replace(found, beats=beats(folder, replace(found, path=path)))
     return replace(found, signal=FileSignal(
         partial(open_signal, folder, found, path), found.duration_s))
 
@@ -147,8 +145,7 @@ def _read_object(stream: BinaryIO, ecg_channel: str, alias_key: str,
     (parent / name).write_bytes(content)
     folder = Folder(scratch)
     weakref.finalize(folder, shutil.rmtree, scratch, ignore_errors=True)
-    return _read(folder, f"file-object/{name}", ecg_channel, alias_key,
-                 strict)
+    return _read(folder, f"file-object/{name}", ecg_channel, alias_key, strict)
 
 
 def _ending(content: bytes) -> str:

@@ -26,8 +26,7 @@ _FILE = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _FORMAT = re.compile(r"(\d{1,4})([x:]\d[x:\d]*)?(?:\+(\d{1,9}))?", re.ASCII)
 _NUMBER = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/.*)?", re.ASCII)
-_GAIN = re.compile(
-    rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_GAIN = re.compile(rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 SUFFIX = ".hea"
 HEADER_BYTES_MAX = 2**20
@@ -103,8 +102,7 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines or len(content) > HEADER_BYTES_MAX:
         raise _malformed(record, 1)
-    name, count, rate, length, clock, day, *_ = [
-        *lines[0].split(), *[""] * 6]
+    name, count, rate, length, clock, day, *_ = [*lines[0].split(), *[""] * 6]
     if "/" in name:
         raise _unsupported(record, "the record has several segments",
                            "convert it to one: xform -i RECORD -o NEW")

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 
 from aura.ecg.features import near_points
 from aura.recording import Bools, Event, Floats
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 MODEL_FEATURES = ("hr_rise", "hr_over_p95")
 # Rises above the patient's own past. The score never falls as one of them
@@ -81,8 +84,10 @@ def training_rows(examples: Sequence[Example]) -> TrainingRows:
     return _balanced(*map(np.concatenate, (values, seizure, weight)))
 
 
-def fit(examples: Sequence[Example], seed: int) -> RandomForestClassifier:
+def fit(examples: Sequence[Example], seed: int) -> "RandomForestClassifier":
     """Fit a forest; the same examples and seed give the same trees."""
+    # Imported here: a prediction in one process needs no scikit-learn.
+    from sklearn.ensemble import RandomForestClassifier
     rows = training_rows(examples)
     forest = RandomForestClassifier(
         n_estimators=TREES, min_samples_leaf=MIN_LEAF, max_depth=MAX_DEPTH,

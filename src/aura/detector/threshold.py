@@ -74,8 +74,7 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
         if found.fp > allowed or (
                 promise and highest_rate(recordings, scores) > target_far):
             break
-        calm = promise or (
-            found.tp > 0 and found.fp + 1 <= CAUTION * allowed)
+        calm = promise or (found.tp > 0 and found.fp + 1 <= CAUTION * allowed)
         if found.tp > most or (found.tp == most and calm):
             best, most = float(cuts[place]), found.tp
     return replace(rule, threshold=best)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
 
 from aura.detector import forest, threshold, trees
 from aura.detector.alarms import AlarmRule, smooth
@@ -30,8 +28,7 @@ Fit = Callable[[Sequence[E], int], Scorer[E]]
 LEAVE_ONE_OUT_BELOW = 20
 FOLDS = 5
 # The heart-rate rule that every detector has to beat.
-RATIO_RULE = AlarmRule(
-    threshold=1.5, release=1.0, smoothing_s=0.0, hold_s=5.0)
+RATIO_RULE = AlarmRule(threshold=1.5, release=1.0, smoothing_s=0.0, hold_s=5.0)
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ def folds(examples: Sequence[Example],
 
 
 def _stratified(examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    from sklearn.model_selection import StratifiedGroupKFold
     patients = np.array([example.patient for example in examples])
     seizure = np.array([example.has_usable_seizure for example in examples])
     with warnings.catch_warnings():
@@ -219,6 +217,7 @@ def scored_rows(example: Example, probability: Floats,
 
 def auc(values: Floats, seizure: Bools) -> float:
     """ROC-AUC of the finite values; NaN if all are of one class."""
+    from sklearn.metrics import roc_auc_score
     known = np.isfinite(values)
     if len(np.unique(seizure[known])) < 2:
         return math.nan

@@ -36,11 +36,8 @@ class HeartRate:
 
 def relative_to_baseline(rate: HeartRate,
                          last: int | None = None) -> dict[str, Floats]:
-    """
-    Compare each row, or only the `last` ones, with the minutes before it.
-
-    Source: https://doi.org/10.1142/S0129065714500014
-    """
+    """Compare rows, or only the `last` ones, with the minutes before."""
+    # Source: https://doi.org/10.1142/S0129065714500014
     bpm, hop_s = rate.bpm, rate.hop_s
     near, far = _hops(NEAR_S, hop_s), _hops(FAR_S, hop_s)
     count = len(bpm) if last is None else min(last, len(bpm))

@@ -66,14 +66,10 @@ class Segment:
 
 
 def find_beats(signal: Signal) -> Beats:
-    """
-    Find the R peaks of a signal and the stretches that cannot be scored.
-
-    Memory depends on the segment, not on the signal; cost is linear.
-
-    Source: https://doi.org/10.1109/TBME.1985.325532,
-    https://doi.org/10.21105/joss.05411
-    """
+    """Find the R peaks of a signal and the stretches without a score."""
+    # Memory depends on the segment, not on the signal. Sources:
+    # https://doi.org/10.1109/TBME.1985.325532,
+    # https://doi.org/10.21105/joss.05411
     duration_s = signal.sample_count / signal.fs_hz
     if signal.fs_hz < MIN_RATE_HZ or duration_s < MIN_SEGMENT_S:
         return Beats(np.empty(0), duration_s, np.array([[0.0, duration_s]]))
@@ -89,8 +85,7 @@ def find_beats(signal: Signal) -> Beats:
     return Beats(beats, duration_s, join(qualities, beats, duration_s))
 
 
-def joined(parts: Sequence[tuple[float, Beats]],
-           duration_s: float) -> Beats:
+def joined(parts: Sequence[tuple[float, Beats]], duration_s: float) -> Beats:
     """Beats of a recording with gaps, from those of its continuous parts."""
     lost = [np.empty((0, 2))]
     at = 0.0
@@ -251,8 +246,7 @@ def _between_samples(shaped: Floats, index: Indices) -> Floats:
     return tops
 
 
-def _search(samples: Floats, fs_hz: float,
-            least: float) -> Indices:
+def _search(samples: Floats, fs_hz: float, least: float) -> Indices:
     """Indices of the R peaks; stretches without any are searched again."""
     # The detector's thresholds follow the signal. After a burst of noise
     # twenty times as high as the QRS they are out of reach for minutes. A
@@ -283,8 +277,7 @@ def _heartbeats(samples: Floats, fs_hz: float,
     return index
 
 
-def _cut(before: Floats, after: Floats, cut_s: float) -> tuple[
-        Floats, Floats]:
+def _cut(before: Floats, after: Floats, cut_s: float) -> tuple[Floats, Floats]:
     """Cut two overlapping series in the middle of an RR interval."""
     index = int(np.searchsorted(before, cut_s))
     if after.size and 0 < index < len(before):

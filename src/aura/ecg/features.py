@@ -96,8 +96,7 @@ def normal_intervals(beats: Beats) -> hrv.NormalIntervals:
         series.time_s[normal], series.rr_s[normal] * 1000.0, follows)
 
 
-def can_be_scored(beats: Beats, end_s: Floats,
-                  short: hrv.Windows) -> Bools:
+def can_be_scored(beats: Beats, end_s: Floats, short: hrv.Windows) -> Bools:
     """Whether the 10 s before each time have enough intervals and signal."""
     lost_s = covered(
         beats.unscorable, np.column_stack([end_s - SHORT_S, end_s]))

@@ -131,8 +131,7 @@ def spectral(series: NormalIntervals, end_s: Floats,
     reach = offsets[-1] + SEGMENT
     first = np.round((end_s - length_s) * RESAMPLING_HZ).astype(np.int64)
     usable = (first >= 0) & (first + reach <= len(values))
-    usable[usable] = (gaps[first[usable] + reach]
-                      == gaps[first[usable]])
+    usable[usable] = (gaps[first[usable] + reach] == gaps[first[usable]])
     if not usable.any():
         return result
     power = _band_power(values, first[usable], offsets)
@@ -206,8 +205,7 @@ def _nn_statistics(nn: Floats, n: Indices) -> dict[str, Floats]:
             "std_hr": np.sqrt(_variance(rate, n, 0))}
 
 
-def _difference_statistics(diff: Floats,
-                           pairs: Indices) -> dict[str, Floats]:
+def _difference_statistics(diff: Floats, pairs: Indices) -> dict[str, Floats]:
     size = np.abs(diff)
     over_50 = (size > 50 + LEAST_MS).sum(axis=1).astype(float)
     over_20 = (size > 20 + LEAST_MS).sum(axis=1).astype(float)
@@ -276,12 +274,9 @@ def _band_power(values: Floats, first: Indices,
 
 @cache
 def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
-    """
-    Matrix B with ``|x B|²`` = power of a 256-point segment x in the band.
-
-    The trapezoid over the periodogram is a sum of squared projections on
-    cosines and sines. A few singular vectors carry all of it.
-    """
+    """Matrix B with ``|x B|²`` = power of a segment x in the band."""
+    # The trapezoid over the periodogram is a sum of squared projections on
+    # cosines and sines. A few singular vectors carry all of it.
     frequency = np.arange(WELCH_NFFT // 2 + 1) * RESAMPLING_HZ / WELCH_NFFT
     inside = np.flatnonzero((frequency >= low_hz) & (frequency < high_hz))
     weight = np.full(len(inside), frequency[1])

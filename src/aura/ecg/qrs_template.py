@@ -108,8 +108,7 @@ def without_insertions(signal: Floats, index: Indices,
     return index
 
 
-def _usual(height: Floats, index: Indices,
-           fs_hz: float) -> NDArray[np.bool_]:
+def _usual(height: Floats, index: Indices, fs_hz: float) -> NDArray[np.bool_]:
     """Which heights are within a factor of two of the usual one."""
     # The usual one is the median over time, because noise has more peaks.
     lasts = np.minimum(np.diff(index, append=index[-1]), LONGEST_S * fs_hz)

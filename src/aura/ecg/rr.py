@@ -51,18 +51,11 @@ class RRSeries:
 
 
 def rr_series(beats: Beats) -> RRSeries:
-    """
-    RR intervals of a beat series, each with its kind.
-
-    An interval is *unscorable* if it touches an unscorable span, an
-    *artifact* outside 0.3 to 1.8 s, and *ectopic* if it differs by more than
-    20 % both from the interval before it and from the median of the five
-    before it. The second condition is not in the source: without it, a true
-    step of the heart rate would be rejected for ever. The kind depends only
-    on the past, so a stream finds the same.
-
-    Source: https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
-    """
+    """RR intervals of a beat series, each with its kind."""
+    # *Ectopic* is 20 % off both the interval before and the median of the five
+    # before. The second is not in the source: without it, a true step of the
+    # heart rate would be rejected for ever. Only the past counts. Source:
+    # https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
     time_s = beats.time_s[1:]
     rr_s = np.diff(beats.time_s)
     kind = np.full(len(rr_s), Kind.NORMAL, dtype=np.int8)
@@ -71,8 +64,7 @@ def rr_series(beats: Beats) -> RRSeries:
     lost = covered(beats.unscorable, np.column_stack(
         [beats.time_s[:-1], time_s])) > 0
     usable = plausible & ~lost
-    kind[usable] = np.where(
-        _ectopic(rr_s[usable]), Kind.ECTOPIC, Kind.NORMAL)
+    kind[usable] = np.where(_ectopic(rr_s[usable]), Kind.ECTOPIC, Kind.NORMAL)
     kind[~plausible] = Kind.ARTEFACT
     kind[lost] = Kind.UNSCORABLE
     return RRSeries(time_s, rr_s, kind)

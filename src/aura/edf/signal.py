@@ -47,8 +47,7 @@ def records_per_block(header: Header, signal: SignalHeader) -> int:
     return max(1, BLOCK_BYTES // max(read, 1))
 
 
-def read_exactly(descriptor: int, count: int,
-                 at: int) -> NDArray[np.uint8]:
+def read_exactly(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
     """Read this many bytes by position."""
     block = read_at(descriptor, count, at)
     if len(block) < count:

@@ -25,8 +25,7 @@ GAP_S = 1e-3
 DRIFT_S = 0.25
 
 _NUMBER = rb"[0-9]{1,12}(?:[.,][0-9]{1,20})?"
-_HEAD = re.compile(
-    rb"([+-]" + _NUMBER + rb")(?:\x15([^\x14]*))?\x14")
+_HEAD = re.compile(rb"([+-]" + _NUMBER + rb")(?:\x15([^\x14]*))?\x14")
 _DURATION = re.compile(_NUMBER)
 # Most records have their start and nothing else.
 _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")

@@ -87,13 +87,8 @@ def samples(target: BinaryIO, main: Main, signals: Sequence[SignalFields],
 
 def copy(source: BinaryIO, target: BinaryIO, header: Header,
          timeline: Timeline, rows: Iterable[Row]) -> None:
-    """
-    Copy a recording as EDF+ or BDF+ with these annotations and no others.
-
-    Its samples keep their bytes and its records their times.
-    """
-    raw = read_at(source.fileno(), header.header_bytes, 0).replace(
-        b"\0", b" ")
+    """Copy a recording's samples as EDF+ or BDF+ with these annotations."""
+    raw = read_at(source.fileno(), header.header_bytes, 0).replace(b"\0", b" ")
     family, first_s = header.kind[:3], timeline.first_onset_s
     lists = _spread(
         [_encode(first_s + onset_s, duration_s, text)
@@ -150,8 +145,7 @@ def printable(text: str) -> str:
 def field(text: str, width: int = 80) -> str:
     """A text as a header field can hold it: ASCII, cut to its width."""
     # Escaped and not replaced, so that two patients do not become one.
-    return printable(text).encode("ascii", "backslashreplace").decode()[
-        :width]
+    return printable(text).encode("ascii", "backslashreplace").decode()[:width]
 
 
 def startdate(start: datetime, rest: str) -> str:
@@ -247,8 +241,7 @@ def _onsets(header: Header, timeline: Timeline) -> Iterator[float]:
             yield onset_s + float(record * header.record_duration_s)
 
 
-def _records(source: BinaryIO,
-             header: Header) -> Iterator[NDArray[np.uint8]]:
+def _records(source: BinaryIO, header: Header) -> Iterator[NDArray[np.uint8]]:
     """The records of a recording without its annotations."""
     step = max(1, BLOCK_BYTES // header.record_bytes)
     for first in range(0, header.record_count, step):

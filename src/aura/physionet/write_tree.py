@@ -76,8 +76,7 @@ class FetchedTree:
 
     def _known(self) -> list[str]:
         """Names of all records, safe to be used as names of files."""
-        known = self.source.fetch("RECORDS").decode(
-            "ascii", "replace").split()
+        known = self.source.fetch("RECORDS").decode("ascii", "replace").split()
         unsafe = [name for name in known if not _NAME.fullmatch(name)]
         if unsafe or not known:
             raise CorruptDataError(
@@ -154,8 +153,7 @@ class FetchedTree:
     def _seizures(self, record: str, path: str, duration_s: float) -> None:
         if not self.wanted.seizures:
             return
-        found = szdb.read(
-            self.source.fetch(self.wanted.seizures), record)
+        found = szdb.read(self.source.fetch(self.wanted.seizures), record)
         if found is None:
             return
         events = tuple(Event(row.onset_s, row.duration_s or 0.0)

@@ -23,8 +23,7 @@ LOCK = ".lock"
 LONGEST_LABEL, LONGEST_NAME, LONGEST_NOTE = 64, 80, 500
 SHORTEST_S = 0.01
 STEPS_MAX = 100_000
-ACTIONS = (
-    "accept", "reject", "reset", "change", "add", "remove", "restore")
+ACTIONS = ("accept", "reject", "reset", "change", "add", "remove", "restore")
 
 Decision = Literal["open", "accepted", "rejected"]
 # They join letters in Persian and Hindi, and do nothing else.

@@ -15,8 +15,7 @@ from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry
-from aura.stages.run_layout import (
-    HIDDEN, RUNS, Input, Workspace, run_folder)
+from aura.stages.run_layout import (HIDDEN, RUNS, Input, Workspace, run_folder)
 
 # Scoring ignores hidden folders: a review must not count as predictions.
 REVIEWS = ".review"
@@ -37,8 +36,7 @@ class ReviewCase:
     recording: Recording  # ``entry.recording``, which is not None here
 
     @cached_property
-    def _scored(self) -> tuple[
-            tuple[ScoredEvent, ...], dict[str, int] | None]:
+    def _scored(self) -> tuple[tuple[ScoredEvent, ...], dict[str, int] | None]:
         return score_each(self.recording, self.entry.predicted)
 
     @property

@@ -215,7 +215,8 @@ def _predicted(folder: Folder) -> Iterable[PredictionTable]:
         "*/predictions.parquet"))
     for index, path in enumerate(paths):
         name = batch_file(RUN_ID, index, path.name)
-        table = tables.read(folder.read(name), ("recording",))
+        with folder.open(name) as stream:
+            table = next(tables.batches(stream, ("recording",)))
         yield PredictionTable(
             run_id=RUN_ID, batch_index=index, batch_count=len(paths),
             is_last=index == len(paths) - 1, table_path=name,

@@ -73,8 +73,7 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
                     float(low) / days, float(high) / days)
 
 
-def rate_over_people(
-        people: Sequence[tuple[float, float]]) -> Estimate:
+def rate_over_people(people: Sequence[tuple[float, float]]) -> Estimate:
     """The rate of people with a count and hours each; wide if they differ."""
     # Source: https://doi.org/10.1093/biomet/61.3.439
     from scipy.special import gammaincinv

@@ -35,8 +35,7 @@ def note(folder: Folder, run_id: str, source: Input,
              for candidate in batch] for batch in batches], None)
 
 
-def _finished(folder: Folder, but: str,
-              sinks: str) -> set[tuple[str, State]]:
+def _finished(folder: Folder, but: str, sinks: str) -> set[tuple[str, State]]:
     """Path and state of all that other runs have finished."""
     finished: set[tuple[str, State]] = set()
     for path in folder.path(RUNS).glob(f"*/{ARRIVALS}"):
@@ -66,5 +65,4 @@ def _state(source: Input, candidate: Candidate) -> State:
 
 
 def _settled(found: State) -> bool:
-    return found is None or abs(
-        time.time() - found[1] / 1e9) >= SETTLED_S
+    return found is None or abs(time.time() - found[1] / 1e9) >= SETTLED_S

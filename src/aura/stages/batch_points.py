@@ -1,6 +1,6 @@
 """The points of a batch: the results of all earlier stages, with aliases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -19,9 +19,12 @@ from aura.rpc.aura_pb2 import PredictionTable
 from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.settings import Settings
-from aura.stages import manifest, table_rules, tables
+from aura.stages import manifest, table_rules
 from aura.stages.manifest import Entry, Manifest, Signals
 from aura.stages.run_layout import Workspace, batch_file
+from aura.stages.tables import Columns
+
+Values = Mapping[str, np.ndarray]
 
 RAW = ("events", "all", "none")
 ALL_FEATURES = "all"
@@ -87,22 +90,19 @@ class BatchPoints:
         self._choice = Choice.of(settings)
         self._alias_key = settings.alias_key
         self._request = request
-        self._manifest: Manifest = manifest.read(
-            folder, request.manifest_path)
+        self._manifest: Manifest = manifest.read(folder, request.manifest_path)
         self._input = workspace.input_of(self._manifest.input)
-
-        def table(name: str, *columns: str) -> tables.Columns:
-            return table_rules.read(folder, batch_file(
-                request.run_id, request.batch_index, f"{name}.parquet"),
-                name, self._manifest, columns)
-
-        self._beats = table("beats")
-        self._features = table("features", *dict.fromkeys((
-            "recording", "time_s", "scorable", "mean_hr", "hr_base",
-            "hr_over_p95", *self._choice.features)))
-        self._predictions = table_rules.read(
-            folder, request.table_path, "predictions", self._manifest,
-            ("recording", "time_s", "smoothed"))
+        beside = (request.run_id, request.batch_index)
+        self._tables = [
+            table_rules.check(folder, path, name, self._manifest, (
+                *table_rules.KEYS, *columns)) for name, path, columns in (
+                ("beats", batch_file(*beside, "beats.parquet"),
+                 ("rr_s", "kind")),
+                ("features", batch_file(*beside, "features.parquet"),
+                 dict.fromkeys((
+                     "scorable", "mean_hr", "hr_base", "hr_over_p95",
+                     *self._choice.features))),
+                ("predictions", request.table_path, ("smoothed",)))]
 
     @property
     def status_text(self) -> str:
@@ -113,18 +113,19 @@ class BatchPoints:
 
     def lines(self) -> Iterator[bytes]:
         """Yield line protocol; count lines and list recordings left out."""
-        for number, entry in enumerate(self._manifest.entries):
-            if entry.recording is None:
-                continue
+        for (number, recording), *rows in zip(
+                self._manifest.recordings,
+                *(table.each() for table in self._tables), strict=True):
+            entry = self._manifest.entries[number]
             try:
-                for text in self._recording(number, entry, entry.recording):
+                for text in self._recording(entry, recording, rows):
                     self.written += text.count(b"\n")
                     yield text
             except Exception as error:
                 self.left_out.append((entry.path, problem_of(error)))
 
-    def _recording(self, number: int, entry: Entry,
-                   recording: Recording) -> Iterator[bytes]:
+    def _recording(self, entry: Entry, recording: Recording,
+                   rows: Sequence[Columns]) -> Iterator[bytes]:
         series = Series(
             recording.patient,
             alias("r", recording.path, self._alias_key),
@@ -134,7 +135,7 @@ class BatchPoints:
         series.check(recording.duration_s)
         signals = entry.signals or Signals(0, 0, (), 0.0)
         yield from self._waveform(series, recording, entry.predicted or ())
-        yield from self._rows(series, number)
+        yield from self._rows(series, *(one.values for one in rows))
         yield points.unscorable(series, signals.unscorable)
         yield points.events(series, schema.ORIGINAL, recording.events)
         # Without a prediction, no seizure counts as missed.
@@ -164,21 +165,19 @@ class BatchPoints:
             yield from points.ecg(series, signal, recording.channel)
             yield from points.raw(series, signal, recording.channel, spans)
 
-    def _rows(self, series: Series, number: int) -> Iterator[bytes]:
-        beats = self._beats.of(number)
+    def _rows(self, series: Series, beats: Values, rows: Values,
+              scores: Values) -> Iterator[bytes]:
         yield from points.beats(
             series, beats["time_s"], beats["rr_s"],
             beats["kind"] == rr.Kind.NORMAL)
-        rows = self._features.of(number)
         yield from points.heart_rate(
             series, rows["time_s"], rows["mean_hr"], rows["hr_base"],
             rows["hr_over_p95"])
         yield from points.features(series, rows["time_s"], {
             name: rows[name] for name in self._choice.features})
         yield from points.quality(series, rows["time_s"], rows["scorable"])
-        rows = self._predictions.of(number)
         yield from points.probability(
-            series, rows["time_s"], rows["smoothed"],
+            series, scores["time_s"], scores["smoothed"],
             self._request.threshold)
 
     def _outcome(self, series: Series, recording: Recording,
@@ -189,8 +188,7 @@ class BatchPoints:
         if recording.annotated:
             found = agree(recording.events, predicted, recording.duration_s)
             right = found.right
-            counted = score(
-                recording.events, predicted, recording.duration_s)
+            counted = score(recording.events, predicted, recording.duration_s)
             yield points.agreement(series, found)
         yield points.events(series, schema.PREDICTED, predicted, right)
         yield points.score(

@@ -106,8 +106,7 @@ class EcgSource:
             given.folder, self._settings.patients, self._workspace.folder.root)
         return table.assign(find.recordings(given.folder, given.subfolder))
 
-    def _load(self, index: int, port: str,
-              batch: list[Candidate]) -> EcgBatch:
+    def _load(self, index: int, port: str, batch: list[Candidate]) -> EcgBatch:
         assert self._batches is not None
         folder = self._workspace.input(port).folder
         entries = [self._entry(folder, candidate) for candidate in batch]

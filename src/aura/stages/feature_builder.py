@@ -1,8 +1,11 @@
 """The feature-builder: a batch of recordings becomes tables of numbers."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -20,6 +23,10 @@ from aura.stages.manifest import Entry, Signals
 from aura.stages.run_layout import Stage, batch_file, place_of
 
 POOR_SHARE = 0.5
+# The first part of each table: it has the columns, and no rows.
+NO_BEATS = Beats(np.empty(0), 0.0)
+NO_ROWS = FeatureRows(np.empty(0), np.empty(
+    (0, len(features.NAMES)), np.float32), np.empty(0, dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -33,40 +40,75 @@ class _Built:
 class FeatureStage(Stage):
     def build(self, request: EcgBatch) -> FeatureTable:
         """Build the tables of one batch; refuse what cannot be read."""
-        folder = self._folder
-        batch = manifest.read(folder, request.manifest_path)
+        hop_s = self._settings.hop_s
+        batch = manifest.read(self._folder, request.manifest_path)
         entries = list(batch.entries)
-        built: list[_Built] = []
-        for number, outcome in self._build_all(batch):
-            if isinstance(outcome, Problem):
-                entries[number] = entries[number].refuse(outcome)
-            else:
-                built.append(outcome)
-                entries[number] = _described(
-                    entries[number], outcome, self._settings.hop_s)
+        beats: SimpleQueue[tables.Columns | None] = SimpleQueue()
+        beats.put(_beat_part(0, NO_BEATS))
+        labelled_rows = 0
+
+        def rows() -> Iterator[tables.Columns]:
+            nonlocal labelled_rows
+            yield _feature_part(0, NO_ROWS, NO_ROWS.time_s, hop_s)
+            for number, outcome in self._build_all(batch):
+                if isinstance(outcome, Problem):
+                    entries[number] = entries[number].refuse(outcome)
+                    continue
+                entries[number] = _described(entries[number], outcome, hop_s)
+                beats.put(_beat_part(number, outcome.beats))
+                label = _labels(outcome.recording, outcome.rows.time_s, hop_s)
+                labelled_rows += int(np.isfinite(label).sum())
+                yield _feature_part(number, outcome.rows, label, hop_s)
+
         names = {name: batch_file(request.run_id, request.batch_index, name)
                  for name in ("beats.parquet", "features.parquet",
                               "features.json")}
-        _write(folder, names["beats.parquet"], _beat_table(built))
-        table = _feature_table(built, self._settings.hop_s)
-        _write(folder, names["features.parquet"], table)
-        manifest.write(folder, names["features.json"],
+        self._write(batch, names, rows(), beats)
+        manifest.write(self._folder, names["features.json"],
                        batch.with_entries(entries))
         return FeatureTable(
             **place_of(request),
             table_path=names["features.parquet"],
-            schema_id=features.SCHEMA_ID, row_count=len(table),
-            labelled_rows=int(np.isfinite(table.values["label"]).sum()),
+            schema_id=features.SCHEMA_ID,
+            row_count=sum(one.signals.rows for one in entries if one.signals),
+            labelled_rows=labelled_rows,
             manifest_path=names["features.json"],
             status_text=manifest.status_text(entries))
 
+    def _write(self, batch: manifest.Manifest, names: Mapping[str, str],
+               rows: Iterable[tables.Columns],
+               beats: "SimpleQueue[tables.Columns | None]") -> None:
+        """Write both tables at once, so that no recording is kept."""
+        expected = math.fsum(one.duration_s for _, one in batch.recordings)
+
+        def write(name: str, parts: Iterable[tables.Columns]) -> None:
+            with self._folder.replace(names[name]) as stream:
+                tables.write(stream, parts, expected / self._settings.hop_s)
+
+        with ThreadPoolExecutor(1) as beside:
+            written = beside.submit(
+                write, "beats.parquet", iter(beats.get, None))
+            try:
+                write("features.parquet", rows)
+            finally:
+                beats.put(None)
+            written.result()
+
     def _build_all(self, batch: manifest.Manifest) -> Iterator[
             tuple[int, "_Built | Problem"]]:
-        folder = self._workspace.input_of(batch.input)
-        with ThreadPoolExecutor(self._settings.threads) as pool:
-            yield from pool.map(
-                lambda item: (item[0], self._build_one(folder, *item)),
-                batch.recordings)
+        folder, threads = (self._workspace.input_of(batch.input),
+                           self._settings.threads)
+        with ThreadPoolExecutor(threads) as pool:
+            waiting: deque[tuple[int, Future[_Built | Problem]]] = deque()
+            for number, recording in batch.recordings:
+                waiting.append((number, pool.submit(
+                    self._build_one, folder, number, recording)))
+                # As many are in memory as there are threads, and one.
+                if len(waiting) > threads:
+                    done, job = waiting.popleft()
+                    yield done, job.result()
+            for done, job in waiting:
+                yield done, job.result()
 
     def _build_one(self, folder: Folder, number: int,
                    recording: Recording) -> "_Built | Problem":
@@ -116,21 +158,15 @@ def doubts(recording: Recording, scorable_s: float) -> Iterator[Problem]:
             "too noisy")
 
 
-def _beat_table(built: list[_Built]) -> tables.Columns:
-    numbers, times, intervals, kinds = [], [], [], []
-    for one in built:
-        series = rr.rr_series(one.beats)
-        first = np.full(min(len(one.beats.time_s), 1), np.nan)
-        numbers.append(np.full(len(one.beats.time_s), one.number, np.int32))
-        times.append(one.beats.time_s)
-        intervals.append(np.concatenate([first, series.rr_s]))
-        kinds.append(np.concatenate([
-            np.full(len(first), rr.Kind.ARTEFACT, np.int8), series.kind]))
+def _beat_part(number: int, beats: Beats) -> tables.Columns:
+    series = rr.rr_series(beats)
+    first = np.full(min(len(beats.time_s), 1), np.nan)
     return tables.Columns(
-        {"recording": _joined(numbers, np.int32),
-         "time_s": _joined(times, np.float64),
-         "rr_s": _joined(intervals, np.float64),
-         "kind": _joined(kinds, np.int8)},
+        {"recording": np.full(len(beats.time_s), number, np.int32),
+         "time_s": beats.time_s,
+         "rr_s": np.concatenate([first, series.rr_s]),
+         "kind": np.concatenate([
+             np.full(len(first), rr.Kind.ARTEFACT, np.int8), series.kind])},
         {"time_s": "s", "rr_s": "s"},
         {"kinds": ", ".join(f"{kind.value} {kind.name.lower()}"
                             for kind in rr.Kind)})
@@ -144,31 +180,13 @@ def _labels(recording: Recording, time_s: Floats, hop_s: float) -> Floats:
                     seizure_fraction(recording.events, time_s, hop_s))
 
 
-def _feature_table(built: list[_Built], hop_s: float) -> tables.Columns:
-    numbers, labels = [], []
-    for one in built:
-        count = len(one.rows.time_s)
-        numbers.append(np.full(count, one.number, np.int32))
-        labels.append(_labels(one.recording, one.rows.time_s, hop_s))
-    columns = {
-        "recording": _joined(numbers, np.int32),
-        "time_s": _joined([one.rows.time_s for one in built], np.float64),
-        "scorable": _joined([one.rows.scorable for one in built], np.bool_),
-        "label": _joined(labels, np.float64).astype(np.float32)}
-    for place, feature in enumerate(features.SCHEMA):
-        columns[feature.name] = _joined(
-            [one.rows.values[:, place] for one in built], np.float32)
+def _feature_part(number: int, rows: FeatureRows, label: Floats,
+                  hop_s: float) -> tables.Columns:
+    named = rows.columns()
     return tables.Columns(
-        columns,
+        {"recording": np.full(len(label), number, np.int32),
+         "time_s": named.pop("time_s"), "scorable": named.pop("scorable"),
+         "label": label.astype(np.float32), **named},
         {"time_s": "s", "label": "1",
          **{feature.name: feature.unit for feature in features.SCHEMA}},
         {"schema_id": features.SCHEMA_ID, "hop_s": repr(hop_s)})
-
-
-def _joined(parts: list[np.ndarray], kind: type) -> np.ndarray:
-    return np.concatenate([np.empty(0, kind), *parts])
-
-
-def _write(folder: Folder, path: str, table: tables.Columns) -> None:
-    with folder.replace(path) as stream:
-        tables.write(stream, table)

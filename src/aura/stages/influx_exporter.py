@@ -166,8 +166,7 @@ class ExportStage(Stage):
                 self._write(batch, report, ledger, delivery.target, reason)
         self._store_away = bool(reason)
 
-    def _replaced(self, batch: _Batch,
-                  report: BatchReport) -> list[Selection]:
+    def _replaced(self, batch: _Batch, report: BatchReport) -> list[Selection]:
         """Results that earlier exports of the recordings may have left."""
         names = state.read(
             self._folder, batch.file("aliases.json"), list[Alias],

@@ -1,7 +1,7 @@
 """The predictor: a table of features becomes scores and alarms."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from aura.detector.alarms import AlarmRule, rule_of
 from aura.detector.model import CARD_FILE, Model, check_schema, load_model
 from aura.errors import AuraError, MissingError, PreconditionError
 from aura.folder import problem_of
-from aura.recording import Event, Floats
+from aura.recording import Event
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
 from aura.stages import manifest, table_rules, tables
@@ -28,6 +28,7 @@ class Latest(msgspec.Struct):
     model_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
 
 
+KEYS = (*table_rules.KEYS, "scorable")
 # Where an onboarded block carries its model.
 BAKED = Path("/model")
 
@@ -64,34 +65,37 @@ class PredictionStage(Stage):
     def predict(self, request: FeatureTable) -> PredictionTable:
         folder, model = self._folder, self.model()
         batch = manifest.read(folder, request.manifest_path)
-        table = table_rules.read(
+        table = table_rules.check(
             folder, request.table_path, "features", batch)
-        _check(model, table)
+        _check(model, table.head)
         rule = rule_of(model.alarm, self._settings.adapt_after_h)
-        probability, smoothed, found = _scores(
-            model, table, rule, [number for number, _ in batch.recordings])
-        entries = list(batch.entries)
-        for number, events in found.items():
-            entries[number] = self._predicted(
-                request.run_id, entries[number], events)
         names = {name: batch_file(request.run_id, request.batch_index, name)
                  for name in ("predictions.parquet", "predictions.json")}
+        found: list[list[Event]] = []
+        seizure_windows = 0
+
+        def scored() -> Iterator[tables.Columns]:
+            nonlocal seizure_windows
+            yield _scores(model, table.head, rule)[0]
+            for rows in table.each((*KEYS, *model.features)):
+                part, events = _scores(model, rows, rule)
+                found.append(events)
+                seizure_windows += int(np.sum(
+                    part.values["smoothed"] >= rule.threshold))
+                yield part
+
         with folder.replace(names["predictions.parquet"]) as stream:
-            tables.write(stream, tables.Columns(
-                {**{name: table.values[name]
-                    for name in ("recording", "time_s", "scorable")},
-                 "probability": probability, "smoothed": smoothed},
-                {"time_s": "s", "probability": "1", "smoothed": "1"},
-                {"model_id": model.model_id, "hop_s": repr(model.hop_s),
-                 "threshold": repr(rule.threshold),
-                 "adapt_after_h": repr(rule.adapt_after_h)}))
+            tables.write(stream, scored(), table.count)
+        entries = list(batch.entries)
+        for (number, _), events in zip(batch.recordings, found, strict=True):
+            entries[number] = self._predicted(
+                request.run_id, entries[number], events)
         manifest.write(folder, names["predictions.json"],
                        batch.with_entries(entries))
         return PredictionTable(
             **place_of(request),
             table_path=names["predictions.parquet"], model_id=model.model_id,
-            window_count=len(table), seizure_windows=int(
-                np.count_nonzero(smoothed >= rule.threshold)),
+            window_count=table.count, seizure_windows=seizure_windows,
             manifest_path=names["predictions.json"],
             threshold=rule.threshold,
             status_text=manifest.status_text(entries))
@@ -139,17 +143,17 @@ def _check(model: Model, table: tables.Columns) -> None:
             f"set AURA_HOP_S={model.hop_s:g}, or train again")
 
 
-def _scores(model: Model, table: tables.Columns, rule: AlarmRule,
-            numbers: Sequence[int]) -> tuple[Floats, Floats, dict[
-                int, list[Event]]]:
-    """Scores of all rows, raw and smoothed, and each recording's alarms."""
+def _scores(model: Model, rows: tables.Columns,
+            rule: AlarmRule) -> tuple[tables.Columns, list[Event]]:
+    """Scores of a recording's rows, raw and smoothed, and its alarms."""
     probability = detection.probabilities(
-        model, [table.values[name] for name in model.features],
-        table.values["scorable"])
-    smoothed = np.full(len(table), np.nan)
-    found = {}
-    for number in numbers:
-        rows = table.rows_of(number)
-        smoothed[rows], found[number] = detection.raise_alarms(
-            probability[rows], model.hop_s, rule)
-    return probability, smoothed, found
+        model, [rows.values[name] for name in model.features],
+        rows.values["scorable"])
+    smoothed, events = detection.raise_alarms(probability, model.hop_s, rule)
+    return tables.Columns(
+        {**{name: rows.values[name] for name in KEYS},
+         "probability": probability, "smoothed": smoothed},
+        {"time_s": "s", "probability": "1", "smoothed": "1"},
+        {"model_id": model.model_id, "hop_s": repr(model.hop_s),
+         "threshold": repr(rule.threshold),
+         "adapt_after_h": repr(rule.adapt_after_h)}), events

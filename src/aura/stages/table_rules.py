@@ -1,7 +1,8 @@
 """The tables of a batch, checked where a stage takes one in."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from aura.stages.tables import Columns
 
 RULES: Mapping[str, Any] = state.beside(__file__)
 ANY = "*"
+KEYS = ("recording", "time_s")
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9
 # Rows are at multiples of the hop, to this part of it; and beats inside the
@@ -22,26 +24,92 @@ ROUNDING = 1e-9
 TOLERANCE = 1e-3
 
 
-def read(folder: Folder, path: str, kind: str, batch: Manifest,
-         wanted: tuple[str, ...] = ()) -> Columns:
-    """Read the table ``kind`` of a batch, or some of its columns."""
-    rules = RULES[kind]["columns"]
-    given = tables.read(folder.read(path), wanted)
-    missing = [name for name in rules
-               if name != ANY and not (wanted or name in given.values)]
-    if missing:
-        raise _broken("columns", f"has no column {missing[0]}")
-    numbers = given.values["recording"]
-    if len(numbers) and not (
-            0 <= numbers.min() and numbers.max() < len(batch.entries)):
-        raise _broken("recording", "has rows of a recording that the "
-                      "manifest does not have")
-    table = _in_order(replace(given, values={
-        name: _checked(name, column, rules.get(name) or rules.get(ANY))
-        for name, column in given.values.items()}))
-    _check_times(table, batch, table.number("hop_s")
-                 if RULES[kind]["hops"] else None)
+@dataclass
+class Checked:
+    """A table of a batch whose rows are known to be sound."""
+
+    folder: Folder
+    path: str
+    kind: str
+    batch: Manifest
+    wanted: tuple[str, ...]  # Columns that were checked; all if it is empty
+    head: Columns = Columns({})  # Names, units and metadata, no rows
+    count: int = 0  # Rows
+    in_order: bool = True
+
+    def each(self, names: tuple[str, ...] = ()) -> Iterator[Columns]:
+        """Yield the rows of each recording, in the order of the manifest."""
+        parts = self.parts(names or self.wanted)
+        if not self.in_order:
+            table = tables.joined([*parts])
+            parts = iter([table.rows(np.lexsort((
+                table.values["time_s"], table.values["recording"])))])
+        return _split(parts, [number for number, _ in self.batch.recordings])
+
+    def parts(self, names: tuple[str, ...]) -> Iterator[Columns]:
+        """Yield the rows as they are stored, in their declared types."""
+        rules = RULES[self.kind]["columns"]
+        with self.folder.open(self.path) as stream:
+            for part in tables.batches(stream, names):
+                missing = [name for name in rules if name != ANY
+                           and not (names or name in part.values)]
+                if missing:
+                    raise _broken("columns", f"has no column {missing[0]}")
+                numbers = part.values["recording"]
+                if len(numbers) and not (0 <= numbers.min() and numbers.max()
+                                         < len(self.batch.entries)):
+                    raise _broken("recording", "has rows of a recording that "
+                                  "the manifest does not have")
+                yield replace(part, values={
+                    name: _checked(name, column,
+                                   rules.get(name) or rules.get(ANY))
+                    for name, column in part.values.items()})
+
+    def times(self) -> Iterator[Columns]:
+        """Yield the keys of all rows; note head, number and order of rows."""
+        last = np.empty((2, 0))
+        for part in self.parts(self.wanted):
+            self.head = part.rows(slice(0))
+            self.count += len(part)
+            narrow = {name: part.values[name] for name in KEYS}
+            now = np.column_stack([last, [*narrow.values()]])
+            step, later = np.diff(now[0]), np.diff(now[1]) > 0
+            self.in_order &= bool(np.all((step > 0) | ((step == 0) & later)))
+            last = now[:, -1:]
+            yield replace(part, values=narrow)
+
+
+def check(folder: Folder, path: str, kind: str, batch: Manifest,
+          wanted: tuple[str, ...] = ()) -> Checked:
+    """Read the table ``kind`` of a batch, or some of its columns, once."""
+    table = Checked(folder, path, kind, batch, wanted)
+    numbers = [number for number, _ in batch.recordings]
+    wrong = _wrong_times(table, _split(table.times(), numbers))
+    if not table.in_order:
+        wrong = _wrong_times(table, table.each(KEYS))
+    if wrong:
+        raise wrong
     return table
+
+
+def _split(parts: Iterator[Columns],
+           numbers: Sequence[int]) -> Iterator[Columns]:
+    """The rows of each recording, from those of a table in order."""
+    held = next(parts)
+    for number in numbers:
+        pieces = [held]
+        while not len(pieces[-1]) or (
+                pieces[-1].values["recording"][-1] <= number):
+            more = next(parts, None)
+            if more is None:
+                break
+            pieces.append(more)
+        yield tables.joined([piece.rows(piece.rows_of(number))
+                             for piece in pieces])
+        last = pieces[-1]
+        held = last.rows(slice(last.rows_of(number).stop, None))
+    # The rows of rejected recordings are at the end, and are checked too.
+    deque(parts, maxlen=0)
 
 
 def _checked(name: str, column: np.ndarray,
@@ -68,36 +136,30 @@ def _checked(name: str, column: np.ndarray,
     return column.astype(rule["type"], copy=False)
 
 
-def _in_order(table: Columns) -> Columns:
-    numbers, time_s = table.values["recording"], table.values["time_s"]
-    step, later = np.diff(numbers), np.diff(time_s) > 0
-    if np.all((step > 0) | ((step == 0) & later)):
-        return table
-    order = np.lexsort((time_s, numbers))
-    return replace(table, values={
-        name: column[order] for name, column in table.values.items()})
-
-
-def _check_times(table: Columns, batch: Manifest,
-                 hop_s: float | None) -> None:
-    """Whether each recording has all of its rows, and no row twice."""
-    if hop_s is not None and hop_s <= 0:
-        raise _broken("metadata", f"has hop_s {hop_s:g}, which is no time")
-    for number, recording in batch.recordings:
-        time_s = table.values["time_s"][table.rows_of(number)]
-        if hop_s is None:
-            good = bool(np.all(np.diff(time_s) > 0)) and not np.any(
-                (time_s < 0) | (time_s > recording.duration_s + TOLERANCE))
-        else:
+def _wrong_times(table: Checked,
+                 rows: Iterator[Columns]) -> CorruptDataError | None:
+    """What is wrong, unless each recording has all of its rows once."""
+    wrong = None
+    for (number, recording), one in zip(
+            table.batch.recordings, rows, strict=True):
+        time_s, end_s = one.values["time_s"], recording.duration_s
+        if RULES[table.kind]["hops"]:
+            hop_s = one.number("hop_s")
+            if hop_s <= 0:
+                raise _broken("metadata",
+                              f"has hop_s {hop_s:g}, which is no time")
             hops = time_s / hop_s
-            good = abs(len(hops) - recording.duration_s / hop_s) <= 1 and (
-                np.allclose(hops, np.arange(1, len(hops) + 1), 0, TOLERANCE))
-        if not good:
-            raise _broken(
-                "rows", f"does not have the rows of recording {number}: " + (
-                    "a time twice, or outside the recording"
-                    if hop_s is None else f"one every {hop_s:g} s for "
-                    f"{recording.duration_s:g} s"))
+            good = abs(len(hops) - end_s / hop_s) <= 1 and np.allclose(
+                hops, np.arange(1, len(hops) + 1), 0, TOLERANCE)
+            text = f"one every {hop_s:g} s for {end_s:g} s"
+        else:
+            good = bool(np.all(np.diff(time_s) > 0)) and not np.any(
+                (time_s < 0) | (time_s > end_s + TOLERANCE))
+            text = "a time twice, or outside the recording"
+        if not (good or wrong):
+            wrong = _broken("rows", "does not have the rows of recording "
+                            f"{number}: {text}")
+    return wrong
 
 
 def _broken(rule: str, text: str) -> CorruptDataError:

@@ -2,20 +2,28 @@
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
 from arro3.core import Array, Schema, Table
-from arro3.io import read_parquet, write_parquet
+from arro3.io import (
+    read_ipc_stream, read_parquet, write_ipc_stream, write_parquet)
 
 from aura.errors import CorruptDataError
 
+T = TypeVar("T")
+
 METADATA = "aura"
 COMPRESSION = "zstd(1)"
-ROWS_AT_ONCE = 65_536
+# A page has 20,000 rows. Cutting between pages gives the same bytes as writing
+# a table at once. A writer keeps one group of rows in memory.
+ROWS_AT_ONCE = 20_000
+ROWS_OF_A_GROUP = 2 ** 17
+# In a longer table, dictionaries of the values cost memory, time and space.
+ROWS_WITH_DICTIONARY = 100_000
 _AGAIN = "repeat the 'aura train', 'aura predict' or 'aura run' that wrote it"
 
 
@@ -34,8 +42,11 @@ class Columns:
             self.values["recording"], [number, number + 1]))
 
     def of(self, number: int) -> dict[str, np.ndarray]:
-        rows = self.rows_of(number)
-        return {name: column[rows] for name, column in self.values.items()}
+        return dict(self.rows(self.rows_of(number)).values)
+
+    def rows(self, chosen: slice | np.ndarray) -> "Columns":
+        return replace(self, values={
+            name: column[chosen] for name, column in self.values.items()})
 
     def number(self, name: str) -> float:
         """A finite number of the metadata."""
@@ -50,53 +61,135 @@ class Columns:
         return value
 
 
-def write(stream: BinaryIO, table: Columns) -> None:
-    """Write a table as Parquet; equal tables give equal bytes."""
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts of a table."""
+    first, *others = parts
+    return first if not others else replace(first, values={
+        name: np.concatenate([part.values[name] for part in parts])
+        for name in first.values})
+
+
+def write(stream: BinaryIO, parts: Iterable[Columns],
+          expected: float = 0) -> None:
+    """Write a table part by part, and about as many rows as expected."""
+    # Equal tables give equal bytes.
+    source: Any = _Source(parts)
+    try:
+        content = read_ipc_stream(source)
+        # One key only: arro3 writes several in an order that changes.
+        write_parquet(
+            content, stream, compression=COMPRESSION,
+            dictionary_enabled=expected <= ROWS_WITH_DICTIONARY,
+            max_row_group_size=ROWS_OF_A_GROUP,
+            key_value_metadata=_text(content.schema.metadata))
+    except BaseException as error:
+        # arro3 raises an error of its own for that of a part.
+        raise source.error or error from None
+
+
+class _Source(io.RawIOBase):
+    """A stream of Arrow, each part of which is made when it is read."""
+
+    error: BaseException | None = None
+
+    def __init__(self, parts: Iterable[Columns]) -> None:
+        self._pieces, self._piece = _pieces(parts), memoryview(b"")
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            # Only the last part may be empty.
+            self._piece = self._piece or next(self._pieces, self._piece)
+        except BaseException as error:
+            self.error = error
+            raise
+        count = min(len(buffer), len(self._piece))
+        buffer[:count], self._piece = (
+            self._piece[:count], self._piece[count:])
+        return count
+
+
+def _pieces(parts: Iterable[Columns]) -> Iterator[memoryview]:
+    # Each part is a stream with a head of its own and a mark at its end.
+    begin = 0
+    for part in _even(parts):
+        buffer = io.BytesIO()
+        write_ipc_stream(_arrow(part), buffer)
+        content = buffer.getbuffer()
+        yield content[begin:-8]
+        begin = 8 + int.from_bytes(content[4:8], "little")
+
+
+def _even(parts: Iterable[Columns]) -> Iterator[Columns]:
+    """The same rows in parts whose size does not depend on recordings."""
+    held, room = Columns({}), ROWS_OF_A_GROUP
+    for part in parts:
+        for at in range(0, max(len(part), 1), ROWS_AT_ONCE):
+            more = part.rows(slice(at, at + ROWS_AT_ONCE))
+            held = joined([held, more]) if held.values else more
+            while len(held) >= (size := min(ROWS_AT_ONCE, room)):
+                yield held.rows(slice(size))
+                held = held.rows(slice(size, None))
+                room = room - size or ROWS_OF_A_GROUP
+        # The next part is made before this name is bound again.
+        del part, more
+    yield held
+
+
+def _arrow(table: Columns) -> Table:
     arrays = [Array.from_numpy(np.ascontiguousarray(column))
               for column in table.values.values()]
     fields = [array.field.with_name(name).with_metadata(
         {"unit": table.units.get(name, "")})
         for name, array in zip(table.values, arrays, strict=True)]
-    # One key only: arro3 writes several in an order that changes.
-    metadata = {METADATA: json.dumps(dict(table.metadata), sort_keys=True)}
-    content = Table.from_arrays(
-        arrays, schema=Schema(fields, metadata=metadata))
-    # arro3 closes its stream; the caller still has to sync the file.
-    buffer = io.BytesIO()
-    write_parquet(content, buffer, compression=COMPRESSION,
-                  key_value_metadata=metadata)
-    stream.write(buffer.getbuffer())
+    return Table.from_arrays(arrays, schema=Schema(fields, metadata={
+        METADATA: json.dumps(dict(table.metadata), sort_keys=True)}))
 
 
 def read(content: bytes, names: tuple[str, ...] = ()) -> Columns:
-    try:
-        reader = read_parquet(content, batch_size=ROWS_AT_ONCE)
-        schema = reader.schema
-        batches = list(reader)
-        metadata = msgspec.json.decode(
-            _text(schema.metadata).get(METADATA, "{}"), type=dict[str, str])
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    # arro3 panics at a damaged file with an unnamed BaseException.
-    except BaseException:
-        raise CorruptDataError(
-            "table.damaged", "this table is damaged or not a Parquet file",
-            _AGAIN) from None
+    return joined([*batches(content, names)])
+
+
+def batches(content: bytes | BinaryIO,
+            names: tuple[str, ...] = ()) -> Iterator[Columns]:
+    """Yield the rows of a table, many at a time, and at least once."""
+    reader = _sound(lambda: read_parquet(content, batch_size=ROWS_AT_ONCE))
+    schema = _sound(lambda: reader.schema)
+    metadata = _sound(lambda: msgspec.json.decode(
+        _text(schema.metadata).get(METADATA, "{}"), type=dict[str, str]))
     missing = [name for name in names if name not in schema.names]
     if missing:
         raise CorruptDataError(
             "table.columns", f"this table has no column {missing[0]}", _AGAIN)
     chosen = names or tuple(schema.names)
-    values = {name: _column(batches, schema, name) for name in chosen}
     units = {name: _text(schema.field(name).metadata).get("unit", "")
              for name in chosen}
-    return Columns(values, units, metadata)
+    empty = True
+    while (part := _sound(lambda: next(reader, None))) is not None:
+        empty = False
+        yield Columns({name: _column(part[name], name) for name in chosen},
+                      units, metadata)
+    if empty:
+        yield Columns({name: _column(
+            Array([], type=schema.field(name).type), name)
+            for name in chosen}, units, metadata)
 
 
-def _column(batches: list[Any], schema: Any, name: str) -> np.ndarray:
-    parts = batches or [{name: Array([], type=schema.field(name).type)}]
+def _sound(step: Callable[[], T]) -> T:
+    """What arro3 reads; it panics at a damaged file."""
     try:
-        column = np.concatenate([part[name].to_numpy() for part in parts])
+        return step()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # The panic is an unnamed BaseException.
+    except BaseException:
+        raise CorruptDataError(
+            "table.damaged", "this table is damaged or not a Parquet file",
+            _AGAIN) from None
+
+
+def _column(values: Array, name: str) -> np.ndarray:
+    try:
+        column: np.ndarray = values.to_numpy()
     # arro3 converts no text, dates, lists and missing values.
     except (ValueError, NotImplementedError):
         column = np.empty(0, dtype=object)

@@ -84,8 +84,7 @@ class TrainingStage(Stage):
         """Yield the identity and the rows of each recording to learn from."""
         batches = [manifest.read(self._folder, request.manifest_path)
                    for request in arrived]
-        annotated = {batch.input for batch in batches
-                     if batch.has_annotations}
+        annotated = {batch.input for batch in batches if batch.has_annotations}
         free = (set() if self._settings.annotated_only
                 else self._workspace.free_trees(annotated))
         # A recording that was not annotated may have seizures too if others
@@ -94,21 +93,20 @@ class TrainingStage(Stage):
                          for _, one in batch.recordings
                          if one.events or not one.understood}
         for request, batch in zip(arrived, batches, strict=True):
-            table = table_rules.read(
+            table = table_rules.check(
                 self._folder, request.table_path, "features", batch, _COLUMNS)
-            hop_s = table.number("hop_s")
-            for number, one in batch.recordings:
-                rows = table.rows_of(number)
+            hop_s = table.head.number("hop_s")
+            for (_, one), rows in zip(
+                    batch.recordings, table.each(), strict=True):
                 usable = one.understood and (one.annotated or (
                     batch.input in free
                     and one.patient not in with_seizures))
-                if rows.start == rows.stop or not usable:
+                if not len(rows) or not usable:
                     continue
                 head = training.head_of(one)
                 if not one.annotated:
                     head["taken_as_free"] = True
-                yield head, training.example_of(
-                    one, table.of(number), hop_s)
+                yield head, training.example_of(one, rows.values, hop_s)
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"
