@@ -10,6 +10,7 @@ platform's onboarding need them without a compiler.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,8 +82,11 @@ def _modules(folder: Path, out: Path) -> dict[Path, str]:
         raise SystemExit("protos/aura.proto does not compile")
     products = {}
     for path in sorted((out / "aura" / "rpc").iterdir()):
+        # The compiler's own comments say no more than this one.
+        code = re.sub(r"^#.*\n", "", path.read_text("utf-8"), flags=re.M)
+        code = re.sub(r"\n{4,}", "\n\n\n", code)
         products[ROOT / "src" / "aura" / "rpc" / path.name] = "\n".join(
-            ["# flake8: noqa", GENERATED, path.read_text("utf-8")])
+            ["# flake8: noqa", GENERATED, code])
     return products
 
 

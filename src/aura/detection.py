@@ -1,6 +1,5 @@
 """From samples or beats to alarms: the one way that everything here takes."""
-# Each step imports what it needs when it is called, because an image carries
-# one step only.
+# Steps import what they need when called: an image has one step only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

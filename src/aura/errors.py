@@ -1,7 +1,6 @@
 """What can go wrong, in words for the person who has to correct it."""
-# Every error that a user can meet is an AuraError: a rule that names the
-# check, one line of what was found, and a way out. The class says who has to
-# act.
+# Every error that a user can meet is an AuraError: the rule of a check, what
+# was found, and a way out. The class says who has to act.
 
 import traceback
 from collections.abc import Iterable

@@ -1,7 +1,6 @@
 """Safe reading, writing and locking of files in one folder."""
-# Only regular files that really lie inside are opened. A file is replaced as a
-# whole or not at all. Where there are no locks (Windows, some network drives)
-# they hold between the threads of one process only.
+# Only regular files that really lie inside are opened. Without locks (Windows,
+# some drives) they hold between the threads of one process only.
 
 import contextlib
 import errno

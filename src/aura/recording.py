@@ -16,8 +16,7 @@ Bools = NDArray[np.bool_]
 
 SEIZURE = "sz"
 BACKGROUND = "bckg"
-# After these findings it is not known when all seizures of an annotated
-# recording were.
+# With one of these findings some seizures may not be known.
 UNPLACED = ("annotations.outside", "annotations.no_start",
             "annotations.doubtful", "annotations.unread",
             "annotations.contradicted")

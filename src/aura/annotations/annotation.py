@@ -54,17 +54,15 @@ class Annotations:
     start: datetime | None = None
     recorded_on: date | None = None
     name: str = ""
-    # The rows have dates and the recording has none, so that the first row is
-    # taken for the start.
+    # Rows have dates, the recording none: the first row is the start.
     start_is_first: bool = False
     recoded: bool = False  # The file is not in UTF-8, and was read otherwise
 
     @property
     def counts_as_annotated(self) -> bool:
         """Whether the annotator looked for seizures."""
-        # An empty file means that none was found. Rows that are all notes of a
-        # technician, or in a script that is not read, mean nothing. Background
-        # of no length says that nothing could be scored.
+        # An empty file means that none was found. Notes of a technician, or a
+        # script that is not read, mean nothing, as does background of 0 s.
         return not self.rows or any(
             row.label != OTHER for row in self.rows if not (
                 row.label == BACKGROUND and row.duration_s == 0))
@@ -72,9 +70,8 @@ class Annotations:
     def paired(self) -> "Annotations":
         """One row for the two marks of a seizure's start and end."""
         # A seizure without a length may be a start too. An end belongs to the
-        # last start of the same name, or else to the last starts of any name,
-        # if it is at most `PAIR_S` later. A start or end without the other
-        # stays.
+        # last start of its name, or else of any name, if it is at most
+        # `PAIR_S` later. One without the other stays.
         marks = sorted(
             (row.onset_s, side != END, at) for at, row in enumerate(self.rows)
             for side in (_side(row),) if side)

@@ -28,11 +28,9 @@ class Format:
     write: Writer | None
     # Whether there may be a confidence; None if there has to be one.
     confidence: bool | None = None
-    # Whether a text can be a channel or a cell of another column; None if
-    # there are no channels.
+    # Whether a text can be a channel or a cell; None without channels.
     cell: Callable[[str], bool] | None = None
-    # Whether it has other columns, the recording's start and length, and
-    # annotations without a length.
+    # Other columns, start and length, annotations without a length?
     columns: bool = False
     start: bool = False
     length: bool = False

@@ -60,8 +60,7 @@ def _sections(content: bytes) -> dict[str, tuple[str, list[Row]]]:
 @lru_cache(maxsize=4)
 def _meant(listed: Sequence[str], beside: Sequence[str]) -> dict[str, str]:
     """The name in a list of each recording beside it, as by `_same`."""
-    # Its own, or the begin of it that no other recording has: Siena has
-    # PN01.edf for PN01-1.edf.
+    # Its own, or a begin that no other has: PN01.edf for PN01-1.edf.
     known = {_same(name) for name in beside}
     by_begin: dict[str, list[str]] = defaultdict(list)
     for name in known:

@@ -1,6 +1,5 @@
 """``times.seize`` of szdb: record, start and end as ``hh:mm:ss``."""
-# Source: https://doi.org/10.13026/C2QC72. A record without a line is not
-# annotated.
+# Source: https://doi.org/10.13026/C2QC72. No line: not annotated.
 
 import re
 

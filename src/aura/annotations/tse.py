@@ -1,6 +1,5 @@
 """``.tse`` and ``.tse_bi``: events of the TUH corpus, version 1.5."""
-# The dialect of La Teppe has dates instead of seconds, and ``annotator=`` and
-# ``date=`` before the rows.
+# La Teppe: dates, not seconds; ``annotator=`` and ``date=`` come first.
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,8 +1,6 @@
 """Labels of annotations: what means a seizure, and their translations."""
-# Codes of the TUH corpus and names of HED-SCORE:
-# https://doi.org/10.1111/epi.18113 Other text means a seizure if it has a term
-# of vocabulary.toml and nothing that denies it. A person has to decide on a
-# misspelt or unreadable one.
+# TUH codes and HED-SCORE names: https://doi.org/10.1111/epi.18113. Other text
+# is a seizure if it has a term of vocabulary.toml and nothing that denies it.
 
 import re
 import unicodedata

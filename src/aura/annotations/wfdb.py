@@ -1,8 +1,7 @@
 """Annotation files of WFDB, in the format of the MIT-BIH databases."""
-# Source: https://physionet.org/physiotools/wag/annot-5.htm Each annotation is
-# a 16-bit word: a code in the upper 6 bits, and in the lower 10 the samples
-# since the one before. In CHB-MIT a seizure begins with code 32 and ends with
-# 33; other sets write it into a rhythm change (28) or note (22).
+# Source: https://physionet.org/physiotools/wag/annot-5.htm
+# In CHB-MIT a seizure begins with code 32 and ends with 33; other sets write
+# it into a rhythm change (28) or note (22).
 
 import re
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """A waveform of another format, written as EDF+ where it is opened."""
-# All else in AURA reads EDF. The file has no name; whole numbers stay as they
-# are.
+# All else in AURA reads EDF. Whole numbers stay as they are.
 
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,6 @@
 """The clock of a file of RR intervals: when each interval ended."""
-# The sum of intervals passes over time in which none was recorded. A time in
-# some rows shows it. It may be late or rounded, so it only places whole
-# stretches.
+# Their sum passes over time in which none was recorded. A time in some rows
+# shows it; it may be late or rounded, so it only places whole stretches.
 
 import re
 from collections.abc import Iterator, Sequence

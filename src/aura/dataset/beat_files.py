@@ -1,6 +1,5 @@
 """Recordings that are only beats: texts of beat times or RR intervals."""
-# AURA's ``frame,rr_interval`` names the beat that begins each interval, in
-# samples.
+# AURA's ``frame`` is the beat that begins each interval, in samples.
 
 import csv
 import gzip

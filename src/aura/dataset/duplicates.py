@@ -1,9 +1,7 @@
 """Recordings that are there twice: as waveform and beats, or by two paths."""
-# Both files are refused until the user chooses a form, as they would count
-# twice. They are one recording if they have one name in one folder, or share a
-# patient or a name and their beats fit. An index of rhythms finds the few
-# files worth comparing, so the work grows with the files and not with their
-# pairs.
+# Both files are refused until the user chooses a form. They are one recording
+# if they have one name in one folder, or share a patient or a name and their
+# beats fit. An index of rhythms finds the few files worth comparing.
 
 import os
 import posixpath

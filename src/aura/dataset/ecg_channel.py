@@ -1,9 +1,7 @@
 """Which channel of a recording is its ECG, and how good its signal is."""
-# Labels, units and rates decide first. If several qualify, excerpts are
-# compared: an ECG has steep complexes at regular distances. The figures rank
-# the channels of one recording and say nothing about beats. Two electrodes
-# against the reference of an EEG share its noise; their difference is a
-# candidate more.
+# Labels, units and rates decide first, then excerpts: an ECG has steep
+# complexes at regular distances. Two electrodes against the reference of an
+# EEG share its noise; their difference is a candidate more.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,8 +28,7 @@ LIKENESS_MIN = 0.15
 # By how much the difference of two channels has to be better than each, and
 # may be worse if their labels end in + and -.
 PAIR_MARGIN = 0.1
-# What two channels share hides the ECG if their slopes go together, and are
-# not those of the difference.
+# What two channels share hides the ECG if their slopes go together.
 SHARED_MIN, SHOWN_MAX = 0.5, 0.5
 # Share of flat seconds of an electrode that is off.
 OFF_SHARE = 0.95
@@ -56,8 +53,7 @@ class Quality:
     # Standard deviation of the slopes over their mean: near 0 for hum, about
     # 0.2 for noise, above 1 for an ECG; median over excerpts.
     peakiness: float
-    # Amplitude from peak to peak in the unit of the signal; median over
-    # excerpts.
+    # Amplitude, peak to peak, in the signal's unit; median of excerpts.
     amplitude: float
 
     @property

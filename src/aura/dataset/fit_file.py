@@ -1,6 +1,5 @@
 """RR intervals of a FIT file, as Garmin, Wahoo and others write them."""
-# The time of the last message that has one, to a second, places the last
-# interval.
+# The last message with a time, to a second, places the last interval.
 
 import importlib
 import io

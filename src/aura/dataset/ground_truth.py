@@ -1,7 +1,6 @@
 """The annotated seizures of a recording, from beside it and from inside."""
-# A file beside the recording is preferred. If it is not known when a seizure
-# was, the recording is not used for training: its other time may not be free
-# of them.
+# A file beside it is preferred. If it is not known when a seizure was, nothing
+# of the recording is learnt: its other time may not be free of them.
 
 import contextlib
 import posixpath
@@ -242,8 +241,7 @@ def _disagree(path: str, used: tuple[Event, ...], where: str,
 def usable(source: str | None, events: tuple[Event, ...],
            problems: Problems) -> Found:
     """The seizures; no truth if none is known but there may be some."""
-    # A recording with an event that is not understood is never used as one
-    # without seizures.
+    # With an event in doubt a recording is never one without seizures.
     unplaced = [problem.rule in UNPLACED for problem in problems]
     if not any(unplaced):
         return events, source, problems

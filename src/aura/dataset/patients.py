@@ -1,7 +1,6 @@
 """Whose a recording is, and the alias under which the patient is known."""
-# An identity does not depend on the folder that is searched, because one
-# patient must never be on both sides of a split. What cannot be told apart is
-# one.
+# An identity does not depend on the folder that is searched: nobody must be on
+# both sides of a split. Patients who cannot be told apart are one.
 
 import hashlib
 import hmac

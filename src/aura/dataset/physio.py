@@ -1,6 +1,5 @@
 """Physiological recordings of BIDS: ``*_physio.tsv.gz`` and its JSON."""
-# A missing value gets the lowest number of the file, as a signal off its
-# scale.
+# A missing value gets the lowest number, as a signal off its scale.
 
 import gzip
 import posixpath

@@ -242,8 +242,7 @@ def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:
     packing, width = lines[0].packing, len(lines)
     _, packed, size = FORMATS[packing]
     stream.seek(lines[0].offset)
-    # All files have blocks of as many rows, so that their signals stay beside
-    # each other.
+    # All files have blocks of as many rows, so signals stay together.
     while content := stream.read(BLOCK_ROWS * width // packed * size):
         flat = decoded(content, packing)
         yield flat[:len(flat) // width * width].reshape(-1, width)

@@ -1,7 +1,6 @@
 """From scores to alarms: smoothing, hysteresis, refractory time."""
-# An alarm begins once the smoothed score has reached the threshold for a few
-# seconds: the first moment of a warning. Unscorable rows neither raise nor end
-# it.
+# An alarm begins once the smoothed score has been at the threshold for a few
+# seconds. Unscorable rows neither raise nor end it.
 
 from collections import deque
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Heart rate relative to the patient's own last minutes."""
-# The last minute is left out, so that a seizure does not raise its own
-# baseline. Differences rank seizures better than ratios at low false alarm
-# rates.
+# The last minute is left out, so that no seizure raises its own baseline.
+# Differences rank seizures better than ratios at low false alarm rates.
 
 from dataclasses import dataclass
 

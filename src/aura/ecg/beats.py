@@ -1,9 +1,7 @@
 """R peaks of a signal of any length, found segment by segment."""
 # sleepecg analyses each segment twice: to learn the QRS template of this
-# heart, and through the filter that raises it (aura.ecg.qrs_template).
-# Segments overlap and are joined in the middle of an RR interval. sleepecg
-# takes no missing samples, flat signals, low rates or inverted leads; these
-# are handled here.
+# heart, and through the filter that raises it. It takes no missing samples,
+# flat signals, low rates or inverted leads; these are handled here.
 
 import math
 import os
@@ -39,8 +37,7 @@ OVERLAP_S = 20.0
 MIN_SEGMENT_S = 3.0
 RESOLUTION_S = 1e-6
 CLEAR_SKEW = 0.5
-# No heart pauses for so long. The margin excludes the beats before and after
-# the stretch and their T waves.
+# No heart pauses for so long; with a margin for T waves around.
 SILENT_S = 10.0
 SILENT_MARGIN_S = 1.0
 SILENT_ROUNDS = 3
@@ -67,8 +64,7 @@ class Segment:
 
 def find_beats(signal: Signal) -> Beats:
     """Find the R peaks of a signal and the stretches without a score."""
-    # Memory depends on the segment, not on the signal. Sources:
-    # https://doi.org/10.1109/TBME.1985.325532,
+    # Sources: https://doi.org/10.1109/TBME.1985.325532,
     # https://doi.org/10.21105/joss.05411
     duration_s = signal.sample_count / signal.fs_hz
     if signal.fs_hz < MIN_RATE_HZ or duration_s < MIN_SEGMENT_S:
@@ -248,9 +244,8 @@ def _between_samples(shaped: Floats, index: Indices) -> Floats:
 
 def _search(samples: Floats, fs_hz: float, least: float) -> Indices:
     """Indices of the R peaks; stretches without any are searched again."""
-    # The detector's thresholds follow the signal. After a burst of noise
-    # twenty times as high as the QRS they are out of reach for minutes. A
-    # signal that moves less than `least` has no beats.
+    # The detector's thresholds follow the signal: after a burst of noise they
+    # are out of reach for minutes. What moves less than `least` has no beats.
     index = _heartbeats(samples, fs_hz, least)
     margin = round(SILENT_MARGIN_S * fs_hz)
     for _ in range(SILENT_ROUNDS):
@@ -268,8 +263,7 @@ def _search(samples: Floats, fs_hz: float, least: float) -> Indices:
 
 def _heartbeats(samples: Floats, fs_hz: float,
                 least: float) -> Indices:
-    # sleepecg leaves out a flat start, and fails if the rest is shorter than
-    # its filter and windows.
+    # sleepecg leaves out a flat start, and fails if the rest is too short.
     moves = np.any(samples[:-round(LEAST_S * fs_hz)] != samples[0])
     if np.ptp(samples) <= least or not moves:
         return np.empty(0, dtype=np.int64)

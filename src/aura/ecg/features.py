@@ -1,7 +1,6 @@
 """The feature schema, and the features of a recording, one row per hop."""
-# A row at time t describes windows that end at t. All features come from the
-# beats; the waveform only decides what can be scored. A feature that cannot be
-# computed is NaN, and the row stays.
+# A row at time t describes windows of beats that end at t; the waveform only
+# decides what can be scored. A feature that cannot be computed is NaN.
 
 import hashlib
 import json

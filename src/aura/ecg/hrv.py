@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from aura.ecg.rr import ROUNDING_S
 from aura.recording import Bools, Floats
 
-# This many windows fit into the cache of a core; twice as many take 1.5
-# times as long for each.
+# So many windows fit into a core's cache; twice as many cost half more.
 CHUNK = 2048
 SAMPEN_M = 2
 SAMPEN_R = 0.2
@@ -35,16 +34,14 @@ class NormalIntervals:
 
     time_s: Floats  # Time of the beat that ends the interval
     nn_ms: Floats  # Length of the interval
-    # Whether the interval just before it in time is normal too, so that
-    # their difference counts.
+    # Whether the interval just before is normal: their difference counts.
     follows: Bools
 
 
 @dataclass(frozen=True)
 class Windows:
     """Ranges ``start`` to ``stop`` (exclusive) of the normal intervals."""
-    # `full` is False if a window begins before the recording; its features are
-    # then missing.
+    # Windows that begin before the recording are not `full`: no features.
 
     start: Indices
     stop: Indices
@@ -113,12 +110,10 @@ def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
 def spectral(series: NormalIntervals, end_s: Floats,
              length_s: float) -> dict[str, Floats]:
     """Band powers of each window by Welch's method, as AURA computes them."""
-    # The interval series is interpolated linearly at 4 Hz on one grid for the
-    # whole recording; segments of 64 s (256 points, Hann, mean removed) with
-    # half overlap are averaged. The spectrum, zero-padded to 4096 points, is
-    # integrated by the trapezoid rule. The power in a band is a quadratic form
-    # of the segment, so one matrix product gives it for all windows.
     # Source: https://doi.org/10.1109/TAU.1967.1161901
+    # The intervals are interpolated at 4 Hz on one grid for the recording;
+    # segments of 64 s (Hann, mean removed) with half overlap are averaged. The
+    # power in a band is a quadratic form of the segment.
     result = _empty(SPECTRAL, len(end_s))
     if series.time_s.size < 2:
         return result
@@ -219,9 +214,8 @@ def _difference_statistics(diff: Floats, pairs: Indices) -> dict[str, Floats]:
 
 def _sample_entropy(nn: Floats, n: Indices) -> Floats:
     """-log(A / B) of each row; B and A count matching templates of 2 and 3."""
-    # All rows are computed together, one lag at a time. Two templates `lag`
-    # apart match if all their elements differ by less than r.
-    # Windows are along the last axis, so that sums over lags vectorise.
+    # All rows at once, one lag at a time. Two templates `lag` apart match if
+    # all elements differ by less than r. Windows are along the last axis.
     values = np.ascontiguousarray(nn.T, dtype=np.float32)
     limit = (SAMPEN_R * np.sqrt(_variance(nn, n, 0))).astype(np.float32)
     exists = np.isfinite(values)
@@ -243,8 +237,7 @@ def _sample_entropy(nn: Floats, n: Indices) -> Floats:
 
 def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
     """Grid points between two normal intervals more than 3 s apart."""
-    # A point behind the last interval counts too, because the next interval
-    # may be far away.
+    # A point behind the last interval counts: the next may be far away.
     after = np.searchsorted(time_s, grid_s)
     inside = (after > 0) & (after < len(time_s))
     wide = np.diff(time_s) > MAX_GAP_S

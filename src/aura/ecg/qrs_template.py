@@ -19,13 +19,11 @@ HALF_S = 0.1
 LEAST_BEATS = 8
 ROUNDS = 2
 # Least noise that is assumed, as a share of the QRS power (an eighth of the
-# squared height). With much less the filter of a clean signal is too narrow
-# and loses ventricular beats; with much more it does not follow the noise.
-# `make bench-noise` measures it.
+# squared height). With much less, a clean signal loses ventricular beats; with
+# much more, the filter does not follow the noise (`make bench-noise`).
 ASSUMED_NOISE = 0.1
 SILENCE = 1e-6
-# A peak counts for at most this long, or those before a pause would count
-# most.
+# A peak counts for at most this long; those before a pause would win.
 LONGEST_S = 2.0
 
 # A peak is an insertion if the beats before and after it are at most
@@ -80,8 +78,7 @@ def matched(signal: Floats, index: Indices, template: Template) -> Floats:
     weights = solve_toeplitz(covariance, template.shape)
     weights /= np.dot(weights, template.shape)
     filtered: Floats = np.convolve(signal, weights[::-1], "same")
-    # sleepecg starts where the signal stops being flat: not in rounding
-    # errors.
+    # sleepecg starts where a signal stops being flat: not in rounding.
     filtered[np.abs(filtered) < SILENCE] = 0
     return filtered
 

@@ -1,7 +1,6 @@
 """Signal quality: where the beats found in a waveform can be trusted."""
-# A stretch is unscorable if the signal is flat, clipped, or so noisy that its
-# beats neither look alike nor stand out, or if no beat was found for longer
-# than any heart pauses. Nothing interpolates over it.
+# A stretch is unscorable if it is flat, clipped, or so noisy that its beats
+# neither look alike nor stand out, or has none for longer than a heart pauses.
 
 from dataclasses import dataclass
 
@@ -19,16 +18,14 @@ TOUCHING_S = 1e-6
 QRS_HALF_S = 0.06
 QRS_GUARD_S = 0.1
 FLAT_RANGE = 0.1  # Share of a QRS
-# A second is clipped if a larger share of it is at the limits of the device,
-# or at the extremes of the segment.
+# Clipped: a larger share of a second is at the limits or extremes.
 DEVICE_LIMIT_SHARE = 0.05
 EXTREME_SHARE = 0.2
 MAX_RR_S = 3.0
 MIN_BEATS = 3
 
-# Least likeness and least ratio of QRS to rest; a window is noisy if it is
-# below both of a pair. `python -m benchmarks quality` measures them
-# (docs/features.md).
+# Least likeness and ratio of QRS to rest; a window is noisy if below both of a
+# pair. `python -m benchmarks quality` measures them (docs/features.md).
 NOISY = ((0.90, 7.0), (0.75, 12.0))
 
 

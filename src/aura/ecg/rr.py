@@ -19,8 +19,7 @@ MALIK = 0.2
 NEIGHBOURS = 5
 
 
-# Whoever repeats 1 to 12 intervals so exactly, so often and for so long, is a
-# sensor.
+# Whoever repeats 1 to 12 intervals so exactly and often is a sensor.
 LOOP_BEATS, LOOP_REPEATS, LOOP_JITTER_S, STUCK_S = 12, 16, 2e-5, 20.0
 # Beats are known to a microsecond. Less than that never decides whether an
 # interval is within a limit: how floats round depends on the time of day.
@@ -52,10 +51,9 @@ class RRSeries:
 
 def rr_series(beats: Beats) -> RRSeries:
     """RR intervals of a beat series, each with its kind."""
-    # *Ectopic* is 20 % off both the interval before and the median of the five
-    # before. The second is not in the source: without it, a true step of the
-    # heart rate would be rejected for ever. Only the past counts. Source:
-    # https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
+    # Source: https://doi.org/10.1093/oxfordjournals.eurheartj.a059428
+    # The median of five is not in it: without, a true step of the heart rate
+    # would be rejected for ever. Only the past counts.
     time_s = beats.time_s[1:]
     rr_s = np.diff(beats.time_s)
     kind = np.full(len(rr_s), Kind.NORMAL, dtype=np.int8)

@@ -1,7 +1,6 @@
 """Fields of an EDF header: fixed width and ASCII."""
-# Sources: as for aura.edf.header. A form that can only mean one thing, such as
-# "-5,0" or "09:01:17", is read with a warning; all else is refused, or leaves
-# the recording without a date.
+# A form that can only mean one thing, such as "-5,0" or "09:01:17", is read
+# with a warning; all else is refused, or leaves the recording without a date.
 
 import re
 from collections.abc import Sequence
@@ -67,8 +66,7 @@ def _number(field: bytes, name: str, wanted: str, odd: list[str],
 
 def text(field: bytes) -> str:
     """Read free text without its padding, made printable."""
-    # The specification allows ASCII only, but recordings have UTF-8 and
-    # Latin-1 in labels and units.
+    # Only ASCII is allowed, but labels and units have UTF-8 and Latin-1.
     stripped = field.strip(b" ")
     try:
         decoded = stripped.decode("utf-8")

@@ -1,9 +1,7 @@
 """Headers of EDF, EDF+ and BDF recordings, checked before any sample."""
 # Sources: https://doi.org/10.1016/0013-4694(92)90009-7,
 # https://doi.org/10.1016/S1388-2457(03)00123-8. Sizes are Python integers: a
-# file of 12 kB crashes readers that add the bytes of a record in 32 bits. What
-# is read more leniently than specified has a warning; docs/formats.md lists
-# it.
+# file of 12 kB crashes readers that add the bytes of a record in 32 bits.
 
 import os
 import threading
@@ -22,8 +20,7 @@ SIGNALS_MAX = 512
 RECORD_BYTES_MAX = 16 * 2**20
 RATE_HZ_MAX = 20_000
 
-# Warnings about a file that is not as it should be but can be read. In strict
-# mode they are errors.
+# Warnings about a file that can be read; errors in strict mode.
 FAULTS = frozenset(f"edf.{name}" for name in (
     "date", "header.control", "header.number", "no_records", "record_count",
     "record_count_unknown", "record_onset", "startdate", "time",

@@ -1,6 +1,5 @@
 """Samples of an open EDF or BDF recording, read by position."""
-# Libraries that keep one handle per path return zeros to threads, without an
-# error.
+# With one handle per path, threads get zeros from libraries.
 
 from fractions import Fraction
 from typing import Any, BinaryIO

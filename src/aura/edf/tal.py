@@ -1,8 +1,6 @@
 """Annotations inside EDF+ and BDF+ files, and the time of each record."""
-# A time-stamped annotation list is ``onset [0x15 duration] 0x14 text 0x14 ...
-# 0x00``; the first of a record has no text. One that cannot be read may be a
-# seizure, so it is counted. Source:
-# https://doi.org/10.1016/S1388-2457(03)00123-8
+# A list is ``onset [0x15 duration] 0x14 text 0x14 ... 0x00``; the first of a
+# record has no text. One that cannot be read may be a seizure: it is counted.
 
 import re
 from collections import defaultdict
@@ -60,12 +58,10 @@ class EdfAnnotation:
 class Timeline:
     """When the records of a recording start, and its annotations."""
 
-    # Seconds from the header's start time to the first sample; below 1 in a
-    # file that is as it should be.
+    # Seconds from the header's start to the first sample; usually below 1.
     first_onset_s: float
     annotations: tuple[EdfAnnotation, ...]  # In the order of the file
-    # First record of each part between gaps, and its start in seconds after
-    # the first sample.
+    # First record of each part between gaps, and its start in seconds.
     parts: tuple[tuple[int, float], ...] = ((0, 0.0),)
     wrong_onsets: int = 0  # Records whose start is taken from their neighbours
     problems: tuple[Problem, ...] = ()  # Annotations not read as written

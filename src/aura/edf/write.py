@@ -1,8 +1,7 @@
 """Writing of EDF, EDF+ and BDF+: header, annotation lists, records."""
 # pyedflib takes one annotation of 40 characters per record, rounds the
 # duration of a record and writes no gaps. edfio moves records that follow a
-# gap, and leaves plain EDF plain. The tests read what is written here with
-# both.
+# gap, and leaves plain EDF plain. Tests read with both what is written here.
 
 import io
 import math

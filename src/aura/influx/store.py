@@ -1,6 +1,5 @@
 """One request to InfluxDB, and what its answer means."""
-# influxdb-client takes an HTML page for success, and does not tell whether to
-# try again.
+# influxdb-client takes a page of HTML for success, and hides retries.
 
 import http.client
 import json

@@ -1,6 +1,5 @@
 """Write an open set as folders of EDF with ``.tse_bi``, or of beats."""
-# The samples in EDF are the counts of the set; an incomplete last second is
-# left out.
+# Samples are the counts of the set, without an incomplete last second.
 
 import gzip
 import re

@@ -40,8 +40,7 @@ def finish(folder: Folder, rpc: str, run_id: str, batch_index: int,
 def finished(folder: Folder, run_id: str, sinks: str) -> set[int]:
     """The batches that all sinks of a run have finished."""
     place = folder.path(f"{run_folder(run_id)}/finished")
-    # A block on the platform is not told which solution it is in: then the
-    # sinks are those that have begun.
+    # Without a setting the sinks are those that have begun.
     expected = sinks.split() or [
         rpc for rpc in _known_sinks() if (place / rpc).is_dir()]
     found = [{int(path.name) for path in (place / rpc).glob("*")

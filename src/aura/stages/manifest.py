@@ -22,8 +22,7 @@ _Above0 = Annotated[float, Meta(gt=0)]
 class Signals:
     rows: int  # Rows of the feature table
     beats: int  # Beats found
-    # Start and end of the stretches that nothing can be said about, in
-    # seconds.
+    # Start and end of what nothing can be said about, in seconds.
     unscorable: tuple[tuple[float, float], ...]
     scorable_s: float  # Seconds of rows that can be scored
 
@@ -55,8 +54,7 @@ class Entry:
 @dataclass(frozen=True)
 class Manifest:
     input: str  # Name of the input that paths are relative to
-    # In the order of the tree. The tables' column ``recording`` counts them
-    # from 0, refused ones included.
+    # In the order of the tree; column ``recording`` counts from 0.
     entries: tuple[Entry, ...] = field(default=())
 
     @property

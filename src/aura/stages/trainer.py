@@ -87,8 +87,7 @@ class TrainingStage(Stage):
         annotated = {batch.input for batch in batches if batch.has_annotations}
         free = (set() if self._settings.annotated_only
                 else self._workspace.free_trees(annotated))
-        # A recording that was not annotated may have seizures too if others
-        # of the patient have, or may have.
+        # Whose patient has, or may have, seizures elsewhere may too.
         with_seizures = {one.patient for batch in batches
                          for _, one in batch.recordings
                          if one.events or not one.understood}
