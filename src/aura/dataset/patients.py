@@ -62,9 +62,8 @@ def identity_of(folder: Folder, path: str,
 
 def patient_identity(path: str, header_patient: str) -> Patient:
     """The patient of a recording, by the first rule that applies."""
-    # BIDS ``sub-XXX``; a TUSZ name; the header's patient, unless it is X or a
-    # word such as Anonymous, with the next word if many share it; the folder,
-    # without a day or session at its end; the name of the file.
+    # BIDS ``sub-XXX``, TUSZ name, the header's patient unless it names nobody,
+    # the folder without a day or session at its end, the name of the file.
     *folders, name = unicodedata.normalize("NFC", path).split("/")
     stem = recording_stem(name)
     for part in (*folders, stem):

@@ -43,7 +43,6 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
            target_far: float) -> AlarmRule:
     """Choose the threshold for a target rate of false alarms."""
     # Of those that find the most seizures, the lowest alarms earliest.
-    # docs/evaluation.md has the rules.
     hours = math.fsum(one.duration_s for one in recordings) / 3600.0
     allowed = target_far * hours / 24.0
     promise = can_promise(recordings, target_far)

@@ -251,8 +251,10 @@ def _in_gap(grid_s: Floats, time_s: Floats) -> Bools:
 def _band_power(values: Floats, first: Indices,
                 offsets: Indices) -> dict[str, Floats]:
     """Power in each band, averaged over the segments of each window."""
-    begins, place = np.unique(first[:, None] + offsets, return_inverse=True)
-    place = place.reshape(len(first), len(offsets))
+    begun = np.zeros(len(values), dtype=bool)
+    for offset in offsets:
+        begun[first + offset] = True
+    begins, place = np.flatnonzero(begun), np.cumsum(begun) - 1
     segments = np.lib.stride_tricks.sliding_window_view(values, SEGMENT)
     power = {}
     for name, edges in BANDS_HZ.items():
@@ -261,7 +263,8 @@ def _band_power(values: Floats, first: Indices,
         for at in range(0, len(begins), CHUNK):
             block = segments[begins[at:at + CHUNK]] @ form
             each[at:at + CHUNK] = np.einsum("ij,ij->i", block, block)
-        power[name] = each[place].mean(axis=1)
+        power[name] = np.mean([each[place[first + offset]]
+                               for offset in offsets], axis=0)
     return power
 
 
@@ -274,15 +277,12 @@ def _quadratic_form(low_hz: float, high_hz: float) -> Floats:
     inside = np.flatnonzero((frequency >= low_hz) & (frequency < high_hz))
     weight = np.full(len(inside), frequency[1])
     weight[[0, -1]] /= 2
-    # Imported here: images that only read features carry no scipy.
-    from scipy.signal import get_window
-
-    taper = get_window("hann", SEGMENT)
-    density = 2.0 / (RESAMPLING_HZ * np.sum(taper ** 2))
+    hann = 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, SEGMENT + 1)[:-1])
+    density = 2.0 / (RESAMPLING_HZ * np.sum(hann ** 2))
     phase = (2 * np.pi * np.arange(SEGMENT)[:, None]
              * frequency[inside] / RESAMPLING_HZ)
     waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
-    waves *= taper[:, None] * np.sqrt(np.tile(weight * density, 2))
+    waves *= hann[:, None] * np.sqrt(np.tile(weight * density, 2))
     waves -= waves.mean(axis=0)
     left, size, _ = np.linalg.svd(waves, full_matrices=False)
     kept = size > size[0] * 1e-9

@@ -70,9 +70,8 @@ def rr_series(beats: Beats) -> RRSeries:
 
 def without_stuck(beats: Beats) -> Beats:
     """Mark time in which a sensor repeats itself as unscorable."""
-    # No heart keeps its intervals, or a pattern of them, for so long: in the
-    # 1050 h that docs/features.md names, no second is marked. Only the past
-    # counts, so a stream marks the same.
+    # No heart keeps its intervals, or a pattern of them, for so long
+    # (docs/features.md). Only the past counts, so a stream marks the same.
     rr_s = np.diff(beats.time_s)
     spans = [beats.unscorable]
     for lag in range(1, LOOP_BEATS + 1):

@@ -229,8 +229,7 @@ class ReviewService:
 def frame(columns: Mapping[str, np.ndarray],
           more: Mapping[str, float] | None = None) -> bytes:
     """Columns as bytes that a browser reads without copying."""
-    # A JSON head (its length first, 4 bytes, little-endian), padded to 8
-    # bytes, then each column padded to 8.
+    # A JSON head, its length first, then columns, padded to 8 bytes.
     head = json.dumps({"columns": [[name, column.dtype.name, len(column)]
                                    for name, column in columns.items()],
                        **(more or {})}, allow_nan=False).encode("ascii")

@@ -23,7 +23,6 @@ class Estimate:
 def proportion(count: int, total: int) -> Estimate:
     """Proportion with its Clopper-Pearson interval."""
     # Source: https://doi.org/10.1093/biomet/26.4.404
-    # Imported here because counting alone does not need scipy.
     from scipy.special import betaincinv
 
     if not 0 <= count <= total:

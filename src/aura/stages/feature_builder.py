@@ -23,6 +23,8 @@ from aura.stages.manifest import Entry, Signals
 from aura.stages.run_layout import Stage, batch_file, place_of
 
 POOR_SHARE = 0.5
+# Memory grows by 2 MB for each hour that is being built or waits.
+AHEAD_S = 24 * 3600.0
 # The first part of each table: it has the columns, and no rows.
 NO_BEATS = Beats(np.empty(0), 0.0)
 NO_ROWS = FeatureRows(np.empty(0), np.empty(
@@ -59,6 +61,8 @@ class FeatureStage(Stage):
                 label = _labels(outcome.recording, outcome.rows.time_s, hop_s)
                 labelled_rows += int(np.isfinite(label).sum())
                 yield _feature_part(number, outcome.rows, label, hop_s)
+                # The next one is built meanwhile.
+                del outcome
 
         names = {name: batch_file(request.run_id, request.batch_index, name)
                  for name in ("beats.parquet", "features.parquet",
@@ -96,18 +100,21 @@ class FeatureStage(Stage):
 
     def _build_all(self, batch: manifest.Manifest) -> Iterator[
             tuple[int, "_Built | Problem"]]:
-        folder, threads = (self._workspace.input_of(batch.input),
-                           self._settings.threads)
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: deque[tuple[int, Future[_Built | Problem]]] = deque()
+        folder = self._workspace.input_of(batch.input)
+        waiting: deque[tuple[int, float, Future[_Built | Problem]]] = deque()
+        room_s = AHEAD_S * self._settings.threads
+        with ThreadPoolExecutor(self._settings.threads) as pool:
             for number, recording in batch.recordings:
-                waiting.append((number, pool.submit(
-                    self._build_one, folder, number, recording)))
-                # As many are in memory as there are threads, and one.
-                if len(waiting) > threads:
-                    done, job = waiting.popleft()
+                # A recording that is longer than the room is built alone.
+                while waiting and recording.duration_s > room_s:
+                    done, length_s, job = waiting.popleft()
                     yield done, job.result()
-            for done, job in waiting:
+                    del job
+                    room_s += length_s
+                waiting.append((number, recording.duration_s, pool.submit(
+                    self._build_one, folder, number, recording)))
+                room_s -= recording.duration_s
+            for done, _, job in waiting:
                 yield done, job.result()
 
     def _build_one(self, folder: Folder, number: int,

@@ -19,8 +19,7 @@ ANY = "*"
 KEYS = ("recording", "time_s")
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9
-# Rows are at multiples of the hop, to this part of it; and beats inside the
-# recording, to so many seconds.
+# Rows are at multiples of the hop, and beats inside the recording.
 TOLERANCE = 1e-3
 
 
