@@ -10,8 +10,7 @@ from aura.errors import AuraError, PreconditionError, show_texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # Recordings run in parallel; BLAS threads inside each took four times as
-    # long. No verb has loaded numpy yet.
+    # Recordings run in parallel; BLAS threads in each take four times longer.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from aura.cli import verbs
     given = verbs.parser().parse_args(arguments)

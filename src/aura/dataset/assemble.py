@@ -1,6 +1,5 @@
 """One recording of a folder: what a file holds, and its signal or beats."""
-# A file that breaks a rule of its format is refused; one that is short or has
-# a poor signal is a recording with warnings.
+# A file that breaks a rule of its format is refused; a short one is read.
 
 import contextlib
 import hashlib

@@ -25,8 +25,7 @@ BEAT_S = (0.3, 2.0)
 READ_HZ_MIN = 1.0
 # White noise and EEG have up to 0.08, real ECGs 0.3 and more.
 LIKENESS_MIN = 0.15
-# By how much the difference of two channels has to be better than each, and
-# may be worse if their labels end in + and -.
+# By how much a difference has to be better than each of its channels.
 PAIR_MARGIN = 0.1
 # What two channels share hides the ECG if their slopes go together.
 SHARED_MIN, SHOWN_MAX = 0.5, 0.5

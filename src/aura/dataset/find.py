@@ -48,8 +48,7 @@ class Candidate:
     name: str
     # Path of the preferred annotation file, relative to the folder.
     annotations: str | None = None
-    # Why it is not used. With a warning nothing is lost, for example if a
-    # link leads to a folder that is searched anyway.
+    # Why it is not used; with a warning nothing is lost.
     problem: Problem | None = None
     # ``ecg`` for a waveform, ``beats`` for beat times, ``rr`` for intervals.
     form: str = ECG

@@ -28,8 +28,7 @@ class AlarmRule:
     # After the end of an alarm none is raised for this long.
     refractory_s: float = 300.0
     max_length_s: float = 300.0  # An alarm ends after this long in any case
-    # Scorable hours after which the recording also has a threshold of its
-    # own (`AdaptiveThreshold`); 0 for never.
+    # Scorable hours after which it also has a threshold of its own; 0: never.
     adapt_after_h: float = 0.0
     # How many blocks in 24 scorable hours may have exceeded that threshold.
     own_per_24h: float = 6.0
@@ -120,8 +119,7 @@ def alarms(smoothed: Floats, hop_s: float, rule: AlarmRule,
         stop = min(stop, start + longest)
         spans.append((start, stop))
         at = max(int(np.searchsorted(raised, stop)), at + 1)
-    # The onset is the first moment at which a user could be warned. An alarm
-    # in the very last row would have no duration.
+    # The onset is the first moment of a warning; the last row has none.
     return [Event((start + 1) * hop_s,
                   (min(stop + 1, len(smoothed)) - start - 1) * hop_s, SEIZURE,
                   float(np.nanmax(smoothed[start:max(stop, start + 1)])))

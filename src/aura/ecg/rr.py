@@ -1,6 +1,5 @@
 """RR intervals of a beat series, with artifacts and ectopic beats marked."""
-# Nothing is interpolated. Features leave out intervals that are not normal,
-# and every difference that touches one.
+# Nothing is interpolated; features leave out what is not normal.
 
 from dataclasses import dataclass, replace
 from enum import IntEnum

@@ -73,27 +73,35 @@ def write(stream: BinaryIO, parts: Iterable[Columns],
           expected: float = 0) -> None:
     """Write a table part by part, and about as many rows as expected."""
     # Equal tables give equal bytes.
-    source: Any = _Source(parts)
+    ends: Any = _Ends(parts, stream)
     try:
-        content = read_ipc_stream(source)
+        content = read_ipc_stream(ends)
         # One key only: arro3 writes several in an order that changes.
         write_parquet(
-            content, stream, compression=COMPRESSION,
+            content, ends, compression=COMPRESSION,
             dictionary_enabled=expected <= ROWS_WITH_DICTIONARY,
             max_row_group_size=ROWS_OF_A_GROUP,
             key_value_metadata=_text(content.schema.metadata))
     except BaseException as error:
-        # arro3 raises an error of its own for that of a part.
-        raise source.error or error from None
+        # arro3 panics at an error of a part or of the stream.
+        raise ends.error or error from None
 
 
-class _Source(io.RawIOBase):
-    """A stream of Arrow, each part of which is made when it is read."""
+class _Ends(io.RawIOBase):
+    """Arrow whose parts are made when they are read, and where it goes."""
 
     error: BaseException | None = None
 
-    def __init__(self, parts: Iterable[Columns]) -> None:
+    def __init__(self, parts: Iterable[Columns], stream: BinaryIO) -> None:
         self._pieces, self._piece = _pieces(parts), memoryview(b"")
+        self._stream = stream
+
+    def write(self, block: Any) -> int:
+        try:
+            return self._stream.write(block)
+        except OSError as error:
+            self.error = error
+            raise
 
     def readinto(self, buffer: Any) -> int:
         try:

@@ -1,6 +1,5 @@
 """Synthetic ECG with known beats and seizures, for demos and tests."""
-# A score on it does not measure detection. Each beat is a sum of five
-# Gaussians: https://doi.org/10.1109/TBME.2003.808805
+# Beats are sums of five Gaussians: https://doi.org/10.1109/TBME.2003.808805
 
 from dataclasses import dataclass, field
 
