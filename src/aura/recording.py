@@ -16,6 +16,7 @@ Bools = NDArray[np.bool_]
 
 SEIZURE = "sz"
 BACKGROUND = "bckg"
+MIN_RATE_HZ = 50.0  # At less, no beats are detected
 # With one of these findings some seizures may not be known.
 UNPLACED = ("annotations.outside", "annotations.no_start",
             "annotations.doubtful", "annotations.unread",

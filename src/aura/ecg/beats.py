@@ -15,7 +15,7 @@ from scipy import signal as sps
 
 from aura.ecg import qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
-from aura.recording import Beats, Floats, Signal
+from aura.recording import MIN_RATE_HZ, Beats, Floats, Signal
 from aura.spans import merge
 
 try:
@@ -26,7 +26,6 @@ except RuntimeError:
     from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
     del os.environ["HOME"]
 
-MIN_RATE_HZ = 50.0
 DETECTOR_RATE_HZ = 100.0
 # BAND_HZ shows how much a QRS complex stands out, SHAPE_BAND_HZ its shape:
 # the power of wide ventricular beats is below 5 Hz.

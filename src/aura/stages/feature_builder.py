@@ -12,11 +12,10 @@ import numpy as np
 from aura import detection
 from aura.dataset import assemble
 from aura.ecg import features, rr
-from aura.ecg.beats import MIN_RATE_HZ
 from aura.ecg.features import FeatureRows, near_points, seizure_fraction
 from aura.errors import Problem
 from aura.folder import Folder, problem_of
-from aura.recording import Beats, Floats, Recording
+from aura.recording import MIN_RATE_HZ, Beats, Floats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Signals

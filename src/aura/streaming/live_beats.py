@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aura.ecg import beats, quality
-from aura.recording import Floats
+from aura.recording import MIN_RATE_HZ, Floats
 from aura.spans import merge
 
 ANALYSED_S = 60.0
@@ -55,7 +55,7 @@ class LiveBeats:
 
     def _analyse(self, ready_s: float, now_s: float) -> None:
         start_s = self._first / self.fs_hz
-        if (self.fs_hz < beats.MIN_RATE_HZ
+        if (self.fs_hz < MIN_RATE_HZ
                 or now_s - start_s < beats.MIN_SEGMENT_S):
             found, spans = np.empty(0), np.array([[self._analysed_s, ready_s]])
         else:
