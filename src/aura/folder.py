@@ -227,7 +227,7 @@ def problem_of(error: Exception) -> Problem:
         return error.problem
     if isinstance(error, OSError):
         return read_error(error).problem
-    if isinstance(error, MemoryError):
+    if isinstance(error, (MemoryError, ModuleNotFoundError)):
         # The next input would fail too.
         raise error
     kind = type(error).__name__

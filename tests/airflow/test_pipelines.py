@@ -325,14 +325,10 @@ def test_the_file_imports_nothing_slow_when_it_is_parsed(site):
 
 
 @pytest.mark.parametrize("name, text, said", [
-    ("AURA_AIRFLOW_SOLUTIONS", ".", "mine.json: a DAG needs one source"),
     ("AURA_AIRFLOW_TASKS", "pods", "AURA_AIRFLOW_TASKS=pods must be"),
     ("AURA_AIRFLOW_AT_ONCE", "all", "AURA_AIRFLOW_AT_ONCE=all"),
     ("AURA_BATCH_SIZE", "all", "AURA_BATCH_SIZE=all")])
 def test_a_setting_that_is_wrong_is_named(site, tmp_path, name, text, said):
-    content = json.loads((ROOT / "solutions/prediction.json").read_text())
-    content["nodes"].pop()
-    (tmp_path / "mine.json").write_text(json.dumps(content))
     done = subprocess.run(
         [PYTHON, ROOT / "airflow/dags/aura_pipelines.py"], text=True,
         capture_output=True, cwd=tmp_path, env={**site.environ, name: text})

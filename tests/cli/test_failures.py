@@ -301,13 +301,16 @@ def test_an_interrupt_prints_no_traceback(run, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["arro3", "google", "scipy"])
-def test_a_package_that_is_not_installed_is_named(missing, tmp_path):
-    done = subprocess.run([sys.executable, "-c", f"""
+def test_a_package_that_is_not_installed_is_named(missing, model, tmp_path):
+    code = f"""
 import sys
 sys.modules[{missing!r}] = None
 from aura.cli import main
-sys.exit(main(["predict", "x", "--model", "m", "--out", "p"]))
-"""], cwd=tmp_path, text=True, capture_output=True)
+sys.exit(main(["predict", *sys.argv[1:], "--out", "p"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, model / "study", "--model",
+         model / "model"], cwd=tmp_path, text=True, capture_output=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "install.missing" in done.stderr and missing in done.stderr
 

@@ -60,7 +60,6 @@ class FeatureStage(Stage):
                 label = _labels(outcome.recording, outcome.rows.time_s, hop_s)
                 labelled_rows += int(np.isfinite(label).sum())
                 yield _feature_part(number, outcome.rows, label, hop_s)
-                # The next one is built meanwhile.
                 del outcome
 
         names = {name: batch_file(request.run_id, request.batch_index, name)
