@@ -102,8 +102,7 @@ def _weight(model: Any) -> str:
 
 
 def _with_all(case: Case) -> Case:
-    columns = features.NAMES
-    return replace(case, values=case.more[:, :len(columns)], columns=columns)
+    return replace(case, values=case.more, columns=features.NAMES)
 
 
 def _failed(key: str, error: Exception) -> AuraError:
