@@ -7,13 +7,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 from scipy import signal as sps
 
-from aura.ecg import qrs_template
+from aura.ecg import morphology, qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import MIN_RATE_HZ, Beats, Floats, Signal
 from aura.spans import merge
@@ -61,6 +61,14 @@ class Segment:
     slow_hz: float
 
 
+@dataclass(frozen=True)
+class Heart:
+    """What the segments before have shown of a heart."""
+
+    polarity: float = 0.0  # 1 if R waves point up, -1 if down, 0 if unknown
+    shapes: list[morphology.Shape] = field(default_factory=list)
+
+
 def find_beats(signal: Signal) -> Beats:
     """Find the R peaks of a signal and the stretches without a score."""
     # Sources: https://doi.org/10.1109/TBME.1985.325532,
@@ -70,10 +78,9 @@ def find_beats(signal: Signal) -> Beats:
         return Beats(np.empty(0), duration_s, np.array([[0.0, duration_s]]))
     parts = [np.empty(0)]
     qualities: list[SegmentQuality] = []
-    polarity = 0.0
+    heart = Heart()
     for core_s, segment in _segments(signal):
-        found, quality, polarity = analyse(
-            segment, core_s, signal.rails, polarity)
+        found, quality, heart = analyse(segment, core_s, signal.rails, heart)
         qualities.append(quality)
         parts[-1:] = _cut(parts[-1], found, core_s)
     beats = on_grid(np.concatenate(parts))
@@ -103,15 +110,21 @@ def on_grid(time_s: Floats) -> Floats:
 
 
 def analyse(segment: Segment, core_s: float, rails: tuple[float, float],
-            polarity: float) -> tuple[Floats, SegmentQuality, float]:
-    """Beats, quality and polarity of a segment, from the polarity before."""
+            heart: "Heart") -> tuple[Floats, SegmentQuality, "Heart"]:
+    """Beats and quality of a segment, and what is known of the heart then."""
     band = _band_pass(segment, BAND_HZ)
-    polarity = _polarity(band, polarity)
-    found = _detect(segment, polarity)
+    polarity = _polarity(band, heart.polarity)
+    shaped = polarity * _band_pass(segment, SHAPE_BAND_HZ)
+    steep = _band_pass(segment, morphology.STEEP_HZ)
+    index = _detect(segment, polarity, shaped, steep)
+    peak, label, shapes = morphology.aligned(
+        shaped, steep, _between_samples(shaped, index), segment.slow_hz,
+        heart.shapes)
+    found = peak / segment.slow_hz
     quality = assess(
         segment.samples, segment.fs_hz, band, segment.slow_hz, found,
         segment.offset_s, core_s, rails)
-    return found + segment.offset_s, quality, polarity
+    return found + segment.offset_s, quality, Heart(polarity, shapes)
 
 
 def rate_factors(fs_hz: float) -> tuple[int, int]:
@@ -205,11 +218,12 @@ def _polarity(band: Floats, before: float) -> float:
     return -1.0 if skew < 0 else 1.0
 
 
-def _detect(segment: Segment, polarity: float) -> Floats:
-    """Times of the R peaks in seconds from the start of the segment."""
+def _detect(segment: Segment, polarity: float, shaped: Floats,
+            steep: Floats) -> Indices:
+    """Samples of the R peaks of the segment."""
     fs_hz = segment.slow_hz
-    index = _search(polarity * segment.slow, fs_hz, 0.0)
-    shaped = polarity * _band_pass(segment, SHAPE_BAND_HZ)
+    index = morphology.steepest(
+        steep, _search(polarity * segment.slow, fs_hz, 0.0), fs_hz)
     template = qrs_template.learn(shaped, index, fs_hz)
     if template is not None:
         filtered = qrs_template.matched(shaped, index, template)
@@ -218,8 +232,8 @@ def _detect(segment: Segment, polarity: float) -> Floats:
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
         index = qrs_template.without_insertions(shaped, index, template)
-    index = _highest(shaped, index, round(PEAK_HALF_S * fs_hz))
-    return _between_samples(shaped, index) / fs_hz
+        index = morphology.steepest(steep, index, fs_hz)
+    return _highest(np.abs(shaped), index, round(PEAK_HALF_S * fs_hz))
 
 
 def _highest(samples: Floats, index: Indices, half: int) -> Indices:
@@ -237,8 +251,7 @@ def _between_samples(shaped: Floats, index: Indices) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = 0.5 * (before - after) / curvature
     shift = np.where(np.abs(shift) <= 0.5, shift, 0.0)
-    tops: Floats = index + shift
-    return tops
+    return np.asarray(index + shift)
 
 
 def _search(samples: Floats, fs_hz: float, least: float) -> Indices:
