@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from scipy import signal as sps
 
-from aura.ecg import morphology, qrs_template
+from aura.ecg import morphology, pacing, qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import MIN_RATE_HZ, Beats, Floats, Signal
 from aura.spans import merge
@@ -137,8 +137,8 @@ def segment_of(samples: Floats, fs_hz: float, offset_s: float) -> Segment:
     """Samples as a segment to analyse."""
     up, down = rate_factors(fs_hz)
     filled = _filled(samples)
-    return Segment(offset_s, filled, fs_hz, _resampled(filled, up, down),
-                   fs_hz * up / down)
+    slow = _resampled(pacing.without_spikes(filled, fs_hz), up, down)
+    return Segment(offset_s, filled, fs_hz, slow, fs_hz * up / down)
 
 
 def _segments(signal: Signal) -> Iterator[tuple[float, Segment]]:
@@ -223,7 +223,7 @@ def _detect(segment: Segment, polarity: float, shaped: Floats,
     """Samples of the R peaks of the segment."""
     fs_hz = segment.slow_hz
     index = morphology.steepest(
-        steep, _search(polarity * segment.slow, fs_hz, 0.0), fs_hz)
+        shaped, steep, _search(polarity * segment.slow, fs_hz, 0.0), fs_hz)
     template = qrs_template.learn(shaped, index, fs_hz)
     if template is not None:
         filtered = qrs_template.matched(shaped, index, template)
@@ -232,7 +232,7 @@ def _detect(segment: Segment, polarity: float, shaped: Floats,
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
         index = qrs_template.without_insertions(shaped, index, template)
-        index = morphology.steepest(steep, index, fs_hz)
+        index = morphology.steepest(shaped, steep, index, fs_hz)
     return _highest(np.abs(shaped), index, round(PEAK_HALF_S * fs_hz))
 
 

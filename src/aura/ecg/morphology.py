@@ -36,36 +36,36 @@ class Shape:
     count: int  # Complexes of this shape in the segment
 
 
-def steepest(steep: Floats, index: Indices, fs_hz: float) -> Indices:
+def steepest(shaped: Floats, steep: Floats, index: Indices,
+             fs_hz: float) -> Indices:
     """Indices moved from P waves to the steeper complexes beside them."""
     wave, beat = round(ONE_WAVE_S * fs_hz), round(ONE_BEAT_S * fs_hz)
     if len(index) < qrs_template.LEAST_BEATS:
         return index
-    size = np.abs(steep)
-    own = around(size, index, wave).max(axis=1)
     after = np.lib.stride_tricks.sliding_window_view(
-        np.pad(size, (0, beat)), beat - wave)[
-            np.minimum(index + wave, len(size) - 1)]
-    moved = index.copy()
-    ratio = _running(after.max(axis=1) / np.maximum(own, 1e-12))
+        np.pad(np.abs(steep), (0, beat)), beat - wave)[
+            np.minimum(index + wave, len(steep) - 1)]
     lag = after.argmax(axis=1) + wave
+    other = np.minimum(index + lag, len(steep) - 1)
+    ratio = _running(_size(shaped, steep, other, wave)
+                     / np.maximum(_size(shaped, steep, index, wave), 1e-12))
     steady = np.abs(lag - _running(lag.astype(float))) <= wave / 2
-    moves = (ratio > STEEPER) & steady
-    moved[moves] += lag[moves]
-    return _one_of_each(size, np.unique(moved[moved < len(size)]), wave, beat)
-
-
-def _one_of_each(size: Floats, index: Indices, wave: int,
-                 beat: int) -> Indices:
-    """Leave out the flatter of two that are too close for two beats."""
+    index = np.unique(np.where((ratio > STEEPER) & steady, other, index))
     for _ in range(qrs_template.ROUNDS):
         close = np.flatnonzero(np.diff(index) < beat)
         if not len(close):
             break
-        own = around(size, index, wave // 2).max(axis=1)
-        out = np.unique(close + (own[close + 1] < own[close]))
-        index = np.delete(index, out)
+        size = _size(shaped, steep, index, wave // 2)
+        index = np.delete(index, np.unique(
+            close + (size[close + 1] < size[close])))
     return index
+
+
+def _size(shaped: Floats, steep: Floats, index: Indices, half: int) -> Floats:
+    """How steep and how large; P waves are not the one, spikes the other."""
+    size: Floats = (np.abs(around(steep, index, half)).max(axis=1)
+                    * np.abs(around(shaped, index, half)).max(axis=1))
+    return size
 
 
 def _running(values: Floats) -> Floats:

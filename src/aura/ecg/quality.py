@@ -84,7 +84,7 @@ def _spans(bad: Bools, window_s: float) -> Floats:
     return np.column_stack([start, start + window_s])
 
 
-def _windows(samples: Floats, width: int) -> Floats:
+def windows(samples: Floats, width: int) -> Floats:
     """One row for each window; the last row repeats its last sample."""
     count = -(-len(samples) // width)
     padded = np.pad(samples, (0, count * width - len(samples)), mode="edge")
@@ -94,7 +94,7 @@ def _windows(samples: Floats, width: int) -> Floats:
 
 def _flat(samples: Floats, fs_hz: float, typical: float) -> Bools:
     """Seconds in whose 3 s the signal moves less than a tenth of a QRS."""
-    rows = _windows(samples, round(fs_hz))
+    rows = windows(samples, round(fs_hz))
     low, high = np.pad([rows.min(axis=1), rows.max(axis=1)],
                        ((0, 0), (1, 1)), mode="edge")
     flat: Bools = (
@@ -107,7 +107,7 @@ def _flat(samples: Floats, fs_hz: float, typical: float) -> Bools:
 def _clipped(samples: Floats, fs_hz: float,
              rails: tuple[float, float]) -> Bools:
     """Seconds at the limits of the device, or the extremes of the segment."""
-    rows = _windows(samples, round(fs_hz))
+    rows = windows(samples, round(fs_hz))
     at_limit = (rows <= rails[0]) | (rows >= rails[1])
     at_extreme = (rows == samples.min()) | (rows == samples.max())
     clipped: Bools = ((_share(at_limit) > DEVICE_LIMIT_SHARE)
@@ -146,8 +146,8 @@ def _likeness(shapes: Floats, usual: Bools) -> Floats:
 def _rest(band: Floats, index: Indices, fs_hz: float, width: int) -> Floats:
     """Root mean square of each window without its QRS complexes."""
     outside = ~near(index, round(QRS_GUARD_S * fs_hz), len(band))
-    power = _windows(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
-    share = _windows(outside.astype(float), width).sum(axis=1)
+    power = windows(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
+    share = windows(outside.astype(float), width).sum(axis=1)
     rest: Floats = np.sqrt(power / np.maximum(share, 1.0))
     return rest
 

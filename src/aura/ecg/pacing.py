@@ -1,0 +1,91 @@
+"""Pacing spikes, taken out before anything filters the signal."""
+# A spike lasts a millisecond or two and can be higher than any complex. Filters
+# turn it into what looks like one.
+
+import numpy as np
+from scipy.signal import find_peaks
+
+from aura.ecg.quality import around, windows
+from aura.recording import Floats
+from aura.spans import near
+
+# A spike is narrower than this, in seconds and in samples.
+WIDTH_S, WIDTH = 0.008, 2
+# It is higher than this share of a usual second, and than so many times what
+# the signal does beside it. R waves at 128 Hz reach 2.4 times.
+LEAST_HEIGHT = 0.25
+ALONE = 3.0
+# R waves at lower rates look like spikes.
+LEAST_RATE_HZ = 120.0
+# A paced heart has so many spikes, most of them so high as a share of a usual
+# second. Those of others are glitches, of which the lower cost no beat.
+PACED_PER_S, PACED_HEIGHT = 0.25, 0.5
+HIGH = 1.0
+ROUNDS = 3
+# So many candidates a second are noise.
+MOST_PER_S = 16.0
+
+
+def without_spikes(samples: Floats, fs_hz: float) -> Floats:
+    """The samples with each high spike replaced by the signal beside it."""
+    if fs_hz < LEAST_RATE_HZ:
+        return samples
+    width = max(round(WIDTH_S * fs_hz), WIDTH) + 1
+    clean = samples
+    # The highest first: beside them all others look small.
+    for _ in range(ROUNDS):
+        before, clean = clean, _once(clean, width, fs_hz)
+        if clean is before:
+            break
+    if clean is samples:
+        return samples
+    height = np.abs(samples - clean) / _usual(clean, fs_hz)
+    spikes = height[find_peaks(height, distance=width)[0]]
+    if len(spikes) >= PACED_PER_S * len(samples) / fs_hz and (
+            np.percentile(spikes, 75) > PACED_HEIGHT):
+        return clean
+    return np.where(near(np.flatnonzero(height > HIGH), width, len(samples)),
+                    clean, samples)
+
+
+def _usual(samples: Floats, fs_hz: float) -> float:
+    """How much the signal moves in a usual second."""
+    return float(np.median(np.ptp(windows(samples, round(fs_hz)), axis=1)))
+
+
+def _once(samples: Floats, width: int, fs_hz: float) -> Floats:
+    least = LEAST_HEIGHT * _usual(samples, fs_hz)
+    step = width // 2
+    jumps = np.flatnonzero(np.abs(samples[step:] - samples[:-step]) > least)
+    at = np.unique(jumps // width) * width
+    reach = 4 * width
+    if not 0 < len(at) < MOST_PER_S * len(samples) / fs_hz or (
+            least == 0 or len(samples) <= 2 * reach):
+        return samples
+    at = np.clip(at, reach, len(samples) - reach - 1)
+    rows = around(samples, at, reach)
+    clean = -_opened(-_opened(rows, width), width)
+    # An opening needs the samples of two widths on either side.
+    over = np.abs(rows - clean)[:, 2 * width:-2 * width]
+    best = over.argmax(axis=1)
+    beside = np.lib.stride_tricks.sliding_window_view(
+        clean, 2 * width + 1, axis=1)[np.arange(len(at)), best + width]
+    # An R wave has two slopes; a spike may stand where a complex begins.
+    slope = np.minimum(np.ptp(beside[:, :width + 1], axis=1),
+                       np.ptp(beside[:, width:], axis=1))
+    spike = over.max(axis=1) > np.maximum(least, ALONE * slope)
+    if not spike.any():
+        return samples
+    samples = samples.copy()
+    centre = (at + best - reach + 2 * width)[spike]
+    samples[centre[:, None] + np.arange(-width, width + 1)] = beside[spike]
+    return samples
+
+
+def _opened(rows: Floats, width: int) -> Floats:
+    """Rows without what rises for less than a width."""
+    view = np.lib.stride_tricks.sliding_window_view
+    low = view(np.pad(rows, ((0, 0), (width - 1, width - 1)), mode="edge"),
+               width, axis=1).min(axis=2)
+    opened: Floats = view(low, width, axis=1).max(axis=2)
+    return opened
