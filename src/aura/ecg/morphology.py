@@ -6,15 +6,15 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from aura.ecg import qrs_template
-from aura.ecg.quality import Indices, around, cosine
+from aura.ecg.quality import Indices, around
 from aura.recording import Bools, Floats
 
-# The band of steep deflections: the power of P and T waves is below it.
-STEEP_HZ = (10.0, 45.0)
 # A P wave precedes its QRS by less than this; no two heart beats do.
 ONE_BEAT_S = 0.28
+T_WAVE_S, FLAT = 0.4, 0.1
 # Deflections closer than this are one.
 ONE_WAVE_S = 0.08
 # A QRS complex is this much steeper than the P waves beside it.
@@ -23,7 +23,9 @@ NEIGHBOURS = 21
 # Fiducials of one shape move by at most this to lie at one place.
 REACH_S = 0.06
 SHAPES = 4
-MODELS = 64
+# Complexes that are tried as a model, and those of which a shape is made.
+MODELS, MOST = 64, 256
+TINY = 1e-30
 SAME, LINKED = 0.8, 0.55
 
 
@@ -42,7 +44,7 @@ def steepest(shaped: Floats, steep: Floats, index: Indices,
     wave, beat = round(ONE_WAVE_S * fs_hz), round(ONE_BEAT_S * fs_hz)
     if len(index) < qrs_template.LEAST_BEATS:
         return index
-    after = np.lib.stride_tricks.sliding_window_view(
+    after = sliding_window_view(
         np.pad(np.abs(steep), (0, beat)), beat - wave)[
             np.minimum(index + wave, len(steep) - 1)]
     lag = after.argmax(axis=1) + wave
@@ -51,13 +53,26 @@ def steepest(shaped: Floats, steep: Floats, index: Indices,
                      / np.maximum(_size(shaped, steep, index, wave), 1e-12))
     steady = np.abs(lag - _running(lag.astype(float))) <= wave / 2
     index = np.unique(np.where((ratio > STEEPER) & steady, other, index))
-    for _ in range(qrs_template.ROUNDS):
-        close = np.flatnonzero(np.diff(index) < beat)
-        if not len(close):
-            break
-        size = _size(shaped, steep, index, wave // 2)
-        index = np.delete(index, np.unique(
-            close + (size[close + 1] < size[close])))
+    return one_of_each(shaped, steep, index, fs_hz)
+
+
+def one_of_each(shaped: Floats, steep: Floats, index: Indices,
+                fs_hz: float) -> Indices:
+    """Leave out the flatter of two deflections too close for two beats."""
+    # A little later it is a T wave if it is much flatter.
+    for within_s, share in ((ONE_BEAT_S, 1.0), (T_WAVE_S, FLAT)):
+        for _ in range(qrs_template.ROUNDS):
+            close = np.flatnonzero(np.diff(index) < round(within_s * fs_hz))
+            if not len(close):
+                break
+            size = _size(shaped, steep, index, round(ONE_WAVE_S / 2 * fs_hz))
+            before, after = size[close], size[close + 1]
+            out = np.concatenate([
+                close[before <= np.minimum(share * after, after)],
+                close[after < share * before] + 1])
+            if not len(out):
+                break
+            index = np.delete(index, np.unique(out))
     return index
 
 
@@ -70,97 +85,93 @@ def _size(shaped: Floats, steep: Floats, index: Indices, half: int) -> Floats:
 
 def _running(values: Floats) -> Floats:
     padded = np.pad(values, NEIGHBOURS // 2, mode="edge")
-    middle: Floats = np.median(np.lib.stride_tricks.sliding_window_view(
+    middle: Floats = np.median(sliding_window_view(
         padded, NEIGHBOURS), axis=1)
     return middle
 
 
 def aligned(shaped: Floats, steep: Floats, peak: Floats, fs_hz: float,
-            known: list[Shape]) -> tuple[Floats, Indices, list[Shape]]:
-    """Peaks at one place of each shape, the shape of each, and all shapes."""
+            known: list[Shape]) -> tuple[Floats, list[Shape]]:
+    """Peaks at one place of each shape, and all shapes, most usual first."""
     half = round(qrs_template.HALF_S * fs_hz)
-    reach = round(REACH_S * fs_hz)
-    edge = half + reach
-    label = np.full(len(peak), -1)
+    edge = half + round(REACH_S * fs_hz)
     moved = peak.copy()
     if len(steep) <= 2 * edge + 1 or not len(peak):
-        return moved, label, known
+        return moved, known
     index = np.clip(np.round(peak).astype(np.int64), edge,
                     len(steep) - edge - 1)
-    lags, norm = _lags(around(steep, index, edge), half)
+    rows = around(steep, index, edge)
     shapes: list[Shape] = []
     left = np.arange(len(peak))
     for old in [*known, *[None] * SHAPES]:
-        new = old or _learnt(shaped, steep, index[left], lags[left],
-                             norm[left], shapes)
+        new = old or _learnt(shaped, steep, index[left], rows[left], half,
+                             shapes)
         if new is None:
             break
-        fit, shift = _best(lags[left], norm[left], new.steep)
-        same = fit > SAME
-        moved[left[same]] = index[left[same]] + shift[same] + new.top + (
-            _between(lags[left[same]] @ new.steep, shift[same] + reach))
-        label[left[same]] = len(shapes)
+        same, shift, between = _fit(rows[left], new.steep)
+        moved[left[same]] = (index[left] + shift + between)[same] + new.top
         shapes.append(replace(new, count=int(same.sum())))
         left = left[~same]
-    order = np.argsort(moved, kind="stable")
     shapes.sort(key=lambda one: -one.count)
-    return moved[order], label[order], shapes[:SHAPES]
+    return np.sort(moved), shapes[:SHAPES]
 
 
-def _learnt(shaped: Floats, steep: Floats, index: Indices, lags: Floats,
-            norm: Floats, others: list[Shape]) -> Shape | None:
+def _learnt(shaped: Floats, steep: Floats, index: Indices, rows: Floats,
+            half: int, others: list[Shape]) -> Shape | None:
     """A shape that enough of these complexes have, around its fiducial."""
+    taper = np.hanning(2 * half + 1)
+
+    def usual(at: Indices) -> Floats:
+        return np.asarray(np.median(around(steep, at, half), axis=0))
+
     if len(index) < qrs_template.LEAST_BEATS:
         return None
-    half = lags.shape[2] // 2
-    rows = lags[:, lags.shape[1] // 2] / norm[:, [norm.shape[1] // 2]]
+    edge = rows.shape[1] // 2
+    middle = rows[:, edge - half:edge + half + 1]
+    middle = middle / np.maximum(np.linalg.norm(middle, axis=1), TINY)[:, None]
     # The one that most others look like.
-    tried = rows[::-(-len(rows) // MODELS)]
-    shape = tried[np.count_nonzero(tried @ rows.T > SAME, axis=1).argmax()]
-    taper = np.hanning(2 * half + 1)
+    models = middle[::-(-len(rows) // MODELS)]
+    shape = models[np.count_nonzero(
+        models @ middle.T > SAME, axis=1).argmax()]
     for _ in range(qrs_template.ROUNDS):
-        fit, shift = _best(lags, norm, shape)
-        same = fit > SAME
+        same, shift, _ = _fit(rows, shape)
         if np.count_nonzero(same) < qrs_template.LEAST_BEATS:
             return None
         at = (index + shift)[same]
-        at += np.abs(np.median(around(steep, at, half), axis=0)).argmax() - half
-        shape = taper * np.median(around(steep, at, half), axis=0)
+        at = at[::-(-len(at) // MOST)]
+        at += int(np.abs(usual(at)).argmax()) - half
+        shape = taper * usual(at)
     top = _top(shaped, steep, at, half, others)
-    shape = taper * np.median(around(steep, at + round(top), half), axis=0)
-    return Shape(shape, top - round(top), 0)
-
-
-def _best(lags: Floats, norm: Floats,
-          shape: Floats) -> tuple[Floats, Indices]:
-    """Cosine and shift at which each complex fits a shape best."""
-    fit = lags @ shape / (norm * np.sqrt((shape ** 2).sum()))
-    best = fit.argmax(axis=1)
-    return fit[np.arange(len(fit)), best], best - fit.shape[1] // 2
+    return Shape(taper * usual(at + round(top)), top - round(top), 0)
 
 
 def _top(shaped: Floats, steep: Floats, at: Indices, half: int,
          others: list[Shape]) -> float:
     """Where a new shape is marked: as its likeness, or at its summit."""
-    usual = np.median(around(steep, at, 2 * half), axis=0)
-    lags, norm = _lags(usual[None], half)
-    likeness = max(others, default=None, key=lambda one: _best(
-        lags, norm, one.steep)[0][0])
-    if likeness:
-        fit, shift = _best(lags, norm, likeness.steep)
-        if fit[0] > LINKED:
-            return float(likeness.top + shift[0] + _between(
-                lags @ likeness.steep, shift + half)[0])
+    wide = np.median(around(steep, at, 2 * half), axis=0, keepdims=True)
+    fits = [(_fit(wide, other.steep, LINKED), other.top) for other in others]
+    for (linked, shift, between), top in fits:
+        if linked[0]:
+            return float(top + shift[0] + between[0])
     middle = np.abs(np.median(around(shaped, at, half), axis=0))
     summit = middle.argmax(keepdims=True)
     return float(summit[0] - half + _between(middle[None], summit)[0])
 
 
-def _lags(rows: Floats, half: int) -> tuple[Floats, Floats]:
-    """Each row at each lag, and the norms; the middle is lag 0."""
-    lags = np.lib.stride_tricks.sliding_window_view(
-        rows, 2 * half + 1, axis=1)
-    return lags, np.sqrt(np.maximum((lags ** 2).sum(axis=2), 1e-30))
+def _fit(rows: Floats, shape: Floats,
+         least: float = SAME) -> tuple[Bools, Indices, Floats]:
+    """Which rows have a shape, and where, in samples and a part of one."""
+    width = len(shape)
+    lags = rows.shape[1] - width + 1
+    taps = sliding_window_view(np.pad(shape, lags - 1), rows.shape[1])[::-1].T
+    power = np.cumsum(np.pad(rows ** 2, ((0, 0), (1, 0))), axis=1)
+    norm = np.linalg.norm(shape) * np.sqrt(np.maximum(
+        power[:, width:] - power[:, :-width], TINY))
+    dot = rows @ taps
+    fit = dot / norm
+    best = fit.argmax(axis=1)
+    return (fit[np.arange(len(fit)), best] > least, best - lags // 2,
+            _between(dot, best))
 
 
 def _between(rows: Floats, index: Indices) -> Floats:

@@ -3,23 +3,24 @@
 # turn it into what looks like one.
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import find_peaks
 
 from aura.ecg.quality import around, windows
 from aura.recording import Floats
 from aura.spans import near
 
-# A spike is narrower than this, in seconds and in samples.
-WIDTH_S, WIDTH = 0.008, 2
+# A spike is narrower than this, in seconds.
+WIDTH_S = 0.008
 # It is higher than this share of a usual second, and than so many times what
 # the signal does beside it. R waves at 128 Hz reach 2.4 times.
 LEAST_HEIGHT = 0.25
 ALONE = 3.0
 # R waves at lower rates look like spikes.
-LEAST_RATE_HZ = 120.0
+LEAST_RATE_HZ = 100.0
 # A paced heart has so many spikes, most of them so high as a share of a usual
 # second. Those of others are glitches, of which the lower cost no beat.
-PACED_PER_S, PACED_HEIGHT = 0.25, 0.5
+PACED_PER_S, PACED_HEIGHT = 0.5, 0.75
 HIGH = 1.0
 ROUNDS = 3
 # So many candidates a second are noise.
@@ -30,22 +31,27 @@ def without_spikes(samples: Floats, fs_hz: float) -> Floats:
     """The samples with each high spike replaced by the signal beside it."""
     if fs_hz < LEAST_RATE_HZ:
         return samples
-    width = max(round(WIDTH_S * fs_hz), WIDTH) + 1
-    clean = samples
-    # The highest first: beside them all others look small.
-    for _ in range(ROUNDS):
-        before, clean = clean, _once(clean, width, fs_hz)
-        if clean is before:
-            break
+    width = max(round(WIDTH_S * fs_hz), 1) + 1
+    clean = _cleaned(samples, width, fs_hz)
     if clean is samples:
         return samples
     height = np.abs(samples - clean) / _usual(clean, fs_hz)
     spikes = height[find_peaks(height, distance=width)[0]]
     if len(spikes) >= PACED_PER_S * len(samples) / fs_hz and (
             np.percentile(spikes, 75) > PACED_HEIGHT):
-        return clean
+        # At low rates a spike between two samples is as wide as both.
+        return _cleaned(clean, 3, fs_hz) if width < 3 else clean
     return np.where(near(np.flatnonzero(height > HIGH), width, len(samples)),
                     clean, samples)
+
+
+def _cleaned(samples: Floats, width: int, fs_hz: float) -> Floats:
+    """The highest spikes first: beside them all others look small."""
+    for _ in range(ROUNDS):
+        before, samples = samples, _once(samples, width, fs_hz)
+        if samples is before:
+            break
+    return samples
 
 
 def _usual(samples: Floats, fs_hz: float) -> float:
@@ -68,7 +74,7 @@ def _once(samples: Floats, width: int, fs_hz: float) -> Floats:
     # An opening needs the samples of two widths on either side.
     over = np.abs(rows - clean)[:, 2 * width:-2 * width]
     best = over.argmax(axis=1)
-    beside = np.lib.stride_tricks.sliding_window_view(
+    beside = sliding_window_view(
         clean, 2 * width + 1, axis=1)[np.arange(len(at)), best + width]
     # An R wave has two slopes; a spike may stand where a complex begins.
     slope = np.minimum(np.ptp(beside[:, :width + 1], axis=1),
@@ -84,8 +90,7 @@ def _once(samples: Floats, width: int, fs_hz: float) -> Floats:
 
 def _opened(rows: Floats, width: int) -> Floats:
     """Rows without what rises for less than a width."""
-    view = np.lib.stride_tricks.sliding_window_view
-    low = view(np.pad(rows, ((0, 0), (width - 1, width - 1)), mode="edge"),
+    low = sliding_window_view(np.pad(rows, ((0, 0), (width - 1, width - 1)), mode="edge"),
                width, axis=1).min(axis=2)
-    opened: Floats = view(low, width, axis=1).max(axis=2)
+    opened: Floats = sliding_window_view(low, width, axis=1).max(axis=2)
     return opened

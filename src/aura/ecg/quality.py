@@ -86,9 +86,11 @@ def _spans(bad: Bools, window_s: float) -> Floats:
 
 def windows(samples: Floats, width: int) -> Floats:
     """One row for each window; the last row repeats its last sample."""
-    count = -(-len(samples) // width)
-    padded = np.pad(samples, (0, count * width - len(samples)), mode="edge")
-    rows: Floats = padded.reshape(count, width)
+    count, rest = divmod(len(samples), width)
+    if not rest:
+        return samples.reshape(count, width)
+    padded = np.pad(samples, (0, width - rest), mode="edge")
+    rows: Floats = padded.reshape(count + 1, width)
     return rows
 
 
