@@ -1,13 +1,17 @@
 """Which deflection is the beat, and where it is marked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import signal as sps
 
 from aura.ecg import morphology, pacing
 from aura.ecg.beats import find_beats
 from aura.recording import ArraySignal
+from aura.synthetic.heart import Heart
 from aura.synthetic.rhythms import rhythm, rhythms
-from aura.synthetic.waveform import Sensor, SyntheticEcg, ecg
+from aura.synthetic.waveform import Sensor, ecg
 from benchmarks.beats import HOP_S, judged, offsets
 from tests.ecg.test_beats import real
 
@@ -20,11 +24,9 @@ FAULTS = {"electrode jerks", "muscle bursts", "saturation"}
 
 def beats_of(waves, *, fs_hz=256.0, seed=1, bpm=68.0, snr_db=20.0):
     """Five minutes of complexes of one shape."""
-    plain = ecg(300.0, seed=seed, surges=())
-    return SyntheticEcg(300.0, seed, Sensor(fs_hz=fs_hz, snr_db=snr_db),
-                        plain.beat_time_s * 68 / bpm,
-                        np.zeros(len(plain.beat_time_s), dtype=bool),
-                        waves=(np.array(waves), np.array(waves)))
+    plain = ecg(300.0, seed=seed, surges=(), heart=Heart(bpm))
+    return replace(plain, sensor=Sensor(fs_hz=fs_hz, snr_db=snr_db),
+                   waves=(np.array(waves), np.array(waves)))
 
 
 @pytest.mark.parametrize("name", rhythms())
@@ -45,8 +47,9 @@ def test_a_p_wave_as_high_as_the_r_wave_is_no_beat(p_mv, pr_s, fs_hz):
     recording = beats_of([[-pr_s, p_mv, .024], [-.026, -.03, .008],
                           [0, .3, .011], [.029, -.07, .010],
                           [.290, .08, .045]], fs_hz=fs_hz)
-    off = offsets(recording.beat_time_s, find_beats(recording).time_s)
-    assert len(off) == len(recording.beat_time_s)
+    truth = recording.beat_time_s[1:-1]
+    off = offsets(truth, find_beats(recording).time_s)
+    assert len(off) == len(truth)
     assert np.abs(off).max() < .03
 
 
@@ -102,7 +105,7 @@ def test_a_complex_with_two_peaks_is_marked_at_one_of_them(fs_hz, second_mv):
                           [.058, second_mv, .012]], fs_hz=fs_hz, snr_db=12)
     off = offsets(recording.beat_time_s, find_beats(recording).time_s)
     assert len(off) == len(recording.beat_time_s)
-    assert np.abs(off - np.median(off)).max() < .006
+    assert np.abs(off - np.median(off)).max() < HOP_S
 
 
 def test_segments_after_the_first_mark_a_shape_where_it_did(monkeypatch):
@@ -110,7 +113,7 @@ def test_segments_after_the_first_mark_a_shape_where_it_did(monkeypatch):
                           [.058, .85, .012]], snr_db=12)
     monkeypatch.setattr("aura.ecg.beats.SEGMENT_S", 30.0)
     off = offsets(recording.beat_time_s, find_beats(recording).time_s)
-    assert np.abs(off - np.median(off)).max() < .004
+    assert np.abs(off - np.median(off)).max() < HOP_S
 
 
 def test_a_shape_is_learnt_from_eight_complexes_and_kept():
@@ -127,14 +130,38 @@ def test_a_shape_is_learnt_from_eight_complexes_and_kept():
     assert after[0].top == known[0].top
 
 
-@pytest.mark.parametrize("name", ["mitdb"])
+@pytest.mark.parametrize("name", ["mitdb", "szdb"])
 def test_real_beats_of_one_shape_are_marked_at_one_place(data_dir, name):
-    """As heard from the beginning, and from the middle on."""
-    for samples, fs_hz, truth in real(data_dir, name):
+    """Hops of more than 12 ms in at most 0.1 % of the beats of a record."""
+    for samples, fs_hz, _ in real(data_dir, name):
+        samples = samples[:round(1800 * fs_hz)]
         found = find_beats(ArraySignal(samples, fs_hz)).time_s
-        later = find_beats(ArraySignal(
-            samples[len(samples) // 2:], fs_hz)).time_s
-        start_s = (len(samples) - len(samples[len(samples) // 2:])) / fs_hz
-        later = later[1:-1] + start_s
-        off = offsets(later, found)
-        assert np.mean(np.abs(off - np.median(off)) > HOP_S) < .05
+        assert hops(samples, fs_hz, found) <= .001
+
+
+def hops(samples, fs_hz, found):
+    """Share of beats that another place fits better than their own."""
+    half, reach = round(.1 * fs_hz), round(.08 * fs_hz)
+    index = np.round(found * fs_hz).astype(int)
+    index = index[(index > half + reach) & (index < len(samples) - half
+                                            - reach)]
+    band = sps.sosfiltfilt(sps.butter(
+        2, (1, 40), "bandpass", fs=fs_hz, output="sos"), samples)
+    windows = np.lib.stride_tricks.sliding_window_view(band, 2 * half + 1)
+    lags = np.arange(-reach, reach + 1)
+    usual = np.median(windows[index - half], axis=0)
+    for _ in range(3):
+        model = usual - usual.mean()
+        fit = np.stack([_cosines(windows[index - half + lag], model)
+                        for lag in lags])
+        best = fit.argmax(axis=0)
+        alike = fit.max(axis=0) > .9
+        usual = np.median(windows[(index - half + lags[best])[alike]], axis=0)
+    off = lags[best[alike]]
+    return np.mean(np.abs(off - np.median(off)) > HOP_S * fs_hz)
+
+
+def _cosines(rows, model):
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    return rows @ model / (np.linalg.norm(rows, axis=1)
+                           * np.linalg.norm(model))

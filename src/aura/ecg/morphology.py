@@ -103,15 +103,23 @@ def aligned(shaped: Floats, steep: Floats, peak: Floats, fs_hz: float,
     rows = around(steep, index, edge)
     shapes: list[Shape] = []
     left = np.arange(len(peak))
+
+    def move(shape: Shape, least: float) -> int:
+        nonlocal left
+        same, shift, between = _fit(rows[left], shape.steep, least)
+        moved[left[same]] = (index[left] + shift + between)[same] + shape.top
+        left = left[~same]
+        return int(same.sum())
+
     for old in [*known, *[None] * SHAPES]:
         new = old or _learnt(shaped, steep, index[left], rows[left], half,
                              shapes)
         if new is None:
             break
-        same, shift, between = _fit(rows[left], new.steep)
-        moved[left[same]] = (index[left] + shift + between)[same] + new.top
-        shapes.append(replace(new, count=int(same.sum())))
-        left = left[~same]
+        shapes.append(replace(new, count=move(new, SAME)))
+    # What noise has changed still has the shape that it resembles.
+    for shape in shapes:
+        move(shape, LINKED)
     shapes.sort(key=lambda one: -one.count)
     return np.sort(moved), shapes[:SHAPES]
 
@@ -154,7 +162,7 @@ def _top(shaped: Floats, steep: Floats, at: Indices, half: int,
         if linked[0]:
             return float(top + shift[0] + between[0])
     middle = np.abs(np.median(around(shaped, at, half), axis=0))
-    summit = middle.argmax(keepdims=True)
+    summit = np.array([middle.argmax()])
     return float(summit[0] - half + _between(middle[None], summit)[0])
 
 

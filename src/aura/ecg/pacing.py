@@ -1,6 +1,6 @@
 """Pacing spikes, taken out before anything filters the signal."""
-# A spike lasts a millisecond or two and can be higher than any complex. Filters
-# turn it into what looks like one.
+# A spike lasts a millisecond or two and can be higher than any complex. What
+# filters make of it looks like one.
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -90,7 +90,8 @@ def _once(samples: Floats, width: int, fs_hz: float) -> Floats:
 
 def _opened(rows: Floats, width: int) -> Floats:
     """Rows without what rises for less than a width."""
-    low = sliding_window_view(np.pad(rows, ((0, 0), (width - 1, width - 1)), mode="edge"),
-               width, axis=1).min(axis=2)
-    opened: Floats = sliding_window_view(low, width, axis=1).max(axis=2)
+    edge = (0, 0), (width - 1, width - 1)
+    low = sliding_window_view(np.pad(rows, edge, mode="edge"), width, axis=1)
+    opened: Floats = sliding_window_view(
+        low.min(axis=2), width, axis=1).max(axis=2)
     return opened
