@@ -242,7 +242,7 @@ def _detect(segment: Segment, polarity: float, shaped: Floats,
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
         index = qrs_template.without_insertions(shaped, index, template)
-        index = morphology.one_of_each(shaped, steep, index, fs_hz)
+        index = morphology.steepest(shaped, steep, index, fs_hz)
     return _highest(np.abs(shaped), index, round(PEAK_HALF_S * fs_hz))
 
 

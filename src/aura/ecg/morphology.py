@@ -53,11 +53,11 @@ def steepest(shaped: Floats, steep: Floats, index: Indices,
                      / np.maximum(_size(shaped, steep, index, wave), 1e-12))
     steady = np.abs(lag - _running(lag.astype(float))) <= wave / 2
     index = np.unique(np.where((ratio > STEEPER) & steady, other, index))
-    return one_of_each(shaped, steep, index, fs_hz)
+    return _one_of_each(shaped, steep, index, fs_hz)
 
 
-def one_of_each(shaped: Floats, steep: Floats, index: Indices,
-                fs_hz: float) -> Indices:
+def _one_of_each(shaped: Floats, steep: Floats, index: Indices,
+                 fs_hz: float) -> Indices:
     """Leave out the flatter of two deflections too close for two beats."""
     # A little later it is a T wave if it is much flatter.
     for within_s, share in ((ONE_BEAT_S, 1.0), (T_WAVE_S, FLAT)):
