@@ -49,7 +49,7 @@ def test_a_p_wave_as_high_as_the_r_wave_is_no_beat(p_mv, pr_s, fs_hz):
                           [.290, .08, .045]], fs_hz=fs_hz)
     truth = recording.beat_time_s[1:-1]
     off = offsets(truth, find_beats(recording).time_s)
-    assert len(off) >= len(truth) - 1
+    assert len(off) > .97 * len(truth)
     assert np.mean(np.abs(off) > .03) < .02
 
 

@@ -234,6 +234,8 @@ def _detect(segment: Segment, polarity: float, shaped: Floats,
     fs_hz = segment.slow_hz
     index = morphology.steepest(
         shaped, steep, _search(polarity * segment.slow, fs_hz, 0.0), fs_hz)
+    index = morphology.one_of_each(
+        index, morphology.size_of(shaped, steep, index, fs_hz), fs_hz)
     template = qrs_template.learn(shaped, index, fs_hz)
     if template is not None:
         filtered = qrs_template.matched(shaped, index, template)
@@ -242,6 +244,7 @@ def _detect(segment: Segment, polarity: float, shaped: Floats,
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
         index = qrs_template.without_insertions(shaped, index, template)
+        index = morphology.one_of_each(index, filtered[index], fs_hz)
         index = morphology.steepest(shaped, steep, index, fs_hz)
     return _highest(np.abs(shaped), index, round(PEAK_HALF_S * fs_hz))
 

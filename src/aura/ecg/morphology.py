@@ -49,35 +49,32 @@ def steepest(shaped: Floats, steep: Floats, index: Indices,
             np.minimum(index + wave, len(steep) - 1)]
     lag = after.argmax(axis=1) + wave
     other = np.minimum(index + lag, len(steep) - 1)
-    ratio = _running(_size(shaped, steep, other, wave)
-                     / np.maximum(_size(shaped, steep, index, wave), 1e-12))
+    ratio = _running(size_of(shaped, steep, other, fs_hz)
+                     / np.maximum(size_of(shaped, steep, index, fs_hz), 1e-12))
     steady = np.abs(lag - _running(lag.astype(float))) <= wave / 2
-    index = np.unique(np.where((ratio > STEEPER) & steady, other, index))
-    return _one_of_each(shaped, steep, index, fs_hz)
+    return np.unique(np.where((ratio > STEEPER) & steady, other, index))
 
 
-def _one_of_each(shaped: Floats, steep: Floats, index: Indices,
-                 fs_hz: float) -> Indices:
-    """Leave out the flatter of two deflections too close for two beats."""
-    # A little later it is a T wave if it is much flatter.
+def one_of_each(index: Indices, size: Floats, fs_hz: float) -> Indices:
+    """Leave out the smaller of two deflections too close for two beats."""
+    # A little later it is a T wave if it is much smaller.
     for within_s, share in ((ONE_BEAT_S, 1.0), (T_WAVE_S, FLAT)):
         for _ in range(qrs_template.ROUNDS):
             close = np.flatnonzero(np.diff(index) < round(within_s * fs_hz))
-            if not len(close):
-                break
-            size = _size(shaped, steep, index, round(ONE_WAVE_S / 2 * fs_hz))
             before, after = size[close], size[close + 1]
-            out = np.concatenate([
+            out = np.unique(np.concatenate([
                 close[before <= np.minimum(share * after, after)],
-                close[after < share * before] + 1])
+                close[after < share * before] + 1]))
             if not len(out):
                 break
-            index = np.delete(index, np.unique(out))
+            index, size = np.delete(index, out), np.delete(size, out)
     return index
 
 
-def _size(shaped: Floats, steep: Floats, index: Indices, half: int) -> Floats:
+def size_of(shaped: Floats, steep: Floats, index: Indices,
+            fs_hz: float) -> Floats:
     """How steep and how large; P waves are not the one, spikes the other."""
+    half = round(ONE_WAVE_S * fs_hz)
     size: Floats = (np.abs(around(steep, index, half)).max(axis=1)
                     * np.abs(around(shaped, index, half)).max(axis=1))
     return size

@@ -8,7 +8,6 @@ from scipy.signal import find_peaks
 
 from aura.ecg.quality import around, windows
 from aura.recording import Floats
-from aura.spans import near
 
 # A spike is narrower than this, in seconds.
 WIDTH_S = 0.008
@@ -18,10 +17,10 @@ LEAST_HEIGHT = 0.25
 ALONE = 3.0
 # R waves at lower rates look like spikes.
 LEAST_RATE_HZ = 100.0
-# A paced heart has so many spikes, most of them so high as a share of a usual
-# second. Those of others are glitches, of which the lower cost no beat.
+# A paced heart has so many spikes half of the time, unlike noise, a quarter of
+# them so high as a share of a usual second. Lower ones cost no beat.
 PACED_PER_S, PACED_HEIGHT = 0.5, 0.75
-HIGH = 1.0
+CELL_S = 10.0
 ROUNDS = 3
 # So many candidates a second are noise.
 MOST_PER_S = 16.0
@@ -33,16 +32,15 @@ def without_spikes(samples: Floats, fs_hz: float) -> Floats:
         return samples
     width = max(round(WIDTH_S * fs_hz), 1) + 1
     clean = _cleaned(samples, width, fs_hz)
-    if clean is samples:
-        return samples
     height = np.abs(samples - clean) / _usual(clean, fs_hz)
-    spikes = height[find_peaks(height, distance=width)[0]]
-    if len(spikes) >= PACED_PER_S * len(samples) / fs_hz and (
-            np.percentile(spikes, 75) > PACED_HEIGHT):
-        # At low rates a spike between two samples is as wide as both.
-        return _cleaned(clean, 3, fs_hz) if width < 3 else clean
-    return np.where(near(np.flatnonzero(height > HIGH), width, len(samples)),
-                    clean, samples)
+    spikes = find_peaks(height, distance=width)[0]
+    each = np.bincount((spikes / fs_hz / CELL_S).astype(np.int64),
+                       minlength=int(len(samples) / fs_hz / CELL_S) + 1)
+    if np.median(each) < PACED_PER_S * CELL_S or (
+            np.percentile(height[spikes], 75) < PACED_HEIGHT):
+        return samples
+    # At low rates a spike between two samples is as wide as both.
+    return _cleaned(clean, 3, fs_hz) if width < 3 else clean
 
 
 def _cleaned(samples: Floats, width: int, fs_hz: float) -> Floats:
@@ -79,7 +77,10 @@ def _once(samples: Floats, width: int, fs_hz: float) -> Floats:
     # An R wave has two slopes; a spike may stand where a complex begins.
     slope = np.minimum(np.ptp(beside[:, :width + 1], axis=1),
                        np.ptp(beside[:, width:], axis=1))
-    spike = over.max(axis=1) > np.maximum(least, ALONE * slope)
+    others = np.where(np.abs(np.arange(over.shape[1]) - best[:, None]) > width,
+                      over, 0).max(axis=1)
+    spike = over.max(axis=1) > np.maximum(
+        least, ALONE * np.maximum(slope, others))
     if not spike.any():
         return samples
     samples = samples.copy()
