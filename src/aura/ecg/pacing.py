@@ -32,7 +32,10 @@ def without_spikes(samples: Floats, fs_hz: float) -> Floats:
         return samples
     width = max(round(WIDTH_S * fs_hz), 1) + 1
     clean = _cleaned(samples, width, fs_hz)
-    height = np.abs(samples - clean) / _usual(clean, fs_hz)
+    usual = _usual(clean, fs_hz)
+    if clean is samples or not usual:
+        return samples
+    height = np.abs(samples - clean) / usual
     spikes = find_peaks(height, distance=width)[0]
     each = np.bincount((spikes / fs_hz / CELL_S).astype(np.int64),
                        minlength=int(len(samples) / fs_hz / CELL_S) + 1)
