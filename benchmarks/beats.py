@@ -119,14 +119,16 @@ def draw(result: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
         for place, (detector, one) in enumerate(scored.items()):
             axes[row][1].plot(one["f1"], -place, "o", markersize=4,
                               color=colours[detector])
-        axes[row][1].set(xlim=(-0.03, 1.03), ylim=(0.7 - len(scored), 0.7))
+        axes[row][1].set(xlim=(-0.03, 1.03), ylim=(0.3 - len(scored), 0.7))
         for axis in axes[row]:
             axis.set(yticks=[])
             axis.spines[["top", "right", "left"]].set_visible(False)
             if row < len(result) - 1:
                 axis.set_xticks([])
     axes[-1][0].set_xlabel("seconds")
-    axes[-1][1].set_xlabel("F1, from the top: " + ", ".join(colours))
+    axes[-1][1].set_xlabel("F1")
+    axes[0][1].set_title("from the top: " + ", ".join(colours),
+                         fontsize="small")
     figure.savefig(path, dpi=100)
 
 

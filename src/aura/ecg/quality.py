@@ -86,7 +86,7 @@ def _gaps(beats_s: Floats, duration_s: float) -> Floats:
 
 
 def _regular(beats_s: Floats, likeness: Floats) -> Floats:
-    """Runs of beats that are alike and follow each other as those of a heart."""
+    """Runs of beats that are alike and come as those of a heart do."""
     # Noise does not do both for so long. Whoever blanked a noisy stretch
     # whole would blank the onset of a seizure.
     rr_s = np.diff(beats_s)
