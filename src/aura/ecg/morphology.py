@@ -99,7 +99,8 @@ def aligned(shaped: Floats, steep: Floats, peak: Floats, fs_hz: float,
                     len(steep) - edge - 1)
     rows = around(steep, index, edge)
     shapes: list[Shape] = []
-    left = np.arange(len(peak))
+    # One at the very edge has no surroundings to compare, and stays.
+    left = np.flatnonzero(index == np.round(peak))
 
     def move(shape: Shape, least: float) -> int:
         nonlocal left
