@@ -10,9 +10,11 @@ from aura.errors import InvalidInputError, ResourceError
 
 LINES_MAX = 1_000_000
 MISSING = "n/a"
+BLANK = {"", "-", "na", MISSING, "nan", "none", "null"}
 
-_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?", re.ASCII)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?(?:[eE][+-]?\d\d?)?", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?"
+                  r"(?:Z|[+-]00:?00)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -30,7 +32,7 @@ def decoded(content: bytes) -> tuple[str, bool]:
 def lines(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line."""
     text, _ = decoded(content)
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     rows = text.split("\n")
     if len(rows) > LINES_MAX:
         raise ResourceError(
@@ -52,8 +54,8 @@ def cells(line: str, separator: str, quoted: bool) -> list[str]:
 
 
 def number(word: str, line: int, name: str) -> float:
-    """Read a plain decimal number: no exponent, no comma, not infinite."""
-    if _NUMBER.fullmatch(word) is None:
+    """Read a decimal number: no comma, not infinite."""
+    if _NUMBER.fullmatch(word) is None or abs(float(word)) >= 1e12:
         raise syntax(line, name, "has to be a plain decimal number, such as "
                      "12.5")
     return float(word)
@@ -88,7 +90,7 @@ def is_moment(word: str) -> bool:
 def moment(word: str, line: int, name: str) -> datetime:
     """Read a date and time."""
     try:
-        return datetime.fromisoformat(word)
+        return datetime.fromisoformat(word).replace(tzinfo=None)
     except ValueError:
         raise syntax(line, name, "is a date and time that does not exist") \
             from None

@@ -35,7 +35,7 @@ _COMPOUND = re.compile(
 _DENIED = re.compile(r"(?<= )(no|non|post|pre|inter|peri|anti|pseudo)"
                      r"(?=(?:seizure|sz|anfall)s? )")
 _CLAUSE = re.compile("[,;.]")
-_NONE_OR_DOUBT = re.compile(r"[?]|[:=]\s*(?:0|-+)\s*$")
+_NONE_OR_DOUBT = re.compile(r"[?]|[:=]\s*0\s*$|-\s*$")
 # Abbreviations: no vowel, and the letters of seizure.
 _SHORT = re.compile(r"(?:e|eeg)?[b-df-hj-np-tv-xz]*sz[b-df-hj-np-tv-xz]*")
 _NEAR_LENGTH = 5  # Own words up to this length have too many neighbours

@@ -2,6 +2,7 @@
 # All else in AURA reads EDF. Whole numbers stay as they are.
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,7 +44,8 @@ class Waveform:
     length: int  # Samples of each lead, as the file claims
     # Rows of counts, with a column for each lead.
     blocks: Callable[[], Iterator[NDArray[np.int32]]]
-    start: datetime | None = None  # None if the file has no date
+    # None if the file has no date; on the day of `UNDATED` only a time of day.
+    start: datetime | None = None
     patient: str = ""  # Code or name, without blanks
     notes: tuple[write.Row, ...] = ()
 
@@ -61,6 +63,7 @@ class Waveform:
             "BDF+C" if wide else "EDF+C", self.start or UNDATED, write.field(
                 f"{self.patient or 'X'} X X X"),
             write.startdate(self.start, "X X X") if self.start
+            and self.start.date() != UNDATED.date()
             else "Startdate X X X X", self.length // samples, record_s)
         limit = 2**23 if wide else 2**15
         fields = []
@@ -70,7 +73,8 @@ class Waveform:
                     "waveform.range", f"the counts of '{lead.label}' have "
                     "more than 24 bits", "convert the file to EDF or BDF")
             fields.append(write.signal_fields(
-                write.field(lead.label, 16), write.field(lead.unit, 8),
+                write.field(lead.label, 16), write.field(re.sub(
+                    "^[\xb5\u03bc]", "u", lead.unit), 8),
                 (decimal((lead.low - lead.baseline) / lead.gain),
                  decimal((lead.high - lead.baseline) / lead.gain)),
                 (lead.low, lead.high), samples))

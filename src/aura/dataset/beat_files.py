@@ -1,6 +1,7 @@
 """Recordings that are only beats: texts of beat times or RR intervals."""
 # AURA's ``frame`` is the beat that begins each interval, in samples.
 
+import codecs
 import csv
 import gzip
 import io
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura.annotations.table_text import BLANK
 from aura.dataset import beat_clock, beat_layout, fit_file
 from aura.dataset.beat_clock import Placed
 from aura.dataset.beat_layout import BEATS, MEDIAN_S, RR, Layout, layout_of
@@ -40,7 +42,6 @@ FAULTS = frozenset(("beats.number", "beats.row", "beats.frames"))
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{0,20})?", re.ASCII)
 _NUMBERS = re.compile(rf"(?:{_NUMBER.pattern}\n)*+", re.ASCII)
-_BLANK = {"", "-", "na", "n/a", "nan", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ class BeatSeries:
 
 def form_of(head: bytes) -> str | None:
     """Whether a file holds beats, by its begin."""
-    if fit_file.is_one(head):
-        return RR
     if head[:2] == _GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
         except zlib.error:
             return None
+    if fit_file.is_one(head):
+        return RR
     try:
         layout = layout_of(_text(head))
     except InvalidInputError:
@@ -143,6 +144,8 @@ class _BeatTable:
             # With one column there is nothing to separate.
             rows = ([[line.strip(' "\n')] for line in text]
                     if len(names) == 1 else
+                    [line.split() for line in text if line.strip()]
+                    if layout.separator == " " else
                     [row for row in csv.reader(
                         text, delimiter=layout.separator) if row])
         except csv.Error as error:
@@ -174,7 +177,7 @@ class _BeatTable:
             self._comma |= any("," in cell for cell in cells)
             cells = [cell.replace(",", ".") for cell in cells]
             for number, cell in enumerate(cells, 1):
-                if cell.lower() in _BLANK:
+                if cell.lower() in BLANK:
                     cells[number - 1] = "nan"
                 elif _NUMBER.fullmatch(cell) is None:
                     raise InvalidInputError(
@@ -189,10 +192,11 @@ class _BeatTable:
 
     def clocks(self) -> list[tuple[str, list[str]]]:
         """Columns that may be a clock."""
-        return [(other, [row[place].strip() for row in self._rows])
-                for place, other in enumerate(self.names)
-                if place != self._layout.place
-                and beat_clock.NAME.search(other)]
+        return [(other, cells) for place, other in enumerate(self.names)
+                for cells in [[row[place].strip() for row in self._rows]]
+                if place != self._layout.place and (
+                    beat_clock.NAME.search(other)
+                    or all(map(beat_clock.CELL.fullmatch, cells[:5])))]
 
     def unsure(self) -> Bools | None:
         """Which rows Polar marks as recorded without contact."""
@@ -234,7 +238,9 @@ def _resolved(time_s: Floats) -> Floats:
 
 
 def _text(content: bytes) -> str:
-    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return content.decode("utf-16", "replace")
+    return content.decode("utf-8-sig", "replace")
 
 
 def _unpacked(stream: BinaryIO) -> bytes:

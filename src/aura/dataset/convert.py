@@ -125,7 +125,7 @@ class _Conversion:
                     "that it names")
             return self._write(
                 shown, _stem(name), document,
-                ground_truth.recoded(path, document) + _unused(unused))
+                (*ground_truth.recoded(path, document), *_unused(unused)))
         except Exception as error:
             return Converted(shown, None, (problem_of(error),))
 

@@ -12,7 +12,7 @@ from aura.errors import MissingError, Problem
 
 # Beats need so many samples per second.
 RATE_HZ_MIN = 50.0
-_ECG = re.compile("e[ck]g", re.IGNORECASE)
+_ECG = re.compile(r"e[ck]g|\be[ .][ck][ .]g\b", re.IGNORECASE)
 # What is computed from an ECG, by a word of the label or by the unit.
 _DERIVED = re.compile(
     r"(?:^|[^a-z])(?:hr|hrv|rate|heart ?rate|bpm|pulse?|rr|ibi|resp|edr|sqi|"
@@ -22,14 +22,17 @@ _OTHER_UNITS = {
     "ms", "s", "sec", "degc", "\u00b0c", "c", "ohm", "kohm", "g", "mg",
     "m/s2", "m/s^2"}
 _LEAD = re.compile(
-    r"(?:lead|mod|ml|d)?i{1,3}|(?:lead|ml)[123]|av[rlf]|m?v[1-9]r?|mcl[1-6]|"
+    r"(?:lead|mod|ml|d|abl|ableitung|deriva[a-z]*)?i{1,3}|(?:lead|ml)[123]|av[rlf]|m?v[1-9]r?|mcl[1-6]|"
     r"c[mcsb]5|(?:ll|la|ra|rl)-(?:ll|la|ra|rl)|holter")
-_REFERENCE = re.compile(r"-(?:ref|avg|av|wct|le|cm)$")
+_REFERENCE = re.compile(r"^pol|-(?:ref|avg|av|wct|le|cm)$")
 _ORTHOGONAL = {"x", "y", "z"}
-_NAMELESS = re.compile(r"(?:ch|chan|channel|signal|analog|input)?\d*")
+_NAMELESS = re.compile(
+    r"(?:ch|chan|channel|kanal|canale?|voie|sig|signal|analog|input|data|adc|aux|"
+    r"bio|raw)?\d*")
 # Endings of the labels of two electrodes, the positive one first.
-_ENDS = (("+", "-"), ("pos", "neg"), ("1", "2"), ("la", "ra"), ("l", "r"),
-         ("left", "right"), ("a", "b"))
+_ENDS = (("+", "-"), ("pos", "neg"), ("p", "n"), ("plus", "minus"), ("1", "2"),
+         ("0", "1"), ("la", "ra"), ("l", "r"), ("left", "right"), ("li", "re"),
+         ("links", "rechts"), ("izq", "der"), ("a", "b"))
 
 # One channel, or two whose difference is meant.
 Key = tuple[int, ...]
@@ -56,12 +59,12 @@ def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
               if not _DERIVED.search(info.label)
               and info.unit.lower() not in _OTHER_UNITS]
     found = [i for i in likely if _ECG.search(infos[i].label)]
-    if not found:
-        found = [i for i in likely if _is_lead(infos[i])]
-        if found:
-            problems.append(Problem(
-                "ecg.by_lead", "warning", "no label contains ECG or EKG; "
-                "channels with the name of an ECG lead, such as II, are used"))
+    leads = [i for i in likely if _is_lead(infos[i])]
+    if leads and not any(infos[i].fs_hz >= RATE_HZ_MIN for i in found):
+        found += leads
+        problems.append(Problem(
+            "ecg.by_lead", "warning", "no channel with the label of an ECG "
+            "can be used; those with the name of a lead, such as II, are"))
     if not found and len(infos) == len(likely) == 1 and infos[0].label.strip():
         found = [i for i in likely if _NAMELESS.fullmatch(
             re.sub(r"[\s_]", "", infos[i].label.lower()))]
@@ -159,7 +162,8 @@ def is_difference(labels: Sequence[str], pair: Key) -> bool:
 
 
 def _pair_name(label: str) -> str:
-    return _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+    plain = _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+    return re.sub(r"^([+-])(.+)", r"\2\1", plain)
 
 
 def name_of(labels: Sequence[str], key: Key,

@@ -178,6 +178,14 @@ class _Listing:
             self.unknown, [entry.name for entry in self.entries
                            if _form(self, entry.name)], self._head_of)
 
+    @cached_property
+    def joined(self) -> set[str]:
+        """Records here that are segments of another one."""
+        return set[str]().union(*(
+            wfdb_record.segments(self._head(name))
+            for name in self.names.values()
+            if name.lower().endswith(wfdb_record.SUFFIX)))
+
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
         if name not in self._forms:
@@ -191,7 +199,7 @@ class _Listing:
         """Whether a file is a recording, by its begin or its JSON."""
         plain = name.lower()
         if plain.endswith(physio.SUFFIX):
-            return physio.has_ecg(self._head(physio.sidecar_of(name)))
+            return physio.has_ecg(self.folder, self.join(name))
         begin = MAYBE.get(posixpath.splitext(plain)[1])
         return begin is not None and self._head(name)[:8].replace(
             b"\0", b" ") == begin
@@ -199,8 +207,9 @@ class _Listing:
     def is_numeric(self, name: str) -> bool:
         """Whether a text here has nothing but numbers in its first rows."""
         rows = self._head(name).split(b"\n")[:9]
-        return len(rows) > 1 and all(map(_NUMERIC.fullmatch, rows[1:-1])) and (
-            bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
+        return (len(rows) > 1 or len(rows[0].split()) > 9) and all(
+            map(_NUMERIC.fullmatch, rows[1:-1])) and (
+                bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
 
     def _head(self, name: str) -> bytes:
         return self._head_of(self.join(name))
@@ -276,6 +285,9 @@ class _Search:
                 if entry.is_dir(follow_symlinks=False):
                     if not self._misnamed(listing.join(entry.name)):
                         pending.append(listing.join(entry.name))
+                elif recording_stem(entry.name) in listing.joined and (
+                        entry.name.lower().endswith(wfdb_record.SUFFIX)):
+                    continue  # The record that joins it is read.
                 elif (entry.is_symlink() or _is_recording(entry.name)
                       or may_hold_beats(entry.name)
                       or listing.is_waveform(entry.name)):
@@ -320,7 +332,11 @@ class _Search:
         """Count a file that may be a recording of another make."""
         ending = next((one for one in NOT_READ
                        if name.lower().endswith(one)), "")
-        if ending and (ending != ".txt" or listing.is_numeric(name)):
+        if ending == ".dat" and posixpath.splitext(
+                name.lower())[0] + wfdb_record.SUFFIX in listing.names:
+            return
+        if ending and (ending not in (".txt", ".csv")
+                       or listing.is_numeric(name)):
             self._not_read[f"{NOT_READ[ending]} ({ending})"] += 1
 
     def _count_eeg(self, session: _Listing) -> None:

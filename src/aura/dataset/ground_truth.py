@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from aura.annotations import lists
 from aura.annotations.annotation import Annotation, Annotations
-from aura.dataset import annotation_files
+from aura.dataset import annotation_files, physio
 from aura.dataset.find import Candidate
 from aura.dataset.names import printable, recording_stem
 from aura.edf import gaps
@@ -27,11 +27,12 @@ FILES_SHOWN = 5
 # Annotations inside a recording that are lost.
 LOST = ("edf.annotation.onset", "edf.annotation.unterminated")
 # Texts whose encoding is a guess; in strict mode they are errors.
-GUESSED = frozenset(("annotations.encoding", "edf.annotation.text"))
+GUESSED = frozenset((
+    "annotations.encoding", "annotations.number", "edf.annotation.text"))
 # Findings of `seizures` that stay true in whatever format they are written.
 DOUBTS = frozenset((*UNPLACED, *(f"annotations.{name}" for name in (
     "disagree", "other_faulty", "other_length", "other_date", "other_name",
-    "clock", "no_length", "encoding"))))
+    "clock", "no_length", "encoding", "number"))))
 
 Problems = tuple[Problem, ...]
 # Seizures, the file that they come from or `EDF_PLUS`, and what is doubtful.
@@ -141,12 +142,17 @@ def _unmatched(folder: Folder, candidate: Candidate) -> Iterator[Problem]:
                     "here")
 
 
-def recoded(path: str, document: Annotations) -> Problems:
-    """The warning for a file that is not in UTF-8."""
-    return (Problem(
-        "annotations.encoding", "warning", f"{_shown(path)} is not UTF-8 "
-        "text, so it is read as Windows-1252; save it as UTF-8 if letters "
-        "are wrong"),) if document.recoded else ()
+def recoded(path: str, document: Annotations) -> Iterator[Problem]:
+    """The warnings for a file that is not in UTF-8, or has commas."""
+    if document.recoded:
+        yield Problem(
+            "annotations.encoding", "warning", f"{_shown(path)} is not UTF-8 "
+            "text, so it is read as Windows-1252; save it as UTF-8 if letters "
+            "are wrong")
+    if document.commas:
+        yield Problem(
+            "annotations.number", "warning", f"numbers in {_shown(path)} have "
+            "a comma, which is read as a decimal comma")
 
 
 def chosen(folder: Folder, candidate: Candidate, extent: Extent) -> tuple[
@@ -202,6 +208,11 @@ def _read(folder: Folder, path: str, candidate: Candidate,
                 extent.start, extent.rate_hz,
                 annotation_files.recordings_beside(folder, path)
                 if lists.is_one(posixpath.basename(path)) else ())
+            if document and candidate.path.lower().endswith(
+                    physio.SUFFIX) and path.lower().endswith(
+                        annotation_files.EVENTS):
+                document = document.shifted(
+                    -physio.about(folder, candidate.path)[0].start_s)
             return document and document.known()
         except OSError as error:
             raise read_error(error) from None

@@ -2,21 +2,24 @@
 # Source: https://physionet.org/physiotools/wag/header-5.htm Whole numbers of 8
 # to 32 bits are read, one sample of each signal at a time.
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.as_edf import Lead, Waveform
+from aura.dataset.as_edf import Lead, Waveform, of_numbers
+from aura.edf.fields import UNDATED
 from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, UnsupportedError)
+    AuraError, CorruptDataError, InvalidInputError, MissingError,
+    UnsupportedError)
 from aura.folder import Folder
 
 Counts = NDArray[np.int32]
@@ -28,7 +31,7 @@ _NUMBER = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/.*)?", re.ASCII)
 _GAIN = re.compile(rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
-SUFFIX = ".hea"
+SUFFIX, GAP = ".hea", "~"
 HEADER_BYTES_MAX = 2**20
 RATE_HZ = 250.0
 GAIN = 200.0
@@ -68,6 +71,8 @@ class RecordHeader:
     length: int | None
     signals: tuple[SignalLine, ...]
     start: datetime | None = field(default=None)
+    # Names and lengths of the records that it joins; `GAP` is no record.
+    segments: tuple[tuple[str, int], ...] = ()
 
     @property
     def files(self) -> list[tuple[str, list[SignalLine]]]:
@@ -78,9 +83,27 @@ class RecordHeader:
 
 def read(folder: Folder, path: str) -> Waveform:
     """Read the header and check the samples, which are read again later."""
-    place, name = posixpath.split(path)
+    header = _header_of(folder, path)
+    place = posixpath.dirname(path)
+    # One without a length only names the signals of all others.
+    parts = [(None if name == GAP else _part(folder, posixpath.join(
+        place, name + SUFFIX)), length)
+        for name, length in header.segments if length]
+    return _joined(header, parts) if parts else _part(folder, path, header)[1]
 
-    @contextmanager
+
+def _header_of(folder: Folder, path: str) -> RecordHeader:
+    with folder.open(path) as stream:
+        return read_header(stream.read(HEADER_BYTES_MAX + 1),
+                           posixpath.basename(path)[:-len(SUFFIX)])
+
+
+def _part(folder: Folder, path: str, header: RecordHeader | None = None) -> (
+        tuple[RecordHeader, Waveform]):
+    """The header and signals of a record that joins no others."""
+    place = posixpath.dirname(path)
+
+    @contextlib.contextmanager
     def open_file(file: str) -> Iterator[BinaryIO]:
         try:
             with folder.open(posixpath.join(place, file)) as stream:
@@ -90,9 +113,46 @@ def read(folder: Folder, path: str) -> Waveform:
                 "wfdb.file", f"the file of its samples, {file}, is not "
                 "beside it", "copy that file into the folder") from None
 
-    with folder.open(path) as stream:
-        content = stream.read(HEADER_BYTES_MAX + 1)
-    return waveform(read_header(content, name[:-len(SUFFIX)]), open_file)
+    header = header or _header_of(folder, path)
+    return header, waveform(header, open_file)
+
+
+def _joined(header: RecordHeader, parts: list[
+        tuple[tuple[RecordHeader, Waveform] | None, int]]) -> Waveform:
+    """The segments of a record one after the other, by their labels."""
+    places: dict[tuple[str, str], int] = {}
+    for part, _ in parts:
+        if part is not None and part[1].rate_hz != header.rate_hz:
+            raise _unsupported(
+                header.name, "its segments have several rates", AGAIN)
+        for lead in part[1].leads if part is not None else ():
+            places.setdefault((lead.label, lead.unit), len(places))
+
+    def blocks() -> Iterator[NDArray[np.floating[Any]]]:
+        for part, left in parts:
+            for block in part[1].blocks() if part is not None else ():
+                rows = np.full((min(left, len(block)), len(places)), np.nan)
+                for line, lead, counts in zip(
+                        part[0].signals, part[1].leads, block.T, strict=True):
+                    lowest = -2 ** (FORMATS[line.packing][0] - 1)
+                    rows[:, places[lead.label, lead.unit]] = np.where(
+                        counts == lowest, np.nan,
+                        (counts - lead.baseline) / lead.gain)[:len(rows)]
+                left -= len(rows)
+                yield rows
+            while left > 0:
+                yield np.full((min(left, BLOCK_ROWS), len(places)), np.nan)
+                left -= BLOCK_ROWS
+
+    return of_numbers(header.rate_hz, [*places], sum(
+        length for _, length in parts), blocks, header.start)
+
+
+def segments(head: bytes) -> set[str]:
+    """The records that a header joins, by its begin."""
+    with contextlib.suppress(AuraError):
+        return {name for name, _ in read_header(head, "").segments}
+    return set()
 
 
 def read_header(content: bytes, record: str) -> RecordHeader:
@@ -103,20 +163,22 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     if not lines or len(content) > HEADER_BYTES_MAX:
         raise _malformed(record, 1)
     name, count, rate, length, clock, day, *_ = [*lines[0].split(), *[""] * 6]
-    if "/" in name:
-        raise _unsupported(record, "the record has several segments",
-                           "convert it to one: xform -i RECORD -o NEW")
+    name, several, _ = name.partition("/")
     known = _RATE.fullmatch(rate or str(RATE_HZ))
     if not (_NAME.fullmatch(name) and count.isdecimal() and known
             and (length or "0").isdecimal() and len(count + length) < 19):
         raise _malformed(record, 1)
+    start = _start(clock, day)
+    if several:
+        return RecordHeader(name, float(known[1]) or RATE_HZ, None, (), start,
+                            tuple(_segments(lines[1:], record)))
     if len(lines) <= int(count):
         raise _malformed(record, len(lines) + 1)
     found = [_signal(line, record, number) for number, line in enumerate(
         lines[1:int(count) + 1], 2)]
     header = RecordHeader(
         name, float(known[1]) or RATE_HZ, int(length or 0) or None,
-        tuple(found), _start(clock, day))
+        tuple(found), start)
     for file, group in header.files:
         if len({(one.packing, one.offset) for one in group}) > 1 or [
                 other for other, _ in header.files].count(file) > 1:
@@ -125,6 +187,15 @@ def read_header(content: bytes, record: str) -> RecordHeader:
                 "those of another file are between them",
                 "write the record again, for example by xform")
     return header
+
+
+def _segments(lines: list[str], record: str) -> Iterator[tuple[str, int]]:
+    for number, line in enumerate(lines, 2):
+        name, length, *_ = [*line.split(), ""]
+        if not (length.isdecimal() and len(length) < 19 and (
+                name == GAP or _NAME.fullmatch(name))):
+            raise _malformed(record, number)
+        yield name, int(length)
 
 
 def _signal(text: str, record: str, number: int) -> SignalLine:
@@ -149,12 +220,12 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
         int(bits or 0) or FORMATS[packing][0], int(total) if total else None)
 
 
-def _start(clock: str | None, day: str | None) -> datetime | None:
+def _start(clock: str, day: str) -> datetime | None:
+    """The start; a time of day without a date is on the day `UNDATED`."""
+    day = day or f"{UNDATED:%d/%m/%Y}"
     for form in ("%H:%M:%S %d/%m/%Y", "%H:%M:%S.%f %d/%m/%Y"):
-        try:
+        with contextlib.suppress(ValueError):
             return datetime.strptime(f"{clock} {day}", form)
-        except ValueError:
-            continue
     return None
 
 

@@ -100,9 +100,10 @@ def start(date_field: bytes, time_field: bytes, recording: bytes,
     found: list[Problem] = []
     # EDF+ has no other way to say that the date is not known.
     if plus and recording.startswith(b"Startdate X") and (
-            date_field, time_field) == (f"{UNDATED:%d.%m.%y}".encode(),
-                                        b"00.00.00"):
-        return NO_DATE, False, found
+            date_field == f"{UNDATED:%d.%m.%y}".encode()):
+        clock = _time(time_field, found)
+        return datetime.combine(
+            NO_DATE.date(), clock or time()), False, found
     long_date = _startdate(recording, found) if plus else None
     short_date = _short_date(date_field, long_date, found)
     day = short_date or long_date

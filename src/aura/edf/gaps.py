@@ -96,8 +96,8 @@ def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
     if timeline.wrong_onsets:
         found.append(Problem(
             "edf.record_onset", "warning", f"{timeline.wrong_onsets} records "
-            "have a start that contradicts the records beside them; they are "
-            "read without it"))
+            "have no start, or one that contradicts the records beside them; "
+            "they follow the records before them"))
     if count:
         lost_s = duration_s(header, timeline) - float(header.duration_s)
         wrong = header.kind.endswith("C")

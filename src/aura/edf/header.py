@@ -22,7 +22,8 @@ RATE_HZ_MAX = 20_000
 
 # Warnings about a file that can be read; errors in strict mode.
 FAULTS = frozenset(f"edf.{name}" for name in (
-    "date", "header.control", "header.number", "no_records", "record_count",
+    "annotations_missing", "date", "header.control", "header.number", "kind",
+    "no_records", "record_count",
     "record_count_unknown", "record_onset", "startdate", "time",
     "trailing_bytes", "truncated"))
 # So many whole records behind the last one are no remains of another file.
@@ -104,8 +105,7 @@ def read_header(stream: BinaryIO) -> Header:
     """Read and check the header of an open recording."""
     descriptor = stream.fileno()
     raw = read_at(descriptor, MAIN_BYTES, 0)
-    kind, sample_bytes = _kind(raw)
-    plus = kind[3:4] == "+"
+    kind, sample_bytes, unusual = _kind(raw)
     odd: list[str] = []
     main = fields.printable(raw, MAIN_WIDTHS, 0)
     count = _signal_count(main, odd)
@@ -120,20 +120,26 @@ def read_header(stream: BinaryIO) -> Header:
     records, salvaged = _records(
         descriptor, fields.integer(main[236:244], "number of records", odd),
         MAIN_BYTES * (count + 1), record_bytes, duration)
-    labels = ("edf annotations", "bdf annotations")
+    labels = ("edf annotation", "bdf annotation")
     channels = [signal for signal in signals
-                if signal.label.lower() not in labels]
+                if not signal.label.lower().startswith(labels)]
     annotations = [signal for signal in signals
-                   if signal.label.lower() in labels]
+                   if signal.label.lower().startswith(labels)]
     if not channels:
         raise InvalidInputError(
             "edf.no_signals", "the file has annotations but no signal",
             "use the recording that belongs to these annotations")
-    if plus and not annotations:
-        raise InvalidInputError(
-            "edf.annotations_missing", f"the file is marked as {kind}, but it "
-            f"has no signal '{kind[:3]} Annotations'",
-            "export the recording again, as EDF+ or as plain EDF")
+    if kind[3:4] == "+" and not annotations:
+        text = (f"the file is marked as {kind}, but it has no signal "
+                f"'{kind[:3]} Annotations'")
+        if kind.endswith("D"):
+            raise InvalidInputError(
+                "edf.annotations_missing", f"{text}, which says when each "
+                "record starts", "export the recording again")
+        kind = kind[:3]
+        unusual.append(Problem("edf.annotations_missing", "warning",
+                               f"{text}; it is read as {kind}"))
+    plus = kind[3:4] == "+"
     start, dated, doubts = fields.start(
         main[168:176], main[176:184], main[88:168], plus)
     return Header(
@@ -141,7 +147,7 @@ def read_header(stream: BinaryIO) -> Header:
         MAIN_BYTES * (count + 1), record_bytes, records, duration,
         tuple(channels), tuple(annotations),
         fields.text(main[8:88]), (
-            *salvaged, *doubts, *_odd(odd), *_padding(raw, main + table),
+            *salvaged, *unusual, *doubts, *_odd(odd), *_padding(raw, main + table),
             *_warnings(main, cells, plus, bool(annotations))))
 
 
@@ -157,7 +163,7 @@ def _table(raw: bytes, duration: Fraction, sample_bytes: int) -> tuple[
     return table, cells, _signals(cells, duration, sample_bytes, odd), odd
 
 
-def _kind(main: bytes) -> tuple[str, int]:
+def _kind(main: bytes) -> tuple[str, int, list[Problem]]:
     if len(main) < MAIN_BYTES:
         raise _cut_header(len(main))
     if main[:8].rstrip(b" \0") == b"0":
@@ -170,14 +176,13 @@ def _kind(main: bytes) -> tuple[str, int]:
             "convert the recording to EDF, for example with EDFbrowser")
     reserved = main[192:236].rstrip(b" \0")
     if reserved[:4] not in (b"EDF+", b"BDF+"):
-        return family, sample_bytes
-    kind = reserved[:5].decode("latin-1")
-    if kind not in (f"{family}+C", f"{family}+D"):
-        raise InvalidInputError(
-            "edf.kind", f"the reserved field of this {family} file names "
-            f"another kind of file; '{family}+C', '{family}+D' or neither is "
-            "allowed", "export the recording again")
-    return kind, sample_bytes
+        return family, sample_bytes, []
+    # Gaps are read in each, so that only one without annotations matters.
+    kind = f"{family}+{'D' if reserved[4:5] in (b'D', b'd') else 'C'}"
+    return kind, sample_bytes, [] if reserved.startswith(kind.encode()) else [
+        Problem("edf.kind", "warning", f"the reserved field of this {family} "
+                f"file is not '{family}+C' or '{family}+D'; it is read as "
+                f"{kind}")]
 
 
 def _signal_count(main: bytes, odd: list[str]) -> int:
@@ -312,10 +317,13 @@ def _ranges(row: dict[str, bytes], sample_bytes: int,
                        for end in ("min", "max"))
     except InvalidInputError as error:
         return *unknown, error
+    if low > high:
+        odd.append(f"'digital minimum' is {low}, above the maximum {high}")
+        low, high, bottom, top = high, low, top, bottom
     if not -limit <= low < high < limit:
         return *unknown, InvalidInputError(
             "edf.digital_range", f"digital minimum and maximum are {low} and "
-            f"{high}; they have to rise and to be within {-limit} to "
+            f"{high}; they have to differ and to be within {-limit} to "
             f"{limit - 1}", fields.REPAIR)
     if bottom == top:
         return *unknown, InvalidInputError(

@@ -19,7 +19,11 @@ SKIP_BYTES = 8192
 MILLIVOLTS = {
     "nv": Fraction(1, 10**6), "uv": Fraction(1, 10**3),
     "\u00b5v": Fraction(1, 10**3), "\u03bcv": Fraction(1, 10**3),
-    "mv": Fraction(1), "v": Fraction(10**3)}
+    "mv": Fraction(1), "v": Fraction(10**3),
+    # Words, as far as the eight characters of the field go
+    "microv": Fraction(1, 10**3), "microvol": Fraction(1, 10**3),
+    "milliv": Fraction(1), "millivol": Fraction(1), "volt": Fraction(10**3),
+    "volts": Fraction(10**3)}
 
 
 def read_column(stream: BinaryIO, header: Header, signal: SignalHeader,

@@ -2,6 +2,7 @@
 # A list is ``onset [0x15 duration] 0x14 text 0x14 ... 0x00``; the first of a
 # record has no text. One that cannot be read may be a seizure: it is counted.
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
         for record, block in _blocks(stream, header, signal):
             lists = parse(block, faults)
             if number == 0 and "+" in header.kind:
-                starts.append(_start_of(record, lists))
+                starts.append(_start_of(record, lists,
+                                        header.kind.endswith("C")))
             found += [EdfAnnotation(onset, duration, text)
                       for onset, duration, texts in lists
                       for text in texts if text]
@@ -156,15 +158,18 @@ def _number(word: bytes) -> float:
     return float(word.replace(b",", b"."))
 
 
-def _start_of(record: int,
-              lists: list[tuple[float, float, list[str]]]) -> float:
-    if not lists or lists[0][1] or lists[0][2][:1] != [""]:
-        raise InvalidInputError(
-            "edf.annotation.timekeeping", "the first annotation in record "
-            f"{record + 1} has to have an empty text and to give the "
-            "start of the record", "export the recording again, or as "
-            "plain EDF with its annotations in a file beside it")
-    return lists[0][0]
+def _start_of(record: int, lists: list[tuple[float, float, list[str]]],
+              continuous: bool) -> float:
+    """The start of a record; NaN if none is given and none is needed."""
+    if lists and not lists[0][1] and lists[0][2][:1] == [""]:
+        return lists[0][0]
+    if continuous:
+        return math.nan
+    raise InvalidInputError(
+        "edf.annotation.timekeeping", "the first annotation in record "
+        f"{record + 1} has to have an empty text and to give the start of "
+        "the record", "export the recording again, or as plain EDF with its "
+        "annotations in a file beside it")
 
 
 class _Clock:
@@ -177,12 +182,15 @@ class _Clock:
         self.first_s = self._before_s = 0.0
         self.parts = [(0, 0.0)]
         onsets = np.array(starts)
+        lost = np.flatnonzero(np.isnan(onsets))
+        for record in lost:
+            onsets[record] = record and onsets[record - 1] + self._record_s
         # A record that does not fit between two that follow each other.
         late_s = onsets[1:-1] - onsets[:-2] - self._record_s
         wrong = 1 + np.flatnonzero((np.abs(late_s) > DRIFT_S) & (np.abs(
             onsets[2:] - onsets[:-2] - 2 * self._record_s) <= GAP_S))
         onsets[wrong] = onsets[wrong - 1] + self._record_s
-        self.wrong = len(wrong)
+        self.wrong = len(wrong) + len(lost)
         for record, onset_s in enumerate(onsets.tolist()):
             self._check(record, onset_s)
 
