@@ -170,10 +170,6 @@ def test_records_that_overlap_or_start_early_are_an_error(
         timeline_of(file)
 
 
-def test_a_gap_in_a_continuous_file_is_a_gap(timeline_of):
-    assert timeline_of(plus([5, 6, 7, 98, 99])).parts == ((0, 0), (3, 93))
-
-
 @pytest.mark.parametrize("drift", [0.002, -0.002, 0.0001])
 def test_a_clock_that_drifts_makes_no_gap_in_a_continuous_file(
         timeline_of, drift):

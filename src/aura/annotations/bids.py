@@ -164,8 +164,8 @@ def _length(word: str, line: int) -> float | None:
 
 def _same_length(length: float | None, row: dict[str, str],
                  line: int) -> float | None:
-    given = table_text.not_negative(
-        row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1])
+    given = table_text.between(
+        row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1], 1e12)
     if length is not None and given is not None and given != length:
         raise syntax(line, COLUMNS[-1], "differs from the rows above")
     return length if given is None else given

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.edf.fields import YEARS
 from aura.errors import InvalidInputError, Problem
 from aura.recording import Bools, Floats
@@ -120,9 +121,8 @@ def placed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
         return _by_clock(intervals, min(clocks, key=lambda one: (
             _is_sum(one, intervals), one.start is None)))
     time_s, _, lost = intervals.placed(np.zeros(len(intervals.rr_s)))
-    return Placed(time_s, lost, None, tuple(Problem(
-        "beats.clock", "warning", f"the column '{name}' cannot be read as a "
-        "clock; the intervals follow each other") for name, _ in found[:1]),
+    return Placed(time_s, lost, None, tuple(state.problem(
+        "beats.clock", name=name) for name, _ in found[:1]),
         clock=False)
 
 
@@ -284,9 +284,8 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
             "column if it is not a clock")
     made = placed(rr_s[::-1], [(name, cells[::-1]) for name, cells in
                                columns], unsure[::-1], turned=True)
-    return replace(made, problems=(*made.problems, Problem(
-        "beats.order", "warning", f"{text}; the rows are read in order of "
-        "time")))
+    return replace(made, problems=(*made.problems, state.problem(
+        "beats.order/turned", text=text)))
 
 
 def _is_sum(clock: _RowClock, intervals: _Intervals) -> bool:

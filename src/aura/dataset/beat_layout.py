@@ -12,7 +12,6 @@ import numpy as np
 
 from aura import state
 from aura.dataset import beat_clock
-from aura.errors import InvalidInputError
 from aura.recording import Floats
 
 BEATS, RR = "beats", "rr"
@@ -74,9 +73,7 @@ def layout_of(text: str) -> Layout | None:
             if found is not None:
                 return found
     if titles:
-        raise InvalidInputError(
-            "beats.header", "this report does not have exactly one table of "
-            "intervals", "export it with one sample: the whole recording")
+        raise state.error("beats.header/report")
     return _plain(lines, first)
 
 
@@ -141,8 +138,8 @@ def _plain(lines: Sequence[str], first: int) -> Layout | None:
             # 812,845 may be two numbers.
             continue
         names = ["time", "rr"][-width:]
-        if width == 1 or clock or _agree(_numbers(row[0] for row in cells),
-                                values * unit_s):
+        if width == 1 or clock or _agree(
+                _numbers(row[0] for row in cells), values * unit_s):
             return Layout(names, width - 1, RR, unit_s, separator or ",",
                           first, guessed=True)
     return None

@@ -112,6 +112,8 @@ class _Listing:
         self._all = entries
         self.names = {entry.name.lower(): entry.name
                       for entry in reversed(self.entries)}
+        self.headers = [name for one, name in self.names.items()
+                        if one.endswith(wfdb_record.SUFFIX)]
         self._forms: dict[str, str | None] = {}
 
     def join(self, name: str) -> str:
@@ -182,9 +184,8 @@ class _Listing:
     def joined(self) -> set[str]:
         """Records here that are segments of another one."""
         return set[str]().union(*(
-            wfdb_record.segments(self._head(name))
-            for name in self.names.values()
-            if name.lower().endswith(wfdb_record.SUFFIX)))
+            wfdb_record.segments(self._head(name)) - {recording_stem(name)}
+            for name in self.headers))
 
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
@@ -255,9 +256,7 @@ class _Search:
             if self._is_new(path, remember=False):
                 self._walk(path)
             else:
-                self._refuse(path, Problem(
-                    "path.linked", "warning", "this link leads to a folder "
-                    "that is searched anyway; its recordings are used once"))
+                self._refuse(path, state.problem("path.linked"))
         found = sorted(self.found, key=lambda candidate: candidate.name)
         if self._not_read:
             found.append(Candidate(
@@ -319,10 +318,7 @@ class _Search:
         elif not stat.S_ISREG(target.st_mode):
             self._refuse(path, not_regular().problem)
         elif stem in stems:
-            self._refuse(path, Problem(
-                "path.same_stem", "error", "another recording in this folder "
-                "has the same name with another ending, so that both would "
-                "have the same output; rename one of them"))
+            self._refuse(path, state.error("path.same_stem").problem)
         else:
             stems.add(stem)
             self.found.append(
@@ -332,11 +328,9 @@ class _Search:
         """Count a file that may be a recording of another make."""
         ending = next((one for one in NOT_READ
                        if name.lower().endswith(one)), "")
-        if ending == ".dat" and posixpath.splitext(
-                name.lower())[0] + wfdb_record.SUFFIX in listing.names:
-            return
         if ending and (ending not in (".txt", ".csv")
-                       or listing.is_numeric(name)):
+                       or listing.is_numeric(name)) and not (
+                           ending == ".dat" and listing.headers):
             self._not_read[f"{NOT_READ[ending]} ({ending})"] += 1
 
     def _count_eeg(self, session: _Listing) -> None:
@@ -402,25 +396,19 @@ def _not_read(kinds: Counter[str]) -> Problem:
     listed = ", ".join(f"{count} {kind}"
                        for kind, count in sorted(kinds.items()))
     count = kinds.total()
-    return Problem(
-        "path.not_read", "warning", f"{plural(count, 'file')} that may be "
-        f"recordings {'is' if count == 1 else 'are'} not read: {listed}; "
-        "unpack archives, and convert others to EDF or CSV; BrainVision, "
-        "EEGLAB, FIF and GDF are read with pip install 'aura-blocks[mne]'")
+    return state.problem(
+        "path.not_read", files=plural(count, "file"), listed=listed,
+        verb="is" if count == 1 else "are")
 
 
 def _unlisted(error: OSError) -> Problem:
-    return Problem(
-        "path.unreadable", "error", "this folder cannot be listed: "
-        f"{error.strerror}; give the user that runs aura read permission")
+    return state.error("path.unreadable", why=error.strerror).problem
 
 
 def _name_problem(path: str) -> Problem | None:
     if printable(path) == path:
         return None
-    return Problem(
-        "path.name", "error", "this name has control characters, or bytes "
-        "that are not UTF-8; rename it")
+    return state.error("path.name").problem
 
 
 def _is_recording(name: str) -> bool:

@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, DAYS_MAX, Lead, Waveform
-from aura.errors import CorruptDataError
+from aura.errors import AuraError, CorruptDataError
 from aura.folder import Folder
 
 SUFFIX, MAGIC = ".ecg", b"ISHNE1.0"
@@ -88,7 +89,5 @@ def _text(raw: bytes) -> str:
     return "_".join(raw.split(b"\0")[0].decode("latin-1").split())
 
 
-def _damaged(text: str) -> CorruptDataError:
-    return CorruptDataError(
-        "ishne.header", f"this ISHNE file is damaged: {text}",
-        "export it again from the Holter system")
+def _damaged(text: str) -> AuraError:
+    return state.error("ishne.header", CorruptDataError, text=text)

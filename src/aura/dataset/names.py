@@ -7,8 +7,8 @@ import unicodedata
 
 CSV = (".csv", ".csv.gz")
 # Files that hold beats if they begin so.
-BEATS = (*CSV, ".tsv", ".txt", ".rr", ".rri", ".ibi", ".hrv", ".fit", ".fit.gz",
-         ".txt.gz")
+BEATS = (*CSV, ".tsv", ".txt", ".rr", ".rri", ".ibi", ".hrv", ".fit",
+         ".fit.gz", ".txt.gz")
 PACKED = (".edf.gz", ".bdf.gz")
 FORMS = (".beats", ".rr")
 AURA_PREFIX = "rr_"
@@ -46,10 +46,8 @@ def recording_stem(path: str) -> str:
 def events_stem(stem: str) -> str:
     """The stem of a recording's BIDS events: without the modality."""
     run, _, modality = stem.rpartition("_")
-    if modality == "physio":
-        # Events are of a run, which may have several devices.
-        run = _DEVICE.sub("", run)
-    return run if modality in _BIDS_SUFFIXES else stem
+    # Events are of a run, which may have several devices.
+    return _DEVICE.sub("", run) if modality in _BIDS_SUFFIXES else stem
 
 
 def printable(path: str) -> str:

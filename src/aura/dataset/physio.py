@@ -69,9 +69,7 @@ def about(folder: Folder, path: str) -> tuple[Sidecar, dict[str, Any]]:
         found |= state.parse(
             content, dict[str, Any], "physio.sidecar", name, fix)
     if not name:
-        raise MissingError(
-            "physio.sidecar", "there is no *_physio.json beside this file",
-            "write one with SamplingFrequency and Columns")
+        raise state.error("physio.sidecar", MissingError)
     return state.convert(found, Sidecar, "physio.sidecar", name, fix), found
 
 
@@ -99,9 +97,7 @@ def _values(folder: Folder, path: str, width: int) -> Floats32:
         raise _broken("has a cell that is not a number, or a row of another "
                       "length", "physio.number") from None
     except (zlib.error, EOFError, gzip.BadGzipFile):
-        raise CorruptDataError(
-            "physio.gzip", "this file cannot be unpacked: it is cut off or "
-            "damaged", "copy it again from its source") from None
+        raise state.error("physio.gzip", CorruptDataError) from None
     if values.shape[1] != width:
         raise _broken(f"has {values.shape[1]} columns, and its JSON {width}",
                       "physio.columns")
@@ -114,9 +110,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         while line := text.readline(LINE_MAX):
             size += len(line)
             if size > TEXT_MAX:
-                raise ResourceError(
-                    "physio.size", "the unpacked file has more than "
-                    f"{TEXT_MAX} bytes", "split the recording")
+                raise state.error(
+                    "physio.size", ResourceError, text_max=TEXT_MAX)
             if not line.isspace():
                 yield line.replace("n/a", "nan")
 

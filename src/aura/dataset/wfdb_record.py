@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.dataset.as_edf import Lead, Waveform, of_numbers
 from aura.edf.fields import UNDATED
 from aura.errors import (
@@ -109,9 +110,7 @@ def _part(folder: Folder, path: str, header: RecordHeader | None = None) -> (
             with folder.open(posixpath.join(place, file)) as stream:
                 yield stream
         except MissingError:
-            raise MissingError(
-                "wfdb.file", f"the file of its samples, {file}, is not "
-                "beside it", "copy that file into the folder") from None
+            raise state.error("wfdb.file", MissingError, file=file) from None
 
     header = header or _header_of(folder, path)
     return header, waveform(header, open_file)
@@ -123,8 +122,8 @@ def _joined(header: RecordHeader, parts: list[
     places: dict[tuple[str, str], int] = {}
     for part, _ in parts:
         if part is not None and part[1].rate_hz != header.rate_hz:
-            raise _unsupported(
-                header.name, "its segments have several rates", AGAIN)
+            raise state.error("wfdb.format/rates", UnsupportedError,
+                              record=header.name)
         for lead in part[1].leads if part is not None else ():
             places.setdefault((lead.label, lead.unit), len(places))
 
@@ -169,10 +168,10 @@ def read_header(content: bytes, record: str) -> RecordHeader:
             and (length or "0").isdecimal() and len(count + length) < 19):
         raise _malformed(record, 1)
     start = _start(clock, day)
-    if several:
+    if several == str(len(lines) - 1):
         return RecordHeader(name, float(known[1]) or RATE_HZ, None, (), start,
                             tuple(_segments(lines[1:], record)))
-    if len(lines) <= int(count):
+    if several or len(lines) <= int(count):
         raise _malformed(record, len(lines) + 1)
     found = [_signal(line, record, number) for number, line in enumerate(
         lines[1:int(count) + 1], 2)]
@@ -182,10 +181,8 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     for file, group in header.files:
         if len({(one.packing, one.offset) for one in group}) > 1 or [
                 other for other, _ in header.files].count(file) > 1:
-            raise _unsupported(
-                record, f"the signals in {file} are not of one format, or "
-                "those of another file are between them",
-                "write the record again, for example by xform")
+            raise state.error("wfdb.format/mixed", UnsupportedError,
+                              record=record, file=file)
     return header
 
 
@@ -208,10 +205,9 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
             for one in (bits, zero, first, total, block))):
         raise _malformed(record, number)
     if kind[2] or int(kind[1]) not in FORMATS:
-        raise _unsupported(
-            record, f"{file} has the format {form}", "convert it to format "
-            "16, for example by xform; formats that are read are "
-            + ", ".join(map(str, sorted(FORMATS))))
+        raise state.error(
+            "wfdb.format", UnsupportedError, record=record, file=file,
+            form=form, known=", ".join(map(str, sorted(FORMATS))))
     packing = int(kind[1])
     return SignalLine(
         file, packing, int(kind[3] or 0), label.strip(),
@@ -233,8 +229,8 @@ def waveform(header: RecordHeader, open_file: Callable[
         [str], AbstractContextManager[BinaryIO]]) -> Waveform:
     """The signals of a record, checked against its header."""
     if not header.signals:
-        raise _unsupported(header.name, "the record has no signals",
-                           "use a record with signals")
+        raise state.error("wfdb.format/empty", UnsupportedError,
+                          record=header.name)
     low, high, length = _ranges(header, open_file)
 
     def blocks() -> Iterator[Counts]:
@@ -348,10 +344,6 @@ def decoded(content: bytes, packing: int) -> Counts:
     flat = np.column_stack(samples).ravel()[:used]
     return np.where(flat >> (bits - 1), flat - (1 << bits), flat).astype(
         np.int32)
-
-
-def _unsupported(record: str, text: str, fix: str) -> UnsupportedError:
-    return UnsupportedError("wfdb.format", f"{record}.hea: {text}", fix)
 
 
 def _malformed(record: str, line: int) -> InvalidInputError:
