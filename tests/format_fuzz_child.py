@@ -101,7 +101,8 @@ def clocked(rng: random.Random) -> bytes:
     form = rng.choice([datetime.isoformat, *(
         lambda when, form=form: when.strftime(form) for form in (
             "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
-            "%Y/%m/%d %H:%M:%S.%f", "%d.%m.%Y, %H:%M:%S", "%H:%M:%S,%f", "%M:%S.%f"))])
+            "%Y/%m/%d %H:%M:%S.%f", "%d.%m.%Y, %H:%M:%S", "%H:%M:%S,%f",
+            "%M:%S.%f"))])
     for _ in range(rng.choice([3, 30, 120])):
         rr = rng.choice([0.8, 0.75, 0.4, 1.1])
         at += (rr + (rng.random() < 0.03) * rng.choice([90, -90, 9e4])) * turn

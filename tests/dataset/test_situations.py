@@ -7,12 +7,12 @@ rule of the warning or error; `-` is none. `FILES` makes the input of the row.
 
 import gzip
 import json
+import warnings
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-import wfdb
 
 from aura.dataset import assemble, find
 from aura.folder import Folder
@@ -20,6 +20,11 @@ from tests.edf_builder import Channel, File, heart, noise, plus, tal
 from tests.fit_builder import fit, hrv, record
 from tests.waveform_builder import ishne, physio
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import wfdb
+
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 RR = np.round(800 + 40 * np.sin(np.arange(120) / 5)).astype(int)
 LOST = 60  # Row of the intervals before which 120 s are lost

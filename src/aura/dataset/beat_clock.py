@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aura import state
 from aura.edf.fields import YEARS
-from aura.errors import InvalidInputError, Problem
+from aura.errors import Problem
 from aura.recording import Bools, Floats
 
 NAME = re.compile(
@@ -279,9 +279,7 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
     """Place intervals whose newest row is the first."""
     text = f"by the clock '{clock.name}' the newest row is the first"
     if clock.start is None and clock.from_start:
-        raise InvalidInputError(
-            "beats.order", text, "sort the rows by time, or remove this "
-            "column if it is not a clock")
+        raise state.error("beats.order/down", text=text)
     made = placed(rr_s[::-1], [(name, cells[::-1]) for name, cells in
                                columns], unsure[::-1], turned=True)
     return replace(made, problems=(*made.problems, state.problem(
@@ -326,11 +324,9 @@ def _by_clock(intervals: _Intervals, clock: _RowClock) -> Placed:
     drift_s = float(np.min(ahead_s[-EXACT_ROWS:])) - first_s
     problems: tuple[Problem, ...] = ()
     if abs(drift_s) > max(DRIFT_S, 3 * after):
-        problems = (Problem(
-            "beats.clock", "warning", f"the clock '{clock.name}' is "
-            f"{abs(drift_s):.3g} s {'ahead of' if drift_s > 0 else 'behind'} "
-            "the intervals at the end of the recording; the intervals are "
-            "used"),)
+        problems = (state.problem(
+            "beats.clock/drift", name=clock.name, drift_s=abs(drift_s),
+            side="ahead of" if drift_s > 0 else "behind"),)
     late_s = first_s if clock.from_start and first_s >= 0 else 0.0
     start = clock.start
     if start is not None:

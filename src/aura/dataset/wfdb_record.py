@@ -87,8 +87,9 @@ def read(folder: Folder, path: str) -> Waveform:
     header = _header_of(folder, path)
     place = posixpath.dirname(path)
     # One without a length only names the signals of all others.
-    parts = [(None if name == GAP else _part(folder, posixpath.join(
-        place, name + SUFFIX)), length)
+    gap = header, Waveform(header.rate_hz, (), 0, lambda: iter(()))
+    parts = [(*(gap if name == GAP else _part(folder, posixpath.join(
+        place, name + SUFFIX))), length)
         for name, length in header.segments if length]
     return _joined(header, parts) if parts else _part(folder, path, header)[1]
 
@@ -117,34 +118,41 @@ def _part(folder: Folder, path: str, header: RecordHeader | None = None) -> (
 
 
 def _joined(header: RecordHeader, parts: list[
-        tuple[tuple[RecordHeader, Waveform] | None, int]]) -> Waveform:
+        tuple[RecordHeader, Waveform, int]]) -> Waveform:
     """The segments of a record one after the other, by their labels."""
-    places: dict[tuple[str, str], int] = {}
-    for part, _ in parts:
-        if part is not None and part[1].rate_hz != header.rate_hz:
+    places: dict[tuple[str, str, int], int] = {}
+    for _, part, _ in parts:
+        if part.rate_hz != header.rate_hz:
             raise state.error("wfdb.format/rates", UnsupportedError,
                               record=header.name)
-        for lead in part[1].leads if part is not None else ():
-            places.setdefault((lead.label, lead.unit), len(places))
+        for key in _keys(part):
+            places.setdefault(key, len(places))
 
     def blocks() -> Iterator[NDArray[np.floating[Any]]]:
-        for part, left in parts:
-            for block in part[1].blocks() if part is not None else ():
+        for of_part, part, left in parts:
+            for block in part.blocks():
                 rows = np.full((min(left, len(block)), len(places)), np.nan)
-                for line, lead, counts in zip(
-                        part[0].signals, part[1].leads, block.T, strict=True):
+                for key, line, lead, counts in zip(
+                        _keys(part), of_part.signals, part.leads,
+                        block[:left].T, strict=True):
                     lowest = -2 ** (FORMATS[line.packing][0] - 1)
-                    rows[:, places[lead.label, lead.unit]] = np.where(
+                    rows[:, places[key]] = np.where(
                         counts == lowest, np.nan,
-                        (counts - lead.baseline) / lead.gain)[:len(rows)]
+                        (counts - lead.baseline) / lead.gain)
                 left -= len(rows)
                 yield rows
             while left > 0:
                 yield np.full((min(left, BLOCK_ROWS), len(places)), np.nan)
                 left -= BLOCK_ROWS
 
-    return of_numbers(header.rate_hz, [*places], sum(
-        length for _, length in parts), blocks, header.start)
+    return of_numbers(header.rate_hz, [key[:2] for key in places], sum(
+        length for *_, length in parts), blocks, header.start)
+
+
+def _keys(part: Waveform) -> list[tuple[str, str, int]]:
+    """Label and unit of each signal, and how many before it have them."""
+    names = [(lead.label, lead.unit) for lead in part.leads]
+    return [(*name, names[:at].count(name)) for at, name in enumerate(names)]
 
 
 def segments(head: bytes) -> set[str]:
@@ -287,9 +295,7 @@ def _ranges(header: RecordHeader, open_file: Callable[
         high += np.max([one for _, one in ranges], axis=0).tolist()
         lengths.append(length)
     if header.length is None and len(set(lengths)) > 1:
-        raise CorruptDataError(
-            "wfdb.length", "its files of samples have different lengths",
-            AGAIN)
+        raise state.error("wfdb.length/differ", CorruptDataError)
     return low, high, min(lengths)
 
 
@@ -299,9 +305,8 @@ def check_sums(header: RecordHeader, file: str, lines: list[SignalLine],
     for place, line in enumerate(lines if sums is not None else ()):
         if sums is not None and line.checksum is not None and (
                 int(sums[place]) - line.checksum) % 2**16:
-            raise CorruptDataError(
-                "wfdb.sum", f"{file}: the samples of signal {place + 1} do "
-                f"not have the checksum in {header.name}.hea", AGAIN)
+            raise state.error("wfdb.sum", CorruptDataError, file=file,
+                              signal=place + 1, record=header.name)
 
 
 def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:

@@ -303,14 +303,12 @@ def _ranges(row: dict[str, bytes], sample_bytes: int,
         odd.append(f"'digital minimum' is {low}, above the maximum {high}")
         low, high, bottom, top = high, low, top, bottom
     if not -limit <= low < high < limit:
-        return *unknown, InvalidInputError(
-            "edf.digital_range", f"digital minimum and maximum are {low} and "
-            f"{high}; they have to differ and to be within {-limit} to "
-            f"{limit - 1}", fields.REPAIR)
+        return *unknown, state.error(
+            "edf.digital_range", low=low, high=high, least=-limit,
+            most=limit - 1, fix=fields.REPAIR)
     if bottom == top:
-        return *unknown, InvalidInputError(
-            "edf.physical_range", "physical minimum and maximum are both "
-            f"{float(top):g}; they have to differ", fields.REPAIR)
+        return *unknown, state.error(
+            "edf.physical_range", both=float(top), fix=fields.REPAIR)
     return (bottom, top), (low, high), None
 
 

@@ -167,7 +167,7 @@ class _Clock:
         self.first_s = self._before_s = 0.0
         self.parts = [(0, 0.0)]
         onsets = np.array(starts)
-        lost = np.flatnonzero(np.isnan(onsets))
+        lost = np.flatnonzero(np.isnan(onsets)).tolist()
         for record in lost:
             onsets[record] = record and onsets[record - 1] + self._record_s
         # A record that does not fit between two that follow each other.
