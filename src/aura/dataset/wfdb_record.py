@@ -170,7 +170,7 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     if not lines or len(content) > HEADER_BYTES_MAX:
         raise _malformed(record, 1)
     name, count, rate, length, clock, day, *_ = [*lines[0].split(), *[""] * 6]
-    name, several, _ = name.partition("/")
+    name, _, several = name.partition("/")
     known = _RATE.fullmatch(rate or str(RATE_HZ))
     if not (_NAME.fullmatch(name) and count.isdecimal() and known
             and (length or "0").isdecimal() and len(count + length) < 19):
