@@ -8,6 +8,7 @@ are known to break readers.
 """
 
 import gzip
+import json
 import random
 import resource
 import signal
@@ -41,7 +42,8 @@ WORDS = ["seiz", "bckg", "sz_foc_ia", "FNSZ", "impd", "\u53d1\u4f5c", "a b",
 DATES = ["2021-03-02T10:20:30", "2021-02-30T10:20:30", "0001-01-01T00:00:00",
          "9999-12-31 23:59:59.999999", "2021-03-02", "02/03/2021"]
 RECORDINGS = ("r.edf", "r.beats.csv", "rr_r.csv.gz", "r.rr", "r.txt", "r.fit",
-              "r.hea", "r.ecg", "r_physio.tsv.gz")
+              "r.hea", "r.ecg", "r_physio.tsv.gz", "r_physio.json", "r.tsv",
+              "r.hrv", "m.hea")
 TSE = b"version = tse_v1.0.0\n\n0 30 bckg 1\n30 45 seiz 0.5\n"
 
 
@@ -96,12 +98,17 @@ def clocked(rng: random.Random) -> bytes:
     rows, at = [heads[""][rng.randrange(3)] if not names else names], 0.0
     start = datetime(2023, 1, 1, 23, 50)
     turn = rng.choice([1, 1, 1, -1])
+    form = rng.choice([datetime.isoformat, *(
+        lambda when, form=form: when.strftime(form) for form in (
+            "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
+            "%Y/%m/%d %H:%M:%S.%f", "%d.%m.%Y, %H:%M:%S", "%H:%M:%S,%f",
+            "%M:%S.%f"))])
     for _ in range(rng.choice([3, 30, 120])):
         rr = rng.choice([0.8, 0.75, 0.4, 1.1])
         at += (rr + (rng.random() < 0.03) * rng.choice([90, -90, 9e4])) * turn
         when = start + timedelta(seconds=at)
         wide = rng.random() < 0.1
-        date = rng.choice(DATES + NUMBERS) if wide else when.isoformat()
+        date = rng.choice(DATES + NUMBERS) if wide else form(when)
         cells = {"date": date[:10], "time": date[11:] or f"{at:.2f}",
                  "timestamp": date, "Phone timestamp": date,
                  "elapsed": f"{at:.1f}", "unix": f"{1.7e12 + at * 1e3:.0f}",
@@ -188,6 +195,27 @@ def wfdb_header(rng: random.Random) -> bytes:
         *rows]).encode()
 
 
+def joined(rng: random.Random) -> bytes:
+    """A header that joins `r`, gaps, itself and records that are not there."""
+    rows = [f"{rng.choice(['r', 'r', 'r', '~', 'm', 'q', '../r'])} "
+            f"{rng.choice(['900', '900', '0', '5000', *NUMBERS])}"
+            for _ in range(rng.randrange(5))]
+    count = rng.choice([len(rows), len(rows), len(rows), 7])
+    return "\n".join([f"m/{count} 1 {rng.choice(['250', '250', '90'])} 900",
+                      *rows]).encode()
+
+
+def about(rng: random.Random) -> bytes:
+    """The JSON of a BIDS table, with wrong types and numbers."""
+    odd = [0, -20, 1e9, -1e9, "n/a", None, True, [1], {}, "250"]
+    fields = {"SamplingFrequency": rng.choice([50, 50, 50, *odd]),
+              "StartTime": rng.choice([0, 2.5, *odd]),
+              "Columns": rng.choice([["ecg"], ["ecg"], ["x"], [], *odd]),
+              "ecg": rng.choice([{"Units": "\xb5V"}, {"Units": 7}, *odd])}
+    return json.dumps({name: value for name, value in fields.items()
+                       if rng.random() < 0.9}).encode()
+
+
 def holter(rng: random.Random) -> bytes:
     """An ISHNE file with odd numbers in its header."""
     odd = [0, 1, -1, 12, 13, 250, 32767]
@@ -204,11 +232,16 @@ def cells(rng: random.Random) -> bytes:
                 "utf-8", "replace"), mtime=0)
 
 
+SAMPLES = {"r.dat": bytes(range(256)) * 20}
 BESIDE = {
-    "r.hea": ("r.dat", bytes(range(256)) * 20),
-    "r_physio.tsv.gz": (
-        "r_physio.json", b'{"SamplingFrequency": 50, "Columns": '
-        b'["ecg", "x"], "ecg": {"Units": "V"}}')}
+    "r.hea": SAMPLES, "m.hea": SAMPLES | {
+        "r.hea": b"r 1 250 2560\nr.dat 16 200(0)/mV 16 0 0 0 0 ECG\n"},
+    "r_physio.tsv.gz": {
+        "r_physio.json": b'{"SamplingFrequency": 50, "Columns": '
+        b'["ecg", "x"], "ecg": {"Units": "V"}}'},
+    "r_physio.json": {"r_physio.tsv.gz": physio([np.arange(900.0)]),
+                      "r_events.tsv": b"onset\tduration\ttrial_type\n"
+                      b"5\t2\tseizure\n"}}
 MAKERS: dict[str, Callable[[random.Random], bytes]] = {
     "r.tse_bi": tse, "r.tse": tse,
     "r_events.tsv": table(
@@ -222,7 +255,8 @@ MAKERS: dict[str, Callable[[random.Random], bytes]] = {
     "Seizures-list-r.txt": seizure_list, "r.beats.csv": beats,
     "rr_r.csv.gz": beats, "r.edf": discontinuous, "r.rr": clocked,
     "r.txt": clocked, "r.fit": watch, "r.hea": wfdb_header, "r.ecg": holter,
-    "r_physio.tsv.gz": cells}
+    "r_physio.tsv.gz": cells, "r_physio.json": about, "m.hea": joined,
+    "r.tsv": clocked, "r.hrv": clocked}
 SOUND = {
     "r.tse_bi": TSE, "r.tse": TSE, "r_events.tsv":
     b"onset\tduration\teventType\n1\t2\tsz\n3\tn/a\tbckg\n",
@@ -323,8 +357,8 @@ def main(seed: int, count: int, place: Path) -> None:
         content = (mutate(SOUND[name], rng) if name in SOUND
                    and rng.random() < 0.5 else MAKERS[name](rng))
         (place / name).write_bytes(content)
-        if name in BESIDE:
-            (place / BESIDE[name][0]).write_bytes(BESIDE[name][1])
+        for other, more in BESIDE.get(name, {}).items():
+            (place / other).write_bytes(more)
         if name not in RECORDINGS:
             (place / "r.edf").write_bytes(sound)
         elif rng.random() < 0.3:

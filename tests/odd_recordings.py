@@ -161,11 +161,16 @@ def fields() -> Iterator[Case]:
         yield Case(f"version {version!r}", File(version=version).bytes(),
                    "edf.version")
     for kind in ("EDF+", "EDF+X", "EDF+c", "BDF+C"):
-        yield Case(f"kind {kind}", File(reserved=kind).bytes(), "edf.kind")
-    yield Case("EDF+ in a BDF file",
-               File(version=BDF, reserved="EDF+C").bytes(), "edf.kind")
-    yield Case("EDF+ without annotations", File(reserved="EDF+C").bytes(),
-               "edf.annotations_missing")
+        yield Case(f"kind {kind}", File(reserved=kind).bytes(), "edf.kind",
+                   False)
+    yield Case("EDF+ in a BDF file", File(
+        version=BDF, reserved="EDF+C").bytes(), "edf.kind", False)
+    for letter in "CD":
+        yield Case(f"EDF+{letter} without annotations", File(
+            reserved=f"EDF+{letter}").bytes(), "edf.annotations_missing",
+            letter == "D")
+    yield Case("annotations with a label of another number", plus(
+        note_label="EDF Annotation").bytes(), "", False)
     for text, rule in (
             ("1E100", "edf.header.number"), ("1,0,0", "edf.header.number"),
             ("nan", "edf.header.number"), ("inf", "edf.header.number"),
@@ -217,13 +222,14 @@ def ranges() -> Iterator[Case]:
     """Ranges of an ECG channel and of others."""
     for low, high, rule in (
             ("0", "0", "edf.digital_range"),
-            ("2047", "-2048", "edf.digital_range"),
             ("-32769", "32767", "edf.digital_range"),
             ("-32768", "32768", "edf.digital_range"),
             ("-1.5", "1.5", "edf.header.number"),
             ("", "", "edf.header.number")):
         yield from _on_ecg_and_beside(
             f"digital {low!r} to {high!r}", rule, range=(low, high))
+    yield Case("digital range upside down", File().with_channel(
+        range=("2047", "-2048")).bytes(), "edf.header.number", False)
     for low, high, rule in (
             ("5", "5", "edf.physical_range"),
             ("0", "-0.0", "edf.physical_range"),
@@ -312,7 +318,9 @@ def times() -> Iterator[Case]:
         file = plus()
         file.notes[0][30] = first
         yield Case(f"{name} where a record's time should be", file.bytes(),
-                   "edf.annotation.timekeeping")
+                   "edf.record_onset", False)
+        yield Case(f"{name} where a record's time has to be", replace(
+            file, reserved="EDF+D").bytes(), "edf.annotation.timekeeping")
 
 
 def lists() -> Iterator[Case]:
@@ -383,8 +391,8 @@ def events() -> Iterator[Case]:
              "annotations.syntax", True),
             ("tsv with a word", "_events.tsv", TSV + b"soon\t2\tsz\n",
              "annotations.syntax", True),
-            ("tsv running back", "_events.tsv", TSV + b"9\t-2\tsz\n",
-             "annotations.syntax", True),
+            ("tsv with a length of -2", "_events.tsv", TSV + b"9\t-2\tsz\n",
+             "annotations.no_length", False),
             ("tsv without a length", "_events.tsv", TSV + b"9\tn/a\tsz\n",
              "annotations.no_length", False),
             ("tsv of 30 February", "_events.tsv", DATED

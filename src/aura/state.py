@@ -1,5 +1,6 @@
 """JSON that programs leave for each other, and TOML beside the code."""
 
+import functools
 import json
 import sys
 import tomllib
@@ -8,7 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from aura.errors import AuraError, CorruptDataError
+from aura.errors import (
+    AuraError, CorruptDataError, InvalidInputError, Problem)
 from aura.folder import Folder
 
 T = TypeVar("T")
@@ -19,6 +21,24 @@ def beside(module: str, name: str = "") -> dict[str, Any]:
     path = Path(module)
     return tomllib.loads((path.with_name(name) if name else path.with_suffix(
         ".toml")).read_text("utf-8"))
+
+
+@functools.cache
+def _messages() -> dict[str, dict[str, str]]:
+    return beside(__file__, "messages.toml")
+
+
+def error(key: str, kind: type[AuraError] = InvalidInputError, /,
+          **found: object) -> AuraError:
+    """The error of a rule, in the words of ``messages.toml``."""
+    return kind(key.partition("/")[0], *(
+        text.format(**found) for text in _messages()[key].values()))
+
+
+def problem(key: str, /, **found: object) -> Problem:
+    """The warning of a rule, in the words of ``messages.toml``."""
+    return Problem(key.partition("/")[0], "warning",
+                   _messages()[key]["text"].format(**found))
 
 
 def read(folder: Folder, name: str, kind: type[T], rule: str, fix: str) -> T:

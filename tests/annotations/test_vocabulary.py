@@ -43,7 +43,10 @@ def own():
     ("Focal non-motor seizure", "sz"), ("nonconvulsive seizure", "sz"),
     ("Seizure, no movement", "sz"),
     ("EEG seizure without clinical signs", "sz"),
-    ("10:21 pt had a 2nd seizure, left arm", "sz")])
+    ("10:21 pt had a 2nd seizure, left arm", "sz"),
+    ("Focal tonic", "sz_foc"), ("z\u00e1chvaty", "sz"),
+    ("napady", "sz"), ("n\u00f6beti 2", "sz"), ("Seizure: 1", "sz"),
+    ("Anfalls 2", "sz"), ("crise sans perte de connaissance", "sz")])
 def test_texts_that_mean_a_seizure(text, label):
     assert label_of(text) == label
 
@@ -55,7 +58,13 @@ def test_texts_that_mean_a_seizure(text, label):
     "kein Anfall", "anfallsfrei", "nicht epileptischer Anfall", "PNES",
     "Seizure-PNES", "non-epileptic seizure", "psychogenic seizure",
     "pseudoseizure", "pas de crise", "crise de panique", "sin crisis",
-    "crisis no epil\u00e9ptica", "seizure protocol", "Seizure medication",
+    "crisis no epil\u00e9ptica", "ikke et anfald", "inte anfall",
+    "uden anfald", "anfallsfri", "niega crisis", "livre de crises",
+    "n\u00f6bet yok",
+    "ei kohtausta", "bez z\u00e1chvatu", "brak napadu", "tidak kejang",
+    "crisis psic\u00f3gena", "crise n\u00e3o epil\u00e9ptica",
+    "crisi non epilettica", "no seizure, no spikes", "seizure protocol",
+    "Seizure medication",
     "seizure precautions", "Anfallsmedikation", "Lights off", "",
     "Start", "End", "Notfall", "Schlaganfall", "focal slowing", "aura",
     "3 cps spike wave", "recording start", "Focal onset",
@@ -73,6 +82,9 @@ def test_texts_that_mean_none(text):
     "Absence of seizures", "no evidence of any seizure", "neg sz",
     "kein Hinweis auf Anfall", "seizure did not occur", "Unlikely seizure",
     "not a real clinical seizure", "artifact mimicking seizure",
+    "no response, seizure", "not responding seizure", "Seizures: 0",
+    "seizure = -", "never had any seizure", "isn't a seizure",
+    "crise suspeita", "m\u00f6gl. Anfall", "mock seizure",
     "Lorazepam given for seizure", "Anfallssuspekt", "Anfall (fragl.)"])
 def test_texts_that_a_person_has_to_decide_on(text):
     assert meaning_of(text).doubtful
@@ -112,7 +124,10 @@ def test_a_term_with_one_wrong_letter_is_never_a_note(
 
 @pytest.mark.parametrize("text, label, side", [
     ("FNSZ 1", "sz_foc", ""), ("bckg 1", "bckg", ""), ("SZON", "sz", "begin"),
-    ("szoff 2", "other", "end"), ("Sz off 2", "other", "end"),
+    ("szoff 2", "other", "end"), ("Ende des Anfalls", "other", "end"),
+    ("konec z\u00e1chvatu", "other", "end"),
+    ("Seizure resolved", "other", "end"),
+    ("po\u010detak napada", "sz", "begin"), ("Sz off 2", "other", "end"),
     ("CPSZ left", "sz_foc_ia", ""), ("SEIZUREEND", "other", "end"),
     ("EEGonset", "sz", "begin")])
 def test_codes_and_words_without_a_space_are_read(text, label, side):

@@ -59,18 +59,6 @@ def test_everything_is_known_of_a_good_recording(examined):
         sha256=hashlib.sha256(file.bytes()).hexdigest())
 
 
-def test_without_annotations_nobody_has_looked(examined):
-    assert not examined(plus()).annotated
-    assert not examined(plus(texts=[tal(1, 0, "lights off")])).annotated
-
-
-def test_annotations_of_a_plain_file_are_read(examined):
-    file = replace(plus(texts=[tal(5, 7, "seizure")]), reserved="")
-    recording = examined(file)
-    assert recording.events == (Event(5, 7),)
-    assert rules(recording) == ["edf.annotations_in_plain"]
-
-
 def test_background_alone_says_that_somebody_looked(examined):
     recording = examined(plus(texts=[tal(0, 60, "bckg")]))
     assert recording.annotated
@@ -102,13 +90,6 @@ def test_other_seizures_stay_beside_one_that_is_not_understood(
     recording = examined(plus(texts=[tal(0, 60, "bckg"), row]))
     assert (recording.annotated, recording.understood) == (False, False)
     assert rules(recording)[-1] == rule
-
-
-def test_a_note_in_latin_1_costs_nothing(examined):
-    recording = examined(plus(texts=[
-        tal(30, 9, "sz"), b"+5\x14caf\xe9\x14\0"]))
-    assert recording.events == (Event(30, 9),)
-    assert recording.understood
 
 
 @pytest.mark.parametrize("file, beside, understood", [

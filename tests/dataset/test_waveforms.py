@@ -237,7 +237,7 @@ def test_files_of_several_widths_and_formats_stay_beside_each_other(
     (lambda folder: header(folder, "r.dat", "/etc/passwd"), "wfdb.header"),
     (lambda folder: header(folder, "r.dat 16", "r.dat 508"), "wfdb.format"),
     (lambda folder: header(folder, "r.dat 16", "r.dat 16x2"), "wfdb.format"),
-    (lambda folder: header(folder, "r 2", "r/3 2"), "wfdb.format"),
+    (lambda folder: header(folder, "r 2", "r/2 2"), "wfdb.header"),
     (lambda folder: header(folder, "r 2", "r 0"), "wfdb.format"),
     (lambda folder: header(folder, "r 2", "r 7"), "wfdb.header"),
     (lambda folder: header(folder, " 17500", " 999999999999999"),
@@ -264,6 +264,38 @@ def spoil(path):
     content = bytearray(path.read_bytes())
     content[7] ^= 4
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize("varied", [False, True])
+def test_segments_are_one_record_as_wfdb_reads_it(tmp_path, varied):
+    names = ("resp", "ECG")
+    for number, leads in enumerate((names, names[1:] if varied else names)):
+        record(tmp_path, leads=leads)
+        for ending in (".dat", ".hea"):
+            text = (tmp_path / f"r{ending}").read_bytes().replace(
+                b"r.dat", b"s%d.dat" % number).replace(
+                    b"r %d" % len(leads), b"s%d %d" % (number, len(leads)))
+            (tmp_path / f"s{number}{ending}").write_bytes(text)
+            (tmp_path / f"r{ending}").unlink()
+    rows = ["s0 17500", "s1 17500"]
+    if varied:
+        # The package reads a gap only here.
+        rows = ["l 0", "s0 17500", "~ 5000", "s1 17500"]
+        (tmp_path / "l.hea").write_text("l 2 250 0\n" + "".join(
+            f"~ 0 4096/mV 16 0 0 0 0 {name}\n" for name in names))
+    length = 40000 if varied else 35000
+    (tmp_path / "r.hea").write_text("\n".join(
+        [f"r/{len(rows)} 2 {FS_HZ} {length}", *rows, ""]))
+    wfdb.wrann("r", "atr", np.array([2500, 25000]), ["+", "+"],
+               aux_note=["(SZ", "(N"], write_dir=str(tmp_path))
+    (known, samples), = opened(tmp_path).values()
+    theirs = wfdb.rdrecord(str(tmp_path / "r")).p_signal[:, 1]
+    there = np.isfinite(theirs)
+    assert samples[there] == pytest.approx(theirs[there], abs=1e-5)
+    assert np.all(samples[~there] < samples[there].min())
+    assert np.any(~there) == varied
+    assert (known.path, known.duration_s) == ("r.hea", length / FS_HZ)
+    assert [(e.onset_s, e.end_s) for e in known.events] == [(10, 100)]
 
 
 def test_a_record_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):

@@ -57,6 +57,7 @@ class Annotations:
     # Rows have dates, the recording none: the first row is the start.
     start_is_first: bool = False
     recoded: bool = False  # The file is not in UTF-8, and was read otherwise
+    commas: bool = False  # Numbers have a decimal comma
 
     @property
     def counts_as_annotated(self) -> bool:
@@ -112,6 +113,11 @@ class Annotations:
         """The same without the rows that the user said to ignore."""
         return replace(self, rows=tuple(
             row for row in self.rows if not is_ignored(row.text)))
+
+    def shifted(self, late_s: float) -> "Annotations":
+        """The same on a clock that starts so much earlier."""
+        return replace(self, rows=tuple(
+            replace(row, onset_s=row.onset_s + late_s) for row in self.rows))
 
     def events(self) -> list[Event]:
         """All rows as events, in the order of the file."""

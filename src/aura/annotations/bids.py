@@ -15,7 +15,10 @@ COLUMNS = ("onset", "duration", "eventType", "confidence", "channels",
            "dateTime", "recordingDuration")
 DECIMALS = 6
 # Columns of a text: of BIDS, and of exports.
-KINDS = ("eventType", "trial_type", "description", "annotation", "annotations")
+KINDS = ("eventType", "trial_type", "description", "annotation", "annotations",
+         "event_type", "event", "label", "text", "value")
+NUMBERS = ("onset", "duration", "confidence")
+_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 _ORIGIN = re.compile(
     r"^# orig_time : (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.ASCII | re.M)
@@ -57,7 +60,7 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
     quoted = head.startswith('"')
     names, separator = _columns(head)
     kind = next((name for name in KINDS if name in names), KINDS[1])
-    for name in ("onset", "duration", kind):
+    for name in ("onset", kind):
         if names.count(name) != 1:
             raise syntax(1, name, "has to be the name of one column")
     known = {*COLUMNS, kind}
@@ -65,6 +68,7 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
     length: float | None = None
     begun: datetime | None = None
     recorded_on: date | None = None
+    commas = False
     for number, line in table:
         cells = table_text.cells(line, separator, quoted or separator != "\t")
         if separator != "\t" and kind == names[-1]:
@@ -74,13 +78,14 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
             raise syntax(number, "row", f"has {len(cells)} cells, but there "
                          f"are {len(names)} columns")
         row = dict(zip(names, cells, strict=True))
+        for name in NUMBERS if separator != "," else ():
+            if _COMMA.fullmatch(row.get(name, "")):
+                row[name], commas = row[name].replace(",", "."), True
         channels = row.get("channels", MISSING)
         rows.append(Annotation(
             _seconds(row["onset"], number, start)
             + (late_s if abs(late_s) >= 1 else 0.0),
-            table_text.not_negative(
-                row["duration"].lstrip("+") or MISSING, number, "duration"),
-            row[kind],
+            _length(row.get("duration", MISSING), number), row[kind],
             table_text.confidence(row.get("confidence", MISSING), number,
                                   "confidence"),
             "" if channels == MISSING else channels,
@@ -89,7 +94,7 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
         length = _same_length(length, row, number)
         day, moment = _day(row.get("dateTime", MISSING), number)
         recorded_on, begun = recorded_on or day, begun or moment
-    return Annotations(tuple(rows), length, begun, recorded_on)
+    return Annotations(tuple(rows), length, begun, recorded_on, commas=commas)
 
 
 def write(document: Annotations) -> bytes:
@@ -149,10 +154,18 @@ def _seconds(word: str, line: int, start: datetime | None) -> float:
     return (moment - origin).total_seconds()
 
 
+def _length(word: str, line: int) -> float | None:
+    """A duration; a negative one, such as -1, is not known either."""
+    if word.lower() in table_text.BLANK:
+        return None
+    value = table_text.number(word, line, "duration")
+    return value if value >= 0 else None
+
+
 def _same_length(length: float | None, row: dict[str, str],
                  line: int) -> float | None:
-    given = table_text.not_negative(
-        row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1])
+    given = table_text.between(
+        row.get(COLUMNS[-1], MISSING), line, COLUMNS[-1], 1e12)
     if length is not None and given is not None and given != length:
         raise syntax(line, COLUMNS[-1], "differs from the rows above")
     return length if given is None else given
@@ -164,7 +177,7 @@ def _day(word: str, line: int) -> tuple[date | None, datetime | None]:
         return None, None
     try:
         if table_text.is_moment(word):
-            moment = datetime.fromisoformat(word)
+            moment = table_text.moment(word, line, "dateTime")
             return moment.date(), moment
         return date.fromisoformat(word[:10]), None
     except ValueError:

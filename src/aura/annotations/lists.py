@@ -17,10 +17,11 @@ DAY_S = 86_400.0
 SAME_S = 2.0  # A clock and that of the recording
 _NAME = re.compile(r"seizures?[-_ ]list.*\.txt|.*[-_ ]summary\.txt")
 # Without a unit, 10.10 may be hours and minutes.
-_NUMBER = re.compile(r"(\d{1,9}|\d{1,9}\.\d{1,9}(?= ?s))(?: ?s(?:ec\w*)?)?")
+_NUMBER = re.compile(r"(\d{1,9}|\d{1,9}[.,]\d{1,9}(?= *s))(?: *s(?:ec\w*)?)?")
 # Hours may go on after midnight, and a typist may have put in blanks.
 _CLOCK = re.compile(
-    r"(?<!\d)(\d{1,2}) *[.:] *([0-5] ?\d) *[.:] *([0-5]\d)(?!\d)")
+    r"(?<!\d)(\d{1,2}) *[.:] *([0-5] ?\d) *[.:] *([0-5]\d(?:[.,]\d{1,6})?)"
+    r"(?!\d)(?: *([ap])\.? ?m\b)?", re.I)
 # Times of the whole recording; those of a seizure have other words or none.
 _OF_FILE = re.compile(r"(regist|record|file)[a-z]* ")
 _LINE = re.compile(
@@ -138,9 +139,13 @@ def _seconds(value: str, line: int, key: str, begin_s: float) -> float:
     clock, plain = _CLOCK.search(value), _NUMBER.fullmatch(value.strip())
     if clock and not math.isnan(begin_s):
         hours, minutes, seconds = (
-            int(word.replace(" ", "")) for word in clock.groups())
+            float(word.replace(" ", "").replace(",", "."))
+            for word in clock.groups()[:3])
+        if clock[4]:
+            # 12 AM is midnight, 12 PM noon.
+            hours = hours % 12 + 12 * (clock[4] in "pP")
         return (hours * 3600 + minutes * 60 + seconds - begin_s) % DAY_S
     if plain:
-        return float(plain[1])
+        return float(plain[1].replace(",", "."))
     raise syntax(line, key, "has to be as in '100 seconds', or '19.58.36' "
                  "after a registration start time")

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from aura.errors import InvalidInputError, ResourceError
+from aura import state
+from aura.errors import AuraError, ResourceError
 
 LINES_MAX = 1_000_000
 MISSING = "n/a"
+BLANK = {"", "-", "na", MISSING, "nan", "none", "null"}
 
-_NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?", re.ASCII)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?\d{1,12}(?:\.\d{1,20})?(?:[eE][+-]?\d\d?)?", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?"
+                  r"(?:Z|[+-]00:?00)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -30,12 +34,11 @@ def decoded(content: bytes) -> tuple[str, bool]:
 def lines(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line."""
     text, _ = decoded(content)
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     rows = text.split("\n")
     if len(rows) > LINES_MAX:
-        raise ResourceError(
-            "annotations.count", f"the file has more than {LINES_MAX} lines",
-            "delete annotations that are not seizures")
+        raise state.error(
+            "annotations.count", ResourceError, lines_max=LINES_MAX)
     # Checked at once; the faulty line is only searched if there is one.
     sound = _CONTROL_BUT_LINES.search(text) is None
     for number_, row in enumerate(rows, 1):
@@ -52,32 +55,24 @@ def cells(line: str, separator: str, quoted: bool) -> list[str]:
 
 
 def number(word: str, line: int, name: str) -> float:
-    """Read a plain decimal number: no exponent, no comma, not infinite."""
-    if _NUMBER.fullmatch(word) is None:
+    """Read a decimal number: no comma, not infinite."""
+    if _NUMBER.fullmatch(word) is None or abs(float(word)) >= 1e11:
         raise syntax(line, name, "has to be a plain decimal number, such as "
                      "12.5")
     return float(word)
 
 
-def or_missing(word: str, line: int, name: str) -> float | None:
-    """Read a number, or None for ``n/a``."""
-    return None if word == MISSING else number(word, line, name)
-
-
-def not_negative(word: str, line: int, name: str) -> float | None:
-    """Read a number of at least 0, or None for ``n/a``."""
-    value = or_missing(word, line, name)
-    if value is not None and value < 0:
-        raise syntax(line, name, "must not be negative")
+def between(word: str, line: int, name: str, most: float) -> float | None:
+    """Read a number from 0 to `most`, or None for ``n/a``."""
+    value = None if word == MISSING else number(word, line, name)
+    if value is not None and not 0 <= value <= most:
+        raise syntax(line, name, f"has to be from 0 to {most:g}")
     return value
 
 
 def confidence(word: str, line: int, name: str) -> float | None:
     """Read a number from 0 to 1, or None for ``n/a``."""
-    value = or_missing(word, line, name)
-    if value is not None and not 0 <= value <= 1:
-        raise syntax(line, name, "has to be from 0 to 1")
-    return value
+    return between(word, line, name, 1)
 
 
 def is_moment(word: str) -> bool:
@@ -88,7 +83,7 @@ def is_moment(word: str) -> bool:
 def moment(word: str, line: int, name: str) -> datetime:
     """Read a date and time."""
     try:
-        return datetime.fromisoformat(word)
+        return datetime.fromisoformat(word).replace(tzinfo=None)
     except ValueError:
         raise syntax(line, name, "is a date and time that does not exist") \
             from None
@@ -104,11 +99,9 @@ def decimal(value: float, least: int, most: int) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-def syntax(line: int, name: str, text: str) -> InvalidInputError:
+def syntax(line: int, name: str, text: str) -> AuraError:
     """The error for a field that breaks its format."""
-    return InvalidInputError(
-        "annotations.syntax", f"line {line}: the field '{name}' {text}",
-        "correct the file with a text editor")
+    return state.error("annotations.syntax", line=line, name=name, text=text)
 
 
 def has_control(text: str) -> bool:

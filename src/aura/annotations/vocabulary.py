@@ -34,8 +34,10 @@ _COMPOUND = re.compile(
     rf"|eeg|clin)(?=(?:{_FOLLOWS}) ))(?=[^\W\d_]{{2}})")
 _DENIED = re.compile(r"(?<= )(no|non|post|pre|inter|peri|anti|pseudo)"
                      r"(?=(?:seizure|sz|anfall)s? )")
+_CLAUSE = re.compile("[,;.]")
+_NONE_OR_DOUBT = re.compile(r"[?]|[:=]\s*0\s*$|-\s*$")
 # Abbreviations: no vowel, and the letters of seizure.
-_SHORT = re.compile(r"(?:eeg)?[b-df-hj-np-tv-xz]*sz[b-df-hj-np-tv-xz]*")
+_SHORT = re.compile(r"(?:e|eeg)?[b-df-hj-np-tv-xz]*sz[b-df-hj-np-tv-xz]*")
 _NEAR_LENGTH = 5  # Own words up to this length have too many neighbours
 # Letters of another alphabet that were read as Latin, or were lost.
 _GARBLED = re.compile("[\x80-\xff]{4}|\ufffd|[?][?]")
@@ -86,10 +88,13 @@ class _Terms:
             return Meaning()
         if label == OTHER:
             return Meaning(doubtful=self._may_be(text, words))
-        rest = self.none.sub("", words)
-        if rest != words:
-            return Meaning(doubtful=self._label(rest, rest) != OTHER)
-        if self.doubt.search(words) or "?" in text:
+        if self.none.search(words):
+            # A denial ends with its clause: "no response, seizure".
+            clauses = (self.none.sub("", _spaced(clause))
+                       for clause in _CLAUSE.split(text))
+            return Meaning(doubtful=any(
+                self._label(rest, rest) != OTHER for rest in clauses))
+        if self.doubt.search(words) or _NONE_OR_DOUBT.search(text):
             return Meaning(doubtful=True)
         side = sides[0] if len(sides) == 1 else ""
         return Meaning(OTHER if side == END else label.lower(), side)
@@ -193,8 +198,8 @@ def meaning_of(text: str) -> Meaning:
     label = _WORDS.get(word) or CODES.get(word.rstrip("0123456789 _#.-"))
     if label:
         return Meaning(label.lower())
-    # Numbers have no meaning.
-    meaning = _meaning(re.sub(r"\d+", "0", text))
+    # Numbers have no meaning, but none has.
+    meaning = _meaning(re.sub(r"\d*[1-9]\d*", "1", text))
     if _HED.fullmatch(word) and meaning.label != OTHER and not meaning.side:
         return Meaning(word)
     return meaning

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aura import state
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.table_text import LINES_MAX
 from aura.annotations.vocabulary import OTHER, Meaning, label_of, meaning_of
-from aura.errors import InvalidInputError, ResourceError
+from aura.errors import AuraError, ResourceError
 
 SEIZURES, BEATS_TOO = ".seizures", ".atr"
 SUFFIXES = (SEIZURES, BEATS_TOO)
@@ -40,10 +41,8 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
             continue
         found.append(mark)
         if len(found) > LINES_MAX:
-            raise ResourceError(
-                "annotations.count", f"the file has more than {LINES_MAX} "
-                "annotations", "delete annotations that are not seizures "
-                "with WFDB's own tools")
+            raise state.error(
+                "annotations.count/wfdb", ResourceError, lines_max=LINES_MAX)
     return found, rate_hz
 
 
@@ -143,7 +142,5 @@ def _text(raw: bytes) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _malformed(text: str) -> InvalidInputError:
-    return InvalidInputError(
-        "annotations.wfdb", f"this WFDB annotation file {text}",
-        "write the file again with WFDB's own tools, such as wrann")
+def _malformed(text: str) -> AuraError:
+    return state.error("annotations.wfdb", text=text)

@@ -211,9 +211,8 @@ def read_bytes(folder: Folder, path: str) -> bytes:
     with folder.open(path) as stream:
         read = stream.read(BYTES_MAX + 1)
     if len(read) > BYTES_MAX:
-        raise ResourceError(
-            "annotations.size", "the annotation file has more than "
-            f"{BYTES_MAX} bytes", "remove annotations that are not seizures")
+        raise state.error(
+            "annotations.size", ResourceError, bytes_max=BYTES_MAX)
     return read
 
 
@@ -238,10 +237,8 @@ def read(path: str, content: bytes, record: str,
     elif name.endswith(TUH):
         document = tuh.read(content)
     else:
-        raise UnsupportedError(
-            "annotations.unknown", "this is not the name of an "
-            "annotation file", "allowed endings and names are "
-            + ", ".join((*ENDINGS, szdb.NAME)))
+        raise state.error("annotations.unknown", UnsupportedError,
+                          known=", ".join((*ENDINGS, szdb.NAME)))
     return document and replace(
         document, recoded=table_text.decoded(content)[1])
 

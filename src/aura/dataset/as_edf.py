@@ -2,6 +2,7 @@
 # All else in AURA reads EDF. Whole numbers stay as they are.
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.edf import write
 from aura.edf.fields import UNDATED
 from aura.errors import ResourceError, UnsupportedError
@@ -43,17 +45,17 @@ class Waveform:
     length: int  # Samples of each lead, as the file claims
     # Rows of counts, with a column for each lead.
     blocks: Callable[[], Iterator[NDArray[np.int32]]]
-    start: datetime | None = None  # None if the file has no date
+    # None if the file has no date; on the day of `UNDATED` only a time of day.
+    start: datetime | None = None
     patient: str = ""  # Code or name, without blanks
     notes: tuple[write.Row, ...] = ()
 
     def write(self, stream: BinaryIO) -> None:
         """Write it; samples after the last whole record are left out."""
         if not 0 < self.length <= DAYS_MAX * 86400 * self.rate_hz:
-            raise ResourceError(
-                "waveform.length", f"this recording has {self.length} "
-                f"samples; 1 to {DAYS_MAX} days of them are allowed",
-                "split it")
+            raise state.error(
+                "waveform.length", ResourceError, length=self.length,
+                days_max=DAYS_MAX)
         samples, record_s = _record(self.rate_hz, self.length)
         wide = any(lead.low < -2**15 or lead.high >= 2**15
                    for lead in self.leads)
@@ -61,16 +63,17 @@ class Waveform:
             "BDF+C" if wide else "EDF+C", self.start or UNDATED, write.field(
                 f"{self.patient or 'X'} X X X"),
             write.startdate(self.start, "X X X") if self.start
+            and self.start.date() != UNDATED.date()
             else "Startdate X X X X", self.length // samples, record_s)
         limit = 2**23 if wide else 2**15
         fields = []
         for lead in map(_in_microvolts, self.leads):
             if lead.low < -limit or lead.high >= limit:
-                raise UnsupportedError(
-                    "waveform.range", f"the counts of '{lead.label}' have "
-                    "more than 24 bits", "convert the file to EDF or BDF")
+                raise state.error(
+                    "waveform.range/bits", UnsupportedError, label=lead.label)
             fields.append(write.signal_fields(
-                write.field(lead.label, 16), write.field(lead.unit, 8),
+                write.field(lead.label, 16), write.field(re.sub(
+                    "^[\xb5\u03bc]", "u", lead.unit), 8),
                 (decimal((lead.low - lead.baseline) / lead.gain),
                  decimal((lead.high - lead.baseline) / lead.gain)),
                 (lead.low, lead.high), samples))
@@ -124,10 +127,9 @@ def _in_microvolts(lead: Lead) -> Lead:
 def _record(rate_hz: float, length: int) -> tuple[int, str]:
     """Samples and seconds of a record that give the rate exactly."""
     if not 0 < rate_hz <= RATE_MAX_HZ:
-        raise UnsupportedError(
-            "waveform.rate", f"a sampling rate of {rate_hz:g} Hz is not "
-            f"that of an ECG; up to {RATE_MAX_HZ:g} Hz are allowed",
-            "correct the rate in the header of the file")
+        raise state.error(
+            "waveform.rate", UnsupportedError, rate_hz=rate_hz,
+            rate_max_hz=RATE_MAX_HZ)
     rate = Fraction(str(rate_hz))
     # About a second, and no longer than the recording.
     usual = max(1, min(round(rate), length))
@@ -141,9 +143,8 @@ def _record(rate_hz: float, length: int) -> tuple[int, str]:
             return samples, text
     text = decimal(float(usual / rate))
     if abs(usual / float(text) / rate_hz - 1) > RATE_TOLERANCE:
-        raise UnsupportedError(
-            "waveform.rate", f"EDF cannot have the sampling rate {rate_hz} "
-            "Hz", "resample the recording")
+        raise state.error(
+            "waveform.rate/exact", UnsupportedError, rate_hz=rate_hz)
     return usual, text
 
 
@@ -153,7 +154,4 @@ def decimal(value: float) -> str:
         text = f"{value:.{digits}f}"
         if len(text) <= 8:
             return text.rstrip("0").rstrip(".") if digits else text
-    raise UnsupportedError(
-        "waveform.range", f"{value:g} does not fit into the eight characters "
-        "of an EDF field; an ECG cannot have the gain in the header",
-        "correct the gain in the header of the file")
+    raise state.error("waveform.range", UnsupportedError, value=value)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
+from aura import state
 from aura.dataset import beat_files, ground_truth
 from aura.dataset.ecg_channel import choose
 from aura.dataset.find import ECG, Candidate
@@ -22,7 +23,8 @@ from aura.edf.fields import NO_DATE
 from aura.edf.header import FAULTS, Header, read_at, read_header
 from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.edf.tal import Timeline, read_timeline
-from aura.errors import CorruptDataError, InvalidInputError, Problem
+from aura.errors import (
+    AuraError, CorruptDataError, InvalidInputError, Problem)
 from aura.folder import Folder, problem_of
 from aura.recording import Beats, Recording
 
@@ -95,11 +97,7 @@ def doubt(folder: Folder, candidate: Candidate) -> Problem | None:
     patient = patient_of(folder, candidate)
     if not patient.doubtful:
         return None
-    return Problem(
-        "patient.doubtful", "error", f"only its {patient.source} names the "
-        "patient, and --strict-patients (AURA_STRICT_PATIENTS=1) rejects "
-        "that; put a code into the header's patient field, or name the "
-        "folder sub-CODE")
+    return state.error("patient.doubtful", source=patient.source).problem
 
 
 @contextlib.contextmanager
@@ -233,17 +231,14 @@ def refuse(problems: tuple[Problem, ...]) -> None:
 def _no_date(known: datetime | None, start: datetime) -> tuple[Problem, ...]:
     if known is not None:
         return ()
-    return (Problem(
-        "recording.no_date", "warning", "the file has no usable date; its "
-        f"clock starts at {start}"),)
+    return (state.problem("recording.no_date", start=start),)
 
 
 def _short(duration_s: float) -> tuple[Problem, ...]:
     if duration_s >= SHORT_S:
         return ()
-    return (Problem(
-        "recording.short", "warning", f"the recording lasts {duration_s:g} "
-        f"s; features with a longer window need at least {SHORT_S:g} s"),)
+    return (state.problem(
+        "recording.short", duration_s=duration_s, short_s=SHORT_S),)
 
 
 def _sha256(stream: BinaryIO, size: int) -> str:
@@ -256,7 +251,5 @@ def _sha256(stream: BinaryIO, size: int) -> str:
     return digest.hexdigest()
 
 
-def _changed() -> CorruptDataError:
-    return CorruptDataError(
-        "recording.changed", "the file changed while it was in use",
-        "start the run again, and change no recording during it")
+def _changed() -> AuraError:
+    return state.error("recording.changed", CorruptDataError)

@@ -2,6 +2,7 @@
 # Their sum passes over time in which none was recorded. A time in some rows
 # shows it; it may be late or rounded, so it only places whole stretches.
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,19 +11,31 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.edf.fields import YEARS
-from aura.errors import InvalidInputError, Problem
+from aura.errors import Problem
 from aura.recording import Bools, Floats
 
-NAME = re.compile("time|date|clock|stamp|epoch|unix|elapsed|seconds|since|"
-                  r"zeit|uhr|datum|hora|heure|fecha|^ts?$|^\d{9,}[.\d]*$")
+NAME = re.compile(
+    "time|date|clock|stamp|epoch|unix|elapsed|seconds|since|zeit|uhr|datum|"
+    "hora|heure|fecha|\u0432\u0440\u0435\u043c|"
+    r"\b(?:temp[os]|temps|tijd|tid|czas|cas|ora|orario|aika|ido|zaman|saat|"
+    r"minutes?|min)\b|^ts?$|^\d{9,}[.\d]*$")
+# Cells that are a time of day or a date, whatever the name of their column.
+CELL = re.compile(r"(?:.*[\d .T])?\d{1,2}:\d\d(?:[:.,].*)?")
 _NUMBER = re.compile(r"-?\d{1,20}(?:[.,]\d*)?", re.ASCII)
-_OF_DAY = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.\d{4}", re.ASCII)
-_DAY_FIRST = re.compile(
-    r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](.+))?", re.ASCII)
+_OF_DAY = re.compile(r"(?:(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)|"
+                     r"(\d{1,4}):(\d\d[.,]\d+))(?: *([ap])\.?m\.?)?",
+                     re.ASCII | re.I)
+_DATE = (r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|"
+         r"(\d{1,2})([-/.])(\d{1,2})\5(\d{4})")
+_DAY = re.compile(_DATE, re.ASCII)
+_DATED = re.compile(rf"(?:{_DATE})(?:,?[ T]+(.+))?", re.ASCII)
+# 3/4/2021 is a day in April or in March.
+_EITHER = re.compile(r"\d{1,2}[-/]", re.ASCII)
 _ZONE = re.compile(r" (?=[+-]\d\d:?\d\d$)", re.ASCII)
 _UNITS_S = (1e-9, 1e-6, 1e-3, 1.0)
+_MINUTES = re.compile(r"(?<![a-z])min(?:utes?)?(?![a-z])")
 _EPOCH = datetime(1970, 1, 1)
 DAY_S = 86400.0
 # A clock of numbers that begins later is not that of the recording.
@@ -108,24 +121,42 @@ def placed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
         return _by_clock(intervals, min(clocks, key=lambda one: (
             _is_sum(one, intervals), one.start is None)))
     time_s, _, lost = intervals.placed(np.zeros(len(intervals.rr_s)))
-    return Placed(time_s, lost, None, tuple(Problem(
-        "beats.clock", "warning", f"the column '{name}' cannot be read as a "
-        "clock; the intervals follow each other") for name, _ in found[:1]),
+    return Placed(time_s, lost, None, tuple(state.problem(
+        "beats.clock", name=name) for name, _ in found[:1]),
         clock=False)
 
 
-def moment(cell: str) -> datetime | None:
+def moment(cell: str, month_first: bool = False) -> datetime | None:
     """A date with its time of day, if it is plausible."""
     text = _ZONE.sub("", cell.strip())
-    match = _DAY_FIRST.fullmatch(text)
-    if match is not None:
-        day, month, year, rest = match.groups("00:00")
-        text = f"{year}-{month:0>2}-{day:0>2}T{rest}"
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.year in YEARS else None
+    match = _DATED.fullmatch(text)
+    with contextlib.suppress(ValueError):
+        if match is None or match[1] and "-" in text:
+            found = datetime.fromisoformat(text)
+        else:
+            year, month, day, first, point, second, late, rest = match.groups(
+                "")
+            if first:
+                day, month = (second, first) if (
+                    month_first and point != ".") else (first, second)
+            of_day_s = _of_day(rest) if rest else 0.0
+            if of_day_s is None:
+                return None
+            found = datetime(int(year or late), int(month), int(
+                day)) + timedelta(seconds=of_day_s)
+        return found if found.year in YEARS else None
+    return None
+
+
+def _dates(cells: Sequence[str]) -> tuple[list[datetime | None], bool]:
+    """Dates, and whether it is known which number of them is the month."""
+    day_first = [moment(cell) for cell in cells]
+    if not any(map(_EITHER.match, cells)):
+        return day_first, True
+    month_first = [moment(cell, month_first=True) for cell in cells]
+    count, other = (sum(map(bool, one)) for one in (day_first, month_first))
+    return (day_first if count >= other else month_first,
+            count != other or day_first == month_first)
 
 
 def _blanks(rr_s: Floats) -> Floats:
@@ -139,18 +170,18 @@ def _blanks(rr_s: Floats) -> Floats:
     return blank_s
 
 
-def _days(columns: Sequence[tuple[str, list[str]]]) -> list[
-        datetime | None] | None:
+def _days(columns: Sequence[tuple[str, list[str]]]) -> tuple[
+        list[datetime | None], bool]:
     """The day of each row, if a column has days without times."""
     for _, cells in columns:
         if any(cells) and all(
                 not cell or _DAY.fullmatch(cell) for cell in cells):
-            return [moment(cell) for cell in cells]
-    return None
+            return _dates(cells)
+    return [], False
 
 
 def _clock(name: str, cells: Sequence[str],
-           days: Sequence[datetime | None] | None, sum_s: float) -> (
+           days: tuple[list[datetime | None], bool], sum_s: float) -> (
                _RowClock | None):
     """A column as a clock, if its times fit the sum of the intervals."""
     start, numeric = None, any(map(_NUMBER.fullmatch, cells))
@@ -158,7 +189,8 @@ def _clock(name: str, cells: Sequence[str],
         values = _column(float(cell.replace(",", "."))
                          if _NUMBER.fullmatch(cell) else None
                          for cell in cells)
-        unit = next((unit for unit in _UNITS_S
+        minutes = (60.0,) if _MINUTES.search(name) else ()
+        unit = next((unit for unit in minutes or _UNITS_S
                      if _spans(values * unit, sum_s)), None)
         if unit is None:
             return None
@@ -199,32 +231,39 @@ def _column(values: Iterator[float | None]) -> Floats:
 
 
 def _times_of_day(cells: Sequence[str],
-                  days: Sequence[datetime | None] | None) -> tuple[
+                  of_rows: tuple[list[datetime | None], bool]) -> tuple[
                       Floats, datetime | None]:
     """Seconds after midnight of the first day, and that midnight."""
     clock_s = _column(_of_day(cell) for cell in cells)
-    first = next((day for day in days or () if day), None)
-    if first is not None and days is not None and len(set(days)) > 1:
+    days, known = of_rows
+    first = next((day for day in days if day), None)
+    start = first if known else None
+    if first is not None and len(set(days)) > 1:
         return clock_s + _column((day - first).total_seconds() if day
-                                 else None for day in days), first
-    known = np.isfinite(clock_s)
-    back = np.append(0.0, np.diff(clock_s[known])) < -DAY_S / 2
-    clock_s[known] += np.cumsum(back) * DAY_S
-    return clock_s, first
+                                 else None for day in days), start
+    timed = np.isfinite(clock_s)
+    back = np.append(0.0, np.diff(clock_s[timed])) < -DAY_S / 2
+    clock_s[timed] += np.cumsum(back) * DAY_S
+    return clock_s, start
 
 
 def _of_day(cell: str) -> float | None:
     match = _OF_DAY.fullmatch(cell)
     if match is None:
         return None
-    return (int(match[1]) * 3600 + int(match[2]) * 60
-            + float(match[3].replace(",", ".")))
+    # Without hours there have to be decimals: 10:20 may be a time of day.
+    hours, minutes, seconds = (
+        match[1] or "0", match[2] or match[4], match[3] or match[5])
+    if match[6]:
+        hours = str(int(hours) % 12 + 12 * (match[6] in "pP"))
+    return (int(hours) * 3600 + int(minutes) * 60
+            + float(seconds.replace(",", ".")))
 
 
 def _moments(cells: Sequence[str]) -> tuple[Floats, datetime | None]:
-    """Seconds after the first date, and that date."""
-    moments = [None if _DAY.fullmatch(cell) else moment(cell)
-               for cell in cells]
+    """Seconds after the first date, and that date unless it is a guess."""
+    moments, known = _dates(["" if _DAY.fullmatch(cell) else cell
+                             for cell in cells])
     first = next((one for one in moments if one), None)
     if first is None:
         return np.full(len(cells), np.nan), None
@@ -232,7 +271,7 @@ def _moments(cells: Sequence[str]) -> tuple[Floats, datetime | None]:
     return _column(
         (one - first).total_seconds()
         if one and (one.tzinfo is not None) == zoned else None
-        for one in moments), first.replace(tzinfo=None)
+        for one in moments), first.replace(tzinfo=None) if known else None
 
 
 def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
@@ -240,14 +279,11 @@ def _reversed(rr_s: Floats, columns: Sequence[tuple[str, list[str]]],
     """Place intervals whose newest row is the first."""
     text = f"by the clock '{clock.name}' the newest row is the first"
     if clock.start is None and clock.from_start:
-        raise InvalidInputError(
-            "beats.order", text, "sort the rows by time, or remove this "
-            "column if it is not a clock")
+        raise state.error("beats.order/down", text=text)
     made = placed(rr_s[::-1], [(name, cells[::-1]) for name, cells in
                                columns], unsure[::-1], turned=True)
-    return replace(made, problems=(*made.problems, Problem(
-        "beats.order", "warning", f"{text}; the rows are read in order of "
-        "time")))
+    return replace(made, problems=(*made.problems, state.problem(
+        "beats.order/turned", text=text)))
 
 
 def _is_sum(clock: _RowClock, intervals: _Intervals) -> bool:
@@ -288,11 +324,9 @@ def _by_clock(intervals: _Intervals, clock: _RowClock) -> Placed:
     drift_s = float(np.min(ahead_s[-EXACT_ROWS:])) - first_s
     problems: tuple[Problem, ...] = ()
     if abs(drift_s) > max(DRIFT_S, 3 * after):
-        problems = (Problem(
-            "beats.clock", "warning", f"the clock '{clock.name}' is "
-            f"{abs(drift_s):.3g} s {'ahead of' if drift_s > 0 else 'behind'} "
-            "the intervals at the end of the recording; the intervals are "
-            "used"),)
+        problems = (state.problem(
+            "beats.clock/drift", name=clock.name, drift_s=abs(drift_s),
+            side="ahead of" if drift_s > 0 else "behind"),)
     late_s = first_s if clock.from_start and first_s >= 0 else 0.0
     start = clock.start
     if start is not None:
@@ -334,7 +368,7 @@ def _losses(ahead_s: Floats, blank_s: Floats,
     steps = np.zeros(len(ahead_s))
     np.subtract(onwards, behind, out=steps, where=known)
     # Near both ends the least is that of few rows.
-    usual_s = noise_s if exact else _noise(
+    usual_s = noise_s if exact or len(ahead_s) <= 2 * width else _noise(
         np.where(known, steps, np.nan)[width:1 - width])
     limit_s = (max(LOST_MIN_S, 8 * usual_s) if exact
                else max(LOST_MIN_COARSE_S, 8 * usual_s, 2 * noise_s))

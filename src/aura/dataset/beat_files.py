@@ -13,12 +13,15 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura import state
+from aura.annotations import table_text
 from aura.dataset import beat_clock, beat_layout, fit_file
 from aura.dataset.beat_clock import Placed
 from aura.dataset.beat_layout import BEATS, MEDIAN_S, RR, Layout, layout_of
 from aura.ecg import quality
 from aura.errors import (
-    CorruptDataError, InvalidInputError, Problem, ResourceError, plural)
+    AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
+    plural)
 from aura.recording import Beats, Bools, Floats
 from aura.spans import union
 
@@ -40,7 +43,6 @@ FAULTS = frozenset(("beats.number", "beats.row", "beats.frames"))
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:\.\d{0,20})?", re.ASCII)
 _NUMBERS = re.compile(rf"(?:{_NUMBER.pattern}\n)*+", re.ASCII)
-_BLANK = {"", "-", "na", "n/a", "nan", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ class BeatSeries:
 
 def form_of(head: bytes) -> str | None:
     """Whether a file holds beats, by its begin."""
-    if fit_file.is_one(head):
-        return RR
     if head[:2] == _GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
         except zlib.error:
             return None
+    if fit_file.is_one(head):
+        return RR
     try:
         layout = layout_of(_text(head))
     except InvalidInputError:
@@ -91,9 +93,7 @@ def read(stream: BinaryIO) -> BeatSeries:
     text = _text(content)
     layout = layout_of(text)
     if layout is None:
-        raise InvalidInputError(
-            "beats.header", "the first line names no column of beats",
-            f"name exactly one column {NAMES}")
+        raise state.error("beats.header", names=NAMES)
     table = _BeatTable(layout, text)
     name, form, unit = layout.name, layout.form, layout.unit_s
     values = table.numbers(layout.place)
@@ -143,12 +143,12 @@ class _BeatTable:
             # With one column there is nothing to separate.
             rows = ([[line.strip(' "\n')] for line in text]
                     if len(names) == 1 else
+                    [line.split() for line in text if line.strip()]
+                    if layout.separator == " " else
                     [row for row in csv.reader(
                         text, delimiter=layout.separator) if row])
         except csv.Error as error:
-            raise InvalidInputError(
-                "beats.row", f"the table cannot be read: {error}",
-                "correct the quotes in the file") from None
+            raise state.error("beats.row", error=error) from None
         if layout.section:
             rows = [[*row, *names][:len(names)] for row in takewhile(
                 lambda row: "".join(row[place:place + 1]).strip(), rows)]
@@ -159,10 +159,9 @@ class _BeatTable:
             for number, row in enumerate(rows, 1):
                 if len(row) == len(names):
                     continue
-                raise InvalidInputError(
-                    "beats.row", f"row {number} has {len(row)} cells under "
-                    f"{len(names)} names", "correct the file; numbers with a "
-                    "decimal comma have to be in quotes")
+                raise state.error(
+                    "beats.row/cells", number=number, row=len(row),
+                    names=len(names))
         self._layout, self.names, self._rows = layout, names, rows
         self._comma = False
 
@@ -174,25 +173,23 @@ class _BeatTable:
             self._comma |= any("," in cell for cell in cells)
             cells = [cell.replace(",", ".") for cell in cells]
             for number, cell in enumerate(cells, 1):
-                if cell.lower() in _BLANK:
+                if cell.lower() in table_text.BLANK:
                     cells[number - 1] = "nan"
                 elif _NUMBER.fullmatch(cell) is None:
-                    raise InvalidInputError(
-                        "beats.number", f"row {number}: "
-                        f"'{self.names[place]}' is "
-                        f"{_shown(cell)}; it must be a plain decimal "
-                        "number", "correct the cell, or leave it blank if "
-                        "the value is not known")
+                    raise state.error(
+                        "beats.number", number=number, found=self.names[place],
+                        cell=_shown(cell))
         if not cells:
             return np.empty(0)
         return np.fromstring("\n".join(cells), np.float64, sep="\n")
 
     def clocks(self) -> list[tuple[str, list[str]]]:
         """Columns that may be a clock."""
-        return [(other, [row[place].strip() for row in self._rows])
-                for place, other in enumerate(self.names)
-                if place != self._layout.place
-                and beat_clock.NAME.search(other)]
+        return [(other, cells) for place, other in enumerate(self.names)
+                for cells in [[row[place].strip() for row in self._rows]]
+                if place != self._layout.place and (
+                    beat_clock.NAME.search(other)
+                    or all(map(beat_clock.CELL.fullmatch, cells[:5])))]
 
     def unsure(self) -> Bools | None:
         """Which rows Polar marks as recorded without contact."""
@@ -221,10 +218,7 @@ class _BeatTable:
         problems = [Problem("beats.number", "warning", text) for text in found]
         if self._layout.guessed:
             unit = "seconds" if self._layout.unit_s == 1 else "milliseconds"
-            problems.append(Problem(
-                "beats.unit", "warning", f"the file names no unit; its "
-                f"numbers are read as {unit}, because in another unit "
-                "they cannot be intervals of a heart"))
+            problems.append(state.problem("beats.unit/guessed", unit=unit))
         return problems
 
 
@@ -234,7 +228,7 @@ def _resolved(time_s: Floats) -> Floats:
 
 
 def _text(content: bytes) -> str:
-    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    return table_text.decoded(content)[0]
 
 
 def _unpacked(stream: BinaryIO) -> bytes:
@@ -244,13 +238,9 @@ def _unpacked(stream: BinaryIO) -> bytes:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
                 content = packed.read(BYTES_MAX + 1)
         except (OSError, EOFError, zlib.error):
-            raise CorruptDataError(
-                "beats.gzip", "this file cannot be unpacked: it is cut off "
-                "or damaged", "copy it again from its source") from None
+            raise state.error("beats.gzip", CorruptDataError) from None
     if len(content) > BYTES_MAX:
-        raise ResourceError(
-            "beats.size", f"this file has more than {BYTES_MAX} bytes",
-            "split the recording")
+        raise state.error("beats.size", ResourceError, bytes_max=BYTES_MAX)
     return content
 
 
@@ -258,20 +248,15 @@ def _in_order(time_s: Floats) -> tuple[Floats, tuple[Problem, ...]]:
     """Beat times without repetitions; that they never go back is checked."""
     steps = np.diff(time_s)
     if time_s.size and time_s[0] < 0:
-        raise InvalidInputError(
-            "beats.order", "row 1: the time is negative, before the start "
-            "of the recording", "count times from the start")
+        raise state.error("beats.order/negative")
     back = np.flatnonzero(steps < 0)
     if back.size:
-        raise InvalidInputError(
-            "beats.order", f"row {back[0] + 2}: the time is before the time "
-            "of the row above", "sort the rows, or correct the times")
+        raise state.error("beats.order/back", found=back[0] + 2)
     again = int(np.count_nonzero(steps == 0))
     if not again:
         return time_s, ()
-    return time_s[np.append(True, steps > 0)], (Problem(
-        "beats.duplicate", "warning", f"repeated times of beats, each used "
-        f"once: {again}"),)
+    return time_s[np.append(True, steps > 0)], (state.problem(
+        "beats.duplicate", again=again),)
 
 
 def _around(values: Floats) -> Floats:
@@ -285,11 +270,9 @@ def _around(values: Floats) -> Floats:
 def _check_intervals(rr_s: Floats) -> None:
     bad = np.flatnonzero(rr_s < SHORTEST_S)
     if bad.size:
-        raise InvalidInputError(
-            "beats.interval", f"row {bad[0] + 1}: the interval is "
-            f"{rr_s[bad[0]]:g} s; it must be at least {SHORTEST_S:g} s",
-            "check the unit, or leave the cell blank if the interval is not "
-            "known")
+        raise state.error(
+            "beats.interval", found=bad[0] + 1, rr_s=rr_s[bad[0]],
+            shortest_s=SHORTEST_S)
 
 
 def _by_frame(table: _BeatTable, rr_ms: Floats) -> Placed:
@@ -306,10 +289,7 @@ def _by_frame(table: _BeatTable, rr_ms: Floats) -> Placed:
     gone = ~(np.abs(late) <= FRAME_TOLERANCE)
     if frame[0] < 0 or not rate_hz > 0 or np.any(steps <= 0) or np.any(
             late < -FRAME_TOLERANCE) or np.mean(gone) > FRAME_GAPS_MAX:
-        raise InvalidInputError(
-            "beats.frames", "'frame' and 'rr_interval' do not belong "
-            "together: most rows do not fit, or are not in order",
-            "remove the column 'frame' if the intervals follow each other")
+        raise state.error("beats.frames")
     time_s = frame / rate_hz
     start = table.start(float(_resolved(time_s[:1])[0]))
     ends_s = time_s + np.nan_to_num(rr_ms) / 1000.0
@@ -325,9 +305,8 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
     if len(time_s) < 2:
         raise _few(len(time_s))
     if time_s[-1] > DAYS_MAX * 86400:
-        raise ResourceError(
-            "beats.length", f"the beats last {time_s[-1] / 86400:.3g} days; "
-            f"up to {DAYS_MAX} are read", "check the unit, or split it")
+        raise state.error("beats.length", ResourceError,
+                          days=time_s[-1] / 86400, most=DAYS_MAX)
     median_s = float(np.median(np.diff(time_s)))
     low, high = MEDIAN_S
     if not low <= median_s <= high:
@@ -335,10 +314,9 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
         for other, factor in (("seconds", 1.0), ("milliseconds", 1e-3)):
             if low <= median_s / unit * factor <= high:
                 hint = f"; they look like {other}"
-        raise InvalidInputError(
-            "beats.unit", f"with the unit of '{name}' the median interval is "
-            f"{median_s:.4g} s; a heart has {low:g} to {high:g} s{hint}",
-            f"name the column by its unit: {NAMES}")
+        raise state.error(
+            "beats.unit", name=name, median_s=median_s, low=low, high=high,
+            hint=hint, names=NAMES)
 
 
 def gaps(time_s: Floats, lost: Floats) -> Floats:
@@ -358,17 +336,13 @@ def _gaps(time_s: Floats, lost: Floats) -> tuple[Problem, ...]:
         return ()
     why = (" or where the file shows that beats are missing"
            if len(lost) else "")
-    return (Problem(
-        "beats.gaps", "warning", f"gaps without a beat for more than "
-        f"{quality.MAX_RR_S:g} s{why}, in which nothing can be scored: "
-        f"{len(found)}, together {np.diff(found).sum():.0f} s"),)
+    return (state.problem(
+        "beats.gaps", max_rr_s=quality.MAX_RR_S, why=why, found=len(found),
+        found2=np.diff(found).sum()),)
 
 
-def _few(count: int) -> InvalidInputError:
-    return InvalidInputError(
-        "beats.few", f"there are fewer than two beats in this file: "
-        f"{count}",
-        "at least two are needed")
+def _few(count: int) -> AuraError:
+    return state.error("beats.few", count=count)
 
 
 def _shown(cell: str) -> str:

@@ -11,14 +11,14 @@ from itertools import zip_longest
 import numpy as np
 
 from aura import state
-from aura.errors import InvalidInputError
+from aura.dataset import beat_clock
 from aura.recording import Floats
 
 BEATS, RR = "beats", "rr"
 # No heart has a median outside: 20 to 250 beats per minute.
 MEDIAN_S = (0.24, 3.0)
 HEAD_BYTES = 32768
-SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"[+-]?\d{1,12}(?:[.,]\d{0,20})?", re.ASCII)
 # Fewer numbers without a name may be anything.
 PLAIN_ROWS = 20
@@ -73,9 +73,7 @@ def layout_of(text: str) -> Layout | None:
             if found is not None:
                 return found
     if titles:
-        raise InvalidInputError(
-            "beats.header", "this report does not have exactly one table of "
-            "intervals", "export it with one sample: the whole recording")
+        raise state.error("beats.header/report")
     return _plain(lines, first)
 
 
@@ -100,6 +98,8 @@ def _below(lines: Sequence[str], at: int, separator: str,
         if keys.count(key) != 1 or other and other not in keys:
             continue
         place = keys.index(key)
+        if separator == "," and re.search("[;\t|]", names[place]):
+            continue  # These names have another separator.
         guessed = unit_s is None
         if unit_s is None:
             cells = [line.split(separator)[place:place + 1]
@@ -119,10 +119,16 @@ def _plain(lines: Sequence[str], first: int) -> Layout | None:
     if len(rows) < PLAIN_ROWS or not NUMBER.match(rows[0]):
         return None
     for separator in ("", *SEPARATORS, " "):
-        cells = [row.split(separator) if separator else [row] for row in rows]
+        cells = [row.split(None if separator == " " else separator)
+                 if separator else [row] for row in rows]
         width = 2 if separator else 1
-        if any(len(row) != width or not all(map(NUMBER.fullmatch, row))
+        if any(len(row) != width or not NUMBER.fullmatch(row[-1].strip())
                for row in cells):
+            continue
+        clock = width == 2 and all(
+            beat_clock.CELL.fullmatch(row[0].strip()) for row in cells)
+        if not clock and not all(NUMBER.fullmatch(row[0].strip())
+                                 for row in cells):
             continue
         values = _numbers(row[-1] for row in cells)
         unit_s = _unit(values)
@@ -132,8 +138,8 @@ def _plain(lines: Sequence[str], first: int) -> Layout | None:
             # 812,845 may be two numbers.
             continue
         names = ["time", "rr"][-width:]
-        if width == 1 or _agree(_numbers(row[0] for row in cells),
-                                values * unit_s):
+        if width == 1 or clock or _agree(
+                _numbers(row[0] for row in cells), values * unit_s):
             return Layout(names, width - 1, RR, unit_s, separator or ",",
                           first, guessed=True)
     return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from aura import state
 from aura.annotations import szdb, tuh, wfdb
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.formats import FORMATS, Format, adapt
@@ -119,13 +120,10 @@ class _Conversion:
             document = annotation_files.read_alone(
                 path, annotation_files.read_bytes(self._folder, path))
             if document is None:
-                raise InvalidInputError(
-                    "convert.list", "this is a list of the seizures of many "
-                    "recordings", "give it in a folder with the recordings "
-                    "that it names")
+                raise state.error("convert.list")
             return self._write(
                 shown, _stem(name), document,
-                ground_truth.recoded(path, document) + _unused(unused))
+                (*ground_truth.recoded(path, document), *_unused(unused)))
         except Exception as error:
             return Converted(shown, None, (problem_of(error),))
 
@@ -188,13 +186,10 @@ class _Conversion:
         target = stem + ending
         place = self._out.path(target)
         if target in self._written:
-            raise InvalidInputError(
-                "convert.same_name", "another file of the input was already "
-                f"written as {printable(target)}", "rename one of the files")
+            raise state.error("convert.same_name", target=printable(target))
         if os.path.lexists(place) and self._folder.holds(place):
-            raise PreconditionError(
-                "convert.exists", f"{printable(target)} is a file of the "
-                "input", "write into another folder")
+            raise state.error(
+                "convert.exists", PreconditionError, target=printable(target))
         self._written.add(target)
         return target
 
@@ -263,24 +258,19 @@ def _is_alone(folder: Folder, path: str) -> bool:
 
 
 def _nothing() -> Problem:
-    return Problem("convert.nothing", "warning", "the recording has no "
-                   "annotations; nothing is written")
+    return state.problem("convert.nothing")
 
 
 def _no_truth(document: Annotations, to: Format) -> Problem:
-    return Problem(
-        "convert.no_truth", "warning", "no annotation is a seizure or "
-        f"background label, so nothing is written: {to.name} would mean that "
-        f"there was no seizure; annotations: {len(document.rows)}")
+    return state.problem(
+        "convert.no_truth", name=to.name, rows=len(document.rows))
 
 
 def _unused(paths: Sequence[str]) -> tuple[Problem, ...]:
     names = [printable(posixpath.basename(path)) for path in paths
              if posixpath.basename(path).lower() != szdb.NAME]
-    return (Problem(
-        "convert.unused", "warning", "further annotations of the same "
-        f"recording are not converted: {', '.join(names)}; give such a file "
-        "itself if you need it"),) if names else ()
+    return (state.problem(
+        "convert.unused", names=', '.join(names)),) if names else ()
 
 
 def _needs_recording(text: str) -> InvalidInputError:

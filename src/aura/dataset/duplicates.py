@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from aura import state
 from aura.dataset import beat_files
 from aura.dataset.beat_layout import BEATS, RR
 from aura.dataset.ecg_channel import key_of, slopes
@@ -95,18 +96,16 @@ def _once(found: Sequence[Found]) -> list[Candidate]:
             continue  # the reader reports what is wrong
         one = first.setdefault((status.st_dev, status.st_ino), number)
         if one != number:
-            candidates[number] = replace(candidates[number], problem=Problem(
-                "recording.twice", "warning", "this is the same file as "
-                f"{printable(candidates[one].name)}, which is used"))
+            twice = state.problem(
+                "recording.twice", name=printable(candidates[one].name))
+            candidates[number] = replace(candidates[number], problem=twice)
     return candidates
 
 
 def _problem(other: Candidate, prefer: str) -> Problem:
     named = f"{printable(other.name)} ({other.form})"
     if prefer:
-        return Problem(
-            "recording.other_form", "warning", f"{named} is the same "
-            "recording, and is used")
+        return state.problem("recording.other_form", named=named)
     return Problem(
         "recording.two_forms", "error", f"this recording also exists as "
         f"{named}, and counting both would double it; choose one with "

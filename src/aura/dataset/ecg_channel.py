@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura import state
 from aura.dataset.ecg_labels import (
     RATE_HZ_MIN, ChannelInfo, Key, by_label, is_difference, name_of, pairs_of)
 from aura.edf.header import Header
@@ -84,9 +85,8 @@ def choose(stream: BinaryIO, header: Header, wanted: str = "") -> tuple[
         if len({(infos[i].unit, infos[i].fs_hz) for i in pair}) == 1)
     for pair in pairs:
         signals[pair] = channel(stream, header, pair)
-    found += tuple(Problem(
-        "ecg.pair", "warning", f"{name_of(labels, (i,))} is flat, so the "
-        "other electrode of its pair is used alone")
+    found += tuple(
+        state.problem("ecg.pair/flat", label=name_of(labels, (i,)))
         for pair in (*pairs, *(key for key in keys if len(key) > 1))
         for i in pair
         if assess(channel(stream, header, (i,))).flat >= OFF_SHARE)
@@ -228,26 +228,16 @@ def _without_hum(excerpts: Floats, fs_hz: float) -> Floats:
 def warnings(signal: Signal, quality: Quality, unit: str) -> tuple[
         Problem, ...]:
     """Warnings about the signal in the excerpts."""
-    found = []
-    if signal.fs_hz < RATE_HZ_MIN:
-        found.append(("rate_low", f"the ECG has {signal.fs_hz:g} samples per "
-                      f"second; beats need at least {RATE_HZ_MIN:g}"))
-    if quality.flat >= 0.05:
-        found.append(("flat", f"{quality.flat:.0%} of the seconds in the "
-                      "excerpts are flat, as if an electrode were off"))
-    if quality.railed >= 0.01:
-        found.append(("saturated", f"{quality.railed:.0%} of the samples in "
-                      "the excerpts are at the end of the device's range"))
-    if quality.flat < 0.95 and quality.likeness < LIKENESS_MIN:
-        found.append(("noise", "the excerpts show no heart beat (regularity "
-                      f"{quality.regularity:.2f}, peakiness "
-                      f"{quality.peakiness:.2f})"))
-    if unit and quality.flat < 0.95 and not 0.05 <= quality.amplitude <= 20:
-        found.append(("amplitude", f"the ECG has {quality.amplitude:.3g} mV "
-                      "from peak to peak; 0.05 to 20 mV is plausible; check "
-                      "the unit"))
-    return tuple(Problem(f"ecg.{name}", "warning", text)
-                 for name, text in found)
+    seen = quality.flat < OFF_SHARE
+    found = {
+        "rate_low": signal.fs_hz < RATE_HZ_MIN, "flat": quality.flat >= 0.05,
+        "saturated": quality.railed >= 0.01,
+        "noise": seen and quality.likeness < LIKENESS_MIN,
+        "amplitude": bool(unit) and seen and not (
+            0.05 <= quality.amplitude <= 20)}
+    return tuple(state.problem(
+        f"ecg.{name}", rate_hz=signal.fs_hz, rate_hz_min=RATE_HZ_MIN,
+        **asdict(quality)) for name, is_so in found.items() if is_so)
 
 
 def slopes(samples: Floats, fs_hz: float) -> Floats:
@@ -299,12 +289,8 @@ def _unit(given: str, used: str) -> tuple[Problem, ...]:
     if used:
         return ()
     if not given:
-        return (Problem(
-            "ecg.unit_missing", "warning", "the ECG channel has no unit; its "
-            "values are used as they are"),)
-    return (Problem(
-        "ecg.unit_unknown", "warning", "the unit of the ECG channel is not "
-        "nV, uV, mV or V; its values are used as they are"),)
+        return (state.problem("ecg.unit_missing"),)
+    return (state.problem("ecg.unit_unknown"),)
 
 
 def _flat(samples: Floats, fs_hz: float) -> float:

@@ -5,31 +5,22 @@ Which channels may be the ECG, by what the header says of them.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from aura import state
 from aura.edf.signal import MILLIVOLTS
-from aura.errors import MissingError, Problem
+from aura.errors import AuraError, MissingError, Problem
 
 # Beats need so many samples per second.
 RATE_HZ_MIN = 50.0
-_ECG = re.compile("e[ck]g", re.IGNORECASE)
-# What is computed from an ECG, by a word of the label or by the unit.
-_DERIVED = re.compile(
-    r"(?:^|[^a-z])(?:hr|hrv|rate|heart ?rate|bpm|pulse?|rr|ibi|resp|edr|sqi|"
-    r"quality|lead ?off|imp|impedance|events?|markers?)(?:[^a-z]|$)", re.I)
-_OTHER_UNITS = {
-    "bpm", "1/min", "/min", "b/min", "beats/min", "min-1", "1/s", "hz", "%",
-    "ms", "s", "sec", "degc", "\u00b0c", "c", "ohm", "kohm", "g", "mg",
-    "m/s2", "m/s^2"}
-_LEAD = re.compile(
-    r"(?:lead|mod|ml|d)?i{1,3}|(?:lead|ml)[123]|av[rlf]|m?v[1-9]r?|mcl[1-6]|"
-    r"c[mcsb]5|(?:ll|la|ra|rl)-(?:ll|la|ra|rl)|holter")
-_REFERENCE = re.compile(r"-(?:ref|avg|av|wct|le|cm)$")
+_ECG = re.compile(r"e[ck]g|\be[ .][ck][ .]g\b", re.IGNORECASE)
+_TABLE: dict[str, Any] = state.beside(__file__)
+_DERIVED, _LEAD, _NAMELESS = (re.compile(form.format(
+    "|".join(_TABLE[name])), re.I) for name, form in (
+        ("derived", "(?:^|[^a-z])(?:{})(?:[^a-z]|$)"), ("leads", "{}"),
+        ("nameless", r"(?:{})?\d*")))
+_REFERENCE = re.compile(r"^pol|-(?:ref|avg|av|wct|le|cm)$")
 _ORTHOGONAL = {"x", "y", "z"}
-_NAMELESS = re.compile(r"(?:ch|chan|channel|signal|analog|input)?\d*")
-# Endings of the labels of two electrodes, the positive one first.
-_ENDS = (("+", "-"), ("pos", "neg"), ("1", "2"), ("la", "ra"), ("l", "r"),
-         ("left", "right"), ("a", "b"))
 
 # One channel, or two whose difference is meant.
 Key = tuple[int, ...]
@@ -54,20 +45,16 @@ def by_label(infos: Sequence[ChannelInfo], wanted: str = "") -> tuple[
         problems.append(_not_as_set([info.label for info in infos], wanted))
     likely = [i for i, info in enumerate(infos)
               if not _DERIVED.search(info.label)
-              and info.unit.lower() not in _OTHER_UNITS]
+              and info.unit.lower() not in _TABLE["other_units"]]
     found = [i for i in likely if _ECG.search(infos[i].label)]
-    if not found:
-        found = [i for i in likely if _is_lead(infos[i])]
-        if found:
-            problems.append(Problem(
-                "ecg.by_lead", "warning", "no label contains ECG or EKG; "
-                "channels with the name of an ECG lead, such as II, are used"))
+    leads = [i for i in likely if _is_lead(infos[i])]
+    if leads and not any(infos[i].fs_hz >= RATE_HZ_MIN for i in found):
+        found += leads
+        problems.append(state.problem("ecg.by_lead"))
     if not found and len(infos) == len(likely) == 1 and infos[0].label.strip():
         found = [i for i in likely if _NAMELESS.fullmatch(
             re.sub(r"[\s_]", "", infos[i].label.lower()))]
-        problems += [Problem(
-            "ecg.only_channel", "warning", "no label contains ECG or EKG; "
-            "the only channel is used") for _ in found]
+        problems += [state.problem("ecg.only_channel") for _ in found]
     if not found:
         raise _no_ecg(infos)
     problems += _other_unit(infos)
@@ -103,11 +90,9 @@ def _not_as_set(labels: Sequence[str], wanted: str) -> Problem:
     known = {label.lower(): label for label in labels}
     near = [known[one] for name in wanted.lower().split(",")
             for one in get_close_matches(name.strip(), known, 1)]
-    return Problem(
-        "ecg.not_as_set", "warning", f"AURA_ECG_CHANNEL is '{wanted}', but no "
-        "channel has this label; the ECG is chosen without it. "
-        + (f"The nearest label is '{near[0]}'. " if near else "")
-        + f"The labels are {_shown(labels)}")
+    return state.problem(
+        "ecg.not_as_set", wanted=wanted, labels=_shown(labels),
+        near=f"The nearest label is '{near[0]}'. " if near else "")
 
 
 def _shown(labels: Sequence[str]) -> str:
@@ -118,27 +103,23 @@ def _shown(labels: Sequence[str]) -> str:
 def _other_unit(infos: Sequence[ChannelInfo]) -> tuple[Problem, ...]:
     """The warning for channels that have the label of an ECG only."""
     other = [f"{info.label} ({info.unit})" for info in _mislabelled(infos)]
-    return (Problem(
-        "ecg.unit_other", "warning", "channels with the label of an ECG have "
-        f"the unit of something else, and are not used: {_shown(other)}; set "
-        "AURA_ECG_CHANNEL if one of them is the ECG"),) if other else ()
+    return (state.problem(
+        "ecg.unit_other", other=_shown(other)),) if other else ()
 
 
 def _mislabelled(infos: Sequence[ChannelInfo]) -> list[ChannelInfo]:
     return [info for info in infos if _ECG.search(info.label)
             and not _DERIVED.search(info.label)
-            and info.unit.lower() in _OTHER_UNITS]
+            and info.unit.lower() in _TABLE["other_units"]]
 
 
-def _no_ecg(infos: Sequence[ChannelInfo]) -> MissingError:
+def _no_ecg(infos: Sequence[ChannelInfo]) -> AuraError:
     other = _mislabelled(infos)
-    return MissingError(
-        "ecg.missing", (
-            f"the channel '{other[0].label}' has the unit '{other[0].unit}', "
-            "which is not a unit of an ECG" if other else
-            "no channel has the label of an ECG; the labels are "
-            + _shown([info.label for info in infos])),
-        "set AURA_ECG_CHANNEL to the label of the ECG")
+    if other:
+        return state.error("ecg.missing/unit", MissingError,
+                           label=other[0].label, unit=other[0].unit)
+    return state.error("ecg.missing", MissingError,
+                       labels=_shown([info.label for info in infos]))
 
 
 def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:
@@ -146,7 +127,7 @@ def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:
     names = {_pair_name(labels[key[0]]): key[0] for key in keys
              if len(key) == 1 and labels.count(labels[key[0]]) == 1}
     for name, index in names.items():
-        for positive, negative in _ENDS:
+        for positive, negative in _TABLE["ends"]:
             other = names.get(name.removesuffix(positive) + negative)
             if name.endswith(positive) and other is not None:
                 yield index, other
@@ -159,7 +140,8 @@ def is_difference(labels: Sequence[str], pair: Key) -> bool:
 
 
 def _pair_name(label: str) -> str:
-    return _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+    plain = _REFERENCE.sub("", re.sub(r"[\s_.()]", "", label.lower()))
+    return re.sub(r"^([+-])(.+)", r"\2\1", plain)
 
 
 def name_of(labels: Sequence[str], key: Key,

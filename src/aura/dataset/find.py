@@ -112,6 +112,8 @@ class _Listing:
         self._all = entries
         self.names = {entry.name.lower(): entry.name
                       for entry in reversed(self.entries)}
+        self.headers = [name for one, name in self.names.items()
+                        if one.endswith(wfdb_record.SUFFIX)]
         self._forms: dict[str, str | None] = {}
 
     def join(self, name: str) -> str:
@@ -178,6 +180,13 @@ class _Listing:
             self.unknown, [entry.name for entry in self.entries
                            if _form(self, entry.name)], self._head_of)
 
+    @cached_property
+    def joined(self) -> set[str]:
+        """Records here that are segments of another one."""
+        return set[str]().union(*(
+            wfdb_record.segments(self._head(name)) - {recording_stem(name)}
+            for name in self.headers))
+
     def form_of(self, name: str) -> str | None:
         """Whether a CSV here holds beats or intervals, by its header."""
         if name not in self._forms:
@@ -191,7 +200,7 @@ class _Listing:
         """Whether a file is a recording, by its begin or its JSON."""
         plain = name.lower()
         if plain.endswith(physio.SUFFIX):
-            return physio.has_ecg(self._head(physio.sidecar_of(name)))
+            return physio.has_ecg(self.folder, self.join(name))
         begin = MAYBE.get(posixpath.splitext(plain)[1])
         return begin is not None and self._head(name)[:8].replace(
             b"\0", b" ") == begin
@@ -199,8 +208,9 @@ class _Listing:
     def is_numeric(self, name: str) -> bool:
         """Whether a text here has nothing but numbers in its first rows."""
         rows = self._head(name).split(b"\n")[:9]
-        return len(rows) > 1 and all(map(_NUMERIC.fullmatch, rows[1:-1])) and (
-            bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
+        return (len(rows) > 1 or len(rows[0].split()) > 9) and all(
+            map(_NUMERIC.fullmatch, rows[1:-1])) and (
+                bool(_NUMERIC.fullmatch(rows[0])) or len(rows) > 3)
 
     def _head(self, name: str) -> bytes:
         return self._head_of(self.join(name))
@@ -246,9 +256,7 @@ class _Search:
             if self._is_new(path, remember=False):
                 self._walk(path)
             else:
-                self._refuse(path, Problem(
-                    "path.linked", "warning", "this link leads to a folder "
-                    "that is searched anyway; its recordings are used once"))
+                self._refuse(path, state.problem("path.linked"))
         found = sorted(self.found, key=lambda candidate: candidate.name)
         if self._not_read:
             found.append(Candidate(
@@ -276,6 +284,9 @@ class _Search:
                 if entry.is_dir(follow_symlinks=False):
                     if not self._misnamed(listing.join(entry.name)):
                         pending.append(listing.join(entry.name))
+                elif recording_stem(entry.name) in listing.joined and (
+                        entry.name.lower().endswith(wfdb_record.SUFFIX)):
+                    continue  # The record that joins it is read.
                 elif (entry.is_symlink() or _is_recording(entry.name)
                       or may_hold_beats(entry.name)
                       or listing.is_waveform(entry.name)):
@@ -307,10 +318,7 @@ class _Search:
         elif not stat.S_ISREG(target.st_mode):
             self._refuse(path, not_regular().problem)
         elif stem in stems:
-            self._refuse(path, Problem(
-                "path.same_stem", "error", "another recording in this folder "
-                "has the same name with another ending, so that both would "
-                "have the same output; rename one of them"))
+            self._refuse(path, state.error("path.same_stem").problem)
         else:
             stems.add(stem)
             self.found.append(
@@ -320,7 +328,9 @@ class _Search:
         """Count a file that may be a recording of another make."""
         ending = next((one for one in NOT_READ
                        if name.lower().endswith(one)), "")
-        if ending and (ending != ".txt" or listing.is_numeric(name)):
+        if ending and (ending not in (".txt", ".csv")
+                       or listing.is_numeric(name)) and not (
+                           ending == ".dat" and listing.headers):
             self._not_read[f"{NOT_READ[ending]} ({ending})"] += 1
 
     def _count_eeg(self, session: _Listing) -> None:
@@ -386,25 +396,19 @@ def _not_read(kinds: Counter[str]) -> Problem:
     listed = ", ".join(f"{count} {kind}"
                        for kind, count in sorted(kinds.items()))
     count = kinds.total()
-    return Problem(
-        "path.not_read", "warning", f"{plural(count, 'file')} that may be "
-        f"recordings {'is' if count == 1 else 'are'} not read: {listed}; "
-        "unpack archives, and convert others to EDF or CSV; BrainVision, "
-        "EEGLAB, FIF and GDF are read with pip install 'aura-blocks[mne]'")
+    return state.problem(
+        "path.not_read", files=plural(count, "file"), listed=listed,
+        verb="is" if count == 1 else "are")
 
 
 def _unlisted(error: OSError) -> Problem:
-    return Problem(
-        "path.unreadable", "error", "this folder cannot be listed: "
-        f"{error.strerror}; give the user that runs aura read permission")
+    return state.error("path.unreadable", why=error.strerror).problem
 
 
 def _name_problem(path: str) -> Problem | None:
     if printable(path) == path:
         return None
-    return Problem(
-        "path.name", "error", "this name has control characters, or bytes "
-        "that are not UTF-8; rename it")
+    return state.error("path.name").problem
 
 
 def _is_recording(name: str) -> bool:

@@ -6,8 +6,9 @@ import io
 
 import numpy as np
 
+from aura import state
 from aura.errors import (
-    CorruptDataError, InvalidInputError, PreconditionError, ResourceError)
+    CorruptDataError, PreconditionError, ResourceError)
 from aura.recording import Floats
 
 BYTES_MAX = 64 * 2**20
@@ -24,15 +25,11 @@ def is_one(head: bytes) -> bool:
 def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
     """The intervals in seconds, and a column of times for them."""
     if len(content) > BYTES_MAX:
-        raise ResourceError(
-            "fit.size", f"this FIT file has more than {BYTES_MAX} bytes",
-            "split the recording")
+        raise state.error("fit.size", ResourceError, bytes_max=BYTES_MAX)
     try:
         fitdecode = importlib.import_module("fitdecode")
     except ImportError:
-        raise PreconditionError(
-            "fit.missing", "the package fitdecode, which reads FIT files, is "
-            "not installed", "pip install aura-blocks[laptop]") from None
+        raise state.error("fit.missing", PreconditionError) from None
     rr_s: list[float] = []
     times: list[str] = []
     try:
@@ -52,12 +49,7 @@ def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
                     times[-1] = str(int(time_s) + EPOCH_S)
     # A damaged file can raise anything.
     except Exception:
-        raise CorruptDataError(
-            "fit.damaged", "this FIT file is cut off or damaged",
-            "copy it again from the device") from None
+        raise state.error("fit.damaged", CorruptDataError) from None
     if not rr_s:
-        raise InvalidInputError(
-            "fit.no_rr", "this FIT file has no RR intervals",
-            "switch on the recording of heart rate variability in the "
-            "device, and wear a chest strap")
+        raise state.error("fit.no_rr")
     return np.array(rr_s), ("timestamp", times)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from aura import state
 from aura.annotations import lists
 from aura.annotations.annotation import Annotation, Annotations
-from aura.dataset import annotation_files
+from aura.dataset import annotation_files, physio
 from aura.dataset.find import Candidate
 from aura.dataset.names import printable, recording_stem
 from aura.edf import gaps
@@ -27,11 +28,12 @@ FILES_SHOWN = 5
 # Annotations inside a recording that are lost.
 LOST = ("edf.annotation.onset", "edf.annotation.unterminated")
 # Texts whose encoding is a guess; in strict mode they are errors.
-GUESSED = frozenset(("annotations.encoding", "edf.annotation.text"))
+GUESSED = frozenset((
+    "annotations.encoding", "annotations.number", "edf.annotation.text"))
 # Findings of `seizures` that stay true in whatever format they are written.
 DOUBTS = frozenset((*UNPLACED, *(f"annotations.{name}" for name in (
     "disagree", "other_faulty", "other_length", "other_date", "other_name",
-    "clock", "no_length", "encoding"))))
+    "clock", "no_length", "encoding", "number"))))
 
 Problems = tuple[Problem, ...]
 # Seizures, the file that they come from or `EDF_PLUS`, and what is doubtful.
@@ -88,10 +90,7 @@ def seizures(folder: Folder, candidate: Candidate, extent: Extent) -> Found:
             for problem in problems
             if problem.rule in (*UNPLACED, "annotations.other"))
         if within and not placed:
-            found += (Problem(
-                "annotations.contradicted", "warning", "the recording itself "
-                "has seizures, so it is not used for training; correct one "
-                "of the two"),)
+            found += (state.problem("annotations.contradicted"),)
     if used:
         found += tuple(_others(folder, candidate, path, extent, placed))
     return placed, used, extent.problems + doubtful + found
@@ -104,26 +103,16 @@ def _not_read(candidate: Candidate, path: str | None,
     if path is not None and document is not None:
         yield no_words(path, document)
     if any(problem.rule in LOST for problem in extent.problems):
-        yield Problem(
-            "annotations.unread", "warning", "some annotations inside the "
-            "recording cannot be read")
+        yield state.problem("annotations.unread")
     if annotated:
         return
     if path is None and _paths(candidate):
-        yield Problem(
-            "annotations.not_listed", "warning",
-            f"{_shown(_paths(candidate)[0])} does not say whether this "
-            "recording has seizures, so it is not taken for free of them; if "
-            "it has none, add a file with one row 'bckg' that covers it")
+        yield state.problem(
+            "annotations.not_listed", found=_shown(_paths(candidate)[0]))
     if path is None and candidate.unread:
-        yield Problem(
-            "annotations.not_read", "warning", "these files may be "
-            "annotations of this recording, but are not read: "
-            f"{', '.join(map(_shown, candidate.unread[:FILES_SHOWN]))}; so it "
-            "is not taken for free of seizures; export them as CSV or TSV "
-            "with the columns onset, duration and description beside each "
-            "recording, or move them out of the input; if the recording has "
-            "no seizure, a row 'bckg' that covers it says so")
+        yield state.problem(
+            "annotations.not_read",
+            found=', '.join(map(_shown, candidate.unread[:FILES_SHOWN])))
 
 
 def _unmatched(folder: Folder, candidate: Candidate) -> Iterator[Problem]:
@@ -133,20 +122,17 @@ def _unmatched(folder: Folder, candidate: Candidate) -> Iterator[Problem]:
         with contextlib.suppress(AuraError, OSError):
             names = annotation_files.unmatched(folder, path, record)
             if names:
-                yield Problem(
-                    "annotations.unmatched", "warning", f"{_shown(path)} has "
-                    f"names{quoted(names)} of which there is no recording in "
-                    f"its folder, so their seizures are not used: "
-                    f"{len(names)}; correct the names if they are recordings "
-                    "here")
+                yield state.problem(
+                    "annotations.unmatched", path=_shown(path),
+                    names=quoted(names), names2=len(names))
 
 
-def recoded(path: str, document: Annotations) -> Problems:
-    """The warning for a file that is not in UTF-8."""
-    return (Problem(
-        "annotations.encoding", "warning", f"{_shown(path)} is not UTF-8 "
-        "text, so it is read as Windows-1252; save it as UTF-8 if letters "
-        "are wrong"),) if document.recoded else ()
+def recoded(path: str, document: Annotations) -> Iterator[Problem]:
+    """The warnings for a file that is not in UTF-8, or has commas."""
+    if document.recoded:
+        yield state.problem("annotations.encoding", path=_shown(path))
+    if document.commas:
+        yield state.problem("annotations.number", path=_shown(path))
 
 
 def chosen(folder: Folder, candidate: Candidate, extent: Extent) -> tuple[
@@ -178,13 +164,9 @@ def inside(notes: Sequence[EdfAnnotation]) -> Annotations:
 
 def no_words(path: str, document: Annotations) -> Problem:
     """The warning for annotations that say nothing about seizures."""
-    return Problem(
-        "annotations.no_words", "warning",
-        f"{plural(len(document.rows), 'annotation')} in {_shown(path)}"
-        f"{quoted(row.text for row in document.rows)}, but no seizure or "
-        "background label among them, so the recording counts as not "
-        "annotated; if it has no seizure, add one row 'bckg' that covers it; "
-        "if a word means a seizure, add it to AURA_SEIZURE_WORDS")
+    return state.problem(
+        "annotations.no_words", found=plural(len(document.rows), 'annotation'),
+        path=_shown(path), found2=quoted((row.text for row in document.rows)))
 
 
 def _paths(candidate: Candidate) -> Sequence[str]:
@@ -202,6 +184,11 @@ def _read(folder: Folder, path: str, candidate: Candidate,
                 extent.start, extent.rate_hz,
                 annotation_files.recordings_beside(folder, path)
                 if lists.is_one(posixpath.basename(path)) else ())
+            if document and candidate.path.lower().endswith(
+                    physio.SUFFIX) and path.lower().endswith(
+                        annotation_files.EVENTS):
+                document = document.shifted(
+                    -physio.about(folder, candidate.path)[0].start_s)
             return document and document.known()
         except OSError as error:
             raise read_error(error) from None
@@ -220,9 +207,8 @@ def _others(folder: Folder, candidate: Candidate, path: str, extent: Extent,
         try:
             document = _read(folder, other, candidate, extent)
         except AuraError as error:
-            yield Problem(
-                "annotations.other_faulty", "warning", f"{error.text}; it is "
-                f"not needed, because {_shown(path)} is used")
+            yield state.problem(
+                "annotations.other_faulty", text=error.text, path=_shown(path))
             continue
         if document is not None and document.counts_as_annotated:
             events, _ = document.seizures(extent.duration_s)
@@ -232,10 +218,9 @@ def _others(folder: Folder, candidate: Candidate, path: str, extent: Extent,
 
 def _disagree(path: str, used: tuple[Event, ...], where: str,
               others: tuple[Event, ...]) -> Problem:
-    return Problem(
-        "annotations.disagree", "warning",
-        f"{plural(len(used), 'seizure')} in {_shown(path)}, {len(others)} "
-        f"{where}, or at other times; {_shown(path)} is used")
+    return state.problem(
+        "annotations.disagree", found=plural(len(used), 'seizure'),
+        path=_shown(path), others=len(others), where=where)
 
 
 def usable(source: str | None, events: tuple[Event, ...],
@@ -263,30 +248,18 @@ def _doubts(document: Annotations, path: str, candidate: Candidate,
     late = 0.0 if length is None else length - extent.duration_s
     if length is not None and not (
             -DISAGREE_S <= late <= DISAGREE_S + extent.ends_early_s):
-        yield Problem(
-            "annotations.other_length", "warning", "the annotation file says "
-            f"that the recording lasts {length:g} s, but it lasts "
-            f"{extent.duration_s:g} s; check that they belong together")
+        yield state.problem(
+            "annotations.other_length", length=length,
+            duration_s=extent.duration_s)
     if day and extent.start and abs(
             (day - extent.start.date()).days) > DISAGREE_DAYS:
-        yield Problem(
-            "annotations.other_date", "warning", "the annotation file has "
-            "another date than the recording; if no date was changed for "
-            "privacy, check that they belong together")
+        yield state.problem("annotations.other_date")
     if document.name and document.name.lower() != record.lower():
-        yield Problem(
-            "annotations.other_name", "warning", "the annotation file names "
-            "another recording; if this one was not renamed, check that they "
-            "belong together")
+        yield state.problem("annotations.other_name")
     if lists.is_one(posixpath.basename(path)) and document.start:
-        yield Problem(
-            "annotations.clock", "warning", "the list says that the recording "
-            f"starts at {document.start:%H:%M:%S}; the clock of the recording "
-            "is used, so check the times of its seizures")
+        yield state.problem("annotations.clock", start=document.start)
     if document.start_is_first:
-        yield Problem(
-            "annotations.clock", "warning", "the annotations have dates but "
-            "the recording has none; their first row is taken as its start")
+        yield state.problem("annotations.clock/first_row")
 
 
 def _same(one: tuple[Event, ...], other: tuple[Event, ...]) -> bool:

@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.as_edf import BLOCK_ROWS, Lead, Waveform
-from aura.errors import CorruptDataError
+from aura import state
+from aura.dataset.as_edf import BLOCK_ROWS, DAYS_MAX, Lead, Waveform
+from aura.errors import AuraError, CorruptDataError
 from aura.folder import Folder
 
 SUFFIX, MAGIC = ".ecg", b"ISHNE1.0"
@@ -30,7 +31,7 @@ def read(folder: Folder, path: str) -> Waveform:
         head = stream.read(HEADER_BYTES)
         if len(head) < HEADER_BYTES:
             raise _damaged("its header is cut off")
-        checksum, _, _, _, offset = struct.unpack_from("<H4i", head, 8)
+        checksum, _, claimed, _, offset = struct.unpack_from("<H4i", head, 8)
         if not HEADER_BYTES <= offset <= size:
             raise _damaged("its samples begin outside the file")
         checked = head[CHECKED_FROM:] + stream.read(offset - HEADER_BYTES)
@@ -42,6 +43,11 @@ def read(folder: Folder, path: str) -> Waveform:
     rate_hz, = struct.unpack_from("<h", head, 272)
     if not (0 < count <= LEADS_MAX and 0 < rate_hz <= RATE_MAX_HZ):
         raise _damaged(f"it has {count} leads at {rate_hz} Hz")
+    length = (size - offset) // (2 * count)
+    # Some programs count the samples of all leads together.
+    if claimed != (size - offset) // 2 and (
+            length < claimed <= DAYS_MAX * 86400 * rate_hz):
+        length = claimed  # The file was cut off
     codes, resolutions = (struct.unpack_from(f"<{count}h", head, at)
                           for at in (158, 206))
     if min(resolutions) <= 0:
@@ -58,7 +64,7 @@ def read(folder: Folder, path: str) -> Waveform:
             NANOVOLTS / resolution, 0, -2**15, 2**15 - 1)
             for number, (code, resolution) in enumerate(
                 zip(codes, resolutions, strict=True), 1)),
-        (size - offset) // (2 * count), blocks, _start(head),
+        length, blocks, _start(head),
         _text(head[108:128]) or "_".join(filter(None, (
             _text(head[68:108]), _text(head[28:68])))))
 
@@ -83,7 +89,5 @@ def _text(raw: bytes) -> str:
     return "_".join(raw.split(b"\0")[0].decode("latin-1").split())
 
 
-def _damaged(text: str) -> CorruptDataError:
-    return CorruptDataError(
-        "ishne.header", f"this ISHNE file is damaged: {text}",
-        "export it again from the Holter system")
+def _damaged(text: str) -> AuraError:
+    return state.error("ishne.header", CorruptDataError, text=text)

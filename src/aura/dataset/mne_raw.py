@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
 from aura.errors import AuraError, CorruptDataError
 from aura.folder import Folder, outside
@@ -61,9 +62,8 @@ def _reported() -> Iterator[None]:
     except AuraError:
         raise
     except Exception as error:
-        raise CorruptDataError(
-            "mne.read", f"MNE cannot read this file: {type(error).__name__}",
-            "check that all files of the recording are beside it") from None
+        raise state.error(
+            "mne.read", CorruptDataError, name=type(error).__name__) from None
 
 
 def _blocks(raw: Any, chosen: list[int]) -> Iterator[NDArray[np.float64]]:

@@ -2,15 +2,18 @@
 # ``r.beats.csv``, ``r.rr.csv.gz`` and AURA's ``rr_r.csv`` belong to ``r``.
 
 import posixpath
+import re
 import unicodedata
 
 CSV = (".csv", ".csv.gz")
 # Files that hold beats if they begin so.
-BEATS = (*CSV, ".txt", ".rr", ".ibi", ".fit")
+BEATS = (*CSV, ".tsv", ".txt", ".rr", ".rri", ".ibi", ".hrv", ".fit",
+         ".fit.gz", ".txt.gz")
 PACKED = (".edf.gz", ".bdf.gz")
 FORMS = (".beats", ".rr")
 AURA_PREFIX = "rr_"
-_BIDS_SUFFIXES = ("ecg", "eeg")
+_DEVICE = re.compile("_recording-[^_]*")
+_BIDS_SUFFIXES = ("ecg", "eeg", "emg", "ieeg", "meg", "physio")
 
 
 def may_hold_beats(name: str) -> bool:
@@ -43,7 +46,8 @@ def recording_stem(path: str) -> str:
 def events_stem(stem: str) -> str:
     """The stem of a recording's BIDS events: without the modality."""
     run, _, modality = stem.rpartition("_")
-    return run if modality in _BIDS_SUFFIXES else stem
+    # Events are of a run, which may have several devices.
+    return _DEVICE.sub("", run) if modality in _BIDS_SUFFIXES else stem
 
 
 def printable(path: str) -> str:
@@ -55,7 +59,7 @@ def printable(path: str) -> str:
 
 
 def _without_ending(name: str) -> str:
-    for ending in (*reversed(CSV), *PACKED, ".tsv.gz"):
+    for ending in (".csv.gz", ".txt.gz", ".fit.gz", *PACKED, ".tsv.gz"):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[:-len(ending)]
     return posixpath.splitext(name)[0]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aura import state
 from aura.dataset.find import Candidate
 from aura.dataset.names import recording_stem
 from aura.dataset.patients import Patient
@@ -90,10 +91,9 @@ def read(name: str, content: bytes, strict: bool = True) -> PatientTable:
             problems.append(_unused(error))
             doubtful.add(key)
         elif key in rows:
-            problems.append(Problem(
-                "patients.twice", "warning", f"lines {rows[key][1]} and "
-                f"{lines.line_num} of {name} have the same recording and "
-                "patient; one of them is enough"))
+            problems.append(state.problem(
+                "patients.twice/same", found=rows[key][1],
+                line_num=lines.line_num, name=name))
         else:
             rows[key] = value, lines.line_num
     return PatientTable(name, {
@@ -102,16 +102,13 @@ def read(name: str, content: bytes, strict: bool = True) -> PatientTable:
 
 
 def _fault(name: str, number: int, key: str, value: str,
-           rows: Mapping[str, tuple[str, int]]) -> InvalidInputError | None:
+           rows: Mapping[str, tuple[str, int]]) -> AuraError | None:
     """Why a row cannot be used."""
     if not key or value.lower() in ("", "n/a"):
-        return InvalidInputError(
-            "patients.row", f"line {number} of {name} has no recording or "
-            "no patient", "complete or remove the line")
+        return state.error("patients.row", number=number, name=name)
     if key in rows and rows[key][0] != value:
-        return InvalidInputError(
-            "patients.twice", f"lines {rows[key][1]} and {number} of {name} "
-            "give one recording two patients", "remove one of the lines")
+        return state.error(
+            "patients.twice", found=rows[key][1], number=number, name=name)
     return None
 
 

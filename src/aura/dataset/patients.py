@@ -12,28 +12,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from aura import state
 from aura.dataset.names import recording_stem
 from aura.folder import Folder
 
 _BIDS = re.compile(r"(sub-[^_/]+)")
 # Words of a patient field and ends of a folder that are no patient.
-_NOBODY = frozenset((
-    "", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none",
-    "na", "n/a", "nn", "n.n", "deleted", "removed", "test", "male", "female"))
+_WORDS: dict[str, list[str]] = state.beside(__file__)
+_NOBODY, _SHARED = (frozenset(_WORDS[name]) for name in ("nobody", "shared"))
 _PLACEHOLDER = re.compile("[x_]*|0")
-_SHARED = frozenset((
-    "patient", "pat", "pt", "subject", "subj", "sub", "id", "case", "proband",
-    "name", "mr", "mrs", "volunteer", "study", "participant", "control",
-    "patientin", "versuchsperson", "vp", "sujet", "paciente", "paziente",
-    "pacjent", "no", "nr", "num", "number", "nummer", "code", "mrn", "pid",
-    "patientid", "patid", "subjectid"))
 _BIRTH = re.compile(r"\d{1,2}[-.][^\W_]{2,9}[-.]\d{2,4}")
 # A code in two words, such as ``S 01``; other numbers may be an age or a year.
 _TWO_WORDS = re.compile(
     r"(?:(?![mfwx] )[^\W\d_] |[^\W\d_]+ (?=0\d))\d{1,4}(?= |\Z)", re.I)
 _SESSION = re.compile(
-    r"(?<=.)[ _-]+(day|night|session|ses|visit|tag|nacht|jour|dia)"
-    r"[ _-]*\d+\Z", re.IGNORECASE)
+    rf"(?<=.)[ _-]+(?:(?:{'|'.join(_WORDS['sessions'])})[ _-]*\d+|"
+    r"(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[T _-]+[\d-]+)?|\(\d+\))\Z",
+    re.IGNORECASE)
 FOLDER, FILE = "folder", "file name"
 _TUSZ = re.compile(r"(.+)_s\d{3}_t\d{3}", re.ASCII)
 

@@ -1,7 +1,9 @@
 """Physiological recordings of BIDS: ``*_physio.tsv.gz`` and its JSON."""
 # A missing value gets the lowest number, as a signal off its scale.
 
+import contextlib
 import gzip
+import os
 import posixpath
 import re
 import zlib
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
 from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, ResourceError)
+    AuraError, CorruptDataError, InvalidInputError, MissingError,
+    ResourceError)
 from aura.folder import Folder
 
-SUFFIX = "_physio.tsv.gz"
+SUFFIX, SIDECAR = "_physio.tsv.gz", "_physio.json"
 SIDECAR_BYTES_MAX, LINE_MAX, TEXT_MAX = 2**20, 2**16, 2**29
 Floats32 = NDArray[np.float32]
 _ECG = re.compile("e[ck]g|cardiac", re.IGNORECASE)
@@ -32,35 +35,51 @@ class Sidecar(msgspec.Struct):
         name="SamplingFrequency")
     columns: Annotated[list[str], msgspec.Meta(
         min_length=1, max_length=99)] = msgspec.field(name="Columns")
+    # Of the first sample, in seconds after the onset 0 of the events.
+    start_s: float = msgspec.field(name="StartTime", default=0.0)
 
 
-def has_ecg(head: bytes) -> bool:
-    """Whether the begin of a JSON names a column that may be an ECG."""
-    return bool(_ECG.search(head.decode("utf-8", "replace")))
+def has_ecg(folder: Folder, path: str) -> bool:
+    """Whether the JSON of a file names a column that may be an ECG."""
+    return any(_ECG.search(content.decode("utf-8", "replace"))
+               for _, content in _sidecars(folder, path))
 
 
-def sidecar_of(path: str) -> str:
-    """The JSON that belongs to a file."""
-    return path[:-len(".tsv.gz")] + ".json"
+def _sidecars(folder: Folder, path: str) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the JSON about a file; the nearest is last."""
+    # One in a folder above is about all files whose name has its entities.
+    place, name = posixpath.split(path)
+    entities = set(name[:-len(SUFFIX)].split("_"))
+    parts = place.split("/") if place else []
+    for count in range(len(parts) + 1):
+        above = "/".join(parts[:count])
+        with contextlib.suppress(AuraError, OSError):
+            for one in sorted(os.listdir(folder.root / above), key=len):
+                if f"_{one.lower()}".endswith(SIDECAR) and entities.issuperset(
+                        filter(None, one[:-len(SIDECAR)].split("_"))):
+                    with folder.open(posixpath.join(above, one)) as stream:
+                        yield one, stream.read(SIDECAR_BYTES_MAX)
+
+
+def about(folder: Folder, path: str) -> tuple[Sidecar, dict[str, Any]]:
+    """What the JSON says of a file."""
+    found: dict[str, Any] = {}
+    fix, name = "correct it by the BIDS specification", ""
+    for name, content in _sidecars(folder, path):
+        found |= state.parse(
+            content, dict[str, Any], "physio.sidecar", name, fix)
+    if not name:
+        raise state.error("physio.sidecar", MissingError)
+    return state.convert(found, Sidecar, "physio.sidecar", name, fix), found
 
 
 def read(folder: Folder, path: str) -> Waveform:
     """Read all of a file; its numbers become counts of 24 bits."""
-    name = posixpath.basename(sidecar_of(path))
-    try:
-        with folder.open(sidecar_of(path)) as stream:
-            content = stream.read(SIDECAR_BYTES_MAX)
-    except MissingError:
-        raise MissingError(
-            "physio.sidecar", f"there is no {name} beside this file",
-            "write one with SamplingFrequency and Columns") from None
-    about = state.parse(content, Sidecar, "physio.sidecar", name,
-                        "correct it by the BIDS specification")
-    more: dict[str, Any] = msgspec.json.decode(content)
-    values = _values(folder, path, len(about.columns))
+    sidecar, more = about(folder, path)
+    values = _values(folder, path, len(sidecar.columns))
     return of_numbers(
-        about.rate_hz, [(column, _unit(more.get(column)))
-                        for column in about.columns], len(values),
+        sidecar.rate_hz, [(column, _unit(more.get(column)))
+                          for column in sidecar.columns], len(values),
         lambda: (values[at:at + BLOCK_ROWS]
                  for at in range(0, len(values), BLOCK_ROWS)))
 
@@ -78,9 +97,7 @@ def _values(folder: Folder, path: str, width: int) -> Floats32:
         raise _broken("has a cell that is not a number, or a row of another "
                       "length", "physio.number") from None
     except (zlib.error, EOFError, gzip.BadGzipFile):
-        raise CorruptDataError(
-            "physio.gzip", "this file cannot be unpacked: it is cut off or "
-            "damaged", "copy it again from its source") from None
+        raise state.error("physio.gzip", CorruptDataError) from None
     if values.shape[1] != width:
         raise _broken(f"has {values.shape[1]} columns, and its JSON {width}",
                       "physio.columns")
@@ -93,9 +110,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         while line := text.readline(LINE_MAX):
             size += len(line)
             if size > TEXT_MAX:
-                raise ResourceError(
-                    "physio.size", "the unpacked file has more than "
-                    f"{TEXT_MAX} bytes", "split the recording")
+                raise state.error(
+                    "physio.size", ResourceError, text_max=TEXT_MAX)
             if not line.isspace():
                 yield line.replace("n/a", "nan")
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from aura import state
 from aura.dataset import find, fit_file
 from aura.dataset.assemble import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
@@ -98,18 +99,13 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
     """
     if not isinstance(source, str | os.PathLike):
         if not hasattr(source, "read"):
-            raise InvalidInputError(
-                "recording.source", f"{type(source).__name__} is neither a "
-                "path nor a file object", "pass the path of a recording")
+            raise state.error("recording.source", name=type(source).__name__)
         return _read_object(source, ecg_channel, alias_key, strict)
     path = Path(source)
     if path.is_dir():
-        raise InvalidInputError(
-            "recording.folder", f"{path} is a folder", "name one file in it; "
-            "the command `aura inspect` reads folders")
+        raise state.error("recording.folder", path=path)
     if not os.path.lexists(path):
-        raise MissingError(
-            "path.missing", f"there is no file {path}", "check the name")
+        raise state.error("path.missing", MissingError, path=path)
     path = Path(os.path.abspath(path))
     parent = Path(os.path.realpath(path.parent))
     # The folder above belongs to it: a BIDS session's annotations are there.
@@ -135,9 +131,7 @@ def _read_object(stream: BinaryIO, ecg_channel: str, alias_key: str,
     """Keep the bytes in a file of our own for as long as they are needed."""
     content = stream.read()
     if not isinstance(content, bytes):
-        raise InvalidInputError(
-            "recording.text", "this file object gives text",
-            "open it in binary mode: open(path, 'rb')")
+        raise state.error("recording.text")
     scratch = Path(tempfile.mkdtemp(prefix="aura-"))
     parent = scratch / "file-object"
     parent.mkdir()

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from aura import state
 from aura.dataset import ishne, mne_raw, physio, wfdb_record
 from aura.dataset.names import PACKED
 from aura.dataset.as_edf import Waveform
@@ -55,13 +56,10 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
                     return
                 size += len(block)
                 if size > UNPACKED_MAX:
-                    raise ResourceError(
-                        "edf.gzip_size", "the unpacked recording has more "
-                        f"than {UNPACKED_MAX} bytes", "unpack it with gunzip")
+                    raise state.error(
+                        "edf.gzip_size", ResourceError, most=UNPACKED_MAX)
                 yield block
         if not size:
             raise EOFError
     except (zlib.error, EOFError, gzip.BadGzipFile):
-        raise CorruptDataError(
-            "edf.gzip", "this file cannot be unpacked: it is cut off or "
-            "damaged", "copy it again from its source") from None
+        raise state.error("edf.gzip", CorruptDataError) from None

@@ -2,21 +2,25 @@
 # Source: https://physionet.org/physiotools/wag/header-5.htm Whole numbers of 8
 # to 32 bits are read, one sample of each signal at a time.
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.dataset.as_edf import Lead, Waveform
+from aura import state
+from aura.dataset.as_edf import Lead, Waveform, of_numbers
+from aura.edf.fields import UNDATED
 from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, UnsupportedError)
+    AuraError, CorruptDataError, InvalidInputError, MissingError,
+    UnsupportedError)
 from aura.folder import Folder
 
 Counts = NDArray[np.int32]
@@ -28,7 +32,7 @@ _NUMBER = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/.*)?", re.ASCII)
 _GAIN = re.compile(rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
-SUFFIX = ".hea"
+SUFFIX, GAP = ".hea", "~"
 HEADER_BYTES_MAX = 2**20
 RATE_HZ = 250.0
 GAIN = 200.0
@@ -68,6 +72,8 @@ class RecordHeader:
     length: int | None
     signals: tuple[SignalLine, ...]
     start: datetime | None = field(default=None)
+    # Names and lengths of the records that it joins; `GAP` is no record.
+    segments: tuple[tuple[str, int], ...] = ()
 
     @property
     def files(self) -> list[tuple[str, list[SignalLine]]]:
@@ -78,21 +84,82 @@ class RecordHeader:
 
 def read(folder: Folder, path: str) -> Waveform:
     """Read the header and check the samples, which are read again later."""
-    place, name = posixpath.split(path)
+    header = _header_of(folder, path)
+    place = posixpath.dirname(path)
+    # One without a length only names the signals of all others.
+    gap = header, Waveform(header.rate_hz, (), 0, lambda: iter(()))
+    parts = [(*(gap if name == GAP else _part(folder, posixpath.join(
+        place, name + SUFFIX))), length)
+        for name, length in header.segments if length]
+    return _joined(header, parts) if parts else _part(folder, path, header)[1]
 
-    @contextmanager
+
+def _header_of(folder: Folder, path: str) -> RecordHeader:
+    with folder.open(path) as stream:
+        return read_header(stream.read(HEADER_BYTES_MAX + 1),
+                           posixpath.basename(path)[:-len(SUFFIX)])
+
+
+def _part(folder: Folder, path: str, header: RecordHeader | None = None) -> (
+        tuple[RecordHeader, Waveform]):
+    """The header and signals of a record that joins no others."""
+    place = posixpath.dirname(path)
+
+    @contextlib.contextmanager
     def open_file(file: str) -> Iterator[BinaryIO]:
         try:
             with folder.open(posixpath.join(place, file)) as stream:
                 yield stream
         except MissingError:
-            raise MissingError(
-                "wfdb.file", f"the file of its samples, {file}, is not "
-                "beside it", "copy that file into the folder") from None
+            raise state.error("wfdb.file", MissingError, file=file) from None
 
-    with folder.open(path) as stream:
-        content = stream.read(HEADER_BYTES_MAX + 1)
-    return waveform(read_header(content, name[:-len(SUFFIX)]), open_file)
+    header = header or _header_of(folder, path)
+    return header, waveform(header, open_file)
+
+
+def _joined(header: RecordHeader, parts: list[
+        tuple[RecordHeader, Waveform, int]]) -> Waveform:
+    """The segments of a record one after the other, by their labels."""
+    places: dict[tuple[str, str, int], int] = {}
+    for _, part, _ in parts:
+        if part.rate_hz != header.rate_hz:
+            raise state.error("wfdb.format/rates", UnsupportedError,
+                              record=header.name)
+        for key in _keys(part):
+            places.setdefault(key, len(places))
+
+    def blocks() -> Iterator[NDArray[np.floating[Any]]]:
+        for of_part, part, left in parts:
+            for block in part.blocks():
+                rows = np.full((min(left, len(block)), len(places)), np.nan)
+                for key, line, lead, counts in zip(
+                        _keys(part), of_part.signals, part.leads,
+                        block[:left].T, strict=True):
+                    lowest = -2 ** (FORMATS[line.packing][0] - 1)
+                    rows[:, places[key]] = np.where(
+                        counts == lowest, np.nan,
+                        (counts - lead.baseline) / lead.gain)
+                left -= len(rows)
+                yield rows
+            while left > 0:
+                yield np.full((min(left, BLOCK_ROWS), len(places)), np.nan)
+                left -= BLOCK_ROWS
+
+    return of_numbers(header.rate_hz, [key[:2] for key in places], sum(
+        length for *_, length in parts), blocks, header.start)
+
+
+def _keys(part: Waveform) -> list[tuple[str, str, int]]:
+    """Label and unit of each signal, and how many before it have them."""
+    names = [(lead.label, lead.unit) for lead in part.leads]
+    return [(*name, names[:at].count(name)) for at, name in enumerate(names)]
+
+
+def segments(head: bytes) -> set[str]:
+    """The records that a header joins, by its begin."""
+    with contextlib.suppress(AuraError):
+        return {name for name, _ in read_header(head, "").segments}
+    return set()
 
 
 def read_header(content: bytes, record: str) -> RecordHeader:
@@ -103,28 +170,37 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     if not lines or len(content) > HEADER_BYTES_MAX:
         raise _malformed(record, 1)
     name, count, rate, length, clock, day, *_ = [*lines[0].split(), *[""] * 6]
-    if "/" in name:
-        raise _unsupported(record, "the record has several segments",
-                           "convert it to one: xform -i RECORD -o NEW")
+    name, _, several = name.partition("/")
     known = _RATE.fullmatch(rate or str(RATE_HZ))
     if not (_NAME.fullmatch(name) and count.isdecimal() and known
             and (length or "0").isdecimal() and len(count + length) < 19):
         raise _malformed(record, 1)
-    if len(lines) <= int(count):
+    start = _start(clock, day)
+    if several == str(len(lines) - 1):
+        return RecordHeader(name, float(known[1]) or RATE_HZ, None, (), start,
+                            tuple(_segments(lines[1:], record)))
+    if several or len(lines) <= int(count):
         raise _malformed(record, len(lines) + 1)
     found = [_signal(line, record, number) for number, line in enumerate(
         lines[1:int(count) + 1], 2)]
     header = RecordHeader(
         name, float(known[1]) or RATE_HZ, int(length or 0) or None,
-        tuple(found), _start(clock, day))
+        tuple(found), start)
     for file, group in header.files:
         if len({(one.packing, one.offset) for one in group}) > 1 or [
                 other for other, _ in header.files].count(file) > 1:
-            raise _unsupported(
-                record, f"the signals in {file} are not of one format, or "
-                "those of another file are between them",
-                "write the record again, for example by xform")
+            raise state.error("wfdb.format/mixed", UnsupportedError,
+                              record=record, file=file)
     return header
+
+
+def _segments(lines: list[str], record: str) -> Iterator[tuple[str, int]]:
+    for number, line in enumerate(lines, 2):
+        name, length, *_ = [*line.split(), ""]
+        if not (length.isdecimal() and len(length) < 19 and (
+                name == GAP or _NAME.fullmatch(name))):
+            raise _malformed(record, number)
+        yield name, int(length)
 
 
 def _signal(text: str, record: str, number: int) -> SignalLine:
@@ -137,10 +213,9 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
             for one in (bits, zero, first, total, block))):
         raise _malformed(record, number)
     if kind[2] or int(kind[1]) not in FORMATS:
-        raise _unsupported(
-            record, f"{file} has the format {form}", "convert it to format "
-            "16, for example by xform; formats that are read are "
-            + ", ".join(map(str, sorted(FORMATS))))
+        raise state.error(
+            "wfdb.format", UnsupportedError, record=record, file=file,
+            form=form, known=", ".join(map(str, sorted(FORMATS))))
     packing = int(kind[1])
     return SignalLine(
         file, packing, int(kind[3] or 0), label.strip(),
@@ -149,12 +224,12 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
         int(bits or 0) or FORMATS[packing][0], int(total) if total else None)
 
 
-def _start(clock: str | None, day: str | None) -> datetime | None:
+def _start(clock: str, day: str) -> datetime | None:
+    """The start; a time of day without a date is on the day `UNDATED`."""
+    day = day or f"{UNDATED:%d/%m/%Y}"
     for form in ("%H:%M:%S %d/%m/%Y", "%H:%M:%S.%f %d/%m/%Y"):
-        try:
+        with contextlib.suppress(ValueError):
             return datetime.strptime(f"{clock} {day}", form)
-        except ValueError:
-            continue
     return None
 
 
@@ -162,8 +237,8 @@ def waveform(header: RecordHeader, open_file: Callable[
         [str], AbstractContextManager[BinaryIO]]) -> Waveform:
     """The signals of a record, checked against its header."""
     if not header.signals:
-        raise _unsupported(header.name, "the record has no signals",
-                           "use a record with signals")
+        raise state.error("wfdb.format/empty", UnsupportedError,
+                          record=header.name)
     low, high, length = _ranges(header, open_file)
 
     def blocks() -> Iterator[Counts]:
@@ -220,9 +295,7 @@ def _ranges(header: RecordHeader, open_file: Callable[
         high += np.max([one for _, one in ranges], axis=0).tolist()
         lengths.append(length)
     if header.length is None and len(set(lengths)) > 1:
-        raise CorruptDataError(
-            "wfdb.length", "its files of samples have different lengths",
-            AGAIN)
+        raise state.error("wfdb.length/differ", CorruptDataError)
     return low, high, min(lengths)
 
 
@@ -232,9 +305,8 @@ def check_sums(header: RecordHeader, file: str, lines: list[SignalLine],
     for place, line in enumerate(lines if sums is not None else ()):
         if sums is not None and line.checksum is not None and (
                 int(sums[place]) - line.checksum) % 2**16:
-            raise CorruptDataError(
-                "wfdb.sum", f"{file}: the samples of signal {place + 1} do "
-                f"not have the checksum in {header.name}.hea", AGAIN)
+            raise state.error("wfdb.sum", CorruptDataError, file=file,
+                              signal=place + 1, record=header.name)
 
 
 def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:
@@ -277,10 +349,6 @@ def decoded(content: bytes, packing: int) -> Counts:
     flat = np.column_stack(samples).ravel()[:used]
     return np.where(flat >> (bits - 1), flat - (1 << bits), flat).astype(
         np.int32)
-
-
-def _unsupported(record: str, text: str, fix: str) -> UnsupportedError:
-    return UnsupportedError("wfdb.format", f"{record}.hea: {text}", fix)
 
 
 def _malformed(record: str, line: int) -> InvalidInputError:

@@ -98,13 +98,12 @@ def start(date_field: bytes, time_field: bytes, recording: bytes,
           plus: bool) -> tuple[datetime, bool, list[Problem]]:
     """Start of a recording, whether it can be believed, and warnings."""
     found: list[Problem] = []
-    # EDF+ has no other way to say that the date is not known.
-    if plus and recording.startswith(b"Startdate X") and (
-            date_field, time_field) == (f"{UNDATED:%d.%m.%y}".encode(),
-                                        b"00.00.00"):
-        return NO_DATE, False, found
     long_date = _startdate(recording, found) if plus else None
-    short_date = _short_date(date_field, long_date, found)
+    # EDF+ has no other way to say that the date is not known.
+    unknown = plus and recording.startswith(b"Startdate X") and (
+        date_field == f"{UNDATED:%d.%m.%y}".encode())
+    short_date = None if unknown else _short_date(
+        date_field, long_date, found)
     day = short_date or long_date
     if short_date and long_date and short_date != long_date:
         credible = [one for one in (short_date, long_date)

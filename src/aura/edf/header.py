@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import BinaryIO
 
+from aura import state
 from aura.edf import fields
 from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
@@ -22,7 +23,8 @@ RATE_HZ_MAX = 20_000
 
 # Warnings about a file that can be read; errors in strict mode.
 FAULTS = frozenset(f"edf.{name}" for name in (
-    "date", "header.control", "header.number", "no_records", "record_count",
+    "annotations_missing", "date", "header.control", "header.number", "kind",
+    "no_records", "record_count",
     "record_count_unknown", "record_onset", "startdate", "time",
     "trailing_bytes", "truncated"))
 # So many whole records behind the last one are no remains of another file.
@@ -104,8 +106,7 @@ def read_header(stream: BinaryIO) -> Header:
     """Read and check the header of an open recording."""
     descriptor = stream.fileno()
     raw = read_at(descriptor, MAIN_BYTES, 0)
-    kind, sample_bytes = _kind(raw)
-    plus = kind[3:4] == "+"
+    kind, sample_bytes, unusual = _kind(raw)
     odd: list[str] = []
     main = fields.printable(raw, MAIN_WIDTHS, 0)
     count = _signal_count(main, odd)
@@ -120,20 +121,22 @@ def read_header(stream: BinaryIO) -> Header:
     records, salvaged = _records(
         descriptor, fields.integer(main[236:244], "number of records", odd),
         MAIN_BYTES * (count + 1), record_bytes, duration)
-    labels = ("edf annotations", "bdf annotations")
+    labels = ("edf annotation", "bdf annotation")
     channels = [signal for signal in signals
-                if signal.label.lower() not in labels]
+                if not signal.label.lower().startswith(labels)]
     annotations = [signal for signal in signals
-                   if signal.label.lower() in labels]
+                   if signal.label.lower().startswith(labels)]
     if not channels:
-        raise InvalidInputError(
-            "edf.no_signals", "the file has annotations but no signal",
-            "use the recording that belongs to these annotations")
-    if plus and not annotations:
-        raise InvalidInputError(
-            "edf.annotations_missing", f"the file is marked as {kind}, but it "
-            f"has no signal '{kind[:3]} Annotations'",
-            "export the recording again, as EDF+ or as plain EDF")
+        raise state.error("edf.no_signals")
+    if kind[3:4] == "+" and not annotations:
+        text = (f"the file is marked as {kind}, but it has no signal "
+                f"'{kind[:3]} Annotations'")
+        if kind.endswith("D"):
+            raise state.error("edf.annotations_missing", text=text)
+        kind = kind[:3]
+        unusual.append(Problem("edf.annotations_missing", "warning",
+                               f"{text}; it is read as {kind}"))
+    plus = kind[3:4] == "+"
     start, dated, doubts = fields.start(
         main[168:176], main[176:184], main[88:168], plus)
     return Header(
@@ -141,7 +144,8 @@ def read_header(stream: BinaryIO) -> Header:
         MAIN_BYTES * (count + 1), record_bytes, records, duration,
         tuple(channels), tuple(annotations),
         fields.text(main[8:88]), (
-            *salvaged, *doubts, *_odd(odd), *_padding(raw, main + table),
+            *salvaged, *unusual, *doubts, *_odd(odd),
+            *_padding(raw, main + table),
             *_warnings(main, cells, plus, bool(annotations))))
 
 
@@ -157,7 +161,7 @@ def _table(raw: bytes, duration: Fraction, sample_bytes: int) -> tuple[
     return table, cells, _signals(cells, duration, sample_bytes, odd), odd
 
 
-def _kind(main: bytes) -> tuple[str, int]:
+def _kind(main: bytes) -> tuple[str, int, list[Problem]]:
     if len(main) < MAIN_BYTES:
         raise _cut_header(len(main))
     if main[:8].rstrip(b" \0") == b"0":
@@ -165,48 +169,36 @@ def _kind(main: bytes) -> tuple[str, int]:
     elif main[:8] == b"\xffBIOSEMI":
         family, sample_bytes = "BDF", 3
     else:
-        raise InvalidInputError(
-            "edf.version", "the file does not begin as EDF or BDF do",
-            "convert the recording to EDF, for example with EDFbrowser")
+        raise state.error("edf.version")
     reserved = main[192:236].rstrip(b" \0")
     if reserved[:4] not in (b"EDF+", b"BDF+"):
-        return family, sample_bytes
-    kind = reserved[:5].decode("latin-1")
-    if kind not in (f"{family}+C", f"{family}+D"):
-        raise InvalidInputError(
-            "edf.kind", f"the reserved field of this {family} file names "
-            f"another kind of file; '{family}+C', '{family}+D' or neither is "
-            "allowed", "export the recording again")
-    return kind, sample_bytes
+        return family, sample_bytes, []
+    # Gaps are read in each, so that only one without annotations matters.
+    kind = f"{family}+{'D' if reserved[4:5] in (b'D', b'd') else 'C'}"
+    return kind, sample_bytes, [] if reserved.startswith(kind.encode()) else [
+        state.problem("edf.kind", family=family, kind=kind)]
 
 
 def _signal_count(main: bytes, odd: list[str]) -> int:
     count = fields.integer(main[252:256], "number of signals", odd)
     if count < 1:
-        raise InvalidInputError(
-            "edf.no_signals", f"the number of signals is {count}; at least 1 "
-            "is needed", "use another recording")
+        raise state.error("edf.no_signals/count", count=count)
     if count > SIGNALS_MAX:
-        raise ResourceError(
-            "edf.signal_count", f"the number of signals is {count}; the "
-            f"limit is {SIGNALS_MAX}", "export the ECG alone, for example "
-            "with EDFbrowser's tool to reduce signals")
+        raise state.error(
+            "edf.signal_count", ResourceError, count=count,
+            signals_max=SIGNALS_MAX)
     header_bytes = fields.integer(main[184:192], "bytes in the header", odd)
     if header_bytes != MAIN_BYTES * (count + 1):
-        raise InvalidInputError(
-            "edf.header_bytes", f"the field 'bytes in the header' is "
-            f"{header_bytes}; for {count} signals it has to be "
-            f"{MAIN_BYTES * (count + 1)}", "export the recording again")
+        raise state.error(
+            "edf.header_bytes", header_bytes=header_bytes, count=count,
+            found=MAIN_BYTES * (count + 1))
     return count
 
 
 def _record_duration(main: bytes, odd: list[str]) -> Fraction:
     duration = fields.decimal(main[244:252], "duration of a record", odd)
     if duration <= 0:
-        raise InvalidInputError(
-            "edf.record_duration", f"the duration of a record is "
-            f"{float(duration):g} s; it has to be more than 0",
-            "export the recording again")
+        raise state.error("edf.record_duration", duration=float(duration))
     return duration
 
 
@@ -214,17 +206,15 @@ def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
              duration: Fraction) -> tuple[int, list[Problem]]:
     """Number of records to read, with a warning if the header has another."""
     if not 0 < record_bytes <= RECORD_BYTES_MAX:
-        raise ResourceError(
-            "edf.record_size", f"a record has {record_bytes} bytes; 1 to "
-            f"{RECORD_BYTES_MAX} are allowed", "export the recording again "
-            "with shorter records, or with fewer signals")
+        raise state.error(
+            "edf.record_size", ResourceError, record_bytes=record_bytes,
+            record_bytes_max=RECORD_BYTES_MAX)
     body = max(os.fstat(descriptor).st_size - begin, 0)
     whole, rest = divmod(body, record_bytes)
     if not whole:
-        raise CorruptDataError(
-            "edf.truncated", f"the file has {body} bytes of samples; one "
-            f"record has {record_bytes}", "copy the file again from its "
-            "source")
+        raise state.error(
+            "edf.truncated", CorruptDataError, body=body,
+            record_bytes=record_bytes)
     if (whole, rest) == (claimed, 0):
         return whole, []
     read, left = f"the {plural(whole, 'whole record')} in the file", ""
@@ -283,10 +273,7 @@ def _signals(columns: dict[str, list[bytes]], duration: Fraction,
             columns["samples per record"][index],
             f"samples per record of signal {index + 1}", odd)
         if samples < 0:
-            raise InvalidInputError(
-                "edf.samples", f"signal {index + 1} has {samples} samples "
-                "per record; 0 or more are allowed",
-                "export the recording again")
+            raise state.error("edf.samples", found=index + 1, samples=samples)
         row = {name: column[index] for name, column in columns.items()}
         physical, digital, fault = _ranges(row, sample_bytes, odd)
         width = samples * sample_bytes
@@ -312,25 +299,24 @@ def _ranges(row: dict[str, bytes], sample_bytes: int,
                        for end in ("min", "max"))
     except InvalidInputError as error:
         return *unknown, error
+    if low > high:
+        odd.append(f"'digital minimum' is {low}, above the maximum {high}")
+        low, high, bottom, top = high, low, top, bottom
     if not -limit <= low < high < limit:
-        return *unknown, InvalidInputError(
-            "edf.digital_range", f"digital minimum and maximum are {low} and "
-            f"{high}; they have to rise and to be within {-limit} to "
-            f"{limit - 1}", fields.REPAIR)
+        return *unknown, state.error(
+            "edf.digital_range", low=low, high=high, least=-limit,
+            most=limit - 1, fix=fields.REPAIR)
     if bottom == top:
-        return *unknown, InvalidInputError(
-            "edf.physical_range", "physical minimum and maximum are both "
-            f"{float(top):g}; they have to differ", fields.REPAIR)
+        return *unknown, state.error(
+            "edf.physical_range", both=float(top), fix=fields.REPAIR)
     return (bottom, top), (low, high), None
 
 
 def _rate_fault(rate_hz: Fraction) -> AuraError | None:
     if 0 < rate_hz <= RATE_HZ_MAX:
         return None
-    return InvalidInputError(
-        "edf.sampling_rate", f"the sampling rate is {float(rate_hz):g} Hz; "
-        f"it has to be above 0 and at most {RATE_HZ_MAX}",
-        "name another channel in AURA_ECG_CHANNEL")
+    return state.error(
+        "edf.sampling_rate", rate_hz=float(rate_hz), rate_hz_max=RATE_HZ_MAX)
 
 
 def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
@@ -339,20 +325,11 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
     texts = [main[8:168], main[192:236]]
     texts += [cell for name in FREE_TEXT for cell in columns[name]]
     if not all(cell.isascii() for cell in texts):
-        found.append(Problem(
-            "edf.header.not_ascii", "warning",
-            "the header has characters that are not ASCII; they are read as "
-            "UTF-8 if they are valid UTF-8, and as Latin-1 otherwise"))
+        found.append(state.problem("edf.header.not_ascii"))
     if plus and main[88:98] != b"Startdate ":
-        found.append(Problem(
-            "edf.startdate_missing", "warning",
-            "the recording field of this EDF+ file has no start date; the "
-            "start date field is used"))
+        found.append(state.problem("edf.startdate_missing"))
     if annotated and not plus:
-        found.append(Problem(
-            "edf.annotations_in_plain", "warning",
-            "the file has annotations, which are read, although its header "
-            "does not mark it as EDF+ or BDF+"))
+        found.append(state.problem("edf.annotations_in_plain"))
     return found
 
 
@@ -360,9 +337,8 @@ def _odd(found: list[str]) -> list[Problem]:
     if not found:
         return []
     more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-    return [Problem(
-        "edf.header.number", "warning", "numbers in the header are not plain "
-        f"decimals: {', '.join(found[:4])}{more}")]
+    return [state.problem(
+        "edf.header.number", found=', '.join(found[:4]), more=more)]
 
 
 def _padding(raw: bytes, padded: bytes) -> list[Problem]:
@@ -385,8 +361,8 @@ def _padding(raw: bytes, padded: bytes) -> list[Problem]:
         "padding") for free in sorted(kinds)]
 
 
-def _cut_header(length: int) -> CorruptDataError:
-    return CorruptDataError(
-        "edf.header.truncated", "the file ends inside its header, after "
-        f"{length} bytes" if length else "the file is empty",
-        "copy the file again from its source")
+def _cut_header(length: int) -> AuraError:
+    return state.error(
+        "edf.header.truncated", CorruptDataError, what=(
+            f"ends inside its header, after {length} bytes" if length
+            else "is empty"))

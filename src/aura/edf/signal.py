@@ -7,8 +7,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.edf.header import Header, SignalHeader, read_at
-from aura.errors import CorruptDataError, InvalidInputError
+from aura.errors import CorruptDataError
 from aura.recording import Floats
 
 BLOCK_BYTES = 4 * 2**20
@@ -19,7 +20,11 @@ SKIP_BYTES = 8192
 MILLIVOLTS = {
     "nv": Fraction(1, 10**6), "uv": Fraction(1, 10**3),
     "\u00b5v": Fraction(1, 10**3), "\u03bcv": Fraction(1, 10**3),
-    "mv": Fraction(1), "v": Fraction(10**3)}
+    "mv": Fraction(1), "v": Fraction(10**3),
+    # Words, as far as the eight characters of the field go
+    "microv": Fraction(1, 10**3), "microvol": Fraction(1, 10**3),
+    "milliv": Fraction(1), "millivol": Fraction(1), "volt": Fraction(10**3),
+    "volts": Fraction(10**3)}
 
 
 def read_column(stream: BinaryIO, header: Header, signal: SignalHeader,
@@ -50,9 +55,7 @@ def read_exactly(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
     """Read this many bytes by position."""
     block = read_at(descriptor, count, at)
     if len(block) < count:
-        raise CorruptDataError(
-            "edf.truncated", "the file became shorter while it was read",
-            "do not change recordings during a run; start the run again")
+        raise state.error("edf.truncated/shrank", CorruptDataError)
     return np.frombuffer(block, np.uint8)
 
 
@@ -124,10 +127,7 @@ class PairSignal:
             rates = " and ".join(f"{signal.fs_hz:g} Hz in "
                                  f"{signal.unit or 'no unit of voltage'}"
                                  for signal in (one, other))
-            raise InvalidInputError(
-                "ecg.pair", f"the two channels have {rates}, and cannot be "
-                "subtracted", "set AURA_ECG_CHANNEL to one of them, or export "
-                "both with one rate and unit")
+            raise state.error("ecg.pair", rates=rates)
         self._both = one, other
         self.unit, self.fs_hz = one.unit, one.fs_hz
         self.sample_count = one.sample_count

@@ -2,6 +2,7 @@
 # A list is ``onset [0x15 duration] 0x14 text 0x14 ... 0x00``; the first of a
 # record has no text. One that cannot be read may be a seizure: it is counted.
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura import state
 from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
 from aura.errors import InvalidInputError, Problem, ResourceError, quoted
@@ -30,17 +32,6 @@ _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 # What some writers have behind the last annotation in place of NUL.
 _PADDING = re.compile(rb"(?:(?<=\x14)|\A)[^0-9A-Za-z+\x14\x15-]+\Z")
-_FAULTS = {
-    "padding": "other bytes than NUL behind the last annotation of a record, "
-               "ignored",
-    "onset": "annotations whose onset is not a decimal number with a sign, "
-             "not read",
-    "unterminated": "annotations that are cut off, not read",
-    "duration": "annotations whose duration is not a decimal number of at "
-                "least 0, read without it",
-    "text": "annotations whose text is not UTF-8, read as Latin-1",
-    "control": "annotations with a control character in their text",
-}
 # Annotations that break the format, by rule.
 Faults = dict[str, list[str]]
 
@@ -76,22 +67,22 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
         for record, block in _blocks(stream, header, signal):
             lists = parse(block, faults)
             if number == 0 and "+" in header.kind:
-                starts.append(_start_of(record, lists))
+                starts.append(_start_of(record, lists,
+                                        header.kind.endswith("C")))
             found += [EdfAnnotation(onset, duration, text)
                       for onset, duration, texts in lists
                       for text in texts if text]
             if len(found) + len(faults["onset"]) > ANNOTATIONS_MAX:
-                raise ResourceError(
-                    "edf.annotation.count", "the file has more than "
-                    f"{ANNOTATIONS_MAX} annotations", "delete those that are "
-                    "not seizures, for example in EDFbrowser")
+                raise state.error(
+                    "edf.annotation.count", ResourceError,
+                    annotations_max=ANNOTATIONS_MAX)
     clock = _Clock(header, starts)
     first = clock.first_s
     return Timeline(first, tuple(
         EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
         for one in found), tuple(clock.parts), clock.wrong, tuple(
-            Problem(f"edf.annotation.{rule}", "warning",
-                    f"{_FAULTS[rule]}{quoted(texts)}: {len(texts)}")
+            state.problem(f"edf.annotation.{rule}", texts=quoted(texts),
+                          count=len(texts))
             for rule, texts in faults.items() if texts))
 
 
@@ -156,15 +147,14 @@ def _number(word: bytes) -> float:
     return float(word.replace(b",", b"."))
 
 
-def _start_of(record: int,
-              lists: list[tuple[float, float, list[str]]]) -> float:
-    if not lists or lists[0][1] or lists[0][2][:1] != [""]:
-        raise InvalidInputError(
-            "edf.annotation.timekeeping", "the first annotation in record "
-            f"{record + 1} has to have an empty text and to give the "
-            "start of the record", "export the recording again, or as "
-            "plain EDF with its annotations in a file beside it")
-    return lists[0][0]
+def _start_of(record: int, lists: list[tuple[float, float, list[str]]],
+              continuous: bool) -> float:
+    """The start of a record; NaN if none is given and none is needed."""
+    if lists and not lists[0][1] and lists[0][2][:1] == [""]:
+        return lists[0][0]
+    if continuous:
+        return math.nan
+    raise state.error("edf.annotation.timekeeping", found=record + 1)
 
 
 class _Clock:
@@ -177,22 +167,22 @@ class _Clock:
         self.first_s = self._before_s = 0.0
         self.parts = [(0, 0.0)]
         onsets = np.array(starts)
+        lost = np.flatnonzero(np.isnan(onsets)).tolist()
+        for record in lost:
+            onsets[record] = record and onsets[record - 1] + self._record_s
         # A record that does not fit between two that follow each other.
         late_s = onsets[1:-1] - onsets[:-2] - self._record_s
         wrong = 1 + np.flatnonzero((np.abs(late_s) > DRIFT_S) & (np.abs(
             onsets[2:] - onsets[:-2] - 2 * self._record_s) <= GAP_S))
         onsets[wrong] = onsets[wrong - 1] + self._record_s
-        self.wrong = len(wrong)
+        self.wrong = len(wrong) + len(lost)
         for record, onset_s in enumerate(onsets.tolist()):
             self._check(record, onset_s)
 
     def _check(self, record: int, onset_s: float) -> None:
         if record == 0:
             if not 0 <= onset_s <= DAYS_MAX * 86400:
-                raise InvalidInputError(
-                    "edf.record_onset", f"the first record starts {onset_s:g}"
-                    " s after the start time in the header; 0 or more and "
-                    "less than 1 is allowed", "export the recording again")
+                raise state.error("edf.record_onset/first", onset_s=onset_s)
             self.first_s = onset_s
         # Counted from the start of the part: rounding does not add up.
         first, begin_s = self.parts[-1]
@@ -214,11 +204,9 @@ class _Clock:
     def _gap(self, record: int, onset_s: float, length_s: float) -> None:
         self._left_s -= length_s
         if self._left_s < 0:
-            raise ResourceError(
-                "edf.gap_length", f"record {record + 1} starts after a gap "
-                f"of {length_s:g} s, and with it the recording is longer than "
-                f"{DAYS_MAX} days", "export the records before and after "
-                "the gap as two recordings")
+            raise state.error(
+                "edf.gap_length", ResourceError, found=record + 1,
+                length_s=length_s, days_max=DAYS_MAX)
         self.parts.append((record, onset_s))
 
 
