@@ -206,6 +206,69 @@ def test_latencies_are_onset_to_alarm():
     assert results.latency(held(one.case), 0) is None
 
 
+def test_seizures_in_unreadable_time_count_as_missed_by_intention_to_detect():
+    scorable = np.ones(3600, dtype=bool)
+    scorable[1790:1950] = False
+    whole = [held(case("p0", (300, 40), (1800, 100), seconds=3600,
+                       scorable=scorable), (310, 20)),
+             held(case("p1", (300, 40), seconds=3600), (2000, 36))]
+    part = results._results(whole, [], seed=1)
+    assert [(one["scorable"], one["latency_s"]) for one in part["seizures"]
+            ] == [(True, 10), (False, None), (True, None)]
+    assert part["everybody"]["unreadable_share"] == pytest.approx(
+        160 / 7200, abs=1e-6)
+    assert part["over_people"]["sensitivity"] == {
+        "mean": .25, "std": .25, "median": .25, "low": 0, "high": .5,
+        "patients": 2}
+    assert markdown._clinical_row(part) == (
+        "1/3", "1/2", "0.25 (0.00 to 0.50)", "12.00 (0.00 to 24.00)",
+        "0.78 %", "2.22 %")
+
+
+@pytest.mark.parametrize("onset_s, readable", [
+    (99.5, True), (100.0, False), (150.0, False), (199.0, False),
+    (200.0, True)])
+def test_a_seizure_of_unknown_length_is_readable_where_it_begins(
+        onset_s, readable):
+    scorable = np.ones(600, dtype=bool)
+    scorable[100:200] = False
+    one = held(case("p", (onset_s, 0), scorable=scorable))
+    assert results._seizure(one, 0)["scorable"] == readable
+
+
+def test_conventions_of_an_evaluation_are_those_of_its_alarms():
+    whole = [held(case("p0", (300, 40), (1500, 40), seconds=3600), (350, 20),
+                  (1510, 20)), held(case("h", seconds=3600), (10, 20))]
+    found = results._results(whole, ["h"], seed=1)["by_convention"]
+    assert {key: (one["found"], one["annotated"], one["false_per_24h"])
+            for key, one in found.items()} == {
+        "szcore_events": (2, 2, 12), "szcore_samples": (20, 80, 480),
+        "any_overlap": (1, 2, 24), "time_aligned": (.5, 2, 24),
+        "as_given": (2, 2, 12)}
+    assert [markdown._convention(found[key])
+            for key in ("any_overlap", "time_aligned")] == [
+        "1/2, 24.00 per 24 h", "0.5/2, 24.00 per 24 h"]
+
+
+@pytest.mark.parametrize("patients, each, at_most, missing", [
+    (3, 2, 1, ["patients with seizures: 7 more", "seizures: 9 more"]),
+    (9, 3, 1, ["patients with seizures: 1 more"]),
+    (10, 1, 1, ["seizures: 5 more"]),
+    (10, 2, 2, ["patients with seizures: 10 more", "seizures: 10 more"]),
+    (30, 3, 2, [])])
+def test_the_phase_of_a_study_follows_from_its_numbers(
+        patients, each, at_most, missing):
+    cases = [case(f"p{number}", *((100 * k + 100, 20) for k in range(each)))
+             for number in range(patients)]
+    told = results.study_phase([*cases, case("h")])
+    assert told["at_most"] == at_most
+    named = told["missing_for_next"]
+    assert named[:len(missing)] == missing
+    assert not any("more" in text for text in named[len(missing):])
+    assert any("device" in text for text in named) == (at_most == 1)
+    assert any("blinded" in text for text in named) == (at_most == 2)
+
+
 # --- chance ----------------------------------------------------------------
 
 def test_shifted_alarms_hit_as_often_as_their_share_of_time(monkeypatch):
@@ -384,6 +447,9 @@ def test_a_detector_that_finds_nothing_has_no_latency_and_no_rate_of_hits():
         "mean": 0.0, "high": 0.0, "p_value": 1.0}
     text = markdown.markdown(told)
     assert "| never | 0/2 |" in text
+    assert "| never | 0/2, 0.00 per 24 h |" in text
+    assert "| never | 0/2 | 0/2 | 0.00 (0.00 to 0.00) |" in text
+    assert "this is a study of phase 1 at most" in text
     # Two of two are missed, whoever is drawn.
     assert "| never | 0.00 (0.00 to 0.00) | 0.00 (0.00 to 0.00) |" in text
 

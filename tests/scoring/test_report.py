@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from aura.scoring import report
@@ -66,8 +67,10 @@ def test_rows_make_a_markdown_table():
         "| a | b |", "|---|---|", "| 1 | 2 |"]
 
 
-def test_mean_over_patients_leaves_out_the_undefined():
-    assert report.mean_over_patients([1.0, math.nan, 0.5]) == {
-        "mean": 0.75, "std": 0.25, "patients": 2}
-    assert report.mean_over_patients([math.nan]) == {
-        "mean": None, "std": None, "patients": 0}
+def test_values_over_patients_leave_out_the_undefined():
+    assert report.over_patients([1.0, math.nan, 0.5, 0.0]) == {
+        "mean": 0.5, "std": pytest.approx(np.std([1, .5, 0])), "median": 0.5,
+        "low": 0.0, "high": 1.0, "patients": 3}
+    assert report.over_patients([math.nan]) == {
+        "mean": None, "std": None, "median": None, "low": None, "high": None,
+        "patients": 0}

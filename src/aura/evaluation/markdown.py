@@ -3,29 +3,31 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from aura import state
 from aura.errors import plural
+from aura.scoring.conventions import CONVENTIONS
 from aura.scoring.report import (
-    hours, interval, markdown_table, number, smallest_rate, with_interval)
+    hours, interval, markdown_table, number, percent, smallest_rate,
+    with_interval)
 
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0)
 APART = " · "  # Between the results of two rounds, if they differ
-METHOD = ("Nested and patient-wise: neither the model nor the choice of its "
-          "threshold has seen the people who are scored. Events by SzCORE's "
-          "rules. All intervals are at 95 %: Clopper-Pearson for proportions, "
-          "exact Poisson for rates, and a bootstrap over people.")
+_TEXTS = state.beside(__file__)
 
 Found = Mapping[str, Any]
 
 
 def markdown(report: Found) -> str:
-    return "\n".join([
-        "# Evaluation", "", *overview(report), "",
-        "## At equal false alarms", "", *equal_alarms(report), "",
-        "## Patients and control group together", "", *_together(report), "",
-        "## Each seizure", "", *_seizures(report), "",
-        "## Each person", "", *_people(report), "",
-        "## Self-tests", "", *self_tests(report), "",
-        f"{METHOD} {report['use']}", ""])
+    lines = ["# Evaluation", "", *overview(report), ""]
+    for title, section in (
+            ("At equal false alarms", equal_alarms),
+            ("The same alarms by other conventions", conventions),
+            ("As clinical studies report it", clinical),
+            ("Patients and control group together", _together),
+            ("Each seizure", _seizures), ("Each person", _people),
+            ("Self-tests", self_tests)):
+        lines += [f"## {title}", "", *section(report), ""]
+    return "\n".join([*lines, f"{_TEXTS['method']} {report['use']}", ""])
 
 
 def overview(report: Found) -> list[str]:
@@ -59,8 +61,7 @@ def _row(one: Found, control: bool) -> list[str]:
         each(lambda part: ", ".join(
             _seconds(part["latency_s"][name])
             for name in ("median", "percentile_95"))),
-        each(lambda part: number(
-            part["in_alarm_share"] and 100 * part["in_alarm_share"], 2, " %")),
+        each(lambda part: percent(part["in_alarm_share"])),
         _apart(f"{part['by_shifted_alarms']['mean']:.2f} "
                f"(p {part['by_shifted_alarms']['p_value']:.3f})"
                for part in one["rounds"])]
@@ -74,31 +75,25 @@ def _row(one: Found, control: bool) -> list[str]:
 
 def _data(report: Found) -> Iterator[str]:
     data, settings = report["data"], report["settings"]
-    people = data["people"]
+    people, lost = data["people"], data["nothing_scorable"]
     target = settings["target_false_alarms_per_24h"]
-    yield (
-        f"{people} {'person' if people == 1 else 'people'}, "
-        f"{data['people_with_seizures']} of them with seizures. "
-        f"{plural(data['recordings'], 'recording')}, "
-        f"{plural(data['seizures_annotated'], 'seizure')}. "
-        f"{hours(data['hours'])} h, of which {hours(data['scorable_hours'])} "
-        f"h could be scored. Target rate of the thresholds: {target:g} false "
-        f"alarm{'' if target == 1 else 's'} per 24 h. Seed "
-        f"{settings['seed']}.")
+    yield _TEXTS["data"].format(
+        people=f"{people} {'person' if people == 1 else 'people'}",
+        patients=data["people_with_seizures"],
+        recordings=plural(data["recordings"], "recording"),
+        seizures=plural(data["seizures_annotated"], "seizure"),
+        hours=hours(data["hours"]), scorable=hours(data["scorable_hours"]),
+        target=f"{target:g} false alarm{'' if target == 1 else 's'}",
+        seed=settings["seed"])
     events = report["detectors"][0]["rounds"][0]["everybody"]["seizures"]
     if events != data["seizures_annotated"]:
-        yield (
-            f"\nBy SzCORE's rules these count as "
-            f"{plural(events, 'seizure')}: seizures less than 90 s apart "
-            "are joined, seizures longer than 300 s are cut.")
-    lost = data["nothing_scorable"]
+        yield "\n" + _TEXTS["joined"].format(
+            seizures=plural(events, "seizure"))
     if lost["recordings"]:
-        yield (
-            f"\n**{plural(len(lost['recordings']), 'recording')} could not "
-            "be scored at all.** "
-            f"{plural(lost['seizures_counted_as_missed'], 'seizure')} "
-            f"counted as missed, {hours(lost['hours_not_counted'])} h left "
-            "out.")
+        yield "\n" + _TEXTS["lost"].format(
+            recordings=plural(len(lost["recordings"]), "recording"),
+            seizures=plural(lost["seizures_counted_as_missed"], "seizure"),
+            hours=hours(lost["hours_not_counted"]))
     for rule, count in data["problems"].items():
         yield f"\n{count} x `{rule}`"
 
@@ -108,11 +103,7 @@ def _reading(report: Found) -> Iterator[str]:
     yield smallest_rate(first["smallest_resolvable_per_24h"],
                         " among the patients with seizures")
     if len(report["rounds"]) > 1:
-        yield ("Each patient was scored twice, once with each half of the "
-               "control group in the training data. Where the two results "
-               f"differ, both are given ({APART.strip()}). Each person of the "
-               "control group was scored once, by a model trained on all "
-               "patients and the other half.")
+        yield _TEXTS["rounds"].format(apart=APART.strip())
 
 
 def equal_alarms(report: Found) -> Iterator[str]:
@@ -120,10 +111,7 @@ def equal_alarms(report: Found) -> Iterator[str]:
     key, who = (("healthy_per_24h", "the control group")
                 if _has_control(report)
                 else ("false_alarms_per_24h", "all people together"))
-    yield (
-        "The most seizures that any single threshold finds, by the false "
-        f"alarms per 24 h that {who} may have. The threshold is chosen with "
-        "hindsight. This compares scores; it does not predict performance.\n")
+    yield _TEXTS["equal_alarms"].format(who=who) + "\n"
     yield from markdown_table([
         ["detector", *(f"{rate:g}" for rate in RATES)],
         *([one["name"], *(_best(one["curve_with_hindsight"], key, rate)
@@ -139,10 +127,47 @@ def _best(curve: Sequence[Found], key: str, rate: float) -> str:
     return f"{best}/{fits[0]['seizures']}"
 
 
+def conventions(report: Found) -> Iterator[str]:
+    """Found and false of the same alarms, as five conventions count them."""
+    yield _TEXTS["conventions"] + "\n"
+    yield from markdown_table([
+        ["detector", *CONVENTIONS.values()],
+        *([one["name"], *(_apart(_convention(part["by_convention"][key])
+                                 for part in one["rounds"])
+                          for key in CONVENTIONS)]
+          for one in report["detectors"])])
+
+
+def _convention(counted: Found) -> str:
+    found, of = (f"{counted[name]:.4g}" for name in ("found", "annotated"))
+    return f"{found}/{of}, {number(counted['false_per_24h'])} per 24 h"
+
+
+def clinical(report: Found) -> Iterator[str]:
+    """Intention to detect, results per person, and the phase of the study."""
+    phase = report["study_phase"]
+    yield _TEXTS["clinical"].format(
+        phase=phase["at_most"], next=phase["at_most"] + 1,
+        missing=", ".join(phase["missing_for_next"])) + "\n"
+    yield from markdown_table([_TEXTS["clinical_head"], *(
+        [one["name"], *map(_apart, zip(
+            *map(_clinical_row, one["rounds"]), strict=True))]
+        for one in report["detectors"])])
+
+
+def _clinical_row(part: Found) -> tuple[str, ...]:
+    listed, everybody = part["seizures"], part["everybody"]
+    readable = [one for one in listed if one["scorable"]]
+    return (*(f"{sum(one['latency_s'] is not None for one in some)}"
+              f"/{len(some)}" for some in (listed, readable)),
+            *(with_interval({**one, "value": one["median"]})
+              for one in part["over_people"].values()),
+            percent(everybody["in_alarm_share"]),
+            percent(everybody["unreadable_share"]))
+
+
 def _together(report: Found) -> Iterator[str]:
-    yield (
-        "The intervals of the first two columns come from 2,000 resamples of "
-        "people, because people differ more than seizures and hours do.\n")
+    yield _TEXTS["together"] + "\n"
     rows = [["detector", "share of seizures found", "false alarms per 24 h",
              "per 24 h that could be scored", "95 %",
              "alarms not joined, per 24 h"]]
@@ -162,7 +187,7 @@ def _resampled(part: Found) -> tuple[str, ...]:
 
 
 def _seizures(report: Found) -> Iterator[str]:
-    yield "Seconds from onset to alarm; - if the seizure was missed.\n"
+    yield _TEXTS["each_seizure"] + "\n"
     rounds = [[part["seizures"] for part in one["rounds"]]
               for one in report["detectors"]]
     yield from markdown_table([
@@ -175,8 +200,7 @@ def _seizures(report: Found) -> Iterator[str]:
 
 
 def _people(report: Found) -> Iterator[str]:
-    yield ("Seizures found, and false alarms. People without seizures and "
-           "false alarms are left out.\n")
+    yield _TEXTS["each_person"] + "\n"
     found = [[part["people"] for part in one["rounds"]]
              for one in report["detectors"]]
     rows = [["person", "hours", *(one["name"] for one in report["detectors"])]]

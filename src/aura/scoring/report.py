@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aura import state
 from aura.errors import plural
+from aura.scoring.conventions import CONVENTIONS, convention_rates
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
 from aura.scoring.score import Score
@@ -16,16 +18,10 @@ if TYPE_CHECKING:
     from aura.scoring.compare import Comparison, PatientScore
 
 DISCLAIMER = "Research software, not a medical device."
-INTERVALS = ("95 %, exact for independent counts: Clopper-Pearson, and "
-             "Poisson for rates. Patients differ and neighbouring seconds do "
-             "not: the truth is less certain, that of samples much less.")
 EVENT_METRICS = ("sensitivity", "precision", "f1", "false_alarms_per_24h",
                  "strict_false_alarms_per_24h")
 SAMPLE_METRICS = ("sensitivity", "precision", "f1")
-HEADER = (("", "", "", "events", "sensitivity", "false", "per 24 h", "strict",
-           "event", "event", "latency", "sample", "sample", "sample", ""),
-          ("patient", "rec.", "hours", "found", "(95 %)", "alarms", "(95 %)",
-           "per 24 h", "prec.", "F1", "s", "sens.", "prec.", "F1", "example"))
+_TEXTS = state.beside(__file__)
 
 
 # Values for JSON
@@ -57,10 +53,13 @@ def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
 def score_dict(comparison: "Comparison") -> dict[str, Any]:
     pooled = comparison.pooled
     patients = comparison.patients
+    # No predictor saw their hours.
+    lost = [r for r in comparison.recordings if not r.score.events.hours]
+    alarm_h = (pooled.samples.tp + pooled.samples.fp) / 3600
     return {
         "notice": DISCLAIMER,
         "rules": vars(SZCORE).copy(),
-        "intervals": INTERVALS,
+        "intervals": _TEXTS["intervals"],
         "recordings": len(comparison.recordings),
         "patients": len(patients),
         "seizures": comparison.seizures,
@@ -72,7 +71,14 @@ def score_dict(comparison: "Comparison") -> dict[str, Any]:
         "not_understood": comparison.not_understood,
         "partly_used": comparison.partly_used,
         "refused": comparison.refused,
+        "seizures_not_scored": sum(r.seizures for r in lost),
+        "hours_not_scored": sum(r.duration_s for r in lost) / 3600,
+        "in_alarm_share": alarm_h / pooled.events.hours
+        if pooled.events.hours else None,
         "pooled": _score(pooled),
+        "conventions": convention_rates(
+            (r.by_convention for r in comparison.recordings),
+            pooled.events.hours),
         "mean_over_patients": _means(patients),
         "per_patient": [
             {"patient": p.patient, "example": p.example,
@@ -116,18 +122,19 @@ def _estimates(holder: object, names: Iterable[str]) -> dict[str, Any]:
 def _means(patients: Sequence["PatientScore"]) -> dict[str, Any]:
     scores = [patient.score for patient in patients]
     return {kind: {
-        name: mean_over_patients(
+        name: over_patients(
             getattr(getattr(score, kind), name).value for score in scores)
         for name in names} for kind, names in (
             ("events", EVENT_METRICS), ("samples", SAMPLE_METRICS))}
 
 
-def mean_over_patients(values: Iterable[float]) -> dict[str, Any]:
-    """Average one metric over patients, as SzCORE does by default."""
+def over_patients(values: Iterable[float]) -> dict[str, Any]:
+    """One metric over patients: mean as in SzCORE, median and range."""
     defined = np.array([value for value in values if not math.isnan(value)])
-    some = len(defined) > 0
-    return {"mean": float(defined.mean()) if some else None,
-            "std": float(defined.std()) if some else None,
+    return {**{name: float(of(defined)) if len(defined) else None
+               for name, of in (("mean", np.mean), ("std", np.std),
+                                ("median", np.median), ("low", np.min),
+                                ("high", np.max))},
             "patients": len(defined)}
 
 
@@ -141,6 +148,11 @@ def number(value: Any, digits: int = 2, unit: str = "") -> str:
 def hours(value: Any) -> str:
     """Hours, such as ``11.8`` or ``0.25``."""
     return number(value, 2 if is_number(value) and value < 1 else 1)
+
+
+def percent(share: Any) -> str:
+    """A share in percent, such as ``0.63 %``."""
+    return number(100 * share if is_number(share) else None, 2, " %")
 
 
 def interval(found: Mapping[str, Any]) -> str:
@@ -185,13 +197,26 @@ def score_table(comparison: "Comparison") -> str:
     lines = [_summary(data), DISCLAIMER, *_left_out(data)]
     if not data["recordings"]:
         return "\n".join([*lines, "No recording could be scored."])
-    rows = [*HEADER,
+    rows = [*_TEXTS["header"],
             _row("pooled", data["recordings"], data["pooled"]),
-            _mean_row(data["mean_over_patients"]),
+            *_rows_over_patients(data["mean_over_patients"]),
             *(_row(one["patient"], one["recordings"], one, one["example"])
               for one in data["per_patient"])]
     return "\n".join([*lines, "", aligned(rows, numbers=True), "",
+                      aligned(_conventions(data), numbers=True), "",
                       *_legend(data)])
+
+
+def _conventions(data: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    yield ("the same events counted as", "found", "of", "sens.", "false",
+           "per 24 h", "prec.", "F1")
+    for key, name in CONVENTIONS.items():
+        row = data["conventions"][key]
+        digits = 2 if key == "time_aligned" else 0
+        yield (name, number(row["found"], digits),
+               number(row["annotated"], 0), number(row["sensitivity"]),
+               number(row["false"], digits), number(row["false_per_24h"]),
+               number(row["precision"]), number(row["f1"]))
 
 
 def _summary(data: Mapping[str, Any]) -> str:
@@ -202,40 +227,23 @@ def _summary(data: Mapping[str, Any]) -> str:
 
 
 def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
-    if data["without_hypothesis"]:
-        yield (f"{plural(data['without_hypothesis'], 'recording')} without "
-               "predictions: the seizures count as missed, the hours are "
-               "left out.")
     unannotated = data["unannotated"] - data["not_understood"]
-    if unannotated:
-        yield f"{plural(unannotated, 'recording')} left out: not annotated."
-    if data["not_understood"]:
-        yield (f"{plural(data['not_understood'], 'recording')} left out: no "
-               "annotation of a seizure is understood, see the warnings.")
-    if data["partly_used"]:
-        yield (f"{plural(data['partly_used'], 'recording')} scored without "
-               "some annotations that cannot be used, see the warnings.")
-    if data["refused"]:
-        yield (f"{plural(data['refused'], 'file')} rejected: not part of "
-               "these scores.")
+    counted = {**data, "unannotated": unannotated}
+    return (text.format(plural(counted[name], noun))
+            for name, (noun, text) in _TEXTS["left_out"].items()
+            if counted[name])
 
 
 def _legend(data: Mapping[str, Any]) -> Iterable[str]:
-    yield (f"SzCORE events: {SZCORE.tolerance_before_s:g} s tolerance before "
-           f"and {SZCORE.tolerance_after_s:g} s after a seizure. Events less "
-           f"than {SZCORE.merge_gap_s:g} s apart are joined, events longer "
-           f"than {SZCORE.max_duration_s:g} s are cut.")
     events = data["pooled"]["events"]["ref_true"]
-    if events != data["seizures"]:
-        yield (f"By these rules {plural(data['seizures'], 'seizure')} count "
-               f"as {plural(events, 'event')}.")
-    yield ("strict: false alarms as predicted, neither joined nor cut. "
-           "latency: median time from onset to the first alarm. sample: "
-           "counted by seconds.")
-    yield ("The intervals are exact (Clopper-Pearson, Poisson) for "
-           "independent events. Patients differ, so the true uncertainty is "
-           "larger.")
-    yield "--json prints the intervals of all rates."
+    shown = {
+        **vars(SZCORE), "alarm": percent(data["in_alarm_share"]),
+        "hours": hours(data["hours_not_scored"]),
+        "lost": plural(data["seizures_not_scored"], "seizure"),
+        "seizures": plural(data["seizures"], "seizure"),
+        "events": plural(events, "event")}
+    return (text.format(**shown) for name, text in _TEXTS["legend"].items()
+            if name != "joined" or events != data["seizures"])
 
 
 def _row(name: str, recordings: int, score: Mapping[str, Any],
@@ -257,14 +265,17 @@ def _row(name: str, recordings: int, score: Mapping[str, Any],
             example)
 
 
-def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
-    events, samples = (
-        {name: number(entry["mean"]) for name, entry in means[kind].items()}
-        for kind in ("events", "samples"))
-    return ("patients' mean", "", "", "", events["sensitivity"], "",
-            events["false_alarms_per_24h"],
-            events["strict_false_alarms_per_24h"], events["precision"],
-            events["f1"], "", *(samples[name] for name in SAMPLE_METRICS), "")
+def _rows_over_patients(means: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    events, samples = (means[kind] for kind in ("events", "samples"))
+    mean = {name: number(found["mean"]) for name, found in events.items()}
+    middle = {name: with_interval({**found, "value": found["median"]})
+              for name, found in events.items()}
+    far, strict = EVENT_METRICS[3:]
+    yield ("patients' mean", "", "", "", mean["sensitivity"], "", mean[far],
+           mean[strict], mean["precision"], mean["f1"], "",
+           *(number(samples[name]["mean"]) for name in SAMPLE_METRICS), "")
+    yield ("patients' median (range)", "", "", "", middle["sensitivity"], "",
+           middle[far], *[""] * 8)
 
 
 def is_number(value: Any) -> bool:
