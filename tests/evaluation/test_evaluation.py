@@ -13,8 +13,10 @@ from aura.detector.training import RULE
 from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.errors import PreconditionError
-from aura.evaluation import chance, markdown, measures, results
-from aura.evaluation.detectors import DETECTORS, Detector, csi_slope
+from aura.evaluation import (
+    chance, detectors, markdown, measures, results)
+from aura.evaluation.detectors import (
+    DETECTORS, Detector, csi_slope, over_own_highest)
 from aura.evaluation.measures import rows_and_labels, summary
 from aura.evaluation.nested import Fold, Held, held_out, rescored, rounds
 from aura.recording import Event
@@ -148,6 +150,55 @@ def test_the_published_index_is_that_of_a_loop_over_beats():
         slope = np.polyfit(np.cumsum(smooth) / 1000, smooth, 1)[0]
         assert found[row] == pytest.approx(
             (4 * sd2) ** 2 / (4 * sd1) * abs(slope), rel=1e-6)
+
+
+def own_highest(*seizures, **changes):
+    """An index that is 10 at 100 s and 400 s, 40 at 300 s, else 1."""
+    index = np.ones(1200)
+    index[[100, 400, 300]] = 10, 10, 40
+    index[[700, 800, 900]] = 10.4, 10.5, 60
+    return over_own_highest(1 / 6, case(
+        "p", *seizures, seconds=1200, csi_slope=index, **changes))
+
+
+def test_a_personal_threshold_is_the_highest_of_the_first_hours():
+    found = own_highest()
+    assert np.isnan(found[:600]).all()
+    assert found[[700, 900]] == pytest.approx([10.4 / 40, 60 / 40])
+
+
+@pytest.mark.parametrize("seizure, highest", [
+    ((290, 30), 10), ((340, 30), 10), ((200, 20), 10), ((200, 150), 10),
+    ((365, 30), 40), ((119, 20), 40), ((119, 183), 10)])
+def test_a_seizure_is_no_part_of_the_highest(seizure, highest):
+    found = own_highest(seizure)
+    assert found[[700, 800, 900]] == pytest.approx(
+        np.array([10.4, 10.5, 60]) / highest)
+
+
+def test_the_published_personal_rule_alarms_from_105_percent_on():
+    own = list(detectors.with_own_past(1 / 6))[1]
+    one = case("p", (300, 20), (790, 20), seconds=1200,
+               csi_slope=np.where(np.arange(1200) == 800, 10.5, 10.0))
+    found, = held_out([one], (Fold((), ("p",)),), own, 1.0, 1)
+    assert [event.onset_s for event in found.raised] == [801]
+    # The seizure in the hours that are learnt from counts as missed.
+    assert (found.score.events.tp, found.score.events.ref_true) == (1, 2)
+
+
+def test_unscorable_time_is_not_learnt_from_and_learning_waits_for_it():
+    blind = np.ones(1200, dtype=bool)
+    blind[250:350] = False
+    found = own_highest(scorable=blind)
+    assert np.isnan(found[:700]).all() and np.isfinite(found[700:]).all()
+    assert found[900] == pytest.approx(60 / 10)
+
+
+@pytest.mark.parametrize("level", [0.0, np.nan])
+def test_without_a_highest_value_nothing_is_scored(level):
+    one = case("p", seconds=1200, csi_slope=np.full(1200, level))
+    assert np.isnan(over_own_highest(.1, one)).all()
+    assert np.isnan(over_own_highest(24.0, one)).all()
 
 
 def test_too_few_beats_or_a_steady_heart_give_no_alarm():
