@@ -20,6 +20,7 @@ from aura.evaluation.detectors import (
 from aura.evaluation.measures import rows_and_labels, summary
 from aura.evaluation.nested import Fold, Held, held_out, rescored, rounds
 from aura.recording import Event
+from aura.scoring.conventions import CONVENTIONS
 from aura.scoring.score import score
 from tests.evaluation_cases import case, people
 
@@ -257,6 +258,14 @@ def test_latencies_are_onset_to_alarm():
     assert results.latency(held(one.case), 0) is None
 
 
+def cells(name, part):
+    """Cells of a row of the report, without the detector's name."""
+    detector = {"name": "own", "rounds": [part],
+                "people_without_seizures": None}
+    return markdown._table({"detectors": [detector]}, name)[-1][2:-2].split(
+        " | ")[1:]
+
+
 def test_seizures_in_unreadable_time_count_as_missed_by_intention_to_detect():
     scorable = np.ones(3600, dtype=bool)
     scorable[1790:1950] = False
@@ -271,9 +280,9 @@ def test_seizures_in_unreadable_time_count_as_missed_by_intention_to_detect():
     assert part["over_people"]["sensitivity"] == {
         "mean": .25, "std": .25, "median": .25, "low": 0, "high": .5,
         "patients": 2}
-    assert markdown._clinical_row(part) == (
+    assert cells("clinical", part) == [
         "1/3", "1/2", "0.25 (0.00 to 0.50)", "12.00 (0.00 to 24.00)",
-        "0.78 %", "2.22 %")
+        "0.78 %", "2.22 %"]
 
 
 @pytest.mark.parametrize("onset_s, readable", [
@@ -290,15 +299,18 @@ def test_a_seizure_of_unknown_length_is_readable_where_it_begins(
 def test_conventions_of_an_evaluation_are_those_of_its_alarms():
     whole = [held(case("p0", (300, 40), (1500, 40), seconds=3600), (350, 20),
                   (1510, 20)), held(case("h", seconds=3600), (10, 20))]
-    found = results._results(whole, ["h"], seed=1)["by_convention"]
+    part = results._results(whole, ["h"], seed=1)
+    found = part["by_convention"]
     assert {key: (one["found"], one["annotated"], one["false_per_24h"])
             for key, one in found.items()} == {
         "szcore_events": (2, 2, 12), "szcore_samples": (20, 80, 480),
         "any_overlap": (1, 2, 24), "time_aligned": (.5, 2, 24),
         "as_given": (2, 2, 12)}
-    assert [markdown._convention(found[key])
-            for key in ("any_overlap", "time_aligned")] == [
-        "1/2, 24.00 per 24 h", "0.5/2, 24.00 per 24 h"]
+    assert cells("conventions", part) == [
+        "2/2, 12.00 per 24 h", "20/80, 480.00 per 24 h",
+        "1/2, 24.00 per 24 h", "0.5/2, 24.00 per 24 h", "2/2, 12.00 per 24 h"]
+    heads = [head for head, _ in markdown._TEXTS["table"]["conventions"]]
+    assert heads == list(CONVENTIONS.values())
 
 
 @pytest.mark.parametrize("patients, each, at_most, missing", [
@@ -517,5 +529,5 @@ def test_markdown_has_rates_of_scorable_hours_and_over_people():
             "sensitivity": {"low": .25, "high": 1.0, "undefined": 0},
             "false_alarms_per_24h": {"low": None, "high": None,
                                      "undefined": 2000}}}
-    assert markdown._resampled(part) == (
-        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-")
+    assert cells("together", part) == [
+        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aura.recording import Event
-from aura.scoring.conventions import (
-    CONVENTIONS, by_convention, convention_rates)
+from aura.scoring.conventions import CONVENTIONS, by_convention
+from aura.scoring.report import convention_rates
 from tests.scoring.test_score import case, events, oracle, too_short
 
 

@@ -1,6 +1,6 @@
 """The detectors of the table: forest, published rules, classifiers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -33,7 +33,6 @@ PERSONAL = 1.05
 OWN_BEFORE_S, OWN_AFTER_S = 60.0, 180.0
 # Less variation than a microsecond counts as none.
 CSI_LEAST_MS = 1e-3
-_TEXTS = state.beside(__file__)
 
 
 @dataclass(frozen=True)
@@ -97,18 +96,13 @@ def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     return fit_rows(model, "sample_weight", cases)
 
 
-def with_own_past(after_h: float) -> Iterator[Detector]:
+def with_own_past(after_h: float) -> tuple[Detector, ...]:
     """Rows whose thresholds come from a recording's own past."""
-    for key, rule, fit, more in (
-            ("forest_adaptive", replace(RULE, adapt_after_h=after_h),
-             fit_forest, {}),
-            ("csi_personal", replace(CSI_RULE, threshold=PERSONAL),
-             _untrained(partial(over_own_highest, after_h)),
-             {"fixed": True, "probability": False})):
-        name, what = (_TEXTS[key][part].format(
-            hours=after_h, blocks=RULE.own_per_24h)
-            for part in ("name", "what"))
-        yield Detector(key, name, what, rule, fit, **more)
+    return (
+        _named("forest_adaptive", replace(RULE, adapt_after_h=after_h),
+               fit_forest, after_h),
+        _named("csi_personal", replace(CSI_RULE, threshold=PERSONAL),
+               _untrained(partial(over_own_highest, after_h)), after_h))
 
 
 def over_own_highest(learning_h: float, case: Case) -> Floats:
@@ -185,16 +179,18 @@ def _csi_index(rr_ms: Floats) -> Floats:
     return index
 
 
-DETECTORS = tuple(Detector(
-    key, _TEXTS[key]["name"], _TEXTS[key]["what"], rule, fit, **more)
-    for key, rule, fit, more in (
-        ("rule", RATIO_RULE, _heart_rate_ratio,
-         {"fixed": True, "probability": False}),
-        ("rule_chosen", RATIO_RULE, _heart_rate_ratio,
-         {"probability": False}),
-        ("rise", RULE, _heart_rate_rise, {"probability": False}),
-        ("csi_slope", CSI_RULE, _untrained(_csi_times_slope),
-         {"probability": False}),
-        ("logistic", RULE, logistic_regression, {}),
-        ("boosting", RULE, boosted_trees, {}),
-        ("forest", RULE, fit_forest, {})))
+def _named(key: str, rule: AlarmRule, fit: Fit[Case],
+           hours: float = 0.0) -> Detector:
+    about = state.beside(__file__)[key]
+    for part in ("name", "what"):
+        about[part] = about[part].format(hours=hours, blocks=rule.own_per_24h)
+    return Detector(key, rule=rule, fit=fit, **about)
+
+
+DETECTORS = tuple(_named(*one) for one in (
+    ("rule", RATIO_RULE, _heart_rate_ratio),
+    ("rule_chosen", RATIO_RULE, _heart_rate_ratio),
+    ("rise", RULE, _heart_rate_rise),
+    ("csi_slope", CSI_RULE, _untrained(_csi_times_slope)),
+    ("logistic", RULE, logistic_regression),
+    ("boosting", RULE, boosted_trees), ("forest", RULE, fit_forest)))

@@ -19,16 +19,12 @@ from aura.evaluation import chance, measures
 from aura.evaluation.detectors import DETECTORS, Case, Detector
 from aura.evaluation.measures import number, summary
 from aura.evaluation.nested import Held, Round, control_group, held_out, rounds
-from aura.scoring.conventions import by_convention, convention_rates
+from aura.scoring.conventions import by_convention
 from aura.scoring.matching import SZCORE
-from aura.scoring.report import over_patients
+from aura.scoring.report import convention_rates, over_patients
 
 FORMAT = "aura-evaluation-1"
-METHOD = ("Nested and patient-wise: whoever is scored has been seen neither "
-          "by the model nor by the choice of its threshold. Events by "
-          "SzCORE's rules; intervals of 95 %: Clopper-Pearson for parts, "
-          "exact Poisson for rates, and over resampled people.")
-
+_DATA = state.beside(__file__)
 Track = Callable[[Sequence[Detector]], Iterable[Detector]]
 
 
@@ -41,7 +37,7 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
     dealt = rounds(cases)
     control = control_group(cases)
     return {
-        "format": FORMAT, "use": USE, "method": METHOD,
+        "format": FORMAT, "use": USE, "method": _DATA["method"],
         "settings": {
             "target_false_alarms_per_24h": target_far, "seed": seed,
             "hop_s": cases[0].hop_s, "schema_id": features.SCHEMA_ID,
@@ -94,7 +90,7 @@ def study_phase(cases: Sequence[Case]) -> dict[str, Any]:
     known = [case for case in cases if case.seizures]
     have = {"patients with seizures": len({case.patient for case in known}),
             "seizures": sum(len(case.seizures) for case in known)}
-    needs = state.beside(__file__)["phase"]
+    needs = _DATA["phase"]
     at_most = 1 + all(have[what] >= needs["2"][what] for what in have)
     following = needs[str(at_most + 1)]
     return {"at_most": at_most, "missing_for_next": [
@@ -139,6 +135,9 @@ def _detector(detector: Detector, held: Sequence[list[Held]],
 def _results(held: Sequence[Held], control: Sequence[str],
              seed: int) -> dict[str, Any]:
     patients = [one for one in held if one.case.patient not in control]
+    seizures = [_seizure(one, place) for one in patients
+                for place in range(len(one.case.seizures))]
+    readable = [one for one in seizures if one["scorable"]]
     everybody = summary(held)
     people = {
         patient: summary([one for one in held if one.case.patient == patient])
@@ -161,8 +160,14 @@ def _results(held: Sequence[Held], control: Sequence[str],
             for one in people.values())
             for name in ("sensitivity", "false_alarms_per_24h")},
         "people": people,
-        "seizures": [_seizure(one, place) for one in patients
-                     for place in range(len(one.case.seizures))]}
+        "intention_to_detect": {
+            "seizures": len(seizures), "found": _hits(seizures),
+            "scorable": len(readable), "found_scorable": _hits(readable)},
+        "seizures": seizures}
+
+
+def _hits(seizures: Sequence[Mapping[str, Any]]) -> int:
+    return sum(one["latency_s"] is not None for one in seizures)
 
 
 def _numbers(found: Any) -> dict[str, Any]:

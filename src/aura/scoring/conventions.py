@@ -1,6 +1,5 @@
 """The same events by several conventions, whose counts differ many-fold."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,24 +34,6 @@ def by_convention(reference: Iterable[Event], hypothesis: Iterable[Event],
             (seconds.tp, seconds.tp + seconds.fn, seconds.fp),
             _any_overlap(truth, alarms), _time_aligned(truth, alarms),
             _any_overlap(truth + WINDOW_S, alarms))
-
-
-def convention_rates(counts: Iterable[Counted],
-                     hours: float) -> dict[str, Any]:
-    """The sum of counts of `by_convention`, with rates; for JSON."""
-    total = np.array([*counts], np.float64).reshape(-1, len(CONVENTIONS), 3)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found, annotated, false = total.sum(axis=0).T
-        columns = {
-            "found": found, "annotated": annotated, "false": false,
-            "sensitivity": found / annotated,
-            "precision": found / (found + false),
-            "f1": 2 * found / (found + annotated + false),
-            "false_per_24h": 24 * false / hours}
-    return {name: {key: round(float(column[row]), 6)
-                   if math.isfinite(column[row]) else None
-                   for key, column in columns.items()}
-            for row, name in enumerate(CONVENTIONS)}
 
 
 def _disjoint(events: Iterable[Event], duration_s: float) -> Floats:

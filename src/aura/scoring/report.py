@@ -1,15 +1,17 @@
 """Scores as values for JSON, as text, and as rows of tables."""
 
 import math
+import string
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aura import state
 from aura.errors import plural
-from aura.scoring.conventions import CONVENTIONS, convention_rates
+from aura.scoring.conventions import CONVENTIONS, Counted
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
 from aura.scoring.score import Score
@@ -128,6 +130,22 @@ def _means(patients: Sequence["PatientScore"]) -> dict[str, Any]:
             ("events", EVENT_METRICS), ("samples", SAMPLE_METRICS))}
 
 
+def convention_rates(counted: Iterable[Counted],
+                     hours: float) -> dict[str, Any]:
+    """The sum of counts of `by_convention`, with rates."""
+    total = np.array([*counted], np.float64).reshape(-1, len(CONVENTIONS), 3)
+    found, of, false = total.sum(axis=0).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = {
+            "found": found, "annotated": of, "false": false,
+            "sensitivity": found / of, "precision": found / (found + false),
+            "f1": 2 * found / (found + of + false),
+            "false_per_24h": 24 * false / hours}
+    return {name: {key: finite(column[row], 6)
+                   for key, column in table.items()}
+            for row, name in enumerate(CONVENTIONS)}
+
+
 def over_patients(values: Iterable[float]) -> dict[str, Any]:
     """One metric over patients: mean as in SzCORE, median and range."""
     defined = np.array([value for value in values if not math.isnan(value)])
@@ -150,14 +168,10 @@ def hours(value: Any) -> str:
     return number(value, 2 if is_number(value) and value < 1 else 1)
 
 
-def percent(share: Any) -> str:
-    """A share in percent, such as ``0.63 %``."""
-    return number(100 * share if is_number(share) else None, 2, " %")
-
-
 def interval(found: Mapping[str, Any]) -> str:
     """An interval, such as ``0.52 to 0.98``; ``-`` without a value."""
-    shown = [number(found.get(name)) for name in ("value", "low", "high")]
+    low, high = found.get("interval") or (found.get("low"), found.get("high"))
+    shown = [number(value) for value in (found.get("value"), low, high)]
     return "-" if "-" in shown else f"{shown[1]} to {shown[2]}"
 
 
@@ -165,6 +179,28 @@ def with_interval(found: Mapping[str, Any]) -> str:
     """A value and its interval, such as ``0.83 (0.52 to 0.98)``."""
     value = number(found.get("value"))
     return value if value == "-" else f"{value} ({interval(found)})"
+
+
+class _Template(string.Formatter):
+    """Templates such as ``{hours:hours} h, {seizures:seizure}``."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        show = _SHOWN.get(format_spec)
+        if format_spec.endswith("f"):
+            return number(value, int(format_spec[1:-1]))
+        return show(value) if show else format(value, format_spec)
+
+
+# How a template shows a value, beside ``.2f`` and what Python has.
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "hours": hours, "interval": interval, "with_interval": with_interval,
+    "median": lambda found: with_interval({**found, "value": found["median"]}),
+    "percent": lambda share: number(
+        100 * share if is_number(share) else None, 2, " %"),
+    "seconds": lambda value: number(value, 0, " s"),
+    **{noun: partial(plural, noun=noun)
+       for noun in ("recording", "patient", "seizure", "event", "file")}}
+fill = _Template().format
 
 
 def smallest_rate(rate: float | None, among: str = "") -> str:
@@ -194,88 +230,39 @@ def aligned(rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
 
 def score_table(comparison: "Comparison") -> str:
     data = score_dict(comparison)
-    lines = [_summary(data), DISCLAIMER, *_left_out(data)]
-    if not data["recordings"]:
-        return "\n".join([*lines, "No recording could be scored."])
-    rows = [*_TEXTS["header"],
-            _row("pooled", data["recordings"], data["pooled"]),
-            *_rows_over_patients(data["mean_over_patients"]),
-            *(_row(one["patient"], one["recordings"], one, one["example"])
-              for one in data["per_patient"])]
-    return "\n".join([*lines, "", aligned(rows, numbers=True), "",
-                      aligned(_conventions(data), numbers=True), "",
-                      *_legend(data)])
-
-
-def _conventions(data: Mapping[str, Any]) -> Iterable[Sequence[str]]:
-    yield ("the same events counted as", "found", "of", "sens.", "false",
-           "per 24 h", "prec.", "F1")
-    for key, name in CONVENTIONS.items():
-        row = data["conventions"][key]
-        digits = 2 if key == "time_aligned" else 0
-        yield (name, number(row["found"], digits),
-               number(row["annotated"], 0), number(row["sensitivity"]),
-               number(row["false"], digits), number(row["false_per_24h"]),
-               number(row["precision"]), number(row["f1"]))
-
-
-def _summary(data: Mapping[str, Any]) -> str:
-    return (f"{hours(data['hours'])} h, "
-            + ", ".join(plural(data[f"{noun}s"], noun)
-                        for noun in ("recording", "patient", "seizure"))
-            + f". {smallest_rate(data['resolvable_false_alarms_per_24h'])}")
-
-
-def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
+    smallest = smallest_rate(data["resolvable_false_alarms_per_24h"])
     unannotated = data["unannotated"] - data["not_understood"]
     counted = {**data, "unannotated": unannotated}
-    return (text.format(plural(counted[name], noun))
-            for name, (noun, text) in _TEXTS["left_out"].items()
-            if counted[name])
+    lines = [
+        fill(_TEXTS["summary"], smallest=smallest, **data), DISCLAIMER,
+        *(fill(text, **counted) for name, text in _TEXTS["left_out"].items()
+          if counted[name])]
+    if not data["recordings"]:
+        return "\n".join([*lines, "No recording could be scored."])
+
+    def row(template: str, **found: Any) -> list[str]:
+        return [fill(cell, **found) for cell in _TEXTS[template]]
+
+    scores = [*_TEXTS["header"],
+              row("scores", patient="pooled", recordings=data["recordings"],
+                  example="", **data["pooled"]),
+              row("means", **data["mean_over_patients"]),
+              row("medians", **data["mean_over_patients"]),
+              *(row("scores", **one) for one in data["per_patient"])]
+    conventions = [_TEXTS["conventions_header"], *(
+        row("time_aligned" if key == "time_aligned" else "convention",
+            name=name, **data["conventions"][key])
+        for key, name in CONVENTIONS.items())]
+    return "\n".join([
+        *lines, "", aligned(scores, numbers=True), "",
+        aligned(conventions, numbers=True), "", *_legend(data)])
 
 
 def _legend(data: Mapping[str, Any]) -> Iterable[str]:
     events = data["pooled"]["events"]["ref_true"]
-    shown = {
-        **vars(SZCORE), "alarm": percent(data["in_alarm_share"]),
-        "hours": hours(data["hours_not_scored"]),
-        "lost": plural(data["seizures_not_scored"], "seizure"),
-        "seizures": plural(data["seizures"], "seizure"),
-        "events": plural(events, "event")}
-    return (text.format(**shown) for name, text in _TEXTS["legend"].items()
+    return (fill(text, events=events, **{**data, **vars(SZCORE)})
+            for name, text in _TEXTS["legend"].items()
             if name != "joined" or events != data["seizures"])
-
-
-def _row(name: str, recordings: int, score: Mapping[str, Any],
-         example: str = "") -> tuple[str, ...]:
-    events, samples = score["events"], score["samples"]
-
-    def whole(metric: str) -> str:
-        found = events[metric]
-        low, high = found["interval"]
-        return with_interval({**found, "low": low, "high": high})
-
-    return (name, str(recordings), hours(events["hours"]),
-            f"{events['tp']}/{events['ref_true']}", whole("sensitivity"),
-            str(events["fp"]), whole("false_alarms_per_24h"),
-            *(number(events[metric]["value"])
-              for metric in ("strict_false_alarms_per_24h", "precision",
-                             "f1")), number(events["median_latency_s"], 1),
-            *(number(samples[metric]["value"]) for metric in SAMPLE_METRICS),
-            example)
-
-
-def _rows_over_patients(means: Mapping[str, Any]) -> Iterable[Sequence[str]]:
-    events, samples = (means[kind] for kind in ("events", "samples"))
-    mean = {name: number(found["mean"]) for name, found in events.items()}
-    middle = {name: with_interval({**found, "value": found["median"]})
-              for name, found in events.items()}
-    far, strict = EVENT_METRICS[3:]
-    yield ("patients' mean", "", "", "", mean["sensitivity"], "", mean[far],
-           mean[strict], mean["precision"], mean["f1"], "",
-           *(number(samples[name]["mean"]) for name in SAMPLE_METRICS), "")
-    yield ("patients' median (range)", "", "", "", middle["sensitivity"], "",
-           middle[far], *[""] * 8)
 
 
 def is_number(value: Any) -> bool:
