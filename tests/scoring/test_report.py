@@ -74,3 +74,22 @@ def test_values_over_patients_leave_out_the_undefined():
     assert report.over_patients([math.nan]) == {
         "mean": None, "std": None, "median": None, "low": None, "high": None,
         "patients": 0}
+
+
+@pytest.mark.parametrize("template, value, shown", [
+    ("{x:.2f}", .835, "0.83"), ("{x:.0f}", None, "-"), ("{x:.1f}", "3", "-"),
+    ("{x:hours} h", 11.75, "11.8 h"), ("{x:percent}", .00632, "0.63 %"),
+    ("{x:percent}", None, "-"), ("{x:percent}", 0.0, "0.00 %"),
+    ("{x:seconds}", 33.4, "33 s"), ("{x:seconds}", None, "-"),
+    ("{x:recording}", 1, "1 recording"), ("{x:false alarm}", 0,
+                                          "0 false alarms"),
+    ("{x:interval}", {"value": 1.0, "low": .5, "high": 2}, "0.50 to 2.00"),
+    ("{x:with_interval}", {"value": 1.0, "interval": [.5, 2]},
+     "1.00 (0.50 to 2.00)"),
+    ("{x:median}", {"median": 1.0, "low": .5, "high": 2},
+     "1.00 (0.50 to 2.00)"),
+    ("{x:median}", {"median": None, "low": None, "high": None}, "-"),
+    ("{x[a]:.2f} of {x[b]}", {"a": math.inf, "b": "{c}"}, "- of {c}"),
+    ("{x:,} rows", 1234, "1,234 rows"), ("{x:g} s", 60.0, "60 s")])
+def test_templates_show_any_value(template, value, shown):
+    assert report.fill(template, x=value) == shown

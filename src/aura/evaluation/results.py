@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -155,19 +154,16 @@ def _results(held: Sequence[Held], control: Sequence[str],
         "by_convention": convention_rates(
             (by_convention(one.case.events, one.raised, one.case.duration_s)
              for one in held), everybody["hours"]),
-        "over_people": {name: over_patients(
-            math.nan if one[name]["value"] is None else one[name]["value"]
-            for one in people.values())
+        "over_people": {
+            name: over_patients(one[name]["value"] for one in people.values())
             for name in ("sensitivity", "false_alarms_per_24h")},
         "people": people,
         "intention_to_detect": {
-            "seizures": len(seizures), "found": _hits(seizures),
-            "scorable": len(readable), "found_scorable": _hits(readable)},
+            "seizures": len(seizures), "scorable": len(readable),
+            "found": sum(one["latency_s"] is not None for one in seizures),
+            "found_scorable": sum(
+                one["latency_s"] is not None for one in readable)},
         "seizures": seizures}
-
-
-def _hits(seizures: Sequence[Mapping[str, Any]]) -> int:
-    return sum(one["latency_s"] is not None for one in seizures)
 
 
 def _numbers(found: Any) -> dict[str, Any]:

@@ -41,11 +41,6 @@ class PatientScore:
     scores: tuple[RecordingScore, ...]  # At least one
 
     @property
-    def example(self) -> str:
-        """Path of the first recording, to recognise the patient."""
-        return self.scores[0].path
-
-    @property
     def score(self) -> Score:
         return pool(s.score for s in self.scores)
 
@@ -71,10 +66,6 @@ class Comparison:
             grouped[recording.patient].append(recording)
         return tuple(PatientScore(patient, tuple(scores))
                      for patient, scores in grouped.items())
-
-    @property
-    def seizures(self) -> int:
-        return sum(r.seizures for r in self.recordings)
 
     @property
     def without_hypothesis(self) -> int:

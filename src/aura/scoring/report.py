@@ -64,7 +64,7 @@ def score_dict(comparison: "Comparison") -> dict[str, Any]:
         "intervals": _TEXTS["intervals"],
         "recordings": len(comparison.recordings),
         "patients": len(patients),
-        "seizures": comparison.seizures,
+        "seizures": sum(r.seizures for r in comparison.recordings),
         "hours": pooled.events.hours,
         "resolvable_false_alarms_per_24h": finite(
             resolvable_rate(pooled.events.hours)),
@@ -83,7 +83,7 @@ def score_dict(comparison: "Comparison") -> dict[str, Any]:
             pooled.events.hours),
         "mean_over_patients": _means(patients),
         "per_patient": [
-            {"patient": p.patient, "example": p.example,
+            {"patient": p.patient, "example": p.scores[0].path,
              "recordings": len(p.scores),
              "seizures": sum(r.seizures for r in p.scores),
              **_score(p.score)} for p in patients],
@@ -146,9 +146,9 @@ def convention_rates(counted: Iterable[Counted],
             for row, name in enumerate(CONVENTIONS)}
 
 
-def over_patients(values: Iterable[float]) -> dict[str, Any]:
+def over_patients(values: Iterable[float | None]) -> dict[str, Any]:
     """One metric over patients: mean as in SzCORE, median and range."""
-    defined = np.array([value for value in values if not math.isnan(value)])
+    defined = np.array([value for value in values if is_number(value)])
     return {**{name: float(of(defined)) if len(defined) else None
                for name, of in (("mean", np.mean), ("std", np.std),
                                 ("median", np.median), ("low", np.min),
@@ -199,7 +199,8 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
         100 * share if is_number(share) else None, 2, " %"),
     "seconds": lambda value: number(value, 0, " s"),
     **{noun: partial(plural, noun=noun)
-       for noun in ("recording", "patient", "seizure", "event", "file")}}
+       for noun in ("recording", "patient", "seizure", "event", "file",
+                    "false alarm")}}
 fill = _Template().format
 
 
@@ -253,16 +254,13 @@ def score_table(comparison: "Comparison") -> str:
         row("time_aligned" if key == "time_aligned" else "convention",
             name=name, **data["conventions"][key])
         for key, name in CONVENTIONS.items())]
+    events = data["pooled"]["events"]["ref_true"]
     return "\n".join([
         *lines, "", aligned(scores, numbers=True), "",
-        aligned(conventions, numbers=True), "", *_legend(data)])
-
-
-def _legend(data: Mapping[str, Any]) -> Iterable[str]:
-    events = data["pooled"]["events"]["ref_true"]
-    return (fill(text, events=events, **{**data, **vars(SZCORE)})
-            for name, text in _TEXTS["legend"].items()
-            if name != "joined" or events != data["seizures"])
+        aligned(conventions, numbers=True), "",
+        *(fill(text, events=events, **{**data, **vars(SZCORE)})
+          for name, text in _TEXTS["legend"].items()
+          if name != "joined" or events != data["seizures"])])
 
 
 def is_number(value: Any) -> bool:
