@@ -19,7 +19,7 @@ from aura.recording import Recording
 
 MIN_PATIENTS = 2
 # The alarm policy of new models. A false alarm hides a seizure that begins in
-# the refractory time; a minute finds as many and hides least (docs/evaluation).
+# the refractory time. A minute finds as many seizures as five (docs).
 RULE = AlarmRule(threshold=math.nextafter(1.0, 2.0), refractory_s=60.0)
 
 
