@@ -18,7 +18,7 @@ AIRFLOW_LOCK := airflow/requirements.txt
 REGISTRY ?= aura
 TAG ?= dev
 
-.PHONY: demo test test-all soak bench bench-noise lint protos images test-images \
+.PHONY: demo test test-all soak bench bench-beats bench-noise lint protos images test-images \
     test-k8s test-influxdb test-browser airflow airflow-env test-airflow lock upgrade \
     lock-airflow clean
 
@@ -38,6 +38,9 @@ bench: $(READY)  ## speed and memory, side by side with peers
 
 bench-noise: $(READY)  ## R peaks in noise, beside peers that are installed
 	$(BIN)/python -m benchmarks.noise --out docs/pictures/beats-noise.png
+
+bench-beats: $(READY)  ## R peaks in generated rhythms, beside peers
+	$(BIN)/python -m benchmarks.beats --out docs/pictures/beats-rhythms.png
 
 lint: $(READY)  ## style, types, layers; protos and dashboards as generated
 	$(BIN)/python -m flake8 --exclude $(VENV),$(AIRFLOW),build,dist,.git .

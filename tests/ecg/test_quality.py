@@ -73,7 +73,8 @@ def test_a_second_is_clipped_at_5_percent_at_the_device_or_20_at_extremes(
     assert found.tolist() == ([[30, 31]] if clipped else [])
 
 
-BEATS = np.arange(50, 2000, 100)  # Samples of 20 s at 100 Hz
+# Samples of 20 s at 100 Hz; regular ones would be those of a heart.
+BEATS = np.arange(50, 2000, 100) + np.resize([10, -10], 20)
 
 
 def band(alike=0.0, beats=BEATS):
@@ -103,6 +104,18 @@ def test_beats_of_a_noisy_window_neither_look_alike_nor_stand_out(
     rest = signal[1000:] == 0
     signal[1000:][rest] = (-1.0) ** np.arange(rest.sum()) / ratio
     assert noisy(signal) == ([[10, 20]] if bad else [])
+
+
+@pytest.mark.parametrize("change, bad", [(.10, False), (.14, True)])
+def test_regular_beats_of_a_noisy_window_are_those_of_a_heart(change, bad):
+    interval = np.where(np.arange(19) % 2, 100, 100 / (1 + change))
+    beats = np.round(np.cumsum([40, *interval])).astype(int)
+    beats = beats[beats < 1990]
+    signal = band(.73, beats)
+    rest = signal[1000:] == 0
+    signal[1000:][rest] = (-1.0) ** np.arange(rest.sum()) / 11.5
+    lost_s = np.diff(noisy(signal, beats)).sum()
+    assert lost_s == 10 if bad else lost_s < 2
 
 
 @pytest.mark.parametrize("beats, bad", [(2, False), (3, True)])

@@ -7,13 +7,15 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import signal as sps
+from scipy.fft import irfft, rfft, rfftfreq
 
-from aura.ecg import qrs_template
+from aura.ecg import morphology, pacing, qrs_template
 from aura.ecg.quality import TOUCHING_S, Indices, SegmentQuality, assess, join
 from aura.recording import MIN_RATE_HZ, Beats, Floats, Signal
 from aura.spans import merge
@@ -27,10 +29,11 @@ except RuntimeError:
     del os.environ["HOME"]
 
 DETECTOR_RATE_HZ = 100.0
-# BAND_HZ shows how much a QRS complex stands out, SHAPE_BAND_HZ its shape:
-# the power of wide ventricular beats is below 5 Hz.
-BAND_HZ = (5.0, 30.0)
-SHAPE_BAND_HZ = (3.0, 20.0)
+# The first shows how much a QRS complex stands out, the second its shape: the
+# power of wide ventricular beats is below 5 Hz. That of P and T waves is below
+# the third.
+BANDS_HZ = (5.0, 30.0), (3.0, 20.0), (10.0, 45.0)
+BLOCK_S, BLOCK_PAD_S = 8.0, 2.0
 SEGMENT_S = 900.0
 OVERLAP_S = 20.0
 MIN_SEGMENT_S = 3.0
@@ -61,6 +64,14 @@ class Segment:
     slow_hz: float
 
 
+@dataclass(frozen=True)
+class Heart:
+    """What the segments before have shown of a heart."""
+
+    polarity: float = 0.0  # 1 if R waves point up, -1 if down, 0 if unknown
+    shapes: list[morphology.Shape] = field(default_factory=list)
+
+
 def find_beats(signal: Signal) -> Beats:
     """Find the R peaks of a signal and the stretches without a score."""
     # Sources: https://doi.org/10.1109/TBME.1985.325532,
@@ -70,10 +81,9 @@ def find_beats(signal: Signal) -> Beats:
         return Beats(np.empty(0), duration_s, np.array([[0.0, duration_s]]))
     parts = [np.empty(0)]
     qualities: list[SegmentQuality] = []
-    polarity = 0.0
+    heart = Heart()
     for core_s, segment in _segments(signal):
-        found, quality, polarity = analyse(
-            segment, core_s, signal.rails, polarity)
+        found, quality, heart = analyse(segment, core_s, signal.rails, heart)
         qualities.append(quality)
         parts[-1:] = _cut(parts[-1], found, core_s)
     beats = on_grid(np.concatenate(parts))
@@ -103,15 +113,20 @@ def on_grid(time_s: Floats) -> Floats:
 
 
 def analyse(segment: Segment, core_s: float, rails: tuple[float, float],
-            polarity: float) -> tuple[Floats, SegmentQuality, float]:
-    """Beats, quality and polarity of a segment, from the polarity before."""
-    band = _band_pass(segment, BAND_HZ)
-    polarity = _polarity(band, polarity)
-    found = _detect(segment, polarity)
+            heart: "Heart") -> tuple[Floats, SegmentQuality, "Heart"]:
+    """Beats and quality of a segment, and what is known of the heart then."""
+    band, shaped, steep = _bands(segment.slow, segment.slow_hz)
+    polarity = _polarity(band, heart.polarity)
+    shaped *= polarity
+    index = _detect(segment, polarity, shaped, steep)
+    peak, shapes = morphology.aligned(
+        shaped, steep, _between_samples(shaped, index), segment.slow_hz,
+        heart.shapes)
+    found = peak / segment.slow_hz
     quality = assess(
         segment.samples, segment.fs_hz, band, segment.slow_hz, found,
         segment.offset_s, core_s, rails)
-    return found + segment.offset_s, quality, polarity
+    return found + segment.offset_s, quality, Heart(polarity, shapes)
 
 
 def rate_factors(fs_hz: float) -> tuple[int, int]:
@@ -124,8 +139,8 @@ def segment_of(samples: Floats, fs_hz: float, offset_s: float) -> Segment:
     """Samples as a segment to analyse."""
     up, down = rate_factors(fs_hz)
     filled = _filled(samples)
-    return Segment(offset_s, filled, fs_hz, _resampled(filled, up, down),
-                   fs_hz * up / down)
+    slow = _resampled(pacing.without_spikes(filled, fs_hz), up, down)
+    return Segment(offset_s, filled, fs_hz, slow, fs_hz * up / down)
 
 
 def _segments(signal: Signal) -> Iterator[tuple[float, Segment]]:
@@ -169,18 +184,26 @@ def _filled(samples: Floats) -> Floats:
     return held
 
 
-def _band_pass(segment: Segment, band_hz: tuple[float, float]) -> Floats:
-    band: Floats = sps.sosfiltfilt(
-        _sections(band_hz, segment.slow_hz), segment.slow)
-    return band
+def _bands(samples: Floats, fs_hz: float) -> list[Floats]:
+    """The samples in each of `BANDS_HZ`, without a delay."""
+    # In blocks with overlaps, which stay in the cache of the processor.
+    core, pad = round(BLOCK_S * fs_hz), round(BLOCK_PAD_S * fs_hz)
+    edge = min(pad, len(samples) - 1)
+    # From 0, so that a flat signal stays flat to the last bit.
+    wide = np.pad(np.pad(samples - samples[0], edge, "reflect",
+                         reflect_type="odd"),
+                  (pad - edge, pad - edge + core), "edge")
+    blocks = rfft(sliding_window_view(wide, core + 2 * pad)[::core])
+    return [irfft(blocks * gain, core + 2 * pad)[:, pad:pad + core].ravel()[
+        :len(samples)] for gain in _gains(core + 2 * pad, fs_hz)]
 
 
 @cache
-def _sections(band_hz: tuple[float, float], fs_hz: float) -> Floats:
-    # Cached, because a stream needs them every second.
-    sections: Floats = sps.butter(
-        2, band_hz, "bandpass", fs=fs_hz, output="sos")
-    return sections
+def _gains(size: int, fs_hz: float) -> list[Floats]:
+    """Gains of Butterworth filters that run forwards and backwards."""
+    return [np.abs(sps.freqz_sos(sps.butter(
+        2, band_hz, "bandpass", fs=fs_hz, output="sos"),
+        rfftfreq(size, 1 / fs_hz), fs=fs_hz)[1]) ** 2 for band_hz in BANDS_HZ]
 
 
 @cache
@@ -205,11 +228,14 @@ def _polarity(band: Floats, before: float) -> float:
     return -1.0 if skew < 0 else 1.0
 
 
-def _detect(segment: Segment, polarity: float) -> Floats:
-    """Times of the R peaks in seconds from the start of the segment."""
+def _detect(segment: Segment, polarity: float, shaped: Floats,
+            steep: Floats) -> Indices:
+    """Samples of the R peaks of the segment."""
     fs_hz = segment.slow_hz
-    index = _search(polarity * segment.slow, fs_hz, 0.0)
-    shaped = polarity * _band_pass(segment, SHAPE_BAND_HZ)
+    index = morphology.steepest(
+        shaped, steep, _search(polarity * segment.slow, fs_hz, 0.0), fs_hz)
+    index = morphology.one_of_each(
+        index, morphology.size_of(shaped, steep, index, fs_hz), fs_hz)
     template = qrs_template.learn(shaped, index, fs_hz)
     if template is not None:
         filtered = qrs_template.matched(shaped, index, template)
@@ -218,8 +244,9 @@ def _detect(segment: Segment, polarity: float) -> Floats:
             filtered, _search(filtered, fs_hz, LEAST_HEIGHT), template.half)
         index = index[filtered[index] > LEAST_HEIGHT]
         index = qrs_template.without_insertions(shaped, index, template)
-    index = _highest(shaped, index, round(PEAK_HALF_S * fs_hz))
-    return _between_samples(shaped, index) / fs_hz
+        index = morphology.one_of_each(index, filtered[index], fs_hz)
+        index = morphology.steepest(shaped, steep, index, fs_hz)
+    return _highest(np.abs(shaped), index, round(PEAK_HALF_S * fs_hz))
 
 
 def _highest(samples: Floats, index: Indices, half: int) -> Indices:
@@ -237,8 +264,7 @@ def _between_samples(shaped: Floats, index: Indices) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = 0.5 * (before - after) / curvature
     shift = np.where(np.abs(shift) <= 0.5, shift, 0.0)
-    tops: Floats = index + shift
-    return tops
+    return np.asarray(index + shift)
 
 
 def _search(samples: Floats, fs_hz: float, least: float) -> Indices:

@@ -24,6 +24,10 @@ EXTREME_SHARE = 0.2
 MAX_RR_S = 3.0
 MIN_BEATS = 3
 
+# Beats of a noisy window are still right where so many in a row are alike and
+# an interval changes by at most this share.
+STEADY, LEAST_ALIKE, RUN_BEATS, MAX_STEADY_S = 0.12, 0.5, 6, 1.5
+
 # Least likeness and ratio of QRS to rest; a window is noisy if below both of a
 # pair. `python -m benchmarks quality` measures them (docs/features.md).
 NOISY = ((0.90, 7.0), (0.75, 12.0))
@@ -50,13 +54,15 @@ def assess(samples: Floats, fs_hz: float, band: Floats, band_hz: float,
     # The median of windows: noise has more beats in a window than a heart.
     typical = float(np.nanmedian(qrs)) if index.size else np.inf
     usual = (size > typical / 2) & (size < typical * 2)
-    alike = _median_by_window(_likeness(shapes, usual), window, count)
+    likeness = _likeness(shapes, usual)
+    alike = _median_by_window(likeness, window, count)
     few = np.bincount(window, minlength=count) < MIN_BEATS
     noisy = _noisy(alike, qrs, _rest(band, index, band_hz, width)) & ~few
     bad = np.concatenate([
         _spans(_flat(samples, fs_hz, typical)
                | _clipped(samples, fs_hz, rails), round(fs_hz) / fs_hz),
-        _spans(noisy, width / band_hz)])
+        _without(_spans(noisy, width / band_hz),
+                 _regular(beats_s, likeness))])
     return SegmentQuality(start_s, bad + offset_s)
 
 
@@ -79,22 +85,49 @@ def _gaps(beats_s: Floats, duration_s: float) -> Floats:
     return np.column_stack([edges[wide], edges[wide + 1]])
 
 
+def _regular(beats_s: Floats, likeness: Floats) -> Floats:
+    """Runs of beats that are alike and come as those of a heart do."""
+    # Noise does not do both for so long. Whoever blanked a noisy stretch
+    # whole would blank the onset of a seizure.
+    rr_s = np.diff(beats_s)
+    follows = (np.abs(np.diff(rr_s)) <= STEADY * np.minimum(
+        rr_s[1:], rr_s[:-1])) & (likeness[1:-1] >= LEAST_ALIKE) & (
+            rr_s[1:] < MAX_STEADY_S)
+    edges = np.diff(follows, prepend=False, append=False)
+    first, end = np.flatnonzero(edges).reshape(-1, 2).T
+    long = end - first >= RUN_BEATS
+    return np.column_stack([beats_s[first[long]], beats_s[end[long] + 1]])
+
+
+def _without(spans: Floats, good: Floats) -> Floats:
+    """Disjoint spans without what disjoint good ones cover."""
+    edges = np.concatenate([spans.ravel(), good.ravel()])
+    step = np.concatenate([np.tile([1, -1], len(spans)),
+                           np.tile([-2, 2], len(good))])
+    order = np.argsort(edges, kind="stable")
+    inside = np.flatnonzero(np.cumsum(step[order])[:-1] == 1)
+    left = np.column_stack([edges[order][inside], edges[order][inside + 1]])
+    return left[left[:, 1] > left[:, 0]]
+
+
 def _spans(bad: Bools, window_s: float) -> Floats:
     start = np.flatnonzero(bad) * window_s
     return np.column_stack([start, start + window_s])
 
 
-def _windows(samples: Floats, width: int) -> Floats:
+def windows(samples: Floats, width: int) -> Floats:
     """One row for each window; the last row repeats its last sample."""
-    count = -(-len(samples) // width)
-    padded = np.pad(samples, (0, count * width - len(samples)), mode="edge")
-    rows: Floats = padded.reshape(count, width)
+    count, rest = divmod(len(samples), width)
+    if not rest:
+        return samples.reshape(count, width)
+    padded = np.pad(samples, (0, width - rest), mode="edge")
+    rows: Floats = padded.reshape(count + 1, width)
     return rows
 
 
 def _flat(samples: Floats, fs_hz: float, typical: float) -> Bools:
     """Seconds in whose 3 s the signal moves less than a tenth of a QRS."""
-    rows = _windows(samples, round(fs_hz))
+    rows = windows(samples, round(fs_hz))
     low, high = np.pad([rows.min(axis=1), rows.max(axis=1)],
                        ((0, 0), (1, 1)), mode="edge")
     flat: Bools = (
@@ -107,7 +140,7 @@ def _flat(samples: Floats, fs_hz: float, typical: float) -> Bools:
 def _clipped(samples: Floats, fs_hz: float,
              rails: tuple[float, float]) -> Bools:
     """Seconds at the limits of the device, or the extremes of the segment."""
-    rows = _windows(samples, round(fs_hz))
+    rows = windows(samples, round(fs_hz))
     at_limit = (rows <= rails[0]) | (rows >= rails[1])
     at_extreme = (rows == samples.min()) | (rows == samples.max())
     clipped: Bools = ((_share(at_limit) > DEVICE_LIMIT_SHARE)
@@ -146,8 +179,8 @@ def _likeness(shapes: Floats, usual: Bools) -> Floats:
 def _rest(band: Floats, index: Indices, fs_hz: float, width: int) -> Floats:
     """Root mean square of each window without its QRS complexes."""
     outside = ~near(index, round(QRS_GUARD_S * fs_hz), len(band))
-    power = _windows(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
-    share = _windows(outside.astype(float), width).sum(axis=1)
+    power = windows(np.where(outside, band ** 2, 0.0), width).sum(axis=1)
+    share = windows(outside.astype(float), width).sum(axis=1)
     rest: Floats = np.sqrt(power / np.maximum(share, 1.0))
     return rest
 

@@ -32,7 +32,7 @@ class LiveBeats:
     delay_s: float = DELAY_S  # Until a second counts as settled
     _samples: Floats = field(default_factory=lambda: np.empty(0))
     _first: int = 0
-    _polarity: float = 0.0
+    _heart: beats.Heart = beats.Heart()
     _analysed_s: float = 0.0
     _until_s: float = 0.0
     _last_beat_s: float = -np.inf
@@ -59,9 +59,9 @@ class LiveBeats:
                 or now_s - start_s < beats.MIN_SEGMENT_S):
             found, spans = np.empty(0), np.array([[self._analysed_s, ready_s]])
         else:
-            found, judged, self._polarity = beats.analyse(
+            found, judged, self._heart = beats.analyse(
                 beats.segment_of(self._samples, self.fs_hz, start_s), start_s,
-                self.rails, self._polarity)
+                self.rails, self._heart)
             found = beats.on_grid(found)
             # Before the window there was signal, if not at the very start.
             known = found if self._first == 0 else np.concatenate(

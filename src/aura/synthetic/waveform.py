@@ -10,9 +10,10 @@ from aura.recording import SEIZURE, Bools, Event, Floats
 from aura.synthetic.heart import (
     LAST_STREAM, Heart, Surge, beat_times, draw_surges)
 
-FLAT, SATURATED, NOISE = "flat", "saturated", "noise"
+FLAT, SATURATED, NOISE, JERK = "flat", "saturated", "noise", "jerk"
 NOISE_BLOCK_S = 60.0
 NOISE_MV = 0.5
+JERK_MV, JERK_S = 2.0, 0.5
 
 # Centre (s), height (mV), width (s) of P, Q, R, S and T at an RR of 1 s.
 WAVES = np.array([[-.170, .12, .022], [-.026, -.12, .008], [0, 1., .010],
@@ -23,8 +24,11 @@ ECTOPIC_WAVES = np.array([[-.170, 0., .022], [-.060, -.15, .024],
 # Root mean square of such beats, one per second, with R peaks of 1 mV.
 BEAT_RMS = float(np.sqrt(
     (WAVES[:, 1] ** 2 * WAVES[:, 2]).sum() * np.sqrt(np.pi)))
-STRETCHES = np.array([True, False, False, False, True])
+# What lies farther from the R peak moves with the RR interval.
+FIXED_S = 0.1
 TAIL_WIDTHS = 5.0
+# A spike is no narrower than this share of a sample, or it would fall between.
+LEAST_WIDTH = 0.35
 
 _NOISE, _ENVELOPE = LAST_STREAM + 1, LAST_STREAM + 2
 
@@ -51,7 +55,8 @@ class SyntheticEcg:
     beat_time_s: Floats  # True times of the R peaks
     ectopic: Bools  # Which of the beats are ectopic
     surges: tuple[Surge, ...] = ()  # In seizures and efforts
-    faults: tuple[Event, ...] = ()  # ``flat``, ``saturated`` or ``noise``
+    faults: tuple[Event, ...] = ()  # Labelled by the names above
+    waves: tuple[Floats, Floats] = (WAVES, ECTOPIC_WAVES)
     _root_rr: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,15 +109,16 @@ class SyntheticEcg:
         samples = np.zeros(stop - start)
         first, last = np.searchsorted(
             self.beat_time_s, [start / self.fs_hz - 1, stop / self.fs_hz + 1])
-        for ectopic, waves in ((False, WAVES), (True, ECTOPIC_WAVES)):
+        for ectopic, waves in enumerate(self.waves):
             chosen = first + np.flatnonzero(
                 self.ectopic[first:last] == ectopic)
-            for wave, stretches in zip(waves, STRETCHES):
-                stretch = (self._root_rr[chosen] if stretches
+            for centre_s, height, width_s in waves:
+                stretch = (self._root_rr[chosen] if abs(centre_s) > FIXED_S
                            else np.ones(len(chosen)))
                 samples += _bells(
-                    self.beat_time_s[chosen] + wave[0] * stretch, wave[1],
-                    wave[2] * stretch, start, stop, self.fs_hz)
+                    self.beat_time_s[chosen] + centre_s * stretch, height,
+                    np.maximum(width_s * stretch, LEAST_WIDTH / self.fs_hz),
+                    start, stop, self.fs_hz)
         return samples
 
     def _muscle(self, start: int, stop: int) -> Floats:
@@ -145,6 +151,10 @@ class SyntheticEcg:
             spoilt = samples[first - start:last - start]
             if fault.label == NOISE:
                 spoilt[:] = NOISE_MV * self._muscle(first, last)
+            elif fault.label == JERK:
+                spoilt += JERK_MV * np.exp(
+                    (fault.onset_s - np.arange(first, last) / self.fs_hz)
+                    / JERK_S)
             else:
                 spoilt[:] = (self.sensor.rail_mv
                              if fault.label == SATURATED else 0)
@@ -157,11 +167,12 @@ def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
         raise InvalidInputError(
             "synthetic.duration", f"a length of {duration_s} s is not "
             "possible", "give a number of seconds above 0")
-    unknown = {fault.label for fault in faults} - {FLAT, SATURATED, NOISE}
+    unknown = {fault.label for fault in faults} - {
+        FLAT, SATURATED, NOISE, JERK}
     if unknown:
         raise InvalidInputError(
             "synthetic.fault", f"the fault {min(unknown)!r} is unknown",
-            f"use {FLAT}, {SATURATED} or {NOISE}")
+            f"use {FLAT}, {SATURATED}, {NOISE} or {JERK}")
     if heart is None:
         heart = Heart.random(seed)
     if surges is None:
