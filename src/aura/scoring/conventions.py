@@ -19,7 +19,6 @@ CONVENTIONS = {
 WINDOW_S = (-SZCORE.tolerance_before_s, SZCORE.tolerance_after_s)
 STEP_S = 1 / EVENT_GRID_HZ
 DECIMALS = 4  # As in the files of NEDC
-
 Counted = tuple[tuple[float, ...], ...]
 
 
