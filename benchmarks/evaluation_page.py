@@ -32,6 +32,8 @@ def section(report: Mapping[str, Any], name: str) -> str:
         lines += [
             f"![Seizures found against false alarms](pictures/{name}.png)",
             "", *markdown.equal_alarms(report), "",
+            *markdown.section(report, "conventions"), "",
+            *markdown.section(report, "clinical"), "",
             f"![Which seizures, and when](pictures/{name}-seizures.png)", "",
             f"![Reliability](pictures/{name}-reliability.png)", ""]
     return "\n".join([*lines, *markdown.self_tests(report), "", ""])

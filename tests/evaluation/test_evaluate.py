@@ -98,8 +98,11 @@ def test_own_thresholds_add_a_row_and_change_no_other(
                 "detectors"])
     plain, full = tables
     assert full[:len(plain)] == plain
-    assert [one["key"] for one in full[len(plain):]] == ["forest_adaptive"]
-    assert full[len(plain)]["alarm"]["adapt_after_h"] == .05
+    forest, csi = full[len(plain):]
+    assert (forest["key"], csi["key"]) == ("forest_adaptive", "csi_personal")
+    assert forest["alarm"]["adapt_after_h"] == .05
+    assert csi["threshold"] == "fixed"
+    assert "0.05 h" in forest["name"] and "0.05 h" in csi["name"]
 
 
 def test_what_nobody_annotated_can_be_left_out(cohort, tmp_path, capsys):

@@ -13,11 +13,14 @@ from aura.detector.training import RULE
 from aura.ecg import features
 from aura.ecg.rr import Kind
 from aura.errors import PreconditionError
-from aura.evaluation import chance, markdown, measures, results
-from aura.evaluation.detectors import DETECTORS, Detector, csi_slope
+from aura.evaluation import (
+    chance, detectors, markdown, measures, results)
+from aura.evaluation.detectors import (
+    DETECTORS, Detector, csi_slope, over_own_highest)
 from aura.evaluation.measures import rows_and_labels, summary
 from aura.evaluation.nested import Fold, Held, held_out, rescored, rounds
 from aura.recording import Event
+from aura.scoring.conventions import CONVENTIONS
 from aura.scoring.score import score
 from tests.evaluation_cases import case, people
 
@@ -150,6 +153,55 @@ def test_the_published_index_is_that_of_a_loop_over_beats():
             (4 * sd2) ** 2 / (4 * sd1) * abs(slope), rel=1e-6)
 
 
+def own_highest(*seizures, **changes):
+    """An index that is 10 at 100 s and 400 s, 40 at 300 s, else 1."""
+    index = np.ones(1200)
+    index[[100, 400, 300]] = 10, 10, 40
+    index[[700, 800, 900]] = 10.4, 10.5, 60
+    return over_own_highest(1 / 6, case(
+        "p", *seizures, seconds=1200, csi_slope=index, **changes))
+
+
+def test_a_personal_threshold_is_the_highest_of_the_first_hours():
+    found = own_highest()
+    assert np.isnan(found[:600]).all()
+    assert found[[700, 900]] == pytest.approx([10.4 / 40, 60 / 40])
+
+
+@pytest.mark.parametrize("seizure, highest", [
+    ((290, 30), 10), ((340, 30), 10), ((200, 20), 10), ((200, 150), 10),
+    ((365, 30), 40), ((119, 20), 40), ((119, 183), 10)])
+def test_a_seizure_is_no_part_of_the_highest(seizure, highest):
+    found = own_highest(seizure)
+    assert found[[700, 800, 900]] == pytest.approx(
+        np.array([10.4, 10.5, 60]) / highest)
+
+
+def test_the_published_personal_rule_alarms_from_105_percent_on():
+    own = list(detectors.with_own_past(1 / 6))[1]
+    one = case("p", (300, 20), (790, 20), seconds=1200,
+               csi_slope=np.where(np.arange(1200) == 800, 10.5, 10.0))
+    found, = held_out([one], (Fold((), ("p",)),), own, 1.0, 1)
+    assert [event.onset_s for event in found.raised] == [801]
+    # The seizure in the hours that are learnt from counts as missed.
+    assert (found.score.events.tp, found.score.events.ref_true) == (1, 2)
+
+
+def test_unscorable_time_is_not_learnt_from_and_learning_waits_for_it():
+    blind = np.ones(1200, dtype=bool)
+    blind[250:350] = False
+    found = own_highest(scorable=blind)
+    assert np.isnan(found[:700]).all() and np.isfinite(found[700:]).all()
+    assert found[900] == pytest.approx(60 / 10)
+
+
+@pytest.mark.parametrize("level", [0.0, np.nan])
+def test_without_a_highest_value_nothing_is_scored(level):
+    one = case("p", seconds=1200, csi_slope=np.full(1200, level))
+    assert np.isnan(over_own_highest(.1, one)).all()
+    assert np.isnan(over_own_highest(24.0, one)).all()
+
+
 def test_too_few_beats_or_a_steady_heart_give_no_alarm():
     end_s = np.arange(1.0, 200.0)
     few = np.arange(1.0, 90.0)
@@ -204,6 +256,80 @@ def test_latencies_are_onset_to_alarm():
     assert told["median"] == 15.0
     assert told["percentile_95"] == pytest.approx(37.5)
     assert results.latency(held(one.case), 0) is None
+
+
+def cells(name, part):
+    """Cells of a row of the report, without the detector's name."""
+    detector = {"name": "own", "rounds": [part],
+                "people_without_seizures": None}
+    return markdown._table({"detectors": [detector]}, name)[-1][2:-2].split(
+        " | ")[1:]
+
+
+def test_seizures_in_unreadable_time_count_as_missed_by_intention_to_detect():
+    scorable = np.ones(3600, dtype=bool)
+    scorable[1790:1950] = False
+    whole = [held(case("p0", (300, 40), (1800, 100), seconds=3600,
+                       scorable=scorable), (310, 20)),
+             held(case("p1", (300, 40), seconds=3600), (2000, 36))]
+    part = results._results(whole, [], seed=1)
+    assert [(one["scorable"], one["latency_s"]) for one in part["seizures"]
+            ] == [(True, 10), (False, None), (True, None)]
+    assert part["everybody"]["unreadable_share"] == pytest.approx(
+        160 / 7200, abs=1e-6)
+    assert part["over_people"]["sensitivity"] == {
+        "mean": .25, "std": .25, "median": .25, "low": 0, "high": .5,
+        "patients": 2}
+    assert cells("clinical", part) == [
+        "1/3", "1/2", "0.25 (0.00 to 0.50)", "12.00 (0.00 to 24.00)",
+        "0.78 %", "2.22 %"]
+
+
+@pytest.mark.parametrize("onset_s, readable", [
+    (99.5, True), (100.0, False), (150.0, False), (199.0, False),
+    (200.0, True)])
+def test_a_seizure_of_unknown_length_is_readable_where_it_begins(
+        onset_s, readable):
+    scorable = np.ones(600, dtype=bool)
+    scorable[100:200] = False
+    one = held(case("p", (onset_s, 0), scorable=scorable))
+    assert results._seizure(one, 0)["scorable"] == readable
+
+
+def test_conventions_of_an_evaluation_are_those_of_its_alarms():
+    whole = [held(case("p0", (300, 40), (1500, 40), seconds=3600), (350, 20),
+                  (1510, 20)), held(case("h", seconds=3600), (10, 20))]
+    part = results._results(whole, ["h"], seed=1)
+    found = part["by_convention"]
+    assert {key: (one["found"], one["annotated"], one["false_per_24h"])
+            for key, one in found.items()} == {
+        "szcore_events": (2, 2, 12), "szcore_samples": (20, 80, 480),
+        "any_overlap": (1, 2, 24), "time_aligned": (.5, 2, 24),
+        "as_given": (2, 2, 12)}
+    assert cells("conventions", part) == [
+        "2/2, 12.00 per 24 h", "20/80, 480.00 per 24 h",
+        "1/2, 24.00 per 24 h", "0.5/2, 24.00 per 24 h", "2/2, 12.00 per 24 h"]
+    heads = [head for head, _ in markdown._TEXTS["table"]["conventions"]]
+    assert heads == list(CONVENTIONS.values())
+
+
+@pytest.mark.parametrize("patients, each, at_most, missing", [
+    (3, 2, 1, ["patients with seizures: 7 more", "seizures: 9 more"]),
+    (9, 3, 1, ["patients with seizures: 1 more"]),
+    (10, 1, 1, ["seizures: 5 more"]),
+    (10, 2, 2, ["patients with seizures: 10 more", "seizures: 10 more"]),
+    (30, 3, 2, [])])
+def test_the_phase_of_a_study_follows_from_its_numbers(
+        patients, each, at_most, missing):
+    cases = [case(f"p{number}", *((100 * k + 100, 20) for k in range(each)))
+             for number in range(patients)]
+    told = results.study_phase([*cases, case("h")])
+    assert told["at_most"] == at_most
+    named = told["missing_for_next"]
+    assert named[:len(missing)] == missing
+    assert not any("more" in text for text in named[len(missing):])
+    assert any("device" in text for text in named) == (at_most == 1)
+    assert any("blinded" in text for text in named) == (at_most == 2)
 
 
 # --- chance ----------------------------------------------------------------
@@ -384,6 +510,9 @@ def test_a_detector_that_finds_nothing_has_no_latency_and_no_rate_of_hits():
         "mean": 0.0, "high": 0.0, "p_value": 1.0}
     text = markdown.markdown(told)
     assert "| never | 0/2 |" in text
+    assert "| never | 0/2, 0.00 per 24 h |" in text
+    assert "| never | 0/2 | 0/2 | 0.00 (0.00 to 0.00) |" in text
+    assert "this is a study of phase 1 at most" in text
     # Two of two are missed, whoever is drawn.
     assert "| never | 0.00 (0.00 to 0.00) | 0.00 (0.00 to 0.00) |" in text
 
@@ -400,5 +529,5 @@ def test_markdown_has_rates_of_scorable_hours_and_over_people():
             "sensitivity": {"low": .25, "high": 1.0, "undefined": 0},
             "false_alarms_per_24h": {"low": None, "high": None,
                                      "undefined": 2000}}}
-    assert markdown._resampled(part) == (
-        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-")
+    assert cells("together", part) == [
+        "0.50 (0.25 to 1.00)", "1.25 (-)", "2.50", "0.30 to 9.03", "-"]

@@ -144,7 +144,7 @@ def write_record(folder, name, duration_s, fs, leads, **form):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The three sets with short records, and the beats of each record."""
+    """The sets with short records, and the beats of each record."""
     root = tmp_path_factory.mktemp("site")
     beats = {}
     for name, fs, leads, form, annotator, records in (
@@ -154,7 +154,8 @@ def site(tmp_path_factory):
             ("mitdb", 360, ["V5", "MLII"], {
                 "fmt": ["212"] * 2, "adc_gain": [200.] * 2,
                 "baseline": [1024] * 2}, "atr", {"100": 31.3, "202": 30}),
-            ("nsr2db", 128, None, {}, "ecg", {"nsr001": 120})):
+            ("nsr2db", 128, None, {}, "ecg", {"nsr001": 120}),
+            ("chf2db", 128, None, {}, "ecg", {"chf201": 90, "chf202": 60})):
         folder = root / name / "1.0.0"
         folder.mkdir(parents=True)
         for record, duration_s in records.items():
@@ -254,15 +255,36 @@ def test_beats_alone_are_those_annotated(
     assert (tmp_path / "szA/sz01.tse_bi").is_file() == (name == "szdb")
 
 
-def test_nsr2db_becomes_rr_intervals_that_do_not_drift(
-        server, site, tmp_path):
-    assert fetch(server, tmp_path, "nsr2db") == 0
-    packed = tmp_path / "nsr001/nsr001.rr.csv.gz"
-    rows = gzip.decompress(packed.read_bytes()).decode().split()
-    assert rows[0] == "rr_ms"
-    beats_s = site[1]["nsr001"] / 128
-    assert np.cumsum([float(row) for row in rows[1:]]) / 1e3 == (
-        pytest.approx(beats_s[1:] - beats_s[0], abs=2e-5))
+@pytest.mark.parametrize("name, records", [
+    ("nsr2db", ["nsr001"]), ("chf2db", ["chf201", "chf202"])])
+def test_sets_of_beats_become_rr_intervals_that_do_not_drift(
+        server, site, tmp_path, capsys, name, records):
+    assert fetch(server, tmp_path, name) == 0
+    assert tree(tmp_path) == ["README.md", *(
+        f"{record}/{record}.rr.csv.gz" for record in records)]
+    for record in records:
+        packed = tmp_path / record / f"{record}.rr.csv.gz"
+        rows = gzip.decompress(packed.read_bytes()).decode().split()
+        assert rows[0] == "rr_ms"
+        beats_s = site[1][record] / 128
+        assert np.cumsum([float(row) for row in rows[1:]]) / 1e3 == (
+            pytest.approx(beats_s[1:] - beats_s[0], abs=2e-5))
+    assert f"content/{name}/1.0.0" in capsys.readouterr().out
+
+
+def test_a_set_of_beats_with_a_wrong_checksum_leaves_nothing_of_the_record(
+        site, tmp_path, capsys):
+    folder = tmp_path / "site/chf2db/1.0.0"
+    shutil.copytree(site[0] / "chf2db/1.0.0", folder)
+    spoilt = bytearray((folder / "chf202.ecg").read_bytes())
+    spoilt[20] ^= 1
+    (folder / "chf202.ecg").write_bytes(spoilt)
+    with serving(tmp_path / "site") as other:
+        assert fetch(other, tmp_path / "out", "chf2db") == 1
+    assert "fetch.checksum" in capsys.readouterr().err
+    kept = tree(tmp_path / "out")
+    assert "chf201/chf201.rr.csv.gz" in kept
+    assert not any("chf202.ecg" in name or "chf202/" in name for name in kept)
 
 
 def test_a_finished_recording_is_not_fetched_again(server, tmp_path):

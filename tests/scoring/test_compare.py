@@ -17,6 +17,7 @@ from aura.folder import Folder
 from aura.recording import Event
 from aura.scoring.compare import Comparison, RecordingScore, compare
 from aura.scoring.reference import run_of
+from aura.scoring.conventions import CONVENTIONS, by_convention
 from aura.scoring.report import score_dict, score_table
 from aura.scoring.score import Score
 from tests.edf_builder import File
@@ -339,8 +340,15 @@ def test_json_is_strict_and_has_counts_and_intervals(scored):
     assert quiet["events"]["sensitivity"] == {
         "value": None, "count": 0, "total": 0, "interval": [0.0, 1.0]}
     mean = found["mean_over_patients"]["events"]
-    assert mean["sensitivity"] == {"mean": 0.25, "std": 0, "patients": 1}
-    assert mean["false_alarms_per_24h"]["patients"] == 2
+    assert mean["sensitivity"] == {
+        "mean": 0.25, "std": 0, "median": 0.25, "low": 0.25, "high": 0.25,
+        "patients": 1}
+    rates = mean["false_alarms_per_24h"]
+    assert [rates[name] for name in ("median", "low", "high", "patients")
+            ] == [12, 0, 24, 2]
+    # 38 s and two alarms of 10 s in two hours.
+    assert found["in_alarm_share"] == pytest.approx(58 / 7200)
+    assert (found["seizures_not_scored"], found["hours_not_scored"]) == (0, 0)
     assert [r["path"] for r in found["per_recording"]] == [
         "a/one.tse_bi", "b/one.tse_bi"]
 
@@ -352,9 +360,12 @@ def test_table_has_the_counts_and_intervals_of_the_json(scored):
         "pooled", "2", "2.0", "1/4", "0.25 (0.01 to 0.81)", "1",
         "12.00 (0.30 to 66.86)", "24.00", "0.50", "0.33", "12.0", "0.04",
         "0.66", "0.08"]
-    mean = next(line for line in lines if line.startswith("patients'"))
+    mean = next(line for line in lines if line.startswith("patients' mean"))
     assert re.split("  +", mean)[1:] == [
         "0.25", "12.00", "24.00", "0.50", "0.33", "0.04", "0.66", "0.08"]
+    median = next(line for line in lines if line.startswith("patients' med"))
+    assert re.split("  +", median.strip())[1:] == [
+        "0.25 (0.25 to 0.25)", "12.00 (0.00 to 24.00)"]
     quiet = next(line for line in lines if line.endswith("b/one.tse_bi"))
     assert re.split("  +", quiet)[3:6] == ["0/0", "-", "0"]
     # Columns are right-aligned under their heads.
@@ -363,13 +374,33 @@ def test_table_has_the_counts_and_intervals_of_the_json(scored):
     assert any(re.findall(r"\b\d+\b", line) == ["3", "4"] for line in lines)
 
 
+def test_the_table_has_the_same_events_by_all_conventions(scored):
+    found = score_dict(scored)["conventions"]
+    lines = score_table(scored).splitlines()
+    at = next(place for place, line in enumerate(lines)
+              if line.startswith("the same events"))
+    shown = {re.split("  +", line)[0]: re.split("  +", line)[1:]
+             for line in lines[at + 1:at + 1 + len(CONVENTIONS)]}
+    assert {key: shown[name][:5] for key, name in CONVENTIONS.items()} == {
+        "szcore_events": ["1", "4", "0.25", "1", "12.00"],
+        "szcore_samples": ["38", "920", "0.04", "20", "240.00"],
+        "any_overlap": ["1", "3", "0.33", "2", "24.00"],
+        "time_aligned": ["0.63", "3", "0.21", "2.00", "24.00"],
+        "as_given": ["1", "3", "0.33", "2", "24.00"]}
+    for key, name in CONVENTIONS.items():
+        assert shown[name][5:] == [
+            f"{found[key][part]:.2f}" for part in ("precision", "f1")]
+
+
 def test_table_counts_what_is_left_out():
-    missed = RecordingScore("a", "p", None, HOUR, 1, Score())
+    missed = RecordingScore("a", "p", None, HOUR, 1, Score(),
+                            by_convention((), (), HOUR))
     wrong = Problem("edf.truncated", "error", "cut")
     lines = score_table(Comparison(
         (missed,), ("b", "c"), tuple((name, wrong) for name in "defd"))
     ).splitlines()
     assert [line[:2] for line in lines[2:6]] == ["1 ", "2 ", "3 ", ""]
+    assert any("Not scored: 1.0 h with 1 seizure" in line for line in lines)
 
 
 def test_the_same_wherever_the_trees_lie(scored, tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from aura.scoring import report
@@ -66,8 +67,29 @@ def test_rows_make_a_markdown_table():
         "| a | b |", "|---|---|", "| 1 | 2 |"]
 
 
-def test_mean_over_patients_leaves_out_the_undefined():
-    assert report.mean_over_patients([1.0, math.nan, 0.5]) == {
-        "mean": 0.75, "std": 0.25, "patients": 2}
-    assert report.mean_over_patients([math.nan]) == {
-        "mean": None, "std": None, "patients": 0}
+def test_values_over_patients_leave_out_the_undefined():
+    assert report.over_patients([1.0, math.nan, 0.5, 0.0]) == {
+        "mean": 0.5, "std": pytest.approx(np.std([1, .5, 0])), "median": 0.5,
+        "low": 0.0, "high": 1.0, "patients": 3}
+    assert report.over_patients([math.nan]) == {
+        "mean": None, "std": None, "median": None, "low": None, "high": None,
+        "patients": 0}
+
+
+@pytest.mark.parametrize("template, value, shown", [
+    ("{x:.2f}", .835, "0.83"), ("{x:.0f}", None, "-"), ("{x:.1f}", "3", "-"),
+    ("{x:hours} h", 11.75, "11.8 h"), ("{x:percent}", .00632, "0.63 %"),
+    ("{x:percent}", None, "-"), ("{x:percent}", 0.0, "0.00 %"),
+    ("{x:seconds}", 33.4, "33 s"), ("{x:seconds}", None, "-"),
+    ("{x:recording}", 1, "1 recording"), ("{x:false alarm}", 0,
+                                          "0 false alarms"),
+    ("{x:interval}", {"value": 1.0, "low": .5, "high": 2}, "0.50 to 2.00"),
+    ("{x:with_interval}", {"value": 1.0, "interval": [.5, 2]},
+     "1.00 (0.50 to 2.00)"),
+    ("{x:median}", {"median": 1.0, "low": .5, "high": 2},
+     "1.00 (0.50 to 2.00)"),
+    ("{x:median}", {"median": None, "low": None, "high": None}, "-"),
+    ("{x[a]:.2f} of {x[b]}", {"a": math.inf, "b": "{c}"}, "- of {c}"),
+    ("{x:,} rows", 1234, "1,234 rows"), ("{x:g} s", 60.0, "60 s")])
+def test_templates_show_any_value(template, value, shown):
+    assert report.fill(template, x=value) == shown

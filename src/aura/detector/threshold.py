@@ -52,11 +52,14 @@ def choose(recordings: Sequence[Scored], rule: AlarmRule,
     def scores_at(level: float) -> list[Score]:
         # A recording that does not reach the level has no alarms.
         return [score_alarms(one, replace(rule, threshold=level))
-                if highest.max(initial=-1.0) >= level
+                if own.max(initial=-1.0) >= level
                 else score(one.events, (), one.duration_s)
-                for one, highest in zip(recordings, peaks, strict=True)]
+                for one, own in zip(recordings, peaks, strict=True)]
 
-    best, most = _above(float(seen[0])), 0
+    highest, most = float(seen[0]), 0
+    # No recording reaches it.
+    best = (highest + 1.0) / 2 if highest < 1 else math.nextafter(
+        highest, math.inf)
     cuts = (seen[:-1] + seen[1:]) / 2
 
     def too_many(level: float) -> bool:
@@ -107,9 +110,3 @@ def block_peaks(smoothed: Floats, hop_s: float, rule: AlarmRule) -> Floats:
                     (0, count * width - len(held)), constant_values=-1.0)
     highest: Floats = np.max(padded.reshape(count, width), axis=1)
     return highest[highest > 0]
-
-
-def _above(highest: float) -> float:
-    """A threshold that no recording reaches."""
-    return (highest + 1.0) / 2 if highest < 1 else math.nextafter(
-        highest, math.inf)

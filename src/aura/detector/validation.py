@@ -8,17 +8,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from aura import state
 from aura.detector import forest, threshold, trees
 from aura.detector.alarms import AlarmRule, smooth
 from aura.detector.forest import Example
 from aura.detector.threshold import Scored
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.ecg.features import near_points, seizure_fraction
-from aura.errors import PreconditionError, plural
+from aura.errors import PreconditionError
 from aura.recording import Bools, Floats
 from aura.scoring.intervals import (
     proportion, rate_over_people, resolvable_rate)
-from aura.scoring.report import counts, estimate, finite
+from aura.scoring.report import counts, estimate, fill, finite
 from aura.scoring.score import Score, pool
 
 E = TypeVar("E", bound=Example)
@@ -29,6 +30,7 @@ LEAVE_ONE_OUT_BELOW = 20
 FOLDS = 5
 # The heart-rate rule that every detector has to beat.
 RATIO_RULE = AlarmRule(threshold=1.5, release=1.0, smoothing_s=0.0, hold_s=5.0)
+_TEXTS = state.beside(__file__)
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,9 @@ class Validation:
         """The model and the heart-rate rule in one sentence."""
         mine, other = self.pooled.events, self.pooled_rule.events
         wins = mine.tp >= other.tp and mine.fp <= other.fp
-        return (
-            f"{'No worse than' if wins else 'WORSE THAN'} the heart-rate "
-            f"rule (above {RATIO_RULE.threshold:g} times its 5-min median "
-            f"for {RATIO_RULE.hold_s:g} s): {mine.tp} of "
-            f"{plural(mine.ref_true, 'seizure')} and "
-            f"{plural(mine.fp, 'false alarm')} in {mine.hours:.1f} h, "
-            f"against {other.tp} and {other.fp} with the rule")
+        return fill(
+            _TEXTS["comparison"], mine=mine, other=other, rule=RATIO_RULE,
+            verdict="No worse than" if wins else "WORSE THAN")
 
 
 def folds(examples: Sequence[Example],
@@ -161,8 +159,7 @@ def metrics(validation: Validation, target_far: float) -> dict[str, Any]:
     hours = validation.pooled.events.hours
     return {
         "verdict": validation.comparison,
-        "method": "nested, patient-wise: no patient is on both sides of a "
-                  "fold, thresholds are chosen inside the training folds",
+        "method": _TEXTS["method"],
         "folds": validation.folds,
         "hours": hours,
         "target_false_alarms_per_24h": target_far,

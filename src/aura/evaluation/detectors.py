@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ CSI_RULE = AlarmRule(threshold=np.inf, release=1.0, smoothing_s=0.0,
 CSI_MEDIAN_BEATS = 7
 CSI_WINDOW_BEATS = 100
 CSI_CHUNK = 4096
+# As published: an alarm needs 105 % of the highest value outside seizures. A
+# seizure is taken to last from a minute before its onset to three after it.
+PERSONAL = 1.05
+OWN_BEFORE_S, OWN_AFTER_S = 60.0, 180.0
 # Less variation than a microsecond counts as none.
 CSI_LEAST_MS = 1e-3
 
@@ -69,8 +74,11 @@ def _untrained(score: Scorer[Case]) -> Fit[Case]:
 _heart_rate_ratio = _untrained(lambda case: case.ratio)
 _heart_rate_rise = _untrained(
     lambda case: np.where(case.scorable, case.rise, np.nan))
-_csi_times_slope = _untrained(  # Jeppesen's ModCSI100filtered x Slope
-    lambda case: np.where(case.scorable, case.csi_slope, np.nan))
+
+
+def _csi_times_slope(case: Case) -> Floats:
+    """Jeppesen's ModCSI100filtered x Slope."""
+    return np.where(case.scorable, case.csi_slope, np.nan)
 
 
 def logistic_regression(cases: Sequence[Case], seed: int) -> Scorer[Case]:
@@ -88,14 +96,26 @@ def boosted_trees(cases: Sequence[Case], seed: int) -> Scorer[Case]:
     return fit_rows(model, "sample_weight", cases)
 
 
-def adaptive(after_h: float) -> Detector:
-    return Detector(
-        "forest_adaptive", f"RandomForest, own past from {after_h:g} h on",
-        "The forest, its threshold chosen as before; after "
-        f"{after_h:g} scorable hours a recording needs for an alarm what it "
-        f"has itself reached in {RULE.own_per_24h:g} stretches of 5 min of "
-        "the last 24 h, if that is more.",
-        replace(RULE, adapt_after_h=after_h), fit_forest)
+def with_own_past(after_h: float) -> tuple[Detector, ...]:
+    """Rows whose thresholds come from a recording's own past."""
+    return (
+        _named("forest_adaptive", replace(RULE, adapt_after_h=after_h),
+               fit_forest, after_h),
+        _named("csi_personal", replace(CSI_RULE, threshold=PERSONAL),
+               _untrained(partial(over_own_highest, after_h)), after_h))
+
+
+def over_own_highest(learning_h: float, case: Case) -> Floats:
+    """Jeppesen's index in units of its highest value while it is learnt."""
+    # Source: https://doi.org/10.1016/j.seizure.2014.11.004
+    index = _csi_times_slope(case)
+    learnt = np.cumsum(case.scorable) * case.hop_s <= learning_h * 3600
+    free = ~np.any([(case.time_s > event.onset_s - OWN_BEFORE_S)
+                    & (case.time_s <= max(event.end_s, event.onset_s
+                                          + OWN_AFTER_S))
+                    for event in case.seizures] + [~case.scorable], axis=0)
+    highest = np.fmax.reduce(index[learnt & free], initial=0.0) or np.nan
+    return np.where(learnt, np.nan, index / highest)
 
 
 def fit_rows(model: Any, weight: str, cases: Sequence[Case]) -> Scorer[Case]:
@@ -159,16 +179,18 @@ def _csi_index(rr_ms: Floats) -> Floats:
     return index
 
 
-_TEXTS = state.beside(__file__)
-DETECTORS = tuple(Detector(
-    key, _TEXTS[key]["name"], _TEXTS[key]["what"], rule, fit, **more)
-    for key, rule, fit, more in (
-        ("rule", RATIO_RULE, _heart_rate_ratio,
-         {"fixed": True, "probability": False}),
-        ("rule_chosen", RATIO_RULE, _heart_rate_ratio,
-         {"probability": False}),
-        ("rise", RULE, _heart_rate_rise, {"probability": False}),
-        ("csi_slope", CSI_RULE, _csi_times_slope, {"probability": False}),
-        ("logistic", RULE, logistic_regression, {}),
-        ("boosting", RULE, boosted_trees, {}),
-        ("forest", RULE, fit_forest, {})))
+def _named(key: str, rule: AlarmRule, fit: Fit[Case],
+           hours: float = 0.0) -> Detector:
+    about = state.beside(__file__)[key]
+    for part in ("name", "what"):
+        about[part] = about[part].format(hours=hours, blocks=rule.own_per_24h)
+    return Detector(key, rule=rule, fit=fit, **about)
+
+
+DETECTORS = tuple(_named(*one) for one in (
+    ("rule", RATIO_RULE, _heart_rate_ratio),
+    ("rule_chosen", RATIO_RULE, _heart_rate_ratio),
+    ("rise", RULE, _heart_rate_rise),
+    ("csi_slope", CSI_RULE, _untrained(_csi_times_slope)),
+    ("logistic", RULE, logistic_regression),
+    ("boosting", RULE, boosted_trees), ("forest", RULE, fit_forest)))

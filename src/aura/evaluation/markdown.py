@@ -1,31 +1,34 @@
 """The report of an evaluation as Markdown."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from aura.errors import plural
+from aura import state
 from aura.scoring.report import (
-    hours, interval, markdown_table, number, smallest_rate, with_interval)
+    fill, hours, markdown_table, number, smallest_rate)
 
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0)
 APART = " · "  # Between the results of two rounds, if they differ
-METHOD = ("Nested and patient-wise: neither the model nor the choice of its "
-          "threshold has seen the people who are scored. Events by SzCORE's "
-          "rules. All intervals are at 95 %: Clopper-Pearson for proportions, "
-          "exact Poisson for rates, and a bootstrap over people.")
+_TEXTS = state.beside(__file__)
 
 Found = Mapping[str, Any]
 
 
 def markdown(report: Found) -> str:
-    return "\n".join([
-        "# Evaluation", "", *overview(report), "",
-        "## At equal false alarms", "", *equal_alarms(report), "",
-        "## Patients and control group together", "", *_together(report), "",
-        "## Each seizure", "", *_seizures(report), "",
-        "## Each person", "", *_people(report), "",
-        "## Self-tests", "", *self_tests(report), "",
-        f"{METHOD} {report['use']}", ""])
+    lines = ["# Evaluation", "", *overview(report), ""]
+    for title, lines_of in (
+            ("At equal false alarms", equal_alarms),
+            ("The same alarms by other conventions",
+             partial(section, name="conventions")),
+            ("As clinical studies report it",
+             partial(section, name="clinical")),
+            ("Patients and control group together",
+             partial(section, name="together")),
+            ("Each seizure", _seizures), ("Each person", _people),
+            ("Self-tests", self_tests)):
+        lines += [f"## {title}", "", *lines_of(report), ""]
+    return "\n".join([*lines, f"{_TEXTS['method']} {report['use']}", ""])
 
 
 def overview(report: Found) -> list[str]:
@@ -34,71 +37,48 @@ def overview(report: Found) -> list[str]:
 
 
 def main_table(report: Found) -> list[str]:
-    control = _has_control(report)
-    head = ["detector", "seizures found", "95 %", "false alarms",
-            "per 24 h", "95 %", "latency median, 95 %", "in alarm",
-            "found by chance"]
-    if control:
-        head[6:6] = ["control group, per 24 h", "95 %"]
-    return markdown_table([head, *(_row(one, control)
-                                   for one in report["detectors"])])
+    return _table(report, "control" if _has_control(report) else "main")
 
 
-def _row(one: Found, control: bool) -> list[str]:
-    def each(show: Callable[[Found], str]) -> str:
-        return _apart(show(part["people_with_seizures"])
-                      for part in one["rounds"])
+def section(report: Found, name: str) -> Iterator[str]:
+    """A table of `_TEXTS` with its introduction."""
+    phase = report["study_phase"]
+    yield fill(_TEXTS[name], next=phase["at_most"] + 1, **phase,
+               missing=", ".join(phase["missing_for_next"])) + "\n"
+    yield from _table(report, name)
 
-    row = [
-        one["name"],
-        each(lambda part: f"{part['found']}/{part['seizures']}"),
-        each(lambda part: interval(part["sensitivity"])),
-        each(lambda part: str(part["false_alarms"])),
-        each(lambda part: number(part["false_alarms_per_24h"]["value"])),
-        each(lambda part: interval(part["false_alarms_per_24h"])),
-        each(lambda part: ", ".join(
-            _seconds(part["latency_s"][name])
-            for name in ("median", "percentile_95"))),
-        each(lambda part: number(
-            part["in_alarm_share"] and 100 * part["in_alarm_share"], 2, " %")),
-        _apart(f"{part['by_shifted_alarms']['mean']:.2f} "
-               f"(p {part['by_shifted_alarms']['p_value']:.3f})"
-               for part in one["rounds"])]
-    if control:
-        quiet = one["people_without_seizures"]
-        rate = quiet["false_alarms_per_24h"]
-        row[6:6] = [f"{number(rate['value'])} ({quiet['false_alarms']})",
-                    interval(rate)]
-    return row
+
+def _table(report: Found, name: str) -> list[str]:
+    """A row for each detector, by a table of heads and templates."""
+    columns = _TEXTS["table"][name]
+    return markdown_table([["detector", *(head for head, _ in columns)], *(
+        [one["name"], *(_apart(_cell(one, part, cell)
+                               for part in one["rounds"])
+                        for _, cell in columns)]
+        for one in report["detectors"])])
+
+
+def _cell(one: Found, part: Found, template: str) -> str:
+    drawn = {name: {**ends, "value": part["everybody"][name]["value"]}
+             for name, ends in part["by_resampled_people"].items()}
+    return fill(template, **part, drawn=drawn,
+                control=one["people_without_seizures"])
 
 
 def _data(report: Found) -> Iterator[str]:
     data, settings = report["data"], report["settings"]
-    people = data["people"]
+    people, lost = data["people"], data["nothing_scorable"]
     target = settings["target_false_alarms_per_24h"]
-    yield (
-        f"{people} {'person' if people == 1 else 'people'}, "
-        f"{data['people_with_seizures']} of them with seizures. "
-        f"{plural(data['recordings'], 'recording')}, "
-        f"{plural(data['seizures_annotated'], 'seizure')}. "
-        f"{hours(data['hours'])} h, of which {hours(data['scorable_hours'])} "
-        f"h could be scored. Target rate of the thresholds: {target:g} false "
-        f"alarm{'' if target == 1 else 's'} per 24 h. Seed "
-        f"{settings['seed']}.")
     events = report["detectors"][0]["rounds"][0]["everybody"]["seizures"]
-    if events != data["seizures_annotated"]:
-        yield (
-            f"\nBy SzCORE's rules these count as "
-            f"{plural(events, 'seizure')}: seizures less than 90 s apart "
-            "are joined, seizures longer than 300 s are cut.")
-    lost = data["nothing_scorable"]
-    if lost["recordings"]:
-        yield (
-            f"\n**{plural(len(lost['recordings']), 'recording')} could not "
-            "be scored at all.** "
-            f"{plural(lost['seizures_counted_as_missed'], 'seizure')} "
-            f"counted as missed, {hours(lost['hours_not_counted'])} h left "
-            "out.")
+    for name, needed in (
+            ("data", True), ("joined", events != data["seizures_annotated"]),
+            ("lost", lost["recordings"])):
+        if needed:
+            yield fill(
+                _TEXTS[name], data=data, lost=lost, events=events,
+                who=f"{people} {'person' if people == 1 else 'people'}",
+                target=f"{target:g} false alarm{'' if target == 1 else 's'}",
+                count=len(lost["recordings"]), seed=settings["seed"])
     for rule, count in data["problems"].items():
         yield f"\n{count} x `{rule}`"
 
@@ -108,11 +88,7 @@ def _reading(report: Found) -> Iterator[str]:
     yield smallest_rate(first["smallest_resolvable_per_24h"],
                         " among the patients with seizures")
     if len(report["rounds"]) > 1:
-        yield ("Each patient was scored twice, once with each half of the "
-               "control group in the training data. Where the two results "
-               f"differ, both are given ({APART.strip()}). Each person of the "
-               "control group was scored once, by a model trained on all "
-               "patients and the other half.")
+        yield fill(_TEXTS["rounds"], apart=APART.strip())
 
 
 def equal_alarms(report: Found) -> Iterator[str]:
@@ -120,10 +96,7 @@ def equal_alarms(report: Found) -> Iterator[str]:
     key, who = (("healthy_per_24h", "the control group")
                 if _has_control(report)
                 else ("false_alarms_per_24h", "all people together"))
-    yield (
-        "The most seizures that any single threshold finds, by the false "
-        f"alarms per 24 h that {who} may have. The threshold is chosen with "
-        "hindsight. This compares scores; it does not predict performance.\n")
+    yield fill(_TEXTS["equal_alarms"], who=who) + "\n"
     yield from markdown_table([
         ["detector", *(f"{rate:g}" for rate in RATES)],
         *([one["name"], *(_best(one["curve_with_hindsight"], key, rate)
@@ -139,30 +112,8 @@ def _best(curve: Sequence[Found], key: str, rate: float) -> str:
     return f"{best}/{fits[0]['seizures']}"
 
 
-def _together(report: Found) -> Iterator[str]:
-    yield (
-        "The intervals of the first two columns come from 2,000 resamples of "
-        "people, because people differ more than seizures and hours do.\n")
-    rows = [["detector", "share of seizures found", "false alarms per 24 h",
-             "per 24 h that could be scored", "95 %",
-             "alarms not joined, per 24 h"]]
-    for one in report["detectors"]:
-        rows.append([one["name"], *map(_apart, zip(
-            *map(_resampled, one["rounds"]), strict=True))])
-    yield from markdown_table(rows)
-
-
-def _resampled(part: Found) -> tuple[str, ...]:
-    everybody, drawn = part["everybody"], part["by_resampled_people"]
-    scorable = everybody["false_alarms_per_scorable_24h"]
-    return (*(with_interval({**drawn[name], "value": everybody[name]["value"]})
-              for name in ("sensitivity", "false_alarms_per_24h")),
-            number(scorable["value"]), interval(scorable),
-            number(everybody["alarms_not_merged_per_24h"]["value"]))
-
-
 def _seizures(report: Found) -> Iterator[str]:
-    yield "Seconds from onset to alarm; - if the seizure was missed.\n"
+    yield _TEXTS["each_seizure"] + "\n"
     rounds = [[part["seizures"] for part in one["rounds"]]
               for one in report["detectors"]]
     yield from markdown_table([
@@ -175,8 +126,7 @@ def _seizures(report: Found) -> Iterator[str]:
 
 
 def _people(report: Found) -> Iterator[str]:
-    yield ("Seizures found, and false alarms. People without seizures and "
-           "false alarms are left out.\n")
+    yield _TEXTS["each_person"] + "\n"
     found = [[part["people"] for part in one["rounds"]]
              for one in report["detectors"]]
     rows = [["person", "hours", *(one["name"] for one in report["detectors"])]]

@@ -48,6 +48,9 @@ def summary(held: Sequence[Held]) -> dict[str, Any]:
             "percentile_95": number(
                 float(np.percentile(late, 95)) if len(late) else math.nan),
             "each": [number(value) for value in events.latencies_s]},
+        "unreadable_share": number(
+            1 - 3600 * scorable_h
+            / math.fsum(one.case.duration_s for one in held)),
         "in_alarm_share": number(
             alarm_s / (events.hours * 3600) if events.hours else math.nan),
         "seconds": {name: estimate(getattr(found.samples, name), DIGITS)

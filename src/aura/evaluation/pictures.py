@@ -12,9 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from aura import state
 from aura.folder import Folder
 from aura.plots import FOOTER, PALE, STYLE
-from aura.scoring.report import interval
+from aura.scoring.report import fill
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#999999", "#000000", "#CC79A7", "#56B4E9", "#009E73", "#D55E00",
@@ -23,6 +24,7 @@ COLOURS = ("#999999", "#000000", "#CC79A7", "#56B4E9", "#009E73", "#D55E00",
 DASHES = tuple((3 * place, (9, 3 * place)) for place in range(len(COLOURS)))
 FOUND, MISSED = "#0072B2", "#DDDDDD"
 LATEST_S = 90.0
+_TEXTS = state.beside(__file__)
 
 Found = Mapping[str, Any]
 
@@ -64,7 +66,8 @@ def _sensitivity(report: Found) -> Figure:
         axes.step(rate, np.maximum.accumulate(part or [0.0])[:len(rate)],
                   where="post", color=colour, lw=1.8, ls=dash)
         axes.plot([], color=colour, lw=0 if fixed else 1.8, marker="o",
-                  label=_counted(one))
+                  label=fill(_TEXTS["counted"], name=one["name"],
+                             **one["rounds"][0]["everybody"]))
         for done in one["rounds"]:
             found = done["everybody"]
             axes.plot(found["false_alarms_per_24h"]["value"],
@@ -75,22 +78,10 @@ def _sensitivity(report: Found) -> Figure:
                     ["0", "0.5", "1", "2", "5", "10", "20"])
     axes.set(xlim=(0, 24), ylim=(0, 1.02), ylabel="seizures found",
              xlabel="false alarms per 24 h (linear below 1)")
-    axes.set_title("Lines: one threshold for all people, with hindsight. "
-                   "Dots: thresholds chosen without the scored people.\n"
-                   "Legend: the first round of dots, seizures found with "
-                   "95 % interval",
-                   fontsize=9, loc="left")
+    axes.set_title(_TEXTS["sensitivity"].strip(), fontsize=9, loc="left")
     axes.grid(color=PALE, alpha=.25)
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     return figure
-
-
-def _counted(one: Found) -> str:
-    """The detector with its counts and the interval of its sensitivity."""
-    found = one["rounds"][0]["everybody"]
-    return (f"{one['name']}: {found['found']}/{found['seizures']} "
-            f"({interval(found['sensitivity'])}), {found['false_alarms']} "
-            f"false in {found['hours']:.0f} h")
 
 
 def _seizures(report: Found) -> Figure:
@@ -135,13 +126,11 @@ def _reliability(report: Found) -> Figure:
         if known:
             axes.plot(known["predicted"], known["observed"], "o-", ms=4,
                       color=colour, lw=1.2,
-                      label=f"{one['name']}: Brier {known['brier']:.4f}, "
-                      f"{sum(known['rows']):,.0f} rows")
+                      label=fill(_TEXTS["brier"], name=one["name"],
+                                 count=sum(known["rows"]), **known))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score of a second",
              ylabel="share of these seconds annotated as seizure")
-    axes.set_title("Training gives seizures and all other time equal weight, "
-                   "so a score is not a chance",
-                   fontsize=8, loc="left")
+    axes.set_title(_TEXTS["reliability"], fontsize=8, loc="left")
     axes.grid(color=PALE, alpha=.25)
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     return figure

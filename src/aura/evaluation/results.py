@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
+from aura import state
 from aura.detector import training, validation
 from aura.detector.forest import MODEL_FEATURES
 from aura.detector.model_card import USE
@@ -15,14 +18,12 @@ from aura.evaluation import chance, measures
 from aura.evaluation.detectors import DETECTORS, Case, Detector
 from aura.evaluation.measures import number, summary
 from aura.evaluation.nested import Held, Round, control_group, held_out, rounds
+from aura.scoring.conventions import by_convention
 from aura.scoring.matching import SZCORE
+from aura.scoring.report import convention_rates, over_patients
 
 FORMAT = "aura-evaluation-1"
-METHOD = ("Nested and patient-wise: whoever is scored has been seen neither "
-          "by the model nor by the choice of its threshold. Events by "
-          "SzCORE's rules; intervals of 95 %: Clopper-Pearson for parts, "
-          "exact Poisson for rates, and over resampled people.")
-
+_DATA = state.beside(__file__)
 Track = Callable[[Sequence[Detector]], Iterable[Detector]]
 
 
@@ -35,12 +36,13 @@ def evaluate(cases: Sequence[Case], *, target_far: float, seed: int,
     dealt = rounds(cases)
     control = control_group(cases)
     return {
-        "format": FORMAT, "use": USE, "method": METHOD,
+        "format": FORMAT, "use": USE, "method": _DATA["method"],
         "settings": {
             "target_false_alarms_per_24h": target_far, "seed": seed,
             "hop_s": cases[0].hop_s, "schema_id": features.SCHEMA_ID,
             "features": list(MODEL_FEATURES)},
         "data": _data(cases, problems or {}),
+        "study_phase": study_phase(cases),
         "rounds": [_round(cases, one) for one in dealt],
         "detectors": [
             _detector(detector, [
@@ -81,6 +83,21 @@ def _data(cases: Sequence[Case],
     }
 
 
+def study_phase(cases: Sequence[Case]) -> dict[str, Any]:
+    """The phase that the numbers allow, and what the next one needs."""
+    # Source: https://doi.org/10.1111/epi.14049
+    known = [case for case in cases if case.seizures]
+    have = {"patients with seizures": len({case.patient for case in known}),
+            "seizures": sum(len(case.seizures) for case in known)}
+    needs = _DATA["phase"]
+    at_most = 1 + all(have[what] >= needs["2"][what] for what in have)
+    following = needs[str(at_most + 1)]
+    return {"at_most": at_most, "missing_for_next": [
+        *(f"{what}: {following[what] - have[what]} more"
+          for what in have if have[what] < following[what]),
+        *following["also"]]}
+
+
 def _round(cases: Sequence[Case], dealt: Round) -> list[dict[str, Any]]:
     folds = []
     for fold in dealt:
@@ -117,22 +134,36 @@ def _detector(detector: Detector, held: Sequence[list[Held]],
 def _results(held: Sequence[Held], control: Sequence[str],
              seed: int) -> dict[str, Any]:
     patients = [one for one in held if one.case.patient not in control]
+    seizures = [_seizure(one, place) for one in patients
+                for place in range(len(one.case.seizures))]
+    readable = [one for one in seizures if one["scorable"]]
+    everybody = summary(held)
+    people = {
+        patient: summary([one for one in held if one.case.patient == patient])
+        for patient in sorted({one.case.patient for one in held})}
     return {
         "thresholds": [number(level) for level in dict(
             (one.fold, one.rule.threshold) for one in held).values()],
-        "everybody": summary(held),
+        "everybody": everybody,
         "people_with_seizures": summary(patients),
         "by_shifted_alarms": _numbers(
             chance.by_shifted_alarms(patients, seed)),
         "by_resampled_people": {
             name: _numbers(resampled) for name, resampled
             in chance.by_patients(held, seed).items()},
-        "people": {
-            patient: summary([one for one in held
-                              if one.case.patient == patient])
-            for patient in sorted({one.case.patient for one in held})},
-        "seizures": [_seizure(one, place) for one in patients
-                     for place in range(len(one.case.seizures))]}
+        "by_convention": convention_rates(
+            (by_convention(one.case.events, one.raised, one.case.duration_s)
+             for one in held), everybody["hours"]),
+        "over_people": {
+            name: over_patients(one[name]["value"] for one in people.values())
+            for name in ("sensitivity", "false_alarms_per_24h")},
+        "people": people,
+        "intention_to_detect": {
+            "seizures": len(seizures), "scorable": len(readable),
+            "found": sum(one["latency_s"] is not None for one in seizures),
+            "found_scorable": sum(
+                one["latency_s"] is not None for one in readable)},
+        "seizures": seizures}
 
 
 def _numbers(found: Any) -> dict[str, Any]:
@@ -144,10 +175,13 @@ def _numbers(found: Any) -> dict[str, Any]:
 
 
 def _seizure(held: Held, place: int) -> dict[str, Any]:
-    event = held.case.seizures[place]
+    event, hop_s = held.case.seizures[place], held.case.hop_s
+    rows = held.case.time_s[held.case.scorable]
     return {"patient": held.case.patient, "recording": held.case.name,
             "onset_s": number(event.onset_s),
             "duration_s": number(event.duration_s),
+            "scorable": bool(np.any(
+                (rows > event.onset_s) & (rows <= event.end_s + hop_s))),
             "latency_s": latency(held, place)}
 
 

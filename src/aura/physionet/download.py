@@ -28,6 +28,7 @@ TRIES = 5
 WAIT_S = 1.0
 _SUM = re.compile(r"([0-9a-f]{64})[ \t]+\*?([^\0\n]{1,255})")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+ABOVE = "check --base-url; it has to be the folder above the sets"
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 Progress = Callable[[int], object]
@@ -66,7 +67,7 @@ class Source:
         if name not in self.sums():
             raise MissingError(
                 "fetch.missing", f"{self._url}{SUMS} does not list {name}",
-                "check --base-url; it has to be the folder above the sets")
+                ABOVE)
         wanted = self.sums()[name]
         path = self._folder.path(name)
         if path.is_file():
@@ -226,8 +227,7 @@ def _refused(url: str, code: int) -> Exception:
     if code in (404, 410):
         return MissingError(
             "fetch.missing", f"{url} does not exist (the server answered "
-            f"{code})", "check --base-url; it has to be the folder above the "
-            "sets")
+            f"{code})", ABOVE)
     return UnavailableError(
         "fetch.http", f"{url}: the server answered {code}",
         "open the address in a browser")

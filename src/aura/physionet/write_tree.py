@@ -24,7 +24,7 @@ from aura.errors import (
     CorruptDataError, InvalidInputError, PreconditionError, ResourceError,
     UnsupportedError)
 from aura.folder import Folder
-from aura.physionet.download import SUMS, Source
+from aura.physionet.download import ABOVE, SUMS, Source
 from aura.physionet.sets import BASE_URL, LICENCE, PHYSIONET, OpenSet
 from aura.recording import Event, Floats
 
@@ -32,6 +32,7 @@ HIDDEN = ".fetch"
 README = "README.md"
 # Names of records, see header(5) of WFDB.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+OTHERS = "fetch the other records with --records"
 PREFERRED_LEADS = ("MLII", "ECG", "II")
 
 _README = Path(__file__).with_name("tree.md").read_text("utf-8")
@@ -81,8 +82,7 @@ class FetchedTree:
             raise CorruptDataError(
                 "fetch.records", "the list RECORDS of the set " + (
                     f"has {unsafe[0]!r}, which is not a name of a record"
-                    if unsafe else "is empty"),
-                "check --base-url; it has to be the folder above the sets")
+                    if unsafe else "is empty"), ABOVE)
         return known
 
     def _path(self, record: str) -> str:
@@ -115,7 +115,7 @@ class FetchedTree:
         if not whole:
             raise CorruptDataError(
                 "wfdb.length", f"{record} has {len(samples)} samples, less "
-                "than a second", "fetch the other records with --records")
+                "than a second", OTHERS)
         self._seizures(record, path, float(whole))
         self._edf(record, path, header, samples[:, place],
                   header.signals[place])
@@ -130,8 +130,7 @@ class FetchedTree:
         if len(flat) < length * width:
             raise CorruptDataError(
                 "wfdb.length", f"{file} has {len(flat)} samples, but its "
-                f"header gives {length * width}",
-                "fetch the other records with --records")
+                f"header gives {length * width}", OTHERS)
         samples = flat[:length * width].reshape(length, width)
         check_sums(header, file, lines, samples.sum(axis=0, dtype=np.int64))
         return samples
@@ -145,8 +144,7 @@ class FetchedTree:
         if len(beats_s) < 2:
             raise InvalidInputError(
                 "wfdb.no_beats", f"{record}.{self.wanted.annotator} has "
-                f"{len(beats_s)} beats; at least 2 are needed",
-                "fetch the other records with --records")
+                f"{len(beats_s)} beats; at least 2 are needed", OTHERS)
         return np.unique(beats_s)
 
     def _seizures(self, record: str, path: str, duration_s: float) -> None:
@@ -225,9 +223,8 @@ def tree(wanted: OpenSet, out: Path, beats: bool = False,
 def _lead(header: RecordHeader) -> int:
     labels = [signal.label for signal in header.signals]
     if not labels:
-        raise UnsupportedError("wfdb.no_signals", f"{header.name} has no "
-                               "signals", "fetch the other records with "
-                               "--records")
+        raise UnsupportedError(
+            "wfdb.no_signals", f"{header.name} has no signals", OTHERS)
     for wanted in PREFERRED_LEADS:
         if wanted in labels:
             return labels.index(wanted)
@@ -238,8 +235,7 @@ def _per_second(header: RecordHeader, record: str) -> int:
     if header.rate_hz != int(header.rate_hz) or header.rate_hz < 1:
         raise UnsupportedError(
             "wfdb.rate", f"{record} is sampled at {header.rate_hz:g} Hz; the "
-            "rate has to be in whole hertz",
-            "fetch the other records with --records")
+            "rate has to be in whole hertz", OTHERS)
     return int(header.rate_hz)
 
 

@@ -86,8 +86,8 @@ def evaluate(given: Read, settings: Settings, track: results.Track = iter,
     problems |= {rule: count for rule, count in (
         ("evaluate.taken_as_free_of_seizures", given.taken_as_free),
         ("evaluate.not_annotated", given.left_out)) if count}
-    adapted = [detectors.adaptive(settings.adapt_after_h)
-               ] if settings.adapt_after_h else []
+    adapted = detectors.with_own_past(
+        settings.adapt_after_h) if settings.adapt_after_h else ()
     return results.evaluate(given.cases, target_far=settings.target_far,
                             seed=settings.seed, problems=problems, track=track,
                             detectors=(*detectors.DETECTORS, *adapted, *own))

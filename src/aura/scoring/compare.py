@@ -14,6 +14,7 @@ from aura.errors import (
     AuraError, InvalidInputError, MissingError, Problem, plural)
 from aura.folder import Folder
 from aura.recording import Event
+from aura.scoring.conventions import Counted, by_convention
 from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
     EVENTS, Reference, References, read_references, read_tsv, run_of)
@@ -31,17 +32,13 @@ class RecordingScore:
     duration_s: float
     seizures: int  # Annotated seizures, before joining and cutting
     score: Score
+    by_convention: Counted  # By `aura.scoring.conventions`
 
 
 @dataclass(frozen=True)
 class PatientScore:
     patient: str  # Alias
     scores: tuple[RecordingScore, ...]  # At least one
-
-    @property
-    def example(self) -> str:
-        """Path of the first recording, to recognise the patient."""
-        return self.scores[0].path
 
     @property
     def score(self) -> Score:
@@ -69,10 +66,6 @@ class Comparison:
             grouped[recording.patient].append(recording)
         return tuple(PatientScore(patient, tuple(scores))
                      for patient, scores in grouped.items())
-
-    @property
-    def seizures(self) -> int:
-        return sum(r.seizures for r in self.recordings)
 
     @property
     def without_hypothesis(self) -> int:
@@ -162,7 +155,8 @@ def _unpaired(truth: References, paths: Iterable[str]) -> Iterator[Finding]:
 
 def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
     scored = _recording_score(
-        reference, None, score_missed(reference.events, reference.duration_s))
+        reference, None, (),
+        score_missed(reference.events, reference.duration_s))
     return scored, [(scored.path, Problem(
         "score.no_hypothesis", "warning", "no predictions for this "
         f"recording: {plural(scored.seizures, 'seizure')} counted as "
@@ -181,18 +175,20 @@ def _score(reference: Reference, folder: Folder,
             "nothing of this recording: "
             f"{plural(scored.seizures, 'seizure')} counted as missed, its "
             "hours left out of the false alarm rate"))]
-    scored = _recording_score(reference, printable(path), score(
+    scored = _recording_score(reference, printable(path), predicted, score(
         reference.events, predicted, reference.duration_s))
     return scored, [(printable(path), problem) for problem in _warnings(
         predicted, reference.duration_s, stated_s)]
 
 
 def _recording_score(reference: Reference, hypothesis: str | None,
+                     predicted: Sequence[Event],
                      found: Score) -> RecordingScore:
     seizures = seizure_spans(reference.events, reference.duration_s)
     return RecordingScore(
         printable(reference.path), reference.patient, hypothesis,
-        reference.duration_s, len(seizures), found)
+        reference.duration_s, len(seizures), found, by_convention(
+            reference.events, predicted, reference.duration_s))
 
 
 def _check_duration(duration_s: float, stated_s: float | None) -> None:

@@ -54,9 +54,6 @@ def f1(tp: int, fp: int, fn: int) -> Estimate:
 
 def rate_per_24h(count: int, hours: float) -> Estimate:
     """Events per 24 h with the exact interval of a Poisson count."""
-    # Source: https://doi.org/10.1093/biomet/28.3-4.437
-    from scipy.special import gammaincinv
-
     _check_hours(hours)
     if count < 0 or (count and not hours):
         raise InvalidInputError(
@@ -66,17 +63,21 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
     if not hours:
         return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
     days = hours / HOURS_PER_DAY
-    low = gammaincinv(count, TAIL) if count else 0.0
-    high = gammaincinv(count + 1, 1 - TAIL)
-    return Estimate(count / days, count, hours,
-                    float(low) / days, float(high) / days)
+    low, high = _poisson(count)
+    return Estimate(count / days, count, hours, low / days, high / days)
+
+
+def _poisson(count: float) -> tuple[float, float]:
+    # Source: https://doi.org/10.1093/biomet/28.3-4.437
+    from scipy.special import gammaincinv
+
+    return (float(gammaincinv(count, TAIL)) if count else 0.0,
+            float(gammaincinv(count + 1, 1 - TAIL)))
 
 
 def rate_over_people(people: Sequence[tuple[float, float]]) -> Estimate:
     """The rate of people with a count and hours each; wide if they differ."""
     # Source: https://doi.org/10.1093/biomet/61.3.439
-    from scipy.special import gammaincinv
-
     count = math.fsum(count for count, _ in people)
     days = math.fsum(hours for _, hours in people) / HOURS_PER_DAY
     rate = count / days if days else math.nan
@@ -88,10 +89,9 @@ def rate_over_people(people: Sequence[tuple[float, float]]) -> Estimate:
     spread = max(1.0, math.fsum(
         (own - per_h * hours) ** 2 / (per_h * hours)
         for own, hours in people if per_h * hours) / (len(people) - 1))
-    low = gammaincinv(count / spread, TAIL) if count else 0.0
-    high = gammaincinv(count / spread + 1, 1 - TAIL)
+    low, high = _poisson(count / spread)
     return Estimate(rate, round(count), days * HOURS_PER_DAY,
-                    spread * float(low) / days, spread * float(high) / days)
+                    spread * low / days, spread * high / days)
 
 
 def resolvable_rate(hours: float) -> float:

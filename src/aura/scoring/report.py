@@ -1,13 +1,17 @@
 """Scores as values for JSON, as text, and as rows of tables."""
 
 import math
+import string
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aura import state
 from aura.errors import plural
+from aura.scoring.conventions import CONVENTIONS, Counted
 from aura.scoring.intervals import Estimate, resolvable_rate
 from aura.scoring.matching import SZCORE
 from aura.scoring.score import Score
@@ -16,16 +20,10 @@ if TYPE_CHECKING:
     from aura.scoring.compare import Comparison, PatientScore
 
 DISCLAIMER = "Research software, not a medical device."
-INTERVALS = ("95 %, exact for independent counts: Clopper-Pearson, and "
-             "Poisson for rates. Patients differ and neighbouring seconds do "
-             "not: the truth is less certain, that of samples much less.")
 EVENT_METRICS = ("sensitivity", "precision", "f1", "false_alarms_per_24h",
                  "strict_false_alarms_per_24h")
 SAMPLE_METRICS = ("sensitivity", "precision", "f1")
-HEADER = (("", "", "", "events", "sensitivity", "false", "per 24 h", "strict",
-           "event", "event", "latency", "sample", "sample", "sample", ""),
-          ("patient", "rec.", "hours", "found", "(95 %)", "alarms", "(95 %)",
-           "per 24 h", "prec.", "F1", "s", "sens.", "prec.", "F1", "example"))
+_TEXTS = state.beside(__file__)
 
 
 # Values for JSON
@@ -57,13 +55,16 @@ def counts(score: Score, digits: int | None = None) -> dict[str, Any]:
 def score_dict(comparison: "Comparison") -> dict[str, Any]:
     pooled = comparison.pooled
     patients = comparison.patients
+    # No predictor saw their hours.
+    lost = [r for r in comparison.recordings if not r.score.events.hours]
+    alarm_h = (pooled.samples.tp + pooled.samples.fp) / 3600
     return {
         "notice": DISCLAIMER,
         "rules": vars(SZCORE).copy(),
-        "intervals": INTERVALS,
+        "intervals": _TEXTS["intervals"],
         "recordings": len(comparison.recordings),
         "patients": len(patients),
-        "seizures": comparison.seizures,
+        "seizures": sum(r.seizures for r in comparison.recordings),
         "hours": pooled.events.hours,
         "resolvable_false_alarms_per_24h": finite(
             resolvable_rate(pooled.events.hours)),
@@ -72,10 +73,17 @@ def score_dict(comparison: "Comparison") -> dict[str, Any]:
         "not_understood": comparison.not_understood,
         "partly_used": comparison.partly_used,
         "refused": comparison.refused,
+        "seizures_not_scored": sum(r.seizures for r in lost),
+        "hours_not_scored": sum(r.duration_s for r in lost) / 3600,
+        "in_alarm_share": alarm_h / pooled.events.hours
+        if pooled.events.hours else None,
         "pooled": _score(pooled),
+        "conventions": convention_rates(
+            (r.by_convention for r in comparison.recordings),
+            pooled.events.hours),
         "mean_over_patients": _means(patients),
         "per_patient": [
-            {"patient": p.patient, "example": p.example,
+            {"patient": p.patient, "example": p.scores[0].path,
              "recordings": len(p.scores),
              "seizures": sum(r.seizures for r in p.scores),
              **_score(p.score)} for p in patients],
@@ -116,18 +124,35 @@ def _estimates(holder: object, names: Iterable[str]) -> dict[str, Any]:
 def _means(patients: Sequence["PatientScore"]) -> dict[str, Any]:
     scores = [patient.score for patient in patients]
     return {kind: {
-        name: mean_over_patients(
+        name: over_patients(
             getattr(getattr(score, kind), name).value for score in scores)
         for name in names} for kind, names in (
             ("events", EVENT_METRICS), ("samples", SAMPLE_METRICS))}
 
 
-def mean_over_patients(values: Iterable[float]) -> dict[str, Any]:
-    """Average one metric over patients, as SzCORE does by default."""
-    defined = np.array([value for value in values if not math.isnan(value)])
-    some = len(defined) > 0
-    return {"mean": float(defined.mean()) if some else None,
-            "std": float(defined.std()) if some else None,
+def convention_rates(counted: Iterable[Counted],
+                     hours: float) -> dict[str, Any]:
+    """The sum of counts of `by_convention`, with rates."""
+    total = np.array([*counted], np.float64).reshape(-1, len(CONVENTIONS), 3)
+    found, of, false = total.sum(axis=0).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = {
+            "found": found, "annotated": of, "false": false,
+            "sensitivity": found / of, "precision": found / (found + false),
+            "f1": 2 * found / (found + of + false),
+            "false_per_24h": 24 * false / hours}
+    return {name: {key: finite(column[row], 6)
+                   for key, column in table.items()}
+            for row, name in enumerate(CONVENTIONS)}
+
+
+def over_patients(values: Iterable[float | None]) -> dict[str, Any]:
+    """One metric over patients: mean as in SzCORE, median and range."""
+    defined = np.array([value for value in values if is_number(value)])
+    return {**{name: float(of(defined)) if len(defined) else None
+               for name, of in (("mean", np.mean), ("std", np.std),
+                                ("median", np.median), ("low", np.min),
+                                ("high", np.max))},
             "patients": len(defined)}
 
 
@@ -145,7 +170,8 @@ def hours(value: Any) -> str:
 
 def interval(found: Mapping[str, Any]) -> str:
     """An interval, such as ``0.52 to 0.98``; ``-`` without a value."""
-    shown = [number(found.get(name)) for name in ("value", "low", "high")]
+    low, high = found.get("interval") or (found.get("low"), found.get("high"))
+    shown = [number(value) for value in (found.get("value"), low, high)]
     return "-" if "-" in shown else f"{shown[1]} to {shown[2]}"
 
 
@@ -153,6 +179,29 @@ def with_interval(found: Mapping[str, Any]) -> str:
     """A value and its interval, such as ``0.83 (0.52 to 0.98)``."""
     value = number(found.get("value"))
     return value if value == "-" else f"{value} ({interval(found)})"
+
+
+class _Template(string.Formatter):
+    """Templates such as ``{hours:hours} h, {seizures:seizure}``."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        show = _SHOWN.get(format_spec)
+        if format_spec.endswith("f"):
+            return number(value, int(format_spec[1:-1]))
+        return show(value) if show else format(value, format_spec)
+
+
+# How a template shows a value, beside ``.2f`` and what Python has.
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "hours": hours, "interval": interval, "with_interval": with_interval,
+    "median": lambda found: with_interval({**found, "value": found["median"]}),
+    "percent": lambda share: number(
+        100 * share if is_number(share) else None, 2, " %"),
+    "seconds": lambda value: number(value, 0, " s"),
+    **{noun: partial(plural, noun=noun)
+       for noun in ("recording", "patient", "seizure", "event", "file",
+                    "false alarm")}}
+fill = _Template().format
 
 
 def smallest_rate(rate: float | None, among: str = "") -> str:
@@ -182,89 +231,36 @@ def aligned(rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
 
 def score_table(comparison: "Comparison") -> str:
     data = score_dict(comparison)
-    lines = [_summary(data), DISCLAIMER, *_left_out(data)]
+    smallest = smallest_rate(data["resolvable_false_alarms_per_24h"])
+    unannotated = data["unannotated"] - data["not_understood"]
+    counted = {**data, "unannotated": unannotated}
+    lines = [
+        fill(_TEXTS["summary"], smallest=smallest, **data), DISCLAIMER,
+        *(fill(text, **counted) for name, text in _TEXTS["left_out"].items()
+          if counted[name])]
     if not data["recordings"]:
         return "\n".join([*lines, "No recording could be scored."])
-    rows = [*HEADER,
-            _row("pooled", data["recordings"], data["pooled"]),
-            _mean_row(data["mean_over_patients"]),
-            *(_row(one["patient"], one["recordings"], one, one["example"])
-              for one in data["per_patient"])]
-    return "\n".join([*lines, "", aligned(rows, numbers=True), "",
-                      *_legend(data)])
 
+    def row(template: str, **found: Any) -> list[str]:
+        return [fill(cell, **found) for cell in _TEXTS[template]]
 
-def _summary(data: Mapping[str, Any]) -> str:
-    return (f"{hours(data['hours'])} h, "
-            + ", ".join(plural(data[f"{noun}s"], noun)
-                        for noun in ("recording", "patient", "seizure"))
-            + f". {smallest_rate(data['resolvable_false_alarms_per_24h'])}")
-
-
-def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
-    if data["without_hypothesis"]:
-        yield (f"{plural(data['without_hypothesis'], 'recording')} without "
-               "predictions: the seizures count as missed, the hours are "
-               "left out.")
-    unannotated = data["unannotated"] - data["not_understood"]
-    if unannotated:
-        yield f"{plural(unannotated, 'recording')} left out: not annotated."
-    if data["not_understood"]:
-        yield (f"{plural(data['not_understood'], 'recording')} left out: no "
-               "annotation of a seizure is understood, see the warnings.")
-    if data["partly_used"]:
-        yield (f"{plural(data['partly_used'], 'recording')} scored without "
-               "some annotations that cannot be used, see the warnings.")
-    if data["refused"]:
-        yield (f"{plural(data['refused'], 'file')} rejected: not part of "
-               "these scores.")
-
-
-def _legend(data: Mapping[str, Any]) -> Iterable[str]:
-    yield (f"SzCORE events: {SZCORE.tolerance_before_s:g} s tolerance before "
-           f"and {SZCORE.tolerance_after_s:g} s after a seizure. Events less "
-           f"than {SZCORE.merge_gap_s:g} s apart are joined, events longer "
-           f"than {SZCORE.max_duration_s:g} s are cut.")
+    scores = [*_TEXTS["header"],
+              row("scores", patient="pooled", recordings=data["recordings"],
+                  example="", **data["pooled"]),
+              row("means", **data["mean_over_patients"]),
+              row("medians", **data["mean_over_patients"]),
+              *(row("scores", **one) for one in data["per_patient"])]
+    conventions = [_TEXTS["conventions_header"], *(
+        row("time_aligned" if key == "time_aligned" else "convention",
+            name=name, **data["conventions"][key])
+        for key, name in CONVENTIONS.items())]
     events = data["pooled"]["events"]["ref_true"]
-    if events != data["seizures"]:
-        yield (f"By these rules {plural(data['seizures'], 'seizure')} count "
-               f"as {plural(events, 'event')}.")
-    yield ("strict: false alarms as predicted, neither joined nor cut. "
-           "latency: median time from onset to the first alarm. sample: "
-           "counted by seconds.")
-    yield ("The intervals are exact (Clopper-Pearson, Poisson) for "
-           "independent events. Patients differ, so the true uncertainty is "
-           "larger.")
-    yield "--json prints the intervals of all rates."
-
-
-def _row(name: str, recordings: int, score: Mapping[str, Any],
-         example: str = "") -> tuple[str, ...]:
-    events, samples = score["events"], score["samples"]
-
-    def whole(metric: str) -> str:
-        found = events[metric]
-        low, high = found["interval"]
-        return with_interval({**found, "low": low, "high": high})
-
-    return (name, str(recordings), hours(events["hours"]),
-            f"{events['tp']}/{events['ref_true']}", whole("sensitivity"),
-            str(events["fp"]), whole("false_alarms_per_24h"),
-            *(number(events[metric]["value"])
-              for metric in ("strict_false_alarms_per_24h", "precision",
-                             "f1")), number(events["median_latency_s"], 1),
-            *(number(samples[metric]["value"]) for metric in SAMPLE_METRICS),
-            example)
-
-
-def _mean_row(means: Mapping[str, Any]) -> tuple[str, ...]:
-    events, samples = (
-        {name: number(entry["mean"]) for name, entry in means[kind].items()}
-        for kind in ("events", "samples"))
-    return ("patients' mean", "", "", "", events["sensitivity"], "",
-            events["false_alarms_per_24h"],
-            events["strict_false_alarms_per_24h"], events["precision"],
-            events["f1"], "", *(samples[name] for name in SAMPLE_METRICS), "")
+    return "\n".join([
+        *lines, "", aligned(scores, numbers=True), "",
+        aligned(conventions, numbers=True), "",
+        *(fill(text, events=events, **{**data, **vars(SZCORE)})
+          for name, text in _TEXTS["legend"].items()
+          if name != "joined" or events != data["seizures"])])
 
 
 def is_number(value: Any) -> bool:
