@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.ecg.rr import ROUNDING_S
 from aura.recording import Bools, Floats
 
@@ -138,13 +139,9 @@ def spectral(series: NormalIntervals, end_s: Floats,
     return result
 
 
-TIME_DOMAIN = (
-    "mean_nni", "sdnn", "sdsd", "nni_50", "pnni_50", "nni_20", "pnni_20",
-    "rmssd", "median_nni", "range_nni", "cvsd", "cvnni", "mean_hr", "max_hr",
-    "min_hr", "std_hr")
-SPECTRAL = ("lf", "hf", "lf_hf_ratio", "vlf")
-POINCARE = (
-    "csi", "cvi", "Modified_csi", "sampen", "sd1", "sd2", "ratio_sd2_sd1")
+TIME_DOMAIN, SPECTRAL, POINCARE = (
+    tuple(state.beside(__file__, "features.toml")[group])
+    for group in ("time_domain", "spectral", "poincare"))
 
 
 def _empty(names: tuple[str, ...], count: int) -> dict[str, Floats]:
