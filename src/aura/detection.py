@@ -174,8 +174,8 @@ def features(source: Source, fs_hz: float | None = None, *,
     --------
     >>> import aura
     >>> rows = aura.features(aura.simulate(600))
-    >>> rows.values.shape
-    (600, 36)
+    >>> len(rows.time_s)
+    600
     >>> rows.to_pandas()["mean_hr"].iloc[-1].round().item()
     54.0
     """

@@ -29,21 +29,25 @@ POINT_AFTER_S = 600.0
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the feature table: its name, unit and window."""
+    """One column of the feature table, as ``features.toml`` has it."""
 
     name: str
     unit: str
     window: str
+    title: str = ""
+    meaning: str = ""
 
 
-SCHEMA = tuple(Feature(name, **about)
-               for group in state.beside(__file__).values()
-               for name, about in group.items())
+# Schemas whose tables and models do not tell the windows of their columns.
+EARLIER = state.beside(__file__, "earlier_features.toml")
+# Later features come last, whatever function computes them.
+SCHEMA = tuple(sorted(
+    (Feature(name, **about) for part in state.beside(__file__).values()
+     for name, about in part.items()),
+    key=lambda one: all(one.name not in names for names in EARLIER.values())))
 NAMES = tuple(feature.name for feature in SCHEMA)
 SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(
     [[f.name, f.unit, f.window] for f in SCHEMA]).encode()).hexdigest()[:12]
-# Schemas whose tables and models do not tell the windows of their columns.
-EARLIER = state.beside(__file__, "earlier_features.toml")
 
 
 @dataclass(frozen=True)

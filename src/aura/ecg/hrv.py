@@ -66,7 +66,7 @@ def windows(series: NormalIntervals, end_s: Floats,
 
 
 def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """AURA's sixteen time-domain features of each window."""
+    """The time-domain features of each window, most of them AURA's."""
     # Source: https://doi.org/10.1161/01.CIR.93.5.1043
     result = _empty(TIME_DOMAIN, len(where.start))
     for rows, part in where.chunks():
@@ -82,7 +82,7 @@ def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
 
 
 def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """AURA's seven non-linear features of each window."""
+    """The non-linear features of each window, most of them AURA's."""
     # Source: https://doi.org/10.1016/S0165-1838(96)00112-9,
     # https://doi.org/10.1016/j.seizure.2014.11.004,
     # https://doi.org/10.1152/ajpheart.2000.278.6.H2039
