@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from aura.detector import (
-    forest, model_card, threshold, trees, validation)
+from aura.detector import forest, model_card, threshold, trees, validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model

@@ -15,9 +15,7 @@ from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
 from aura.stages import manifest, table_rules
-from aura.stages.manifest import Manifest
 from aura.stages.run_layout import LATEST, MODELS, Stage, run_folder
-from aura.stages.table_rules import Checked
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
             "mean_hr", *MODEL_FEATURES)
@@ -107,7 +105,8 @@ class TrainingStage(Stage):
                     head["taken_as_free"] = True
                 yield head, training.example_of(one, rows.values, hop_s)
 
-    def _table(self, request: FeatureTable, batch: Manifest) -> Checked:
+    def _table(self, request: FeatureTable,
+               batch: manifest.Manifest) -> table_rules.Checked:
         table = table_rules.check(
             self._folder, request.table_path, "features", batch, _COLUMNS)
         features.require(
