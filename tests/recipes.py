@@ -1,4 +1,4 @@
-"""Copies of the project to which the examples of docs/extend.md are applied."""
+"""Copies of the project with the examples of docs/extend.md applied."""
 
 import os
 import re
