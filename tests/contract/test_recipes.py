@@ -15,7 +15,8 @@ TESTS = ("tests/contract/test_blocks.py", "tests/contract/test_projection.py",
          "tests/contract/test_dockerfiles.py",
          "tests/stages/test_ward_report.py", "tests/k8s/test_manifests.py",
          "tests/k8s/test_compose.py",
-         "tests/ecg/test_features.py::test_features_equal_their_definitions",
+         "tests/ecg/test_features.py::"
+         "test_features_equal_their_definitions[4-10.0]",
          "tests/ecg/test_features.py::"
          "test_the_first_columns_are_auras_in_auras_order",
          "tests/review/test_service.py::"
