@@ -32,7 +32,7 @@ from aura.stages.run_layout import Input, Workspace
 SETS = {
     "the two of the shipped model": MODEL_FEATURES,
     "all relative to the baseline": features.NAMES[27:],
-    "AURA's 27": features.AURA_NAMES,
+    "AURA's 27": features.NAMES[:27],
     "all 36": features.NAMES,
 }
 

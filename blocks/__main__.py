@@ -3,7 +3,8 @@ Writes the files that follow from the table of blocks and the solutions.
 
 The table is src/aura/blocks.toml, the solutions are in solutions/. Their
 Kubernetes objects, Compose services, licences, and parts of READMEs are made
-from the templates beside this file.
+from the templates beside this file. The table of docs/features.md is made
+from src/aura/ecg/features.toml.
 
     python -m blocks            write the files that have changed
     python -m blocks --check    only compare; exit 1 if something is wrong
@@ -149,6 +150,7 @@ def _of_stage(block: Any) -> Iterator[str]:
 def products(blocks: Sequence[Any]) -> Iterator[tuple[str, str]]:
     """Name and content of each file that follows from the tables."""
     from aura.blocks import offering
+    from aura.ecg import features
     from aura.platform import blueprint, repository
     plans = {name: blueprint.parse(text)
              for name, text in repository.solutions().items()}
@@ -171,6 +173,11 @@ def products(blocks: Sequence[Any]) -> Iterator[tuple[str, str]]:
         head = path.read_text("utf-8").partition(README_MARK)[0]
         yield f"{place}/README.md", head + Template.of(
             "README.md", name=block.name, service=block.service)
+    yield "docs/features.md", _between(
+        "docs/features.md", "| column | unit | window |\n|---|---|---|\n",
+        "\n`hr_base` needs", "".join(
+            f"| `{one.name}` | {one.unit} | {one.window} |\n"
+            for one in features.SCHEMA))
     yield "README.md", _between(
         "README.md", "|---|---|---|---|---|\n", "\nAll blocks also read",
         "".join(map(_row, blocks)))

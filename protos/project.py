@@ -85,6 +85,8 @@ def _modules(folder: Path, out: Path) -> dict[Path, str]:
         # The compiler's own comments say no more than this one.
         code = re.sub(r"^#.*\n", "", path.read_text("utf-8"), flags=re.M)
         code = re.sub(r"\n{4,}", "\n\n\n", code)
+        # Places in the text, which only a copy of a descriptor would need.
+        code = code.partition("if not _descriptor._USE_C_DESCRIPTORS")[0]
         products[ROOT / "src" / "aura" / "rpc" / path.name] = "\n".join(
             ["# flake8: noqa", GENERATED, code])
     return products

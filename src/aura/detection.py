@@ -174,8 +174,8 @@ def features(source: Source, fs_hz: float | None = None, *,
     --------
     >>> import aura
     >>> rows = aura.features(aura.simulate(600))
-    >>> rows.values.shape
-    (600, 36)
+    >>> len(rows.time_s)
+    600
     >>> rows.to_pandas()["mean_hr"].iloc[-1].round().item()
     54.0
     """
@@ -229,9 +229,9 @@ def detect(source: Source, model: "Model", fs_hz: float | None = None, *,
     [816]
     """
     from aura.detector.alarms import rule_of
-    from aura.detector.model import check_schema
-    from aura.ecg.features import NAMES, SCHEMA_ID
-    check_schema(model, SCHEMA_ID, NAMES)
+    from aura.detector.model import check_features
+    from aura.ecg.features import NAMES, SCHEMA, SCHEMA_ID
+    check_features(model, SCHEMA_ID, SCHEMA)
     beats = find_beats(source, fs_hz)
     rows = features(beats, hop_s=model.hop_s)
     probability = probabilities(

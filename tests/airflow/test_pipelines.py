@@ -5,10 +5,12 @@ import os
 import runpy
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
+from tests import recipes
 from tests.airflow_site import PYTHON, ROOT, START, Refused
 
 pytestmark = pytest.mark.airflow
@@ -66,6 +68,29 @@ def test_a_training_by_dags_test_ends_well(alone):
     finished = next(line for line in text.splitlines()
                     if "DagRun Finished" in line)
     assert "state=success" in finished
+
+
+@pytest.mark.skipif(recipes.missing() is not None,
+                    reason=str(recipes.missing()))
+def test_the_block_of_the_recipe_is_a_task_beside_the_others(
+        alone, tmp_path):
+    copy = recipes.Copy(tmp_path / "project", "ward-report.patch")
+    command = tmp_path / "aura"
+    command.write_text(
+        f"#!/bin/sh\nPYTHONPATH='{copy.environ['PYTHONPATH']}' exec "
+        f"'{sys.executable}' -m aura \"$@\"\n")
+    command.chmod(0o755)
+    before = set(alone.shared.glob("runs/*"))
+    text = alone.command(
+        "dags", "test", "aura_prediction-with-report", "--conf",
+        json.dumps({"folder": "many", "batch_size": 50}),
+        AURA_AIRFLOW_SOLUTIONS=str(copy.root / "solutions"),
+        AURA_AIRFLOW_COMMAND=str(command))
+    assert "state=success" in next(
+        line for line in text.splitlines() if "DagRun Finished" in line)
+    made, = set(alone.shared.glob("runs/*")) - before
+    [(header, *rows)] = copy.reports(made)
+    assert len(rows) == 49
 
 
 def test_messages_are_small_and_hold_paths_not_arrays(trained):

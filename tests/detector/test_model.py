@@ -11,9 +11,10 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from aura.detector import trees
+from aura.ecg.features import Feature
 from aura.detector.model import (
     Model,
-    check_schema,
+    check_features,
     load_model,
     save_model,
 )
@@ -25,6 +26,7 @@ from aura.errors import (
 )
 
 FEATURES = ("mean_hr", "rmssd", "sdnn", "lf")
+UNITS = ("1/min", "ms", "ms", "ms2")
 
 
 def rows(count, seed=1):
@@ -45,8 +47,8 @@ def trained(n_jobs=1, **options):
 def model(forest=None, **changes):
     base = Model(
         trees.of(trained()) if forest is None else forest, "5ch3ma", FEATURES,
-        ("1/min", "ms", "ms", "ms2"),
-        1.0, (10.0, 60.0, 150.0), {"threshold": .61, "refractory_s": 180},
+        UNITS, 1.0, (10.0, 60.0, 150.0),
+        {"threshold": .61, "refractory_s": 180},
         {"seed": 1, "target_far": 1.0, "note": None},
         {"metrics": {"roc_auc": .9}, "data_fingerprint": "abc"})
     return dataclasses.replace(base, **changes)
@@ -175,17 +177,48 @@ def test_an_infinite_feature_is_refused():
         model().forest.probability(x)
 
 
-def test_the_schema_error_names_missing_features():
+def columns(**changes):
+    """Columns that the model knows, and one that it does not use."""
+    return [Feature(name, *changes.get(name, (unit, f"window of {name}")))
+            for name, unit in (("hf", "ms2"), *zip(FEATURES, UNITS))
+            if changes.get(name, True)]
+
+
+WINDOWS = {name: f"window of {name}" for name in FEATURES}
+
+
+@pytest.mark.parametrize("schema_id", ["5ch3ma", "grown", ""])
+@pytest.mark.parametrize("change", [
+    {}, {"hf": None}, {"hf": ("%", "an hour")}])
+def test_only_columns_that_the_model_uses_are_compared(schema_id, change):
+    check_features(model(card={"feature_windows": WINDOWS}), schema_id,
+                   columns(**change)[::-1])
+
+
+@pytest.mark.parametrize("schema_id, change, named", [
+    ("5ch3ma", {"sdnn": None, "lf": None}, ["sdnn is missing", "lf"]),
+    ("grown", {"sdnn": None, "lf": None}, ["sdnn is missing", "lf"]),
+    ("grown", {"rmssd": ("%", "window of rmssd")}, ["rmssd is '%,", "'ms,"]),
+    ("grown", {"rmssd": ("ms", "")}, ["rmssd is 'ms, unknown'"]),
+    ("grown", {"mean_hr": ("1/min", "an hour")}, ["mean_hr", "an hour"])])
+def test_columns_that_differ_are_named_with_both_ids(schema_id, change, named):
     with pytest.raises(PreconditionError) as caught:
-        check_schema(model(), "5ch3ma", ("mean_hr", "rmssd", "hf", "sampen"))
+        check_features(model(card={"feature_windows": WINDOWS}), schema_id,
+                       columns(**change))
     assert caught.value.rule == "model.schema"
-    assert "2 missing: sdnn, lf" in caught.value.text
+    for text in (*named, schema_id, "5ch3ma"):
+        assert text in caught.value.text
+    for name in {*FEATURES} - {*change}:
+        assert f"{name} is " not in caught.value.text
 
 
-def test_another_schema_is_refused():
-    check_schema(model(), "5ch3ma", ("hf", *FEATURES[::-1]))
-    with pytest.raises(PreconditionError, match="model.schema"):
-        check_schema(model(), "other", FEATURES)
+def test_what_is_not_known_of_a_column_is_decided_by_the_id():
+    bare = [Feature(name, "", "") for name in FEATURES]
+    check_features(model(), "5ch3ma", bare)
+    check_features(model(), "5ch3ma", columns())
+    for listed in (bare, columns()):
+        with pytest.raises(PreconditionError, match="model.schema"):
+            check_features(model(), "grown", listed)
 
 
 @pytest.mark.parametrize("changes, rule", [

@@ -1,7 +1,6 @@
 """Every feature equals its definition, and no row looks ahead."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def heart(seed, duration_s=1000.0, spans=()):
 
 
 def test_the_first_columns_are_auras_in_auras_order():
-    assert list(features.AURA_NAMES) == AURA
+    assert list(features.NAMES[:27]) == AURA
     assert len(set(features.NAMES)) == len(features.NAMES)
 
 
@@ -140,14 +139,6 @@ def test_every_feature_has_a_unit_and_a_window():
     for feature in features.SCHEMA:
         assert feature.unit in {"ms", "ms2", "bpm", "%", "1", "log10(ms2)"}
         assert feature.window
-
-
-def test_the_page_on_features_has_the_table_of_the_schema():
-    page = (Path(__file__).parents[2] / "docs/features.md").read_text()
-    table = [line for line in page.splitlines()
-             if line.startswith("| `") and line.count("|") == 4]
-    assert table == [f"| `{one.name}` | {one.unit} | {one.window} |"
-                     for one in features.SCHEMA]
 
 
 def test_rows_near_a_seizure_of_unknown_length_are_neither():

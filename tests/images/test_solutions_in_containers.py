@@ -7,6 +7,7 @@ import pytest
 from conftest import TAG
 
 from aura import cli
+from tests import recipes
 
 pytestmark = pytest.mark.images
 
@@ -59,6 +60,27 @@ def test_containers_give_the_same_bytes_as_this_process(
     shared, found = trained
     assert any(path.endswith(".tsv") for path in found)
     assert run(bundles / "prediction", shared, "--in-process") == found
+
+
+@pytest.mark.skipif(recipes.missing() is not None,
+                    reason=str(recipes.missing()))
+def test_the_block_of_the_recipe_is_built_and_runs_beside_the_others(
+        trained, engine, tmp_path):
+    shared, _ = trained
+    known = set(shared.glob("runs/*"))
+    copy = recipes.Copy(tmp_path / "project", "ward-report.patch")
+    image = copy.build_image(TAG)
+    try:
+        copy.python("-m", "aura", "solution", "bundle",
+                    "prediction-with-report", "--registry", "aura",
+                    "--tag", TAG, "--out", tmp_path / "bundle")
+        copy.python("-m", "aura", "run", tmp_path / "bundle",
+                    "--shared", shared, "--containers")
+        made, = set(shared.glob("runs/*")) - known
+        [(header, *rows)] = copy.reports(made)
+        assert len(rows) == 2
+    finally:
+        engine("rmi", "--force", image)
 
 
 def test_an_onboarded_model_gives_identical_predictions(

@@ -13,6 +13,7 @@ from patience import until
 from aura import cli
 from aura.platform.bundle import CLAIM, ORCHESTRATOR, SHARED_FOLDER
 from aura.synthetic.cohort import write_cohort
+from tests import recipes
 
 pytestmark = pytest.mark.k8s
 
@@ -122,6 +123,30 @@ def test_a_killed_feature_builder_costs_a_retry_not_a_result(
         (site.log(victim, "--previous"), site.log(other)), before)]
     # One may have been done already, but not yet been answered.
     assert min(done) >= 0 and sum(done) in (BATCHES, BATCHES + 1)
+
+
+@pytest.mark.skipif(recipes.missing() is not None,
+                    reason=str(recipes.missing()))
+def test_the_block_of_the_recipe_runs_beside_the_others(site, tmp_path):
+    copy = recipes.Copy(tmp_path / "project", "ward-report.patch")
+    image = copy.build_image("dev")
+    site.cluster("load", image)
+    synthetic(site.shared, patients=2)
+    subprocess.run(
+        [sys.executable, "-m", "aura", "run", "training", "--shared",
+         str(site.shared), "--in-process"], check=True, capture_output=True)
+    # The images of the other blocks do not know the new solution.
+    with (site.shared / "config.toml").open("a") as file:
+        file.write('sinks = "export report"\n')
+    subprocess.run(["chmod", "-R", "a+rwX", site.shared], check=True)
+    solution = "prediction-with-report"
+    job = copy.root / f"k8s/solutions/{solution}/run.yaml"
+    job.write_text(job.read_text("utf-8").replace(
+        "aura/ecg-loader:dev", image), "utf-8")
+    site.apply(solution, copy.root / "k8s/clusters/local" / solution)
+    site.wait(solution)
+    made, = site.shared.glob("runs/recordings-*")
+    assert [len(rows) for _, *rows in copy.reports(made)] == [1, 1]
 
 
 def hardened(solution, out):

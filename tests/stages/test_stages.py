@@ -343,7 +343,7 @@ def test_notes_of_a_run_with_another_count_are_passed_over(chain):
 
 @pytest.mark.parametrize("changes, rule", [
     ({"batch_index": -1}, "train.batch"), ({"batch_index": 2}, "train.batch"),
-    ({"batch_count": 0}, "train.batch"), ({"schema_id": "x"}, "train.schema"),
+    ({"batch_count": 0}, "train.batch"),
     ({"run_id": "../x"}, "run.id")])
 def test_a_request_that_makes_no_sense_is_refused(chain, changes, rule):
     request = FeatureTable(

@@ -18,6 +18,7 @@ from aura import state
 from aura.annotations import bids, lists, szdb, table_text, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
 from aura.dataset.names import PACKED, events_stem, recording_stem, says_beats
+from aura.dataset.unpack import READERS
 from aura.errors import ResourceError, UnsupportedError
 from aura.folder import Folder
 
@@ -26,7 +27,7 @@ TSE = (".tse_bi", ".tse")
 TUH = (".csv_bi", ".csv")
 # By preference; exports follow, and lists of a whole folder come last.
 ENDINGS = (*TSE, EVENTS, *TUH, *wfdb.SUFFIXES)
-WAVEFORMS = (".edf", ".bdf", ".rec", ".hea", ".ecg", *PACKED)
+WAVEFORMS = (".edf", ".bdf", ".rec", *READERS, *PACKED)
 BYTES_MAX = 64 * 2**20
 _FILES: dict[str, list[str]] = state.beside(__file__)
 TEXTS, MARKUP, SHEETS, DOCUMENTS, OTHERS, PACKED_AS = (

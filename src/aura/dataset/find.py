@@ -13,17 +13,17 @@ from functools import cached_property
 from aura import state
 from aura.annotations import bids, lists, tuh
 from aura.dataset import (
-    annotation_files, beat_files, beat_layout, ishne, mne_raw, physio,
-    wfdb_record)
+    annotation_files, beat_files, beat_layout, ishne, mne_raw, physio)
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED, events_stem, may_hold_beats, printable, recording_stem,
     says_beats)
 from aura.dataset.patients import Patient, identity_of
+from aura.dataset.unpack import READERS, SHARED
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder, not_regular, outside
 
-SUFFIXES = (".edf", ".bdf", *PACKED, wfdb_record.SUFFIX)
+SUFFIXES = (".edf", ".bdf", *PACKED, *READERS.keys() - SHARED)
 # Endings that other formats have too, and how a recording begins.
 MAYBE = {".rec": b"0       ", ishne.SUFFIX: ishne.MAGIC}
 NOT_READ: dict[str, str] = state.beside(__file__)["not_read"]

@@ -14,9 +14,12 @@ from aura.dataset.as_edf import Waveform
 from aura.errors import CorruptDataError, ResourceError
 from aura.folder import Folder
 
+# By the ending of a name. What has another one is read as EDF.
 READERS: dict[str, Callable[[Folder, str], Waveform]] = {
     wfdb_record.SUFFIX: wfdb_record.read, ishne.SUFFIX: ishne.read,
     physio.SUFFIX: physio.read}
+# Endings that other files have too; their begin or their JSON decides.
+SHARED = (ishne.SUFFIX, physio.SUFFIX)
 UNPACKED_MAX = 2 * 2**30
 BLOCK_BYTES = 2**20
 

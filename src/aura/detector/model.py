@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import Any
 import aura
 from aura.detector import model_card, trees
 from aura.detector.model_card import AGAIN, Number, Scalar
+from aura.ecg.features import Feature, require
 from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, PreconditionError,
     ResourceError)
@@ -198,22 +199,16 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     return model
 
 
-def check_schema(model: Model, schema_id: str,
-                 columns: Container[str]) -> None:
+def check_features(model: Model, schema_id: str,
+                   columns: Iterable[Feature]) -> None:
     """Check that a table has the columns that a model was trained on."""
-    wrong = ""
-    missing = [name for name in model.features if name not in columns]
-    if missing:
-        wrong = f"{len(missing)} missing: {', '.join(missing[:5])}" + (
-            " ..." if len(missing) > 5 else "")
-    elif schema_id != model.schema_id:
-        wrong = (f"their schema is {schema_id[:32]}, and the model was "
-                 f"trained on {model.schema_id[:32]}")
-    if wrong:
-        raise PreconditionError(
-            "model.schema",
-            f"the features are not the features of the model: {wrong}",
-            "run `aura train` again, or use the version of aura on the card")
+    units = dict(zip(model.features, model.units))
+    windows = model.card.get(model_card.WINDOWS, {})
+    require(
+        [Feature(name, units.get(name, ""), windows.get(name, ""))
+         for name in model.features], model.schema_id, columns, schema_id,
+        "model.schema", "the model",
+        "run `aura train` again, or use the version of aura on the card")
 
 
 def _versions() -> dict[str, str]:

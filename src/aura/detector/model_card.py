@@ -49,6 +49,7 @@ class Card(msgspec.Struct):
     settings: dict[str, _Finite | _Text | bool | None]
     versions: dict[str, _Text]
     created: _Text
+    feature_windows: dict[str, _Text] = {}
 
     def __post_init__(self) -> None:
         if len({one.name for one in self.features}) < len(self.features):
@@ -58,7 +59,8 @@ class Card(msgspec.Struct):
                              + ", ".join(sorted(ALARM)))
 
 
-FIELDS = frozenset(Card.__struct_fields__)
+WINDOWS = "feature_windows"
+FIELDS = frozenset(Card.__struct_fields__) - {WINDOWS}
 
 
 def write(card: Mapping[str, Any]) -> bytes:

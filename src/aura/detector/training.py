@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from aura.detector import forest, threshold, trees, validation
+from aura.detector import forest, model_card, threshold, trees, validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model
@@ -32,17 +32,19 @@ def train(examples: Sequence[Example], *, target_far: float, seed: int,
     known = validation.out_of_fold(examples, rule, seed)
     rule = threshold.choose(known, rule, target_far)
     rows = forest.training_rows(examples)
-    units = {feature.name: feature.unit for feature in features.SCHEMA}
+    columns = {feature.name: feature for feature in features.SCHEMA}
     return Model(
         forest=trees.of(forest.fit(examples, seed)),
         schema_id=features.SCHEMA_ID,
         features=MODEL_FEATURES,
-        units=tuple(units[name] for name in MODEL_FEATURES),
+        units=tuple(columns[name].unit for name in MODEL_FEATURES),
         hop_s=examples[0].hop_s,
         windows_s=(features.SHORT_S, features.MEDIUM_S, features.LARGE_S),
         alarm=asdict(rule),
         settings={"seed": seed, "target_false_alarms_per_24h": target_far},
         card={
+            model_card.WINDOWS: {
+                name: columns[name].window for name in MODEL_FEATURES},
             "score_never_falls_with": [
                 name for name in MODEL_FEATURES if name in forest.RISES],
             "data": {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aura import state
 from aura.recording import Floats
 
 NEAR_S = 60.0
@@ -18,10 +19,7 @@ LONGEST_S = NEAR_S + LONG_S + LONG_STEP_S
 MAD_FLOOR_BPM = 1.0
 CHUNK = 4096
 
-# name, unit, window
-BASELINE = (
-    "hr_base", "hr_rise", "hr_ratio", "hr_z", "hr_rise_60", "hr_over_p95",
-    "hr_slope_10", "hr_slope_30", "hr_from_peak")
+BASELINE = tuple(state.beside(__file__, "features.toml")["baseline"])
 
 
 @dataclass(frozen=True)

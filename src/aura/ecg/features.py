@@ -4,16 +4,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aura import state
 from aura.ecg import hrv
-from aura.ecg.baseline import BASELINE, HeartRate, relative_to_baseline
+from aura.ecg.baseline import HeartRate, relative_to_baseline
 from aura.ecg.rr import rr_series
 from aura.frame import Frame
+from aura.errors import PreconditionError
 from aura.recording import Beats, Bools, Event, Floats
 from aura.spans import covered, union
 
@@ -28,18 +29,23 @@ POINT_AFTER_S = 600.0
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the feature table: its name, unit and window."""
+    """One column of the feature table, as ``features.toml`` has it."""
 
     name: str
     unit: str
     window: str
+    title: str = ""
+    meaning: str = ""
 
 
-_TABLE = state.beside(__file__)
-SCHEMA = tuple(Feature(name, **_TABLE[name]) for name in (
-    *hrv.TIME_DOMAIN, *hrv.SPECTRAL, *hrv.POINCARE, *BASELINE))
+# Schemas whose tables and models do not tell the windows of their columns.
+EARLIER = state.beside(__file__, "earlier_features.toml")
+# Later features come last, whatever function computes them.
+SCHEMA = tuple(sorted(
+    (Feature(name, **about) for part in state.beside(__file__).values()
+     for name, about in part.items()),
+    key=lambda one: all(one.name not in names for names in EARLIER.values())))
 NAMES = tuple(feature.name for feature in SCHEMA)
-AURA_NAMES = NAMES[:27]
 SCHEMA_ID = "aura-features-" + hashlib.sha256(json.dumps(
     [[f.name, f.unit, f.window] for f in SCHEMA]).encode()).hexdigest()[:12]
 
@@ -57,6 +63,34 @@ class FeatureRows(Frame):
         """``time_s``, ``scorable`` and the features of `SCHEMA` by name."""
         return {"time_s": self.time_s, "scorable": self.scorable,
                 **dict(zip(NAMES, self.values.T, strict=True))}
+
+
+def require(wanted: Iterable[Feature], wanted_id: str,
+            found: Iterable[Feature], found_id: str,
+            rule: str, user: str, fix: str) -> None:
+    """Check the columns that are used; the schemas may differ in others."""
+    columns = {one.name: _stated(one, found_id) for one in found}
+    wrong = []
+    for one in wanted:
+        right, other = _stated(one, wanted_id), columns.get(one.name)
+        if other is None:
+            wrong.append(f"{one.name} is missing")
+        elif wanted_id != found_id and ("" in right or other != right):
+            wrong.append(one.name + " is '{}, {}' instead of '{}, {}'".format(
+                *(text[:60] or "unknown" for text in (*other, *right))))
+    if wrong:
+        raise PreconditionError(
+            rule, f"the features are not those of {user}: "
+            f"{'; '.join(wrong[:5])}{' ...' * (len(wrong) > 5)} (their schema "
+            f"is {found_id[:32] or 'unknown'}, that of {user} is "
+            f"{wanted_id[:32]})", fix)
+
+
+def _stated(one: Feature, schema_id: str) -> tuple[str, str]:
+    """Unit and window of a column; "" if not even its schema tells it."""
+    known = EARLIER.get(schema_id, {}).get(one.name, {})
+    return (one.unit or known.get("unit", ""),
+            one.window or known.get("window", ""))
 
 
 def row_times(duration_s: float, hop_s: float) -> Floats:

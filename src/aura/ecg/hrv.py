@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.ecg.rr import ROUNDING_S
 from aura.recording import Bools, Floats
 
@@ -65,7 +66,7 @@ def windows(series: NormalIntervals, end_s: Floats,
 
 
 def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """AURA's sixteen time-domain features of each window."""
+    """The time-domain features of each window, most of them AURA's."""
     # Source: https://doi.org/10.1161/01.CIR.93.5.1043
     result = _empty(TIME_DOMAIN, len(where.start))
     for rows, part in where.chunks():
@@ -81,7 +82,7 @@ def time_domain(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
 
 
 def poincare(series: NormalIntervals, where: Windows) -> dict[str, Floats]:
-    """AURA's seven non-linear features of each window."""
+    """The non-linear features of each window, most of them AURA's."""
     # Source: https://doi.org/10.1016/S0165-1838(96)00112-9,
     # https://doi.org/10.1016/j.seizure.2014.11.004,
     # https://doi.org/10.1152/ajpheart.2000.278.6.H2039
@@ -138,13 +139,9 @@ def spectral(series: NormalIntervals, end_s: Floats,
     return result
 
 
-TIME_DOMAIN = (
-    "mean_nni", "sdnn", "sdsd", "nni_50", "pnni_50", "nni_20", "pnni_20",
-    "rmssd", "median_nni", "range_nni", "cvsd", "cvnni", "mean_hr", "max_hr",
-    "min_hr", "std_hr")
-SPECTRAL = ("lf", "hf", "lf_hf_ratio", "vlf")
-POINCARE = (
-    "csi", "cvi", "Modified_csi", "sampen", "sd1", "sd2", "ratio_sd2_sd1")
+TIME_DOMAIN, SPECTRAL, POINCARE = (
+    tuple(state.beside(__file__, "features.toml")[group])
+    for group in ("time_domain", "spectral", "poincare"))
 
 
 def _empty(names: tuple[str, ...], count: int) -> dict[str, Floats]:

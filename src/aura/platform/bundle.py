@@ -24,15 +24,6 @@ SHARED_FOLDER_ENV = "SHARED_FOLDER_PATH"
 CLAIM = "pipeline"
 GRPC_PORT, SERVICE_PORT = 8061, 8556
 PREDICTOR = blocks.offering("predict").name
-_PORT = f"""\
-    - name: protobuf-api
-      port: {SERVICE_PORT}
-      targetPort: {GRPC_PORT}"""
-_NODE_PORT = f"""\
-    - name: mc-api
-      nodePort: {ORCHESTRATOR_NODE_PORT}
-      port: {GRPC_PORT}
-      targetPort: {GRPC_PORT}"""
 
 _NAME = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"{_NAME}(?::[0-9]{{1,5}}(?=/|$))?(?:/{_NAME})*")
@@ -110,9 +101,10 @@ def _deployment(name: str, where: str) -> str:
 
 
 def _service(name: str) -> str:
-    ports = _NODE_PORT if name == ORCHESTRATOR else _PORT
-    return template("deployer/service.yaml").format(
-        name=_scalar(name), ports=ports)
+    kind = "orchestrator" if name == ORCHESTRATOR else "block"
+    return template(f"deployer/{kind}_service.yaml").format(
+        name=_scalar(name), port=GRPC_PORT, service_port=SERVICE_PORT,
+        node_port=ORCHESTRATOR_NODE_PORT)
 
 
 def _scalar(text: str) -> str:

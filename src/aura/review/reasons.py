@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aura import state
 from aura.ecg.features import SCHEMA
 from aura.recording import Bools, Event, Floats
 from aura.review.scored_events import ScoredEvent
@@ -21,8 +20,6 @@ MARGIN_S = 120.0  # Around an event, left out of the usual range
 MIN_USUAL_ROWS = 60
 
 Range = tuple[float, float, float, float]
-
-WORDS = state.beside(__file__, "titles.toml")
 
 
 @dataclass(frozen=True)
@@ -143,8 +140,7 @@ class Explainer:
             if value is not None and spread > 1e-9:
                 unusual = (value - median) / spread
         return Reason(
-            name, WORDS["titles"].get(name, name),
-            WORDS["meanings"].get(name, ""), feature.unit, feature.window,
+            name, feature.title, feature.meaning, feature.unit, feature.window,
             name in self._used, value, low, median, high, unusual)
 
 

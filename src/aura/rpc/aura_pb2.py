@@ -23,27 +23,3 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61ura/rpc/au
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aura.rpc.aura_pb2', _globals)
-if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_EMPTY']._serialized_start=23
-  _globals['_EMPTY']._serialized_end=30
-  _globals['_ECGBATCH']._serialized_start=33
-  _globals['_ECGBATCH']._serialized_end=203
-  _globals['_FEATURETABLE']._serialized_start=206
-  _globals['_FEATURETABLE']._serialized_end=420
-  _globals['_TRAININGREPORT']._serialized_start=423
-  _globals['_TRAININGREPORT']._serialized_end=656
-  _globals['_PREDICTIONTABLE']._serialized_start=659
-  _globals['_PREDICTIONTABLE']._serialized_end=899
-  _globals['_EXPORTREPORT']._serialized_start=902
-  _globals['_EXPORTREPORT']._serialized_end=1098
-  _globals['_ECGLOADER']._serialized_start=1100
-  _globals['_ECGLOADER']._serialized_end=1185
-  _globals['_FEATUREBUILDER']._serialized_start=1187
-  _globals['_FEATUREBUILDER']._serialized_end=1247
-  _globals['_SEIZURETRAINER']._serialized_start=1249
-  _globals['_SEIZURETRAINER']._serialized_end=1306
-  _globals['_SEIZUREPREDICTOR']._serialized_start=1308
-  _globals['_SEIZUREPREDICTOR']._serialized_end=1370
-  _globals['_INFLUXEXPORTER']._serialized_start=1372
-  _globals['_INFLUXEXPORTER']._serialized_end=1431

@@ -34,7 +34,7 @@ ALL_FEATURES = "all"
 class Choice:
     zone: ZoneInfo  # Time zone of the recordings' clocks
     raw: str  # One of `RAW`: the samples to export besides the rollups
-    features: tuple[str, ...]  # The features to export
+    features: tuple[str, ...]  # The features to export, or `ANY`
 
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
@@ -57,7 +57,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _features(text: str) -> tuple[str, ...]:
     if text.strip() == ALL_FEATURES:
-        return features.NAMES
+        return (table_rules.ANY,)
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     unknown = [name for name in names if name not in features.NAMES]
     if unknown:
@@ -103,6 +103,11 @@ class BatchPoints:
                      "scorable", "mean_hr", "hr_base", "hr_over_p95",
                      *self._choice.features))),
                 ("predictions", request.table_path, ("smoothed",)))]
+        self._features = self._choice.features
+        if table_rules.ANY in self._features:
+            # Another version may have other features.
+            self._features = tuple(one.name for one in table_rules.features_of(
+                self._tables[1].head))
 
     @property
     def status_text(self) -> str:
@@ -174,7 +179,7 @@ class BatchPoints:
             series, rows["time_s"], rows["mean_hr"], rows["hr_base"],
             rows["hr_over_p95"])
         yield from points.features(series, rows["time_s"], {
-            name: rows[name] for name in self._choice.features})
+            name: rows[name] for name in self._features})
         yield from points.quality(series, rows["time_s"], rows["scorable"])
         yield from points.probability(
             series, scores["time_s"], scores["smoothed"],

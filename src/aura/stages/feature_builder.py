@@ -20,6 +20,7 @@ from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
 from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Signals
 from aura.stages.run_layout import Stage, batch_file, place_of
+from aura.stages.table_rules import WINDOW
 
 POOR_SHARE = 0.5
 # Memory grows by 2 MB for each hour that is being built or waits.
@@ -194,4 +195,5 @@ def _feature_part(number: int, rows: FeatureRows, label: Floats,
          "label": label.astype(np.float32), **named},
         {"time_s": "s", "label": "1",
          **{feature.name: feature.unit for feature in features.SCHEMA}},
-        {"schema_id": features.SCHEMA_ID, "hop_s": repr(hop_s)})
+        {"schema_id": features.SCHEMA_ID, "hop_s": repr(hop_s),
+         **{WINDOW + one.name: one.window for one in features.SCHEMA}})

@@ -12,7 +12,7 @@ import numpy as np
 from aura import detection, state
 from aura.annotations import bids
 from aura.detector.alarms import AlarmRule, rule_of
-from aura.detector.model import CARD_FILE, Model, check_schema, load_model
+from aura.detector.model import CARD_FILE, Model, check_features, load_model
 from aura.errors import AuraError, MissingError, PreconditionError
 from aura.folder import problem_of
 from aura.recording import Event
@@ -134,7 +134,8 @@ def _no_model() -> MissingError:
 
 
 def _check(model: Model, table: tables.Columns) -> None:
-    check_schema(model, table.metadata.get("schema_id", ""), table.values)
+    check_features(model, table.metadata.get("schema_id", ""),
+                   table_rules.features_of(table))
     if table.metadata.get("hop_s") != repr(model.hop_s):
         raise PreconditionError(
             "model.hop", f"the features have a row every "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aura import state
+from aura.ecg.features import Feature
 from aura.errors import CorruptDataError
 from aura.folder import Folder
 from aura.stages import tables
@@ -17,6 +18,7 @@ from aura.stages.tables import Columns
 RULES: Mapping[str, Any] = state.beside(__file__)
 ANY = "*"
 KEYS = ("recording", "time_s")
+WINDOW = "window of "  # Before a feature's name in the metadata
 # A smoothed score may be above 1 by rounding.
 ROUNDING = 1e-9
 # Rows are at multiples of the hop, and beats inside the recording.
@@ -31,7 +33,8 @@ class Checked:
     path: str
     kind: str
     batch: Manifest
-    wanted: tuple[str, ...]  # Columns that were checked; all if it is empty
+    # Columns that were checked; all if it is empty or has `ANY`.
+    wanted: tuple[str, ...]
     head: Columns = Columns({})  # Names, units and metadata, no rows
     count: int = 0  # Rows
     in_order: bool = True
@@ -49,9 +52,9 @@ class Checked:
         """Yield the rows as they are stored, in their declared types."""
         rules = RULES[self.kind]["columns"]
         with self.folder.open(self.path) as stream:
-            for part in tables.batches(stream, names):
-                missing = [name for name in rules if name != ANY
-                           and not (names or name in part.values)]
+            for part in tables.batches(stream, () if ANY in names else names):
+                missing = [name for name in names or rules
+                           if name not in (ANY, *part.values)]
                 if missing:
                     raise _broken("columns", f"has no column {missing[0]}")
                 numbers = part.values["recording"]
@@ -76,6 +79,13 @@ class Checked:
             self.in_order &= bool(np.all((step > 0) | ((step == 0) & later)))
             last = now[:, -1:]
             yield replace(part, values=narrow)
+
+
+def features_of(table: Columns) -> list[Feature]:
+    """The features that a table has, as it describes them."""
+    return [Feature(name, table.units[name], table.metadata.get(
+        WINDOW + name, "")) for name in table.values
+        if name not in RULES["features"]["columns"]]
 
 
 def check(folder: Folder, path: str, kind: str, batch: Manifest,

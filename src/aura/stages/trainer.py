@@ -26,9 +26,8 @@ class TrainingStage(Stage):
 
     def train(self, request: FeatureTable) -> TrainingReport:
         if request.schema_id != features.SCHEMA_ID:
-            raise PreconditionError(
-                "train.schema", "the table has another feature schema",
-                "use the feature-builder and the trainer of one version")
+            self._table(request, manifest.read(
+                self._folder, request.manifest_path))
         arrived = self._record(request)
         if len(arrived) < request.batch_count:
             return TrainingReport(
@@ -92,8 +91,7 @@ class TrainingStage(Stage):
                          for _, one in batch.recordings
                          if one.events or not one.understood}
         for request, batch in zip(arrived, batches, strict=True):
-            table = table_rules.check(
-                self._folder, request.table_path, "features", batch, _COLUMNS)
+            table = self._table(request, batch)
             hop_s = table.head.number("hop_s")
             for (_, one), rows in zip(
                     batch.recordings, table.each(), strict=True):
@@ -106,6 +104,18 @@ class TrainingStage(Stage):
                 if not one.annotated:
                     head["taken_as_free"] = True
                 yield head, training.example_of(one, rows.values, hop_s)
+
+    def _table(self, request: FeatureTable,
+               batch: manifest.Manifest) -> table_rules.Checked:
+        table = table_rules.check(
+            self._folder, request.table_path, "features", batch, _COLUMNS)
+        features.require(
+            [one for one in features.SCHEMA if one.name in _COLUMNS],
+            features.SCHEMA_ID, table_rules.features_of(table.head),
+            table.head.metadata.get("schema_id", ""), "train.schema",
+            "the trainer",
+            "use the feature-builder and the trainer of one version")
+        return table
 
     def _keep(self, model: Model) -> TrainingReport:
         path = f"{MODELS}/{model.model_id}"

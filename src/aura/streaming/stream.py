@@ -7,7 +7,7 @@ import numpy as np
 
 from aura.detection import probabilities
 from aura.detector.alarms import rule_of
-from aura.detector.model import Model, check_schema
+from aura.detector.model import Model, check_features
 from aura.ecg import features
 from aura.recording import Event, Floats
 from aura.streaming.live_alarms import LiveAlarms
@@ -28,12 +28,12 @@ class Decision:
 class Stream:
     """Beats in, decisions and at the end all events out."""
 
-    model: Model  # Checked against the schema of the features
+    model: Model  # Checked against the features of this version
     adapt_after_h: float = 0.0  # 0 leaves it to the model
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_schema(self.model, features.SCHEMA_ID, features.NAMES)
+        check_features(self.model, features.SCHEMA_ID, features.SCHEMA)
         rule = rule_of(self.model.alarm, self.adapt_after_h)
         self._rows = LiveRows(self.model.features, self.model.hop_s)
         self._alarms = LiveAlarms(rule, self.model.hop_s)
