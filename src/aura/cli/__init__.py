@@ -5,14 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aura.cli import console
 from aura.errors import AuraError, PreconditionError, show_texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Recordings run in parallel; BLAS threads in each take four times longer.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from aura.cli import verbs
+    from aura.cli import console, verbs
     given = verbs.parser().parse_args(arguments)
     module, _, function = given.run.partition(".")
     try:

@@ -8,11 +8,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aura import state
 from aura.cli import console
 from aura.cli.serving import print_answer
 from aura.errors import MissingError, PreconditionError, plural
 from aura.folder import Folder
+from aura.platform import (
+    blueprint, bundle_files, bundle_rules, onboarding, repository)
+from aura.platform.bundle import (
+    BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS, make_bundle,
+    with_images)
 from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.manifest import FileOutcomes
+from aura.stages.run_layout import TrainingSummary, run_folder
 
 if TYPE_CHECKING:
     from aura.rpc.client import Transport
@@ -28,7 +37,6 @@ def run(given: argparse.Namespace) -> int:
 def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
                  connect: Path | None = None,
                  containers: bool = False, wait_s: float = 60) -> int:
-    from aura.platform import blueprint
     from aura.runners import orchestrator
     if not shared.is_dir():
         raise MissingError("run.no_folder", f"there is no folder {shared}",
@@ -67,7 +75,6 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
 
 def blueprint_text(solution: str) -> str:
     """The blueprint of a solution of the project, a bundle or a file."""
-    from aura.platform import repository
     known = repository.solutions()
     if solution in known:
         return known[solution]
@@ -84,7 +91,6 @@ def blueprint_text(solution: str) -> str:
 @contextlib.contextmanager
 def _connected(plan: Any, dockerinfo: Path,
                wait_s: float) -> "Iterator[Transport]":
-    from aura.platform import bundle_files
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():
         raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
@@ -97,10 +103,6 @@ def _connected(plan: Any, dockerinfo: Path,
 
 
 def _print_results(verb: str, shared: Path, run_id: str) -> int:
-    from aura import state
-    from aura.stages import manifest
-    from aura.stages.manifest import FileOutcomes
-    from aura.stages.run_layout import TrainingSummary, run_folder
     folder = Folder(shared)
     run = run_folder(run_id)
     batches = folder.path(f"{run}/batches")
@@ -125,8 +127,6 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
 
 
 def bundle(given: argparse.Namespace) -> int:
-    from aura.platform import onboarding
-    from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
     onboarding.check_name(given.model)
     content = with_images(json.loads(blueprint_text(given.solution)),
                           given.registry, given.tag, given.model)
@@ -138,7 +138,6 @@ def bundle(given: argparse.Namespace) -> int:
 
 
 def check(given: argparse.Namespace) -> int:
-    from aura.platform import bundle_rules
     problems = bundle_rules.check(_read(given.folder))
     for problem in problems:
         print(f"{problem.rule}: {problem.text}")
@@ -148,7 +147,6 @@ def check(given: argparse.Namespace) -> int:
 
 
 def onboard(given: argparse.Namespace) -> int:
-    from aura.platform import onboarding
     image, files = onboarding.context(
         given.model, given.registry, given.tag, given.name)
     _write(given.out, files, onboarding.REQUEST_FILE)
@@ -163,8 +161,6 @@ def onboard(given: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    from aura.platform.bundle import (
-        BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
     if not folder.is_dir():
         raise MissingError("solution.folder", f"there is no folder {folder}",
                            "unzip the download, or run 'aura solution bundle'")
