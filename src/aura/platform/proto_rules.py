@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aura.errors import Problem
+from aura.platform.rules import broken
 
 FIRST_LINE = 'syntax = "proto3";'
 # The onboarding parser takes uint32 and uint64 for messages.
@@ -32,14 +34,6 @@ _FIELD = re.compile(r"  (repeated )?([A-Za-z][A-Za-z0-9]*) ([a-z][a-z0-9_]*)"
                     r" = ([1-9][0-9]*);")
 _RPC = re.compile(r"  rpc ([a-z][a-z0-9_]*)\((stream )?([A-Z][A-Za-z0-9]*)\)"
                   r" returns \((stream )?([A-Z][A-Za-z0-9]*)\);")
-_LAYOUT = {
-    "": "outside a block only 'message Name {', 'service Name {', comments "
-        "and empty lines are allowed",
-    "message": "a field is '  [repeated ]type name = N;' with single blanks, "
-               "and '}' alone ends a message",
-    "service": "an rpc is '  rpc name(In) returns (Out);' on one line, and "
-               "'}' alone ends a service",
-}
 _BIGGEST_NUMBER = 2 ** 29 - 1
 _PROTOC_NUMBERS = range(19000, 20000)
 
@@ -71,8 +65,8 @@ class Proto:
     services: dict[str, list[Method]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def complain(self, rule: str, text: str) -> None:
-        self.problems.append(Problem(f"proto.{rule}", "error", text))
+    def complain(self, rule: str, which: str = "text", **facts: Any) -> None:
+        self.problems.append(broken(f"proto.{rule}", which, **facts))
 
     @property
     def methods(self) -> list[Method]:
@@ -100,12 +94,8 @@ def check_all(models: Mapping[str, str]) -> list[Problem]:
     protos = {name: parse(text) for name, text in models.items()}
     problems = [Problem(entry.rule, entry.level, f"{name}: {entry.text}")
                 for name, proto in protos.items() for entry in proto.problems]
-    for name in models:
-        if not BLOCK_NAME.fullmatch(name):
-            problems.append(Problem(
-                "proto.block_name", "error",
-                f"{name!r} becomes a Kubernetes name: lower-case letters, "
-                "digits and '-', beginning with a letter, at most 62"))
+    problems += [broken("proto.block_name", name=name)
+                 for name in models if not BLOCK_NAME.fullmatch(name)]
     signatures = {name: signature for proto in protos.values()
                   for name, signature in proto.signatures.items()}
     return [*problems, *_clashes(protos), *_ambiguous(signatures)]
@@ -116,10 +106,10 @@ def parse(text: str) -> Proto:
     proto = Proto()
     lines = text.split("\n")
     if not text.endswith("\n"):
-        proto.complain("characters", "the last line has no line end")
+        proto.complain("characters", "end")
     _check_characters(proto, lines)
     if lines[0] != FIRST_LINE:
-        proto.complain("first_line", f"line 1 must be exactly {FIRST_LINE}")
+        proto.complain("first_line", line=FIRST_LINE)
     _read_lines(proto, ["" if "syntax" in lines[0] else lines[0], *lines[1:]])
     for look in (_check_names, _check_services, _check_messages):
         look(proto)
@@ -129,10 +119,9 @@ def parse(text: str) -> Proto:
 def _check_characters(proto: Proto, lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
         if not _PRINTABLE.fullmatch(line):
-            proto.complain("characters", f"line {number} has a tab, a "
-                           "carriage return or a character beyond ASCII")
+            proto.complain("characters", "odd", number=number)
         elif line.endswith(" "):
-            proto.complain("characters", f"line {number} ends with a blank")
+            proto.complain("characters", "blank", number=number)
 
 
 def _read_lines(proto: Proto, lines: list[str]) -> None:
@@ -144,21 +133,15 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             block = ""
         elif line.startswith("//") and not block:
             if _COMMENT_WORDS.search(line):
-                proto.complain(
-                    "comment", f"line {number} is a comment that contains "
-                    "';', 'syntax' or a forbidden word, or begins like code")
+                proto.complain("comment", "words", number=number)
         elif found := _FORBIDDEN.search(line):
-            proto.complain(
-                "forbidden", f"line {number} has {found[0]!r}, which one of "
-                "the platform's parsers rejects or corrupts")
+            proto.complain("forbidden", number=number, word=found[0])
         elif re.search(r"//|/\*|\*/", line):
-            proto.complain("comment", f"line {number} has a comment inside a "
-                           "block, after code or of the form /* */")
+            proto.complain("comment", "place", number=number)
         elif not block and (found := _OPEN.fullmatch(line)):
             block, name = found.groups()
             if name in proto.messages or name in proto.services:
-                proto.complain("duplicate", f"line {number} declares {name} "
-                               "a second time")
+                proto.complain("duplicate", "block", number=number, name=name)
             if block == "message":
                 proto.messages[name] = []
             else:
@@ -170,10 +153,9 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             proto.services[name].append(Method(
                 found[1], bool(found[2]), found[3], bool(found[4]), found[5]))
         else:
-            proto.complain("layout", f"line {number} cannot be read: "
-                           f"{_LAYOUT[block]}")
+            proto.complain("layout", block or "outside", number=number)
     if block:
-        proto.complain("layout", f"{block} {name} has no closing '}}'")
+        proto.complain("layout", "open", block=block, name=name)
 
 
 def _check_names(proto: Proto) -> None:
@@ -182,32 +164,26 @@ def _check_names(proto: Proto) -> None:
                  *(entry.name for fields in proto.messages.values()
                    for entry in fields)):
         if keyword.iskeyword(name):
-            proto.complain("name", f"{name!r} is a keyword of Python")
+            proto.complain("name", "keyword", name=name)
         if name in PLATFORM_NAMES:
-            proto.complain("name", f"the platform itself adds {name!r}")
+            proto.complain("name", "platform", name=name)
 
 
 def _check_services(proto: Proto) -> None:
     if len(proto.services) != 1:
-        proto.complain(
-            "service", f"the file has {len(proto.services)} services; the "
-            "orchestrator uses the first for all rpcs, so declare exactly one")
+        proto.complain("service", "count", count=len(proto.services))
     if not proto.methods:
-        proto.complain("service", "the block has no rpc, so it has no port")
+        proto.complain("service", "empty")
     for name in _repeated(method.name for method in proto.methods):
-        proto.complain("duplicate", f"rpc {name} is declared twice")
+        proto.complain("duplicate", "rpc", name=name)
     for method in proto.methods:
         if method.streams_in and method.streams_out:
-            proto.complain("stream", f"rpc {method.name} streams in and out, "
-                           "which crashes the orchestrator")
+            proto.complain("stream", name=method.name)
         for name in (method.given, method.answer):
             if name not in proto.messages:
-                proto.complain("undefined", f"rpc {method.name} uses {name}, "
-                               "which this file does not define")
+                proto.complain("undefined", rpc=method.name, name=name)
         if method.answer == "Empty":
-            proto.complain(
-                "empty", f"rpc {method.name} returns Empty, which the canvas "
-                "would link to a source; return a report")
+            proto.complain("empty", "answer", name=method.name)
 
 
 def _check_messages(proto: Proto) -> None:
@@ -215,19 +191,15 @@ def _check_messages(proto: Proto) -> None:
         for what in ("name", "number"):
             for value in _repeated(getattr(e, what) for e in fields):
                 proto.complain(
-                    "duplicate", f"{name} has two fields of {what} {value}")
+                    "duplicate", "field", name=name, what=what, value=value)
         for entry in fields:
             if entry.kind not in SCALARS and entry.kind not in proto.messages:
-                proto.complain("type", f"{name}.{entry.name} has the type "
-                               f"{entry.kind}, which is neither a safe scalar "
-                               "nor a message of this file")
+                proto.complain("type", name=name, field=entry)
             if (entry.number > _BIGGEST_NUMBER
                     or entry.number in _PROTOC_NUMBERS):
-                proto.complain("number", f"{name}.{entry.name} has the number "
-                               f"{entry.number}, which protoc rejects")
+                proto.complain("number", name=name, field=entry)
         if (not fields) != (name == "Empty"):
-            proto.complain("empty", "only the message 'Empty', which marks a "
-                           f"source, has no fields; {name} has {len(fields)}")
+            proto.complain("empty", "fields", name=name, count=len(fields))
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
@@ -238,14 +210,9 @@ def _ambiguous(signatures: Mapping[str, Signature]) -> Iterator[Problem]:
     first: dict[Signature, str] = {}
     for name, signature in signatures.items():
         if signature == ((False, 1, "string"),):
-            yield Problem("proto.one_string", "error",
-                          f"{name} is a single string, like the message of a "
-                          "shared folder, so the canvas would link it to that")
+            yield broken("proto.one_string", name=name)
         elif signature in first:
-            yield Problem(
-                "proto.ambiguous", "error",
-                f"{name} and {first[signature]} have fields of the same "
-                "types, so the canvas cannot tell their ports apart")
+            yield broken("proto.ambiguous", name=name, other=first[signature])
         first.setdefault(signature, name)
 
 
@@ -255,6 +222,5 @@ def _clashes(protos: Mapping[str, Proto]) -> Iterator[Problem]:
         for name, content in {**proto.messages, **proto.services}.items():
             other, expected = known.setdefault(name, (block, content))
             if content != expected:
-                yield Problem("proto.clash", "error", f"{block} and {other} "
-                              f"define {name} differently, so the "
-                              "orchestrator cannot merge them")
+                yield broken("proto.clash", block=block, other=other,
+                             name=name)
