@@ -85,11 +85,10 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
                     "edf.annotation.count", "the file has more than "
                     f"{ANNOTATIONS_MAX} annotations", "delete those that are "
                     "not seizures, for example in EDFbrowser")
-    clock = _Clock(header, starts)
-    first = clock.first_s
+    first, parts, wrong = _parts(header, starts)
     return Timeline(first, tuple(
         EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
-        for one in found), tuple(clock.parts), clock.wrong, tuple(
+        for one in found), tuple(parts), wrong, tuple(
             Problem(f"edf.annotation.{rule}", "warning",
                     f"{_FAULTS[rule]}{quoted(texts)}: {len(texts)}")
             for rule, texts in faults.items() if texts))
@@ -167,59 +166,45 @@ def _start_of(record: int,
     return lists[0][0]
 
 
-class _Clock:
-    """Checks when each record starts, and finds the gaps."""
-
-    def __init__(self, header: Header, starts: list[float]) -> None:
-        self._record_s = float(header.record_duration_s)
-        self._left_s = DAYS_MAX * 86400 - float(header.duration_s)
-        self._continuous = header.kind.endswith("C")
-        self.first_s = self._before_s = 0.0
-        self.parts = [(0, 0.0)]
-        onsets = np.array(starts)
-        # A record that does not fit between two that follow each other.
-        late_s = onsets[1:-1] - onsets[:-2] - self._record_s
-        wrong = 1 + np.flatnonzero((np.abs(late_s) > DRIFT_S) & (np.abs(
-            onsets[2:] - onsets[:-2] - 2 * self._record_s) <= GAP_S))
-        onsets[wrong] = onsets[wrong - 1] + self._record_s
-        self.wrong = len(wrong)
-        for record, onset_s in enumerate(onsets.tolist()):
-            self._check(record, onset_s)
-
-    def _check(self, record: int, onset_s: float) -> None:
-        if record == 0:
-            if not 0 <= onset_s <= DAYS_MAX * 86400:
-                raise InvalidInputError(
-                    "edf.record_onset", f"the first record starts {onset_s:g}"
-                    " s after the start time in the header; 0 or more and "
-                    "less than 1 is allowed", "export the recording again")
-            self.first_s = onset_s
-        # Counted from the start of the part: rounding does not add up.
-        first, begin_s = self.parts[-1]
-        end_s = begin_s + (record - first) * self._record_s
-        late_s = onset_s - self.first_s - end_s
-        step_s = onset_s - self._before_s - self._record_s
-        self._before_s = onset_s
-        if abs(late_s) <= GAP_S or (
-                self._continuous and record and abs(step_s) <= DRIFT_S):
-            return
-        if late_s > 0:
-            self._gap(record, onset_s - self.first_s, late_s)
-            return
-        found = (f"record {record + 1} starts {-late_s:g} s before the end "
-                 f"of record {record}")
+def _parts(header: Header, starts: list[float]) -> tuple[
+        float, list[tuple[int, float]], int]:
+    """First onset, parts between gaps, and the number of wrong starts."""
+    record_s, onsets = float(header.record_duration_s), np.array(starts)
+    # A record that does not fit between two that follow each other.
+    late = onsets[1:-1] - onsets[:-2] - record_s
+    wrong = 1 + np.flatnonzero((np.abs(late) > DRIFT_S) & (np.abs(
+        onsets[2:] - onsets[:-2] - 2 * record_s) <= GAP_S))
+    onsets[wrong] = onsets[wrong - 1] + record_s
+    first_s = before_s = starts[0] if starts else 0.0
+    if not 0 <= first_s <= DAYS_MAX * 86400:
         raise InvalidInputError(
-            "edf.record_onset", found, "export the recording again")
-
-    def _gap(self, record: int, onset_s: float, length_s: float) -> None:
-        self._left_s -= length_s
-        if self._left_s < 0:
+            "edf.record_onset", f"the first record starts {first_s:g} s after "
+            "the start time in the header; 0 or more and less than 1 is "
+            "allowed", "export the recording again")
+    left_s = DAYS_MAX * 86400 - float(header.duration_s)
+    continuous, parts = header.kind.endswith("C"), [(0, 0.0)]
+    for record, onset_s in enumerate(onsets.tolist()):
+        # Counted from the start of the part: rounding does not add up.
+        part, begin_s = parts[-1]
+        late_s = onset_s - first_s - (begin_s + (record - part) * record_s)
+        step_s, before_s = onset_s - before_s - record_s, onset_s
+        if abs(late_s) <= GAP_S or (
+                continuous and record and abs(step_s) <= DRIFT_S):
+            continue
+        if late_s < 0:
+            raise InvalidInputError(
+                "edf.record_onset", f"record {record + 1} starts {-late_s:g} "
+                f"s before the end of record {record}",
+                "export the recording again")
+        left_s -= late_s
+        if left_s < 0:
             raise ResourceError(
                 "edf.gap_length", f"record {record + 1} starts after a gap "
-                f"of {length_s:g} s, and with it the recording is longer than "
+                f"of {late_s:g} s, and with it the recording is longer than "
                 f"{DAYS_MAX} days", "export the records before and after "
                 "the gap as two recordings")
-        self.parts.append((record, onset_s))
+        parts.append((record, onset_s - first_s))
+    return first_s, parts, len(wrong)
 
 
 def _blocks(stream: BinaryIO, header: Header,

@@ -36,8 +36,9 @@ def encode(measurement: str, tags: Mapping[str, str], time_ns: Integers,
     """Yield rows of one series in pieces; all is checked before the first."""
     head = _head(measurement, tags)
     _check_time(time_ns)
-    columns = {_name(name, "field"): _checked(name, column, len(time_ns))
-               for name, column in fields.items()}
+    for name, column in fields.items():
+        _check_field(name, column, len(time_ns))
+    columns = {_name(name, "field"): one for name, one in fields.items()}
     np.empty(LARGE_BLOCK, np.uint8)
     step = max(1, VALUES_AT_ONCE // max(1, len(columns)))
     for start in range(0, len(time_ns), step):
@@ -98,30 +99,17 @@ def _present(column: Column) -> Bools:
     return present
 
 
-def _checked(name: str, column: Column, count: int) -> Column:
-    """A column as float64, float32, int64, bool, or object of strings."""
+def _check_field(name: str, column: Column, count: int) -> None:
     if column.shape != (count,):
-        raise _bad_field(name, f"has the shape {column.shape}; "
-                         f"there are {count} times")
-    kind = column.dtype.kind
-    if kind == "b" or column.dtype in (np.float64, np.float32):
-        return column
-    if kind == "f" and column.dtype.itemsize < 4:
-        return column.astype(np.float32)
-    if kind in "iu":
-        if kind == "u" and count and column.max() > 2 ** 63 - 1:
-            raise _bad_field(name, "has an integer above 2**63 - 1")
-        return column.astype(np.int64)
-    if kind in "UO":
-        column = column.astype(object)
-        if all(value is None or isinstance(value, str) for value in column):
-            return column
-    raise _bad_field(name, f"has the type {column.dtype}; floats, integers, "
-                     "booleans and strings are allowed")
-
-
-def _bad_field(name: str, text: str) -> InvalidInputError:
-    return InvalidInputError("line.field", f"the field {name!r} {text}")
+        raise InvalidInputError(
+            "line.field", f"the field {name!r} has the shape {column.shape}; "
+            f"there are {count} times")
+    if not (column.dtype in (np.float64, np.float32, np.int64, np.bool_)
+            or column.dtype == object and all(
+                value is None or isinstance(value, str) for value in column)):
+        raise InvalidInputError(
+            "line.field", f"the field {name!r} has the type {column.dtype}; "
+            "float64, float32, int64, bool and strings are allowed")
 
 
 def _check_time(time_ns: Integers) -> None:
