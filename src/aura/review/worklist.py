@@ -166,7 +166,7 @@ def beside_predictions(out: Path) -> Runs:
                            "give the output folder of 'aura predict --out'")
     folder = Folder(out / HIDDEN)
     try:
-        inputs = {name: _input(Path(place)) for name, place
+        inputs = {name: Input.remembered(Path(place)) for name, place
                   in state.read(folder, "inputs.json", dict[str, str],
                                 "predict.inputs", "").items()}
     except AuraError:
@@ -179,14 +179,6 @@ def on_share(shared: Path, settings: Settings) -> Runs:
     """The runs on a block's shared folder; each keeps its reviews."""
     workspace = Workspace.shared(shared, settings)
     return Runs(workspace, Folder(shared / RUNS), apart=True)
-
-
-def _input(place: Path) -> Input:
-    try:
-        return Input.named(place)
-    except AuraError:
-        # It was moved away; each recording will report that.
-        return Input(Folder(place))
 
 
 def _key(run: str, source: str, path: str) -> str:

@@ -198,15 +198,13 @@ def _inputs_of(folder: Folder) -> dict[str, Input]:
     places = {number: Path(path) for number, path in state.read(
         folder, "inputs.json", dict[str, str], "predict.inputs",
         "run 'aura predict' again").items()}
-    there = {number for number, place in places.items()
-             if os.path.lexists(place)}
-    if places and not there:
+    if places and not any(map(os.path.lexists, places.values())):
         raise MissingError(
             "path.missing", "the recordings are no longer at "
             + " and ".join(map(str, places.values())),
             "move them back, or run 'aura predict' where they are now")
-    return {number: Input.named(place) if number in there
-            else Input(Folder(place)) for number, place in places.items()}
+    return {number: Input.remembered(place)
+            for number, place in places.items()}
 
 
 def _predicted(folder: Folder) -> Iterable[PredictionTable]:

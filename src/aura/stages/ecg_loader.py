@@ -80,14 +80,12 @@ class EcgSource:
              for port, listed in found for candidate in listed],
             self._settings.prefer))
         for port, listed in found:
-            yield port, self._new(port, list(islice(resolved, len(listed))))
-
-    def _new(self, port: str, found: list[Candidate]) -> list[Candidate]:
-        if self._remember and self._settings.only_new:
-            return arrivals.new(
-                self._workspace.folder, self._run_id,
-                self._workspace.input(port), found, self._settings.sinks)
-        return found
+            kept = list(islice(resolved, len(listed)))
+            if self._remember and self._settings.only_new:
+                kept = arrivals.new(
+                    self._workspace.folder, self._run_id,
+                    self._workspace.input(port), kept, self._settings.sinks)
+            yield port, kept
 
     def _found(self, port: str) -> list[Candidate]:
         given = self._workspace.input(port)

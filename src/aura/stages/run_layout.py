@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from aura.dataset.names import recording_stem
 from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
+from aura.recording import Recording
 from aura.settings import Settings
 
 RUNS, MODELS = "runs", "models"
@@ -51,6 +52,12 @@ class Input:
                    f"{parent.name}/{absolute.name}" if parent.name
                    else absolute.name)
 
+    @classmethod
+    def remembered(cls, place: Path) -> "Input":
+        """An input of an earlier call, which may have been moved away."""
+        return (cls.named(place) if os.path.lexists(place)
+                else cls(Folder(place)))
+
     @property
     def is_tree(self) -> bool:
         """Whether it is a folder, not a single file."""
@@ -90,12 +97,18 @@ class Workspace:
         below = given.folder.path(given.subfolder)
         return Folder(below if below.is_dir() else below.parent)
 
-    def free_trees(self, annotated: Collection[str]) -> set[str]:
-        """Folders without annotations, which count as free of seizures."""
-        if not annotated:
-            return set()
-        return {name for name, given in self.inputs.items()
-                if name not in annotated and given.is_tree}
+    def free_of_seizures(
+            self, annotated: Collection[str],
+            known: Iterable[Recording]) -> Callable[[str, Recording], bool]:
+        """Which recordings of inputs without annotations count as free."""
+        trees = {name for name, given in self.inputs.items() if annotated
+                 and name not in annotated and given.is_tree}
+        # Whose patient has, or may have, seizures elsewhere may too.
+        patients = {one.patient for one in known
+                    if one.events or not one.understood}
+        return lambda name, one: (
+            one.understood and not one.annotated and name in trees
+            and one.patient not in patients)
 
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:

@@ -84,23 +84,19 @@ class TrainingStage(Stage):
         """Yield the identity and the rows of each recording to learn from."""
         batches = [manifest.read(self._folder, request.manifest_path)
                    for request in arrived]
-        annotated = {batch.input for batch in batches if batch.has_annotations}
-        free = (set() if self._settings.annotated_only
-                else self._workspace.free_trees(annotated))
-        # Whose patient has, or may have, seizures elsewhere may too.
-        with_seizures = {one.patient for batch in batches
-                         for _, one in batch.recordings
-                         if one.events or not one.understood}
+        is_free = self._workspace.free_of_seizures(
+            {batch.input for batch in batches if batch.has_annotations
+             and not self._settings.annotated_only},
+            [one for batch in batches for _, one in batch.recordings])
         for request, batch in zip(arrived, batches, strict=True):
             table = table_rules.check(
                 self._folder, request.table_path, "features", batch, _COLUMNS)
             hop_s = table.head.number("hop_s")
             for (_, one), rows in zip(
                     batch.recordings, table.each(), strict=True):
-                usable = one.understood and (one.annotated or (
-                    batch.input in free
-                    and one.patient not in with_seizures))
-                if not len(rows) or not usable:
+                usable = one.annotated and one.understood
+                if not len(rows) or not (
+                        usable or is_free(batch.input, one)):
                     continue
                 head = training.head_of(one)
                 if not one.annotated:
