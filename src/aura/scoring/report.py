@@ -202,22 +202,18 @@ def _summary(data: Mapping[str, Any]) -> str:
 
 
 def _left_out(data: Mapping[str, Any]) -> Iterable[str]:
-    if data["without_hypothesis"]:
-        yield (f"{plural(data['without_hypothesis'], 'recording')} without "
-               "predictions: the seizures count as missed, the hours are "
-               "left out.")
-    unannotated = data["unannotated"] - data["not_understood"]
-    if unannotated:
-        yield f"{plural(unannotated, 'recording')} left out: not annotated."
-    if data["not_understood"]:
-        yield (f"{plural(data['not_understood'], 'recording')} left out: no "
-               "annotation of a seizure is understood, see the warnings.")
-    if data["partly_used"]:
-        yield (f"{plural(data['partly_used'], 'recording')} scored without "
-               "some annotations that cannot be used, see the warnings.")
-    if data["refused"]:
-        yield (f"{plural(data['refused'], 'file')} rejected: not part of "
-               "these scores.")
+    for count, noun, text in (
+            (data["without_hypothesis"], "recording", "without predictions: "
+             "the seizures count as missed, the hours are left out"),
+            (data["unannotated"] - data["not_understood"], "recording",
+             "left out: not annotated"),
+            (data["not_understood"], "recording", "left out: no annotation "
+             "of a seizure is understood, see the warnings"),
+            (data["partly_used"], "recording", "scored without some "
+             "annotations that cannot be used, see the warnings"),
+            (data["refused"], "file", "rejected: not part of these scores")):
+        if count:
+            yield f"{plural(count, noun)} {text}."
 
 
 def _legend(data: Mapping[str, Any]) -> Iterable[str]:
