@@ -3,12 +3,13 @@
 import json
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from aura.errors import AuraError, CorruptDataError
+from aura.errors import AuraError, CorruptDataError, Problem
 from aura.folder import Folder
 
 T = TypeVar("T")
@@ -19,6 +20,26 @@ def beside(module: str, name: str = "") -> dict[str, Any]:
     path = Path(module)
     return tomllib.loads((path.with_name(name) if name else path.with_suffix(
         ".toml")).read_text("utf-8"))
+
+
+class Rules:
+    """Texts of rules and their ways out: the ``rules.toml`` of a package."""
+    # Several texts of one rule have "/" and a word behind it in their keys.
+
+    def __init__(self, module: str) -> None:
+        self._known = beside(module, "rules.toml")
+
+    def of(self, key: str, **facts: Any) -> tuple[str, str, str]:
+        """Rule, text and way out, as an error takes them."""
+        known = self._known[key]
+        return (key.partition("/")[0], known["text"].format(**facts),
+                known.get("fix", ""))
+
+    def error(self, key: str, **facts: Any) -> Problem:
+        return AuraError(*self.of(key, **facts)).problem
+
+    def warning(self, key: str, **facts: Any) -> Problem:
+        return replace(self.error(key, **facts), level="warning")
 
 
 def read(folder: Folder, name: str, kind: type[T], rule: str, fix: str) -> T:

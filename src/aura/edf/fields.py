@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
 
+from aura.edf import RULES
 from aura.errors import InvalidInputError, Problem
 
-REPAIR = ("correct the field in EDFbrowser's header editor, or export the "
-          "recording again")
 # Start of a recording whose file has no date.
 NO_DATE = datetime(2000, 1, 1)
 UNDATED = datetime(1985, 1, 1)  # In the header of such a file
@@ -59,9 +58,8 @@ def _number(field: bytes, name: str, wanted: str, odd: list[str],
                 odd.append(f"'{name}' is {_shown(field)}, read as "
                            f"{float(value):g}")
             return value
-    raise InvalidInputError(
-        "edf.header.number", f"the field '{name}' is {_shown(field)}; it has "
-        f"to be {wanted}", REPAIR)
+    raise InvalidInputError(*RULES.of(
+        "edf.header.number", name=name, shown=_shown(field), wanted=wanted))
 
 
 def text(field: bytes) -> str:
@@ -86,11 +84,9 @@ def printable(part: bytes, widths: Sequence[int], offset: int) -> bytes:
         padded = b"".join(cells)
     match = _CONTROL.search(padded)
     if match is not None:
-        raise InvalidInputError(
-            "edf.header.control",
-            f"byte {offset + match.start()} of the file (counted from 0) is "
-            f"the control character {match[0][0]}; the header may contain "
-            "printable text only", REPAIR)
+        raise InvalidInputError(*RULES.of(
+            "edf.header.control", number=offset + match.start(),
+            found=match[0][0]))
     return padded
 
 
@@ -111,10 +107,9 @@ def start(date_field: bytes, time_field: bytes, recording: bytes,
                     if (one.month, one.day) != (1, 1)
                     or one.year not in _PLACEHOLDERS]
         day = credible[0] if len(credible) == 1 else None
-        found.append(_warning(
-            "edf.startdate", f"the start date is {short_date}, but the EDF+ "
-            f"recording field has {long_date}; "
-            + (f"{day} is used" if day else "neither is used")))
+        found.append(RULES.warning(
+            "edf.startdate", short=short_date, long=long_date,
+            used=day or "neither"))
     clock = _time(time_field, found)
     return (datetime.combine(day or NO_DATE.date(), clock or time()),
             day is not None and clock is not None, found)
@@ -125,9 +120,7 @@ def _short_date(field: bytes, long_date: date | None,
     written = text(field)
     match = _DATE.fullmatch(written)
     if match is None or (match[4] == "yy" and long_date is None):
-        found.append(_warning(
-            "edf.date", f"the start date is {_shown(field)}, which is no "
-            "date; dd.mm.yy is allowed"))
+        found.append(RULES.warning("edf.date/none", shown=_shown(field)))
         return None
     first, second = int(match[1]), int(match[3])
     year = long_date.year if match[4] == "yy" and long_date else int(match[4])
@@ -137,10 +130,9 @@ def _short_date(field: bytes, long_date: date | None,
     if _USUAL.fullmatch(written) is None or day is None:
         # The day is first, as in the specification, unless it cannot be.
         day = day or _real_date(year, first, second)
-        found.append(_warning(
-            "edf.date", f"the start date is {_shown(field)} and not a date "
-            f"written dd.mm.yy; it is {f'read as {day}' if day else 'unknown'}"
-        ))
+        found.append(RULES.warning(
+            "edf.date", shown=_shown(field),
+            used=f"read as {day}" if day else "unknown"))
     return day
 
 
@@ -153,10 +145,9 @@ def _time(field: bytes, found: list[Problem]) -> time | None:
         if hour < 24 and minute < 60 and second < 60:
             clock = time(hour, minute, second)
     if clock is None or _USUAL.fullmatch(written) is None:
-        found.append(_warning(
-            "edf.time", f"the start time is {_shown(field)} and not a time "
-            "of day written hh.mm.ss; it is "
-            + (f"read as {clock}" if clock else "unknown")))
+        found.append(RULES.warning(
+            "edf.time", shown=_shown(field),
+            used=f"read as {clock}" if clock else "unknown"))
     return clock
 
 
@@ -173,10 +164,9 @@ def _startdate(recording: bytes, found: list[Problem]) -> date | None:
         day = _real_date(int(match[3]), number, int(match[1]))
     if (day is None or match is None or match[2] not in MONTHS
             or len(match[1]) < 2):
-        found.append(_warning(
-            "edf.startdate", "the start date in the EDF+ recording field is "
-            "not written dd-MMM-yyyy with an English month; it is "
-            + (f"read as {day}" if day else "not used")))
+        found.append(RULES.warning(
+            "edf.startdate/written",
+            used=f"read as {day}" if day else "not used"))
     return day
 
 
@@ -185,10 +175,6 @@ def _real_date(year: int, month: int, day: int) -> date | None:
         return date(year, month, day) if year in YEARS else None
     except ValueError:
         return None
-
-
-def _warning(rule: str, words: str) -> Problem:
-    return Problem(rule, "warning", words)
 
 
 def _shown(field: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura.edf import RULES
 from aura.edf.header import Header
 from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.edf.tal import Timeline
@@ -89,22 +90,14 @@ def warnings(header: Header, timeline: Timeline) -> tuple[Problem, ...]:
     found = []
     count, late_s = len(timeline.parts) - 1, timeline.first_onset_s
     if late_s >= 1:
-        found.append(Problem(
-            "edf.record_onset", "warning", f"the first record starts "
-            f"{late_s:g} s after the start time in the header; the recording "
-            "is taken to start then"))
+        found.append(RULES.warning("edf.record_onset/late", seconds=late_s))
     if timeline.wrong_onsets:
-        found.append(Problem(
-            "edf.record_onset", "warning", f"{timeline.wrong_onsets} records "
-            "have a start that contradicts the records beside them; they are "
-            "read without it"))
+        found.append(RULES.warning(
+            "edf.record_onset/wrong", count=timeline.wrong_onsets))
     if count:
         lost_s = duration_s(header, timeline) - float(header.duration_s)
-        wrong = header.kind.endswith("C")
-        found.append(Problem(
-            "edf.record_onset" if wrong else "edf.gaps", "warning",
-            f"the recording has {plural(count, 'gap')}, {lost_s:.6g} s in "
-            "total, which cannot be scored" + (
-                f", although it is marked as {header.kind}" if wrong
-                else "")))
+        found.append(RULES.warning(
+            "edf.record_onset/gaps" if header.kind.endswith("C")
+            else "edf.gaps", gaps=plural(count, "gap"), seconds=lost_s,
+            kind=header.kind))
     return tuple(found)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import BinaryIO
 
-from aura.edf import fields
+from aura.edf import RULES, fields
 from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
     plural)
@@ -126,14 +126,10 @@ def read_header(stream: BinaryIO) -> Header:
     annotations = [signal for signal in signals
                    if signal.label.lower() in labels]
     if not channels:
-        raise InvalidInputError(
-            "edf.no_signals", "the file has annotations but no signal",
-            "use the recording that belongs to these annotations")
+        raise InvalidInputError(*RULES.of("edf.no_signals/annotations"))
     if plus and not annotations:
-        raise InvalidInputError(
-            "edf.annotations_missing", f"the file is marked as {kind}, but it "
-            f"has no signal '{kind[:3]} Annotations'",
-            "export the recording again, as EDF+ or as plain EDF")
+        raise InvalidInputError(*RULES.of(
+            "edf.annotations_missing", kind=kind))
     start, dated, doubts = fields.start(
         main[168:176], main[176:184], main[88:168], plus)
     return Header(
@@ -165,48 +161,37 @@ def _kind(main: bytes) -> tuple[str, int]:
     elif main[:8] == b"\xffBIOSEMI":
         family, sample_bytes = "BDF", 3
     else:
-        raise InvalidInputError(
-            "edf.version", "the file does not begin as EDF or BDF do",
-            "convert the recording to EDF, for example with EDFbrowser")
+        raise InvalidInputError(*RULES.of("edf.version"))
     reserved = main[192:236].rstrip(b" \0")
     if reserved[:4] not in (b"EDF+", b"BDF+"):
         return family, sample_bytes
     kind = reserved[:5].decode("latin-1")
     if kind not in (f"{family}+C", f"{family}+D"):
-        raise InvalidInputError(
-            "edf.kind", f"the reserved field of this {family} file names "
-            f"another kind of file; '{family}+C', '{family}+D' or neither is "
-            "allowed", "export the recording again")
+        raise InvalidInputError(*RULES.of("edf.kind", family=family))
     return kind, sample_bytes
 
 
 def _signal_count(main: bytes, odd: list[str]) -> int:
     count = fields.integer(main[252:256], "number of signals", odd)
     if count < 1:
-        raise InvalidInputError(
-            "edf.no_signals", f"the number of signals is {count}; at least 1 "
-            "is needed", "use another recording")
+        raise InvalidInputError(*RULES.of("edf.no_signals", count=count))
     if count > SIGNALS_MAX:
-        raise ResourceError(
-            "edf.signal_count", f"the number of signals is {count}; the "
-            f"limit is {SIGNALS_MAX}", "export the ECG alone, for example "
-            "with EDFbrowser's tool to reduce signals")
+        raise ResourceError(*RULES.of(
+            "edf.signal_count", count=count, most=SIGNALS_MAX))
     header_bytes = fields.integer(main[184:192], "bytes in the header", odd)
-    if header_bytes != MAIN_BYTES * (count + 1):
-        raise InvalidInputError(
-            "edf.header_bytes", f"the field 'bytes in the header' is "
-            f"{header_bytes}; for {count} signals it has to be "
-            f"{MAIN_BYTES * (count + 1)}", "export the recording again")
+    wanted = MAIN_BYTES * (count + 1)
+    if header_bytes != wanted:
+        raise InvalidInputError(*RULES.of(
+            "edf.header_bytes", found=header_bytes, count=count,
+            wanted=wanted))
     return count
 
 
 def _record_duration(main: bytes, odd: list[str]) -> Fraction:
     duration = fields.decimal(main[244:252], "duration of a record", odd)
     if duration <= 0:
-        raise InvalidInputError(
-            "edf.record_duration", f"the duration of a record is "
-            f"{float(duration):g} s; it has to be more than 0",
-            "export the recording again")
+        raise InvalidInputError(*RULES.of(
+            "edf.record_duration", seconds=float(duration)))
     return duration
 
 
@@ -214,17 +199,13 @@ def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
              duration: Fraction) -> tuple[int, list[Problem]]:
     """Number of records to read, with a warning if the header has another."""
     if not 0 < record_bytes <= RECORD_BYTES_MAX:
-        raise ResourceError(
-            "edf.record_size", f"a record has {record_bytes} bytes; 1 to "
-            f"{RECORD_BYTES_MAX} are allowed", "export the recording again "
-            "with shorter records, or with fewer signals")
+        raise ResourceError(*RULES.of(
+            "edf.record_size", size=record_bytes, most=RECORD_BYTES_MAX))
     body = max(os.fstat(descriptor).st_size - begin, 0)
     whole, rest = divmod(body, record_bytes)
     if not whole:
-        raise CorruptDataError(
-            "edf.truncated", f"the file has {body} bytes of samples; one "
-            f"record has {record_bytes}", "copy the file again from its "
-            "source")
+        raise CorruptDataError(*RULES.of(
+            "edf.truncated/no_record", body=body, size=record_bytes))
     if (whole, rest) == (claimed, 0):
         return whole, []
     read, left = f"the {plural(whole, 'whole record')} in the file", ""
@@ -283,10 +264,8 @@ def _signals(columns: dict[str, list[bytes]], duration: Fraction,
             columns["samples per record"][index],
             f"samples per record of signal {index + 1}", odd)
         if samples < 0:
-            raise InvalidInputError(
-                "edf.samples", f"signal {index + 1} has {samples} samples "
-                "per record; 0 or more are allowed",
-                "export the recording again")
+            raise InvalidInputError(*RULES.of(
+                "edf.samples", number=index + 1, samples=samples))
         row = {name: column[index] for name, column in columns.items()}
         physical, digital, fault = _ranges(row, sample_bytes, odd)
         width = samples * sample_bytes
@@ -313,24 +292,20 @@ def _ranges(row: dict[str, bytes], sample_bytes: int,
     except InvalidInputError as error:
         return *unknown, error
     if not -limit <= low < high < limit:
-        return *unknown, InvalidInputError(
-            "edf.digital_range", f"digital minimum and maximum are {low} and "
-            f"{high}; they have to rise and to be within {-limit} to "
-            f"{limit - 1}", fields.REPAIR)
+        return *unknown, InvalidInputError(*RULES.of(
+            "edf.digital_range", low=low, high=high, least=-limit,
+            most=limit - 1))
     if bottom == top:
-        return *unknown, InvalidInputError(
-            "edf.physical_range", "physical minimum and maximum are both "
-            f"{float(top):g}; they have to differ", fields.REPAIR)
+        return *unknown, InvalidInputError(*RULES.of(
+            "edf.physical_range", value=float(top)))
     return (bottom, top), (low, high), None
 
 
 def _rate_fault(rate_hz: Fraction) -> AuraError | None:
     if 0 < rate_hz <= RATE_HZ_MAX:
         return None
-    return InvalidInputError(
-        "edf.sampling_rate", f"the sampling rate is {float(rate_hz):g} Hz; "
-        f"it has to be above 0 and at most {RATE_HZ_MAX}",
-        "name another channel in AURA_ECG_CHANNEL")
+    return InvalidInputError(*RULES.of(
+        "edf.sampling_rate", rate=float(rate_hz), most=RATE_HZ_MAX))
 
 
 def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
@@ -339,20 +314,11 @@ def _warnings(main: bytes, columns: dict[str, list[bytes]], plus: bool,
     texts = [main[8:168], main[192:236]]
     texts += [cell for name in FREE_TEXT for cell in columns[name]]
     if not all(cell.isascii() for cell in texts):
-        found.append(Problem(
-            "edf.header.not_ascii", "warning",
-            "the header has characters that are not ASCII; they are read as "
-            "UTF-8 if they are valid UTF-8, and as Latin-1 otherwise"))
+        found.append(RULES.warning("edf.header.not_ascii"))
     if plus and main[88:98] != b"Startdate ":
-        found.append(Problem(
-            "edf.startdate_missing", "warning",
-            "the recording field of this EDF+ file has no start date; the "
-            "start date field is used"))
+        found.append(RULES.warning("edf.startdate_missing"))
     if annotated and not plus:
-        found.append(Problem(
-            "edf.annotations_in_plain", "warning",
-            "the file has annotations, which are read, although its header "
-            "does not mark it as EDF+ or BDF+"))
+        found.append(RULES.warning("edf.annotations_in_plain"))
     return found
 
 
@@ -360,9 +326,8 @@ def _odd(found: list[str]) -> list[Problem]:
     if not found:
         return []
     more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-    return [Problem(
-        "edf.header.number", "warning", "numbers in the header are not plain "
-        f"decimals: {', '.join(found[:4])}{more}")]
+    return [RULES.warning("edf.header.number/odd",
+                          listed=", ".join(found[:4]), more=more)]
 
 
 def _padding(raw: bytes, padded: bytes) -> list[Problem]:
@@ -378,15 +343,12 @@ def _padding(raw: bytes, padded: bytes) -> list[Problem]:
         if raw[at:at + width] != padded[at:at + width]:
             kinds.add(free)
         at += width
-    return [Problem(
-        "edf.header.nul_padding" if free else "edf.header.control",
-        "warning", f"{'texts' if free else 'numbers or dates'} of the header "
-        "are padded with NUL instead of spaces; they are read without the "
-        "padding") for free in sorted(kinds)]
+    return [RULES.warning("edf.header.nul_padding" if free
+                          else "edf.header.control/padding")
+            for free in sorted(kinds)]
 
 
 def _cut_header(length: int) -> CorruptDataError:
-    return CorruptDataError(
-        "edf.header.truncated", "the file ends inside its header, after "
-        f"{length} bytes" if length else "the file is empty",
-        "copy the file again from its source")
+    return CorruptDataError(*RULES.of(
+        "edf.header.truncated" if length else "edf.header.truncated/empty",
+        length=length))

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura.edf import RULES
 from aura.edf.header import Header, SignalHeader, read_at
 from aura.errors import CorruptDataError, InvalidInputError
 from aura.recording import Floats
@@ -50,9 +51,7 @@ def read_exactly(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
     """Read this many bytes by position."""
     block = read_at(descriptor, count, at)
     if len(block) < count:
-        raise CorruptDataError(
-            "edf.truncated", "the file became shorter while it was read",
-            "do not change recordings during a run; start the run again")
+        raise CorruptDataError(*RULES.of("edf.truncated/changed"))
     return np.frombuffer(block, np.uint8)
 
 
@@ -124,10 +123,7 @@ class PairSignal:
             rates = " and ".join(f"{signal.fs_hz:g} Hz in "
                                  f"{signal.unit or 'no unit of voltage'}"
                                  for signal in (one, other))
-            raise InvalidInputError(
-                "ecg.pair", f"the two channels have {rates}, and cannot be "
-                "subtracted", "set AURA_ECG_CHANNEL to one of them, or export "
-                "both with one rate and unit")
+            raise InvalidInputError(*RULES.of("ecg.pair", rates=rates))
         self._both = one, other
         self.unit, self.fs_hz = one.unit, one.fs_hz
         self.sample_count = one.sample_count

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aura.edf import RULES
 from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
 from aura.errors import InvalidInputError, Problem, ResourceError, quoted
@@ -30,17 +31,6 @@ _ALONE = re.compile(rb"([+-]" + _NUMBER + rb")\x14\x14\0+")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 # What some writers have behind the last annotation in place of NUL.
 _PADDING = re.compile(rb"(?:(?<=\x14)|\A)[^0-9A-Za-z+\x14\x15-]+\Z")
-_FAULTS = {
-    "padding": "other bytes than NUL behind the last annotation of a record, "
-               "ignored",
-    "onset": "annotations whose onset is not a decimal number with a sign, "
-             "not read",
-    "unterminated": "annotations that are cut off, not read",
-    "duration": "annotations whose duration is not a decimal number of at "
-                "least 0, read without it",
-    "text": "annotations whose text is not UTF-8, read as Latin-1",
-    "control": "annotations with a control character in their text",
-}
 # Annotations that break the format, by rule.
 Faults = dict[str, list[str]]
 
@@ -81,16 +71,14 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
                       for onset, duration, texts in lists
                       for text in texts if text]
             if len(found) + len(faults["onset"]) > ANNOTATIONS_MAX:
-                raise ResourceError(
-                    "edf.annotation.count", "the file has more than "
-                    f"{ANNOTATIONS_MAX} annotations", "delete those that are "
-                    "not seizures, for example in EDFbrowser")
+                raise ResourceError(*RULES.of(
+                    "edf.annotation.count", most=ANNOTATIONS_MAX))
     first, parts, wrong = _parts(header, starts)
     return Timeline(first, tuple(
         EdfAnnotation(one.onset_s - first, one.duration_s, one.text)
         for one in found), tuple(parts), wrong, tuple(
-            Problem(f"edf.annotation.{rule}", "warning",
-                    f"{_FAULTS[rule]}{quoted(texts)}: {len(texts)}")
+            RULES.warning(f"edf.annotation.{rule}", shown=quoted(texts),
+                          count=len(texts))
             for rule, texts in faults.items() if texts))
 
 
@@ -158,11 +146,8 @@ def _number(word: bytes) -> float:
 def _start_of(record: int,
               lists: list[tuple[float, float, list[str]]]) -> float:
     if not lists or lists[0][1] or lists[0][2][:1] != [""]:
-        raise InvalidInputError(
-            "edf.annotation.timekeeping", "the first annotation in record "
-            f"{record + 1} has to have an empty text and to give the "
-            "start of the record", "export the recording again, or as "
-            "plain EDF with its annotations in a file beside it")
+        raise InvalidInputError(*RULES.of(
+            "edf.annotation.timekeeping", number=record + 1))
     return lists[0][0]
 
 
@@ -177,10 +162,8 @@ def _parts(header: Header, starts: list[float]) -> tuple[
     onsets[wrong] = onsets[wrong - 1] + record_s
     first_s = before_s = starts[0] if starts else 0.0
     if not 0 <= first_s <= DAYS_MAX * 86400:
-        raise InvalidInputError(
-            "edf.record_onset", f"the first record starts {first_s:g} s after "
-            "the start time in the header; 0 or more and less than 1 is "
-            "allowed", "export the recording again")
+        raise InvalidInputError(*RULES.of(
+            "edf.record_onset/first", seconds=first_s))
     left_s = DAYS_MAX * 86400 - float(header.duration_s)
     continuous, parts = header.kind.endswith("C"), [(0, 0.0)]
     for record, onset_s in enumerate(onsets.tolist()):
@@ -192,17 +175,14 @@ def _parts(header: Header, starts: list[float]) -> tuple[
                 continuous and record and abs(step_s) <= DRIFT_S):
             continue
         if late_s < 0:
-            raise InvalidInputError(
-                "edf.record_onset", f"record {record + 1} starts {-late_s:g} "
-                f"s before the end of record {record}",
-                "export the recording again")
+            raise InvalidInputError(*RULES.of(
+                "edf.record_onset/overlap", next=record + 1, record=record,
+                seconds=-late_s))
         left_s -= late_s
         if left_s < 0:
-            raise ResourceError(
-                "edf.gap_length", f"record {record + 1} starts after a gap "
-                f"of {late_s:g} s, and with it the recording is longer than "
-                f"{DAYS_MAX} days", "export the records before and after "
-                "the gap as two recordings")
+            raise ResourceError(*RULES.of(
+                "edf.gap_length", number=record + 1, seconds=late_s,
+                days=DAYS_MAX))
         parts.append((record, onset_s - first_s))
     return first_s, parts, len(wrong)
 

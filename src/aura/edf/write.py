@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.edf import fields
+from aura.edf import RULES, fields
 from aura.edf.header import (
     COLUMNS, FREE_TEXT, MAIN_BYTES, MAIN_WIDTHS, RECORD_BYTES_MAX, Header,
     columns, read_at)
@@ -97,10 +97,8 @@ def copy(source: BinaryIO, target: BinaryIO, header: Header,
     size = sum(one.width for one in header.signals) + _width(
         lists, header.sample_bytes)
     if size > RECORD_BYTES_MAX:
-        raise ResourceError(
-            "convert.record_size", f"with these annotations a record has "
-            f"{size} bytes; the limit is {RECORD_BYTES_MAX}",
-            "convert the annotations to another format with --to")
+        raise ResourceError(*RULES.of(
+            "convert.record_size", size=size, most=RECORD_BYTES_MAX))
     count = header.header_bytes // MAIN_BYTES - 1
     signals = [
         tuple(cell.decode("latin-1") for cell in cells) for cells in zip(

@@ -10,7 +10,7 @@ import msgspec
 
 from aura import state
 from aura.errors import InvalidInputError, Problem
-from aura.platform.rules import broken
+from aura.platform import broken
 
 EMPTY = "Empty"
 _NODE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1035
@@ -182,10 +182,10 @@ def _unreachable(blueprint: Blueprint) -> Iterator[Problem]:
         yield broken("blueprint.no_source")
     for node in blueprint.nodes:
         if not node.rpcs:
-            yield broken("blueprint.unreachable", "node", name=node.name)
+            yield broken("blueprint.unreachable/node", name=node.name)
     for rpc in blueprint.rpcs:
         if not rpc.is_source and not blueprint.feeding(rpc):
-            yield broken("blueprint.unreachable", "rpc", rpc=rpc)
+            yield broken("blueprint.unreachable/rpc", rpc=rpc)
 
 
 def _circles(blueprint: Blueprint) -> Iterator[Problem]:

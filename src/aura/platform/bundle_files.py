@@ -10,12 +10,11 @@ from msgspec import Meta
 
 from aura import state
 from aura.errors import InvalidInputError, Problem
-from aura.platform import blueprint, proto_rules
+from aura.platform import blueprint, broken, proto_rules
 from aura.platform.blueprint import Blueprint, Node
 from aura.platform.bundle import (
     BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
 from aura.platform.proto_rules import Proto
-from aura.platform.rules import broken
 
 T = TypeVar("T")
 _Name = Annotated[str, Meta(min_length=1)]

@@ -3,21 +3,23 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from aura import blocks
+from aura import blocks, state
 from aura.errors import Problem
-from aura.platform import blueprint, bundle_files, proto_rules
+from aura.platform import blueprint, broken, bundle_files, proto_rules
 from aura.platform.blueprint import Rpc
 from aura.platform.bundle import (
     CLAIM, DEPLOYMENTS, GRPC_PORT, ORCHESTRATOR, PROTOS, PVC_FILE,
     SHARED_FOLDER_ENV)
 from aura.platform.bundle_files import Download, is_shared_folder
-from aura.platform.rules import broken, with_way_out
 
 # The platform's script makes a Service <node>webui for every node.
 LONGEST_NODE = 63 - len("webui")
+# The first prefix that fits gives the way out for a rule of another module.
+_WAYS_OUT = state.beside(__file__, "rules.toml")["way_out"]
 _SHARED_FOLDER_RPCS = {"provideFolder", "mountVolume"}
 
 
@@ -30,20 +32,26 @@ def check(files: Mapping[str, bytes]) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
+def _with_way_out(problem: Problem) -> Problem:
+    way_out = next(text for prefix, text in _WAYS_OUT.items()
+                   if problem.rule.startswith(prefix))
+    return replace(problem, text=f"{problem.text}; {way_out}")
+
+
 def _protos(found: Download) -> Iterator[Problem]:
     texts = {name: found.texts[_proto(name)] for name in found.protos}
     for problem in proto_rules.check_all(texts):
         # `_wiring` checks the names of nodes.
         if problem.rule != "proto.block_name":
-            yield with_way_out(problem)
+            yield _with_way_out(problem)
     if found.blueprint is None:
         return
     for name in sorted({node.name for node in found.nodes}
                        - found.protos.keys()):
-        yield broken("solution.proto", "missing", path=_proto(name), name=name)
+        yield broken("solution.proto/missing", path=_proto(name), name=name)
     for name in sorted(found.protos.keys() - {
             node.name for node in found.blueprint.nodes}):
-        yield broken("solution.proto", "stray", path=_proto(name))
+        yield broken("solution.proto/stray", path=_proto(name))
 
 
 def _wiring(found: Download) -> Iterator[Problem]:
@@ -52,28 +60,28 @@ def _wiring(found: Download) -> Iterator[Problem]:
     for problem in blueprint.check(found.blueprint):
         # The platform allows a stream out of an rpc.
         if problem.rule != "blueprint.stream":
-            yield with_way_out(problem)
+            yield _with_way_out(problem)
     names = [node.name for node in found.blueprint.nodes]
     for name in names:
         if name == ORCHESTRATOR or f"{name}webui" in names:
-            yield broken("solution.name", "taken", name=name)
+            yield broken("solution.name/taken", name=name)
         if len(name) > LONGEST_NODE:
-            yield broken("solution.name", "long", name=name, most=LONGEST_NODE)
+            yield broken("solution.name/long", name=name, most=LONGEST_NODE)
     for rpc in found.blueprint.rpcs:
         for key, count in Counter(rpc.targets).items():
             if count > 1:
                 yield broken("solution.link", rpc=rpc, target=".".join(key),
                              count=count)
         if rpc.stream_in:
-            yield broken("solution.stream", "input", rpc=rpc)
+            yield broken("solution.stream/input", rpc=rpc)
 
 
 def _shared_folder_nodes(found: Download) -> Iterator[Problem]:
     for node in found.blueprint.nodes if found.blueprint else ():
         if is_shared_folder(node):
-            yield broken("solution.shared_folder", "node", name=node.name)
+            yield broken("solution.shared_folder/node", name=node.name)
         elif any(rpc.name in _SHARED_FOLDER_RPCS for rpc in node.rpcs):
-            yield broken("solution.shared_folder", "rpc", name=node.name)
+            yield broken("solution.shared_folder/rpc", name=node.name)
 
 
 def _operations(found: Download) -> Iterator[Problem]:
@@ -103,7 +111,7 @@ def _signature(rpc: Rpc, method: proto_rules.Method) -> Iterator[Problem]:
             ("stream", "returns", kinds[rpc.stream_out],
              kinds[method.streams_out])):
         if planned != declared:
-            yield broken(f"solution.{rule}", "other", rpc=rpc, verb=verb,
+            yield broken(f"solution.{rule}/other", rpc=rpc, verb=verb,
                          planned=planned, declared=declared)
 
 
@@ -178,14 +186,14 @@ def _shared_folders(found: Download) -> Iterator[Problem]:
         pod = _at(found.objects[path], "spec.template.spec")
         folder = folders[node.name] = _folder_of(pod)
         if folder and not _is_mounted(pod, folder):
-            yield broken("deployment.shared_folder", "mount", path=path,
+            yield broken("deployment.shared_folder/mount", path=path,
                          variable=SHARED_FOLDER_ENV, folder=folder,
                          claim=CLAIM)
     if len(set(folders.values())) > 1:
-        yield broken("deployment.shared_folder", "differ", folders=", ".join(
+        yield broken("deployment.shared_folder/differ", folders=", ".join(
             f"{name} {folder or 'none'}" for name, folder in folders.items()))
     elif folders and not any(folders.values()) and _needs_folder(found):
-        yield broken("deployment.shared_folder", "none")
+        yield broken("deployment.shared_folder/none")
     if any(folders.values()):
         yield from _mismatches(found, PVC_FILE, {
             "kind": "PersistentVolumeClaim", "metadata.name": CLAIM,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aura.errors import Problem
-from aura.platform.rules import broken
+from aura.platform import broken
 
 FIRST_LINE = 'syntax = "proto3";'
 # The onboarding parser takes uint32 and uint64 for messages.
@@ -65,8 +65,8 @@ class Proto:
     services: dict[str, list[Method]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def complain(self, rule: str, which: str = "text", **facts: Any) -> None:
-        self.problems.append(broken(f"proto.{rule}", which, **facts))
+    def complain(self, key: str, **facts: Any) -> None:
+        self.problems.append(broken(f"proto.{key}", **facts))
 
     @property
     def methods(self) -> list[Method]:
@@ -106,7 +106,7 @@ def parse(text: str) -> Proto:
     proto = Proto()
     lines = text.split("\n")
     if not text.endswith("\n"):
-        proto.complain("characters", "end")
+        proto.complain("characters/end")
     _check_characters(proto, lines)
     if lines[0] != FIRST_LINE:
         proto.complain("first_line", line=FIRST_LINE)
@@ -119,9 +119,9 @@ def parse(text: str) -> Proto:
 def _check_characters(proto: Proto, lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
         if not _PRINTABLE.fullmatch(line):
-            proto.complain("characters", "odd", number=number)
+            proto.complain("characters/odd", number=number)
         elif line.endswith(" "):
-            proto.complain("characters", "blank", number=number)
+            proto.complain("characters/blank", number=number)
 
 
 def _read_lines(proto: Proto, lines: list[str]) -> None:
@@ -133,15 +133,15 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             block = ""
         elif line.startswith("//") and not block:
             if _COMMENT_WORDS.search(line):
-                proto.complain("comment", "words", number=number)
+                proto.complain("comment/words", number=number)
         elif found := _FORBIDDEN.search(line):
             proto.complain("forbidden", number=number, word=found[0])
         elif re.search(r"//|/\*|\*/", line):
-            proto.complain("comment", "place", number=number)
+            proto.complain("comment/place", number=number)
         elif not block and (found := _OPEN.fullmatch(line)):
             block, name = found.groups()
             if name in proto.messages or name in proto.services:
-                proto.complain("duplicate", "block", number=number, name=name)
+                proto.complain("duplicate/block", number=number, name=name)
             if block == "message":
                 proto.messages[name] = []
             else:
@@ -153,9 +153,9 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             proto.services[name].append(Method(
                 found[1], bool(found[2]), found[3], bool(found[4]), found[5]))
         else:
-            proto.complain("layout", block or "outside", number=number)
+            proto.complain(f"layout/{block or 'outside'}", number=number)
     if block:
-        proto.complain("layout", "open", block=block, name=name)
+        proto.complain("layout/open", block=block, name=name)
 
 
 def _check_names(proto: Proto) -> None:
@@ -164,18 +164,18 @@ def _check_names(proto: Proto) -> None:
                  *(entry.name for fields in proto.messages.values()
                    for entry in fields)):
         if keyword.iskeyword(name):
-            proto.complain("name", "keyword", name=name)
+            proto.complain("name/keyword", name=name)
         if name in PLATFORM_NAMES:
-            proto.complain("name", "platform", name=name)
+            proto.complain("name/platform", name=name)
 
 
 def _check_services(proto: Proto) -> None:
     if len(proto.services) != 1:
-        proto.complain("service", "count", count=len(proto.services))
+        proto.complain("service/count", count=len(proto.services))
     if not proto.methods:
-        proto.complain("service", "empty")
+        proto.complain("service/empty")
     for name in _repeated(method.name for method in proto.methods):
-        proto.complain("duplicate", "rpc", name=name)
+        proto.complain("duplicate/rpc", name=name)
     for method in proto.methods:
         if method.streams_in and method.streams_out:
             proto.complain("stream", name=method.name)
@@ -183,7 +183,7 @@ def _check_services(proto: Proto) -> None:
             if name not in proto.messages:
                 proto.complain("undefined", rpc=method.name, name=name)
         if method.answer == "Empty":
-            proto.complain("empty", "answer", name=method.name)
+            proto.complain("empty/answer", name=method.name)
 
 
 def _check_messages(proto: Proto) -> None:
@@ -191,7 +191,7 @@ def _check_messages(proto: Proto) -> None:
         for what in ("name", "number"):
             for value in _repeated(getattr(e, what) for e in fields):
                 proto.complain(
-                    "duplicate", "field", name=name, what=what, value=value)
+                    "duplicate/field", name=name, what=what, value=value)
         for entry in fields:
             if entry.kind not in SCALARS and entry.kind not in proto.messages:
                 proto.complain("type", name=name, field=entry)
@@ -199,7 +199,7 @@ def _check_messages(proto: Proto) -> None:
                     or entry.number in _PROTOC_NUMBERS):
                 proto.complain("number", name=name, field=entry)
         if (not fields) != (name == "Empty"):
-            proto.complain("empty", "fields", name=name, count=len(fields))
+            proto.complain("empty/fields", name=name, count=len(fields))
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
