@@ -33,7 +33,7 @@ class Rules:
         """Rule, text and way out, as an error takes them."""
         known = self._known[key]
         return (key.partition("/")[0], known["text"].format(**facts),
-                known.get("fix", ""))
+                known.get("fix", "").format(**facts))
 
     def error(self, key: str, **facts: Any) -> Problem:
         return AuraError(*self.of(key, **facts)).problem

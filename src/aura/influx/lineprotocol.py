@@ -11,6 +11,7 @@ from arro3.io import write_ipc_stream
 from numpy.typing import NDArray
 
 from aura.errors import InvalidInputError
+from aura.influx import RULES
 from aura.recording import Bools
 
 # InfluxDB reserves the first and the last: 1677-09-21 to 2262-04-11.
@@ -101,27 +102,22 @@ def _present(column: Column) -> Bools:
 
 def _check_field(name: str, column: Column, count: int) -> None:
     if column.shape != (count,):
-        raise InvalidInputError(
-            "line.field", f"the field {name!r} has the shape {column.shape}; "
-            f"there are {count} times")
+        raise InvalidInputError(*RULES.of(
+            "line.field/shape", name=name, shape=column.shape, count=count))
     if not (column.dtype in (np.float64, np.float32, np.int64, np.bool_)
             or column.dtype == object and all(
                 value is None or isinstance(value, str) for value in column)):
-        raise InvalidInputError(
-            "line.field", f"the field {name!r} has the type {column.dtype}; "
-            "float64, float32, int64, bool and strings are allowed")
+        raise InvalidInputError(*RULES.of(
+            "line.field", name=name, type=column.dtype))
 
 
 def _check_time(time_ns: Integers) -> None:
     if time_ns.dtype != np.int64 or time_ns.ndim != 1:
-        raise InvalidInputError(
-            "line.time", f"the times have the type {time_ns.dtype}",
-            "give one row of int64 nanoseconds since 1970")
+        raise InvalidInputError(*RULES.of(
+            "line.time/type", type=time_ns.dtype))
     if len(time_ns) and not (FIRST_NS <= time_ns.min()
                              and time_ns.max() <= LAST_NS):
-        raise InvalidInputError(
-            "line.time", "a time is not between the years 1677 and 2262",
-            "check the start date in the recording's header")
+        raise InvalidInputError(*RULES.of("line.time"))
 
 
 def _head(measurement: str, tags: Mapping[str, str]) -> str:
@@ -132,10 +128,8 @@ def _head(measurement: str, tags: Mapping[str, str]) -> str:
 
 def _name(text: str, what: str, escaped: str = ",= ") -> str:
     if not text or text[0] in "#_" or text == "time":
-        raise InvalidInputError(
-            "line.name", f"a {what} is named {text[:40]!r}",
-            "InfluxDB does not take an empty name, 'time', or a name that "
-            "begins with '_' or '#'")
+        raise InvalidInputError(*RULES.of(
+            "line.name", what=what, name=text[:40]))
     return _key(text, escaped)
 
 

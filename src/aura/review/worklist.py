@@ -11,6 +11,7 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
+from aura.review import RULES
 from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -91,9 +92,7 @@ class Runs:
         self.worklist()
         case = self._by_key.get(key)
         if case is None:
-            raise MissingError(
-                "review.no_case", "recording not found",
-                "return to the list; the run may have been repeated")
+            raise MissingError(*RULES.of("review.no_case"))
         return case
 
     def table(self, case: ReviewCase, name: str,
@@ -162,8 +161,7 @@ def beside_predictions(out: Path) -> Runs:
         if not whole.holds(out / name):
             raise outside()
     if not (out / HIDDEN).is_dir():
-        raise MissingError("review.no_run", f"{out} contains no predictions",
-                           "give the output folder of 'aura predict --out'")
+        raise MissingError(*RULES.of("review.no_run", folder=out))
     folder = Folder(out / HIDDEN)
     try:
         inputs = {name: Input.remembered(Path(place)) for name, place

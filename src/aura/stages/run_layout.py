@@ -12,6 +12,7 @@ from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.settings import Settings
+from aura.stages import RULES
 
 RUNS, MODELS = "runs", "models"
 HIDDEN = ".aura"  # The workspace of a prediction, in its output folder
@@ -40,9 +41,7 @@ class Input:
         # Annotations of a BIDS session are beside its ``ecg`` folder.
         absolute = Path(os.path.abspath(path))
         if not os.path.lexists(absolute):
-            raise MissingError(
-                "path.missing", f"there is no file or folder {path}",
-                "check the name")
+            raise MissingError(*RULES.of("path.missing", path=path))
         parent = Path(os.path.realpath(absolute.parent))
         if absolute.is_dir():
             if absolute.name == "ecg":
@@ -84,9 +83,8 @@ class Workspace:
 
     def input(self, name: str) -> Input:
         if name not in self.inputs:
-            raise InvalidInputError(
-                "manifest.input", "the manifest refers to an unknown input",
-                "known inputs are " + ", ".join(sorted(self.inputs)))
+            raise InvalidInputError(*RULES.of(
+                "manifest.input", inputs=", ".join(sorted(self.inputs))))
         return self.inputs[name]
 
     def input_of(self, name: str) -> Folder:
@@ -140,16 +138,13 @@ def place_of(batch: Any) -> dict[str, Any]:
 def run_folder(run_id: str) -> str:
     """Folder of a run, relative to the workspace."""
     if not _RUN_ID.fullmatch(run_id):
-        raise InvalidInputError(
-            "run.id", "the run ID is not valid",
-            "use up to 100 letters, digits, '.', '_' and '-'")
+        raise InvalidInputError(*RULES.of("run.id"))
     return f"{RUNS}/{run_id}"
 
 
 def batch_file(run_id: str, index: int, name: str) -> str:
     """Path of a file of a batch, relative to the workspace."""
     if not 0 <= index < 10 ** 6:
-        raise InvalidInputError(
-            "run.batch_index", f"batch {index} is out of range",
-            f"it must be 0 to {10 ** 6 - 1}")
+        raise InvalidInputError(*RULES.of(
+            "run.batch_index", index=index, most=10 ** 6 - 1))
     return f"{run_folder(run_id)}/batches/{index:04d}/{name}"

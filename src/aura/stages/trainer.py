@@ -14,7 +14,7 @@ from aura.ecg import features
 from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
-from aura.stages import manifest, table_rules
+from aura.stages import RULES, manifest, table_rules
 from aura.stages.run_layout import LATEST, MODELS, Stage, run_folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
@@ -26,9 +26,7 @@ class TrainingStage(Stage):
 
     def train(self, request: FeatureTable) -> TrainingReport:
         if request.schema_id != features.SCHEMA_ID:
-            raise PreconditionError(
-                "train.schema", "the table has another feature schema",
-                "use the feature-builder and the trainer of one version")
+            raise PreconditionError(*RULES.of("train.schema"))
         arrived = self._record(request)
         if len(arrived) < request.batch_count:
             return TrainingReport(
@@ -56,10 +54,9 @@ class TrainingStage(Stage):
         """Record a table; return all tables of the run so far, in order."""
         # On the shared folder: the trainer may be restarted during a run.
         if not 0 <= request.batch_index < request.batch_count:
-            raise InvalidInputError(
-                "train.batch", f"batch_index {request.batch_index} is not "
-                f"below batch_count {request.batch_count}",
-                "number the batches from 0")
+            raise InvalidInputError(*RULES.of(
+                "train.batch", index=request.batch_index,
+                count=request.batch_count))
         place = f"{run_folder(request.run_id)}/arrived"
         self._folder.write(
             f"{place}/{request.batch_index:04d}.json",
@@ -75,9 +72,8 @@ class TrainingStage(Stage):
         try:
             return json_format.Parse(self._folder.read(name), FeatureTable())
         except (json_format.Error, ValueError, RecursionError):
-            raise CorruptDataError(
-                "train.arrived", f"{name} is not a message of the "
-                "feature-builder", "run the training again") from None
+            raise CorruptDataError(*RULES.of(
+                "train.arrived", name=name)) from None
 
     def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
             tuple[dict[str, Any], Example]]:
