@@ -5,7 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from aura import state
 from aura.errors import AuraError, PreconditionError, show_texts
+
+RULES = state.Rules(__file__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,9 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "aura").partition(".")[0] == "aura":
             raise
-        return console.fail(given.verb, PreconditionError(
-            "install.missing", f"the package '{error.name}' is not installed",
-            "install all of them: pip install 'aura-blocks[laptop]'"))
+        return console.fail(given.verb, PreconditionError(*RULES.of(
+            "install.missing", name=error.name)))
     finally:
         show_texts(False)
     return code

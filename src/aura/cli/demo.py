@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aura.cli import console
+from aura.cli import RULES, console
 from aura.cli.predicting import draw_run
 from aura.cli.solutions import run_solution
 from aura.dataset.names import printable
@@ -54,18 +54,14 @@ def demo(given: argparse.Namespace) -> int:
 
 def _prepare(shared: Path, data: Path | None) -> None:
     if data is not None and not data.is_dir():
-        raise MissingError("path.missing", f"there is no folder {data}",
-                           "check the name")
+        raise MissingError(*RULES.of("path.missing", folder=data))
     if data is not None and shared.resolve().is_relative_to(data.resolve()):
-        raise InvalidInputError(
-            "demo.inside", f"{shared} would be inside {data}",
-            "choose another folder with --out")
+        raise InvalidInputError(*RULES.of(
+            "demo.inside", folder=shared, data=data))
     if (shared / MARK).exists():
         shutil.rmtree(shared)
     elif os.path.lexists(shared):
-        raise PreconditionError(
-            "demo.not_ours", f"{shared} was not made by 'aura demo', and "
-            "would be overwritten", "choose another folder with --out")
+        raise PreconditionError(*RULES.of("demo.not_ours", folder=shared))
     Folder(shared).write(MARK, b"")
     if data is not None:
         for name in ("training", "recordings"):

@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from aura.cli import console
+from aura.cli import RULES, console
 from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, PreconditionError, plural
 from aura.folder import Folder
@@ -79,13 +79,9 @@ def export(given: argparse.Namespace) -> int:
         settings = replace(settings, influx_url="")
         Folder(given.files).try_writing()
     elif not settings.influx_url:
-        raise PreconditionError("influx.settings", "no InfluxDB server is set",
-                                "set INFLUXDB_V2_URL, _ORG, _BUCKET and "
-                                "_TOKEN, or write files with --files FOLDER")
+        raise PreconditionError(*RULES.of("influx.settings"))
     if not given.folder.is_dir():
-        raise MissingError(
-            "path.missing", f"there is no folder {given.folder}",
-            "check the name")
+        raise MissingError(*RULES.of("path.missing", folder=given.folder))
     report, files = local.export(given.folder, settings)
     for item in report.left_out:
         print(f"left out {item.path}: {item.rule}: {item.text}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aura import state
-from aura.cli import console
+from aura.cli import RULES, console
 from aura.cli.serving import print_answer
 from aura.errors import MissingError, PreconditionError, plural
 from aura.folder import Folder
@@ -39,8 +39,7 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
                  containers: bool = False, wait_s: float = 60) -> int:
     from aura.runners import orchestrator
     if not shared.is_dir():
-        raise MissingError("run.no_folder", f"there is no folder {shared}",
-                           "create it, with recordings in it")
+        raise MissingError(*RULES.of("run.no_folder", folder=shared))
     # The blocks read the settings too, but would report faults in five logs.
     settings = Settings.load(shared)
     plan = blueprint.parse(blueprint_text(name))
@@ -81,11 +80,8 @@ def blueprint_text(solution: str) -> str:
     for path in (Path(solution), Path(solution, "blueprint.json")):
         if path.is_file():
             return path.read_text("utf-8", errors="replace")
-    raise MissingError(
-        "run.no_solution", f"{solution!r} is no solution, no blueprint and "
-        "no folder with a blueprint.json",
-        f"the solutions are {', '.join(known)}; 'aura solution bundle' "
-        "writes such a folder, and a download is one")
+    raise MissingError(*RULES.of(
+        "run.no_solution", name=solution, solutions=", ".join(known)))
 
 
 @contextlib.contextmanager
@@ -93,8 +89,7 @@ def _connected(plan: Any, dockerinfo: Path,
                wait_s: float) -> "Iterator[Transport]":
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():
-        raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
-                           "name the dockerinfo.json of the running solution")
+        raise MissingError(*RULES.of("run.no_dockerinfo", path=dockerinfo))
     text = dockerinfo.read_text("utf-8", errors="replace")
     with Nodes(plan, bundle_files.addresses(text, plan),
                bundle_files.replicated(text)) as nodes:
@@ -162,8 +157,7 @@ def onboard(given: argparse.Namespace) -> int:
 
 def _read(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
-        raise MissingError("solution.folder", f"there is no folder {folder}",
-                           "unzip the download, or run 'aura solution bundle'")
+        raise MissingError(*RULES.of("solution.folder", folder=folder))
     inside = Folder(folder)
     found = {}
     for pattern in (BLUEPRINT_FILE, DOCKERINFO_FILE, f"{PROTOS}/*.proto",
@@ -179,8 +173,7 @@ def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
     """Write a folder, and remove the files of an earlier call from it."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
-            raise PreconditionError("out.taken", f"{out} contains other files",
-                                    "name a new or empty folder")
+            raise PreconditionError(*RULES.of("out.taken", folder=out))
         for below in {Path(name).parent for name in files} - {Path(".")}:
             for path in (out / below).glob("*"):
                 if path.is_file():
