@@ -15,8 +15,8 @@ from typing import Any
 import grpc
 
 from aura.blocks import named
+from aura.rpc import binding
 from aura.rpc.aura_pb2 import EcgBatch
-from aura.rpc.binding import Stub
 from aura.rpc.replicas import Replicas
 from tests.served import served_toys
 
@@ -56,7 +56,7 @@ def main() -> None:
             grpc.channel_ready_future(channel).result(10)
             time.sleep(0.5)
             measure("each server in turn",
-                    Stub("FeatureBuilder", channel).build_features)
+                    binding.stub("FeatureBuilder", channel).build_features)
 
 
 if __name__ == "__main__":

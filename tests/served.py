@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura import blocks
-from aura.rpc.binding import Stub
+from aura.rpc import binding
 from tests import toys
 
 
@@ -40,7 +40,7 @@ class Served:
         assert self.listening.wait(10), self.log
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         self.health = health_pb2_grpc.HealthStub(self.channel)
-        self.stub = Stub(self.block.service, self.channel)
+        self.stub = binding.stub(self.block.service, self.channel)
         return self
 
     @property

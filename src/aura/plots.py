@@ -27,7 +27,7 @@ LONGEST_LABEL = 24
 ORIGINAL, PREDICTED = "#0072B2", "#D55E00"
 HEART, BASELINE, EXCESS = "#22313F", "#7F8C8D", "#E69F00"
 PROBABILITY, THRESHOLD = "#8A3B6B", "#444444"
-UNSCORABLE, INK, PALE = "#C9CDD2", "#22313F", "#8793A0"
+UNSCORABLE, PALE = "#C9CDD2", "#8793A0"
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
            10800, 14400, 21600, 43200, 86400)
@@ -37,14 +37,8 @@ NARROWEST, HATCHED = 0.0025, 0.008
 HIGHEST_BPM = 220
 BOX = {"facecolor": "white", "alpha": .75, "edgecolor": "none", "pad": 1.5}
 
-STYLE: dict[Any, Any] = {
-    "text.parse_math": False, "text.usetex": False, "font.size": 10,
-    "font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK,
-    "axes.edgecolor": PALE, "xtick.color": PALE, "ytick.color": PALE,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "axes.linewidth": .8, "axes.spines.top": False,
-    "axes.spines.right": False, "hatch.linewidth": .6,
-    "agg.path.chunksize": 20_000}
+STYLE = matplotlib.rc_params_from_file(
+    Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
 
 
 def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,

@@ -88,8 +88,7 @@ class Settings:
 
     @classmethod
     def load(cls, shared: Path | None = None,
-             environ: Mapping[str, str] | None = None) -> "Settings":
-        environ = os.environ if environ is None else environ
+             environ: Mapping[str, str] = os.environ) -> "Settings":
         given = _read_config(shared / CONFIG_FILE) if shared else {}
         for entry in fields(cls):
             variable = ABOUT[entry.name].env
@@ -117,10 +116,9 @@ def processors(root: Path = Path("/sys/fs/cgroup")) -> int:
     return count
 
 
-def shared_folder(environ: Mapping[str, str] | None = None) -> Path:
+def shared_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The shared folder, as an absolute path."""
     # The platform sets it to the mount point without its leading slash.
-    environ = os.environ if environ is None else environ
     text = environ.get("SHARED_FOLDER_PATH") or SHARED_FOLDER_DEFAULT
     return Path("/") / text
 

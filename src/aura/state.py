@@ -4,6 +4,7 @@ import functools
 import json
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,26 @@ def problem(key: str, /, **found: object) -> Problem:
     """The warning of a rule, in the words of ``messages.toml``."""
     return Problem(key.partition("/")[0], "warning",
                    _messages()[key]["text"].format(**found))
+
+
+class Rules:
+    """Texts of rules and their ways out: the ``rules.toml`` of a package."""
+    # Several texts of one rule have "/" and a word behind it in their keys.
+
+    def __init__(self, module: str) -> None:
+        self._known = beside(module, "rules.toml")
+
+    def of(self, key: str, **facts: Any) -> tuple[str, str, str]:
+        """Rule, text and way out, as an error takes them."""
+        known = self._known[key]
+        return (key.partition("/")[0], known["text"].format(**facts),
+                known.get("fix", "").format(**facts))
+
+    def error(self, key: str, **facts: Any) -> Problem:
+        return AuraError(*self.of(key, **facts)).problem
+
+    def warning(self, key: str, **facts: Any) -> Problem:
+        return replace(self.error(key, **facts), level="warning")
 
 
 def read(folder: Folder, name: str, kind: type[T], rule: str, fix: str) -> T:

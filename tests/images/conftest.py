@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from aura.blocks import BLOCKS
 from aura.errors import AuraError
 from aura.platform.bundle import image_name
-from aura.rpc.binding import Stub
+from aura.rpc import binding
 from aura.runners import containers
 from blocks import images
 
@@ -99,7 +99,7 @@ class Container:
             ("grpc.initial_reconnect_backoff_ms", 20),
             ("grpc.max_reconnect_backoff_ms", 20)))
         self.health = health_pb2_grpc.HealthStub(self.channel)
-        self.stub = Stub(self.block.service, self.channel)
+        self.stub = binding.stub(self.block.service, self.channel)
         return self
 
     def wait_for(self, service=""):

@@ -43,7 +43,7 @@ def readable(text):
 def test_a_line_looks_as_in_the_manual():
     line = encode("heart", {"recording": "r-1", "patient": "p-2"}, NOW, {
         "rate_bpm": np.array([61.5]), "beats": np.array([7]),
-        "clean": np.array([True]), "note": np.array(["a b"])})
+        "clean": np.array([True]), "note": np.array(["a b"], object)})
     assert line == (b'heart,patient=p-2,recording=r-1 rate_bpm=61.5,beats=7i,'
                     b'clean=true,note="a b" 1577836800000000000\n')
 
@@ -182,16 +182,10 @@ def test_an_empty_tag_is_left_out_and_the_rest_sorted():
     assert encode("m", tags, NOW, ONE).startswith(b"m,a=2,z=1 v=1.5 ")
 
 
-@pytest.mark.parametrize("kind", [
-    np.int8, np.int16, np.int32, np.uint8, np.uint32, np.uint64])
-def test_integers_of_any_width_are_integers(kind):
-    assert b" n=7i " in encode("m", {}, NOW, {"n": np.array([7], kind)})
-
-
-def test_a_column_may_be_a_view_of_half_precision():
-    column = np.array([.1, 9, .5, 9], np.float16)[::2]
+def test_a_column_may_be_a_view():
+    column = np.array([.1, 9, .5, 9], np.float32)[::2]
     assert encode("m", {}, np.arange(2), {"v": column}) == (
-        b"m v=0.099975586 0\nm v=0.5 1\n")
+        b"m v=0.1 0\nm v=0.5 1\n")
 
 
 @pytest.mark.parametrize("name", ["", "#m", "_internal", "time"])
@@ -212,7 +206,8 @@ def test_times_beyond_the_range_are_refused(times):
 
 
 @pytest.mark.parametrize("column", [
-    np.ones(2), np.ones((1, 1)), np.array([2 ** 63], np.uint64),
+    np.ones(2), np.ones((1, 1)), np.array([1], np.uint64),
+    np.array([1], np.int32), np.array([1], np.float16),
     np.array([1j]), np.array([b"x"]), np.array([object()]),
     np.array([3], object), np.array(["2020"], "datetime64[s]")])
 def test_columns_of_another_kind_are_refused(column):

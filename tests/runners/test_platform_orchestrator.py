@@ -21,8 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from aura import cli
 from aura.blocks import BLOCKS
 from aura.folder import PARTIAL
-from aura.rpc import aura_pb2
-from aura.rpc.binding import Stub
+from aura.rpc import aura_pb2, binding
 from aura.synthetic.cohort import write_cohort
 from tests.runners.installation import Bundle, Served
 from tests.runners.platform_orchestrator import Orchestrator, Refused, merge
@@ -250,7 +249,7 @@ def test_another_blocks_message_is_refused_clearly(predicted, served):
     for block in BLOCKS:
         with grpc.insecure_channel(f"127.0.0.1:{served[block.name]}") as at:
             service = aura_pb2.DESCRIPTOR.services_by_name[block.service]
-            stub = Stub(block.service, at)
+            stub = binding.stub(block.service, at)
             for method in service.methods:
                 kind = getattr(aura_pb2, method.input_type.name)
                 # To a source any message is Empty with fields it ignores.
@@ -293,7 +292,7 @@ def test_a_read_only_shared_folder_fails_the_first_call(
     loader = serve("ecg-loader", folder, prefix=unprivileged)
     with grpc.insecure_channel(f"127.0.0.1:{loader.port}") as channel:
         with pytest.raises(grpc.RpcError) as caught:
-            Stub("EcgLoader", channel).load_training(
+            binding.stub("EcgLoader", channel).load_training(
                 aura_pb2.Empty(), timeout=30)
     folder.chmod(0o755)
     assert caught.value.code().name == "FAILED_PRECONDITION"
@@ -308,7 +307,7 @@ def test_a_shared_folder_without_permission_fails_calls_until_it_is_given(
     folder.chmod(0)
     loader = serve("ecg-loader", folder, prefix=unprivileged)
     with grpc.insecure_channel(f"127.0.0.1:{loader.port}") as channel:
-        stub = Stub("EcgLoader", channel)
+        stub = binding.stub("EcgLoader", channel)
         health = health_pb2_grpc.HealthStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             stub.load_training(aura_pb2.Empty(), timeout=60)

@@ -121,7 +121,7 @@ READERS = {
     "trail.jsonl": lambda hidden: trail(hidden).items(trail(hidden).steps()),
     "blueprint.json": lambda hidden: blueprint.parse(
         (hidden / "blueprint.json").read_text("utf-8", "replace")),
-    "dockerinfo.json": lambda hidden: bundle_files.entries(
+    "dockerinfo.json": lambda hidden: bundle_files.listed(
         (hidden / "dockerinfo.json").read_text("utf-8", "replace")),
 }
 

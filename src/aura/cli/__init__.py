@@ -5,14 +5,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aura.cli import console
+from aura import state
 from aura.errors import AuraError, PreconditionError, show_texts
+
+RULES = state.Rules(__file__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Recordings run in parallel; BLAS threads in each take four times longer.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from aura.cli import verbs
+    from aura.cli import console, verbs
     given = verbs.parser().parse_args(arguments)
     module, _, function = given.run.partition(".")
     try:
@@ -30,9 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "aura").partition(".")[0] == "aura":
             raise
-        return console.fail(given.verb, PreconditionError(
-            "install.missing", f"the package '{error.name}' is not installed",
-            "install all of them: pip install 'aura-blocks[laptop]'"))
+        return console.fail(given.verb, PreconditionError(*RULES.of(
+            "install.missing", name=error.name)))
     finally:
         show_texts(False)
     return code

@@ -8,6 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aura.annotations import vocabulary
+from aura.cli import verbs
+from aura.dataset.names import printable
+from aura.dataset.patients import similar
 from aura.errors import Problem, plural, show_texts
 from aura.settings import Settings
 
@@ -22,8 +26,6 @@ _NO_FILE = {"path.missing", "path.no_recordings"}  # No file to read
 
 def settings(given: argparse.Namespace) -> Settings:
     """The settings, with the options of the verb over them."""
-    from aura.annotations import vocabulary
-    from aura.cli import verbs
     options = {name: getattr(given, name, None) for name in verbs.SETTINGS}
     made = replace(Settings.load(), **{
         name: value for name, value in options.items() if value is not None})
@@ -35,7 +37,6 @@ def settings(given: argparse.Namespace) -> Settings:
 
 def print_patients(paths: Sequence[Path], table: str) -> None:
     """Say which recordings count as one patient, before hours of work."""
-    from aura.dataset.names import printable
     from aura.runners import local
     found, unused = local.patients(paths, table)
     if not found:
@@ -63,8 +64,6 @@ def print_patients(paths: Sequence[Path], table: str) -> None:
 def warn_of_names(patients: Iterable[str], unused: Sequence[str],
                   table: str) -> None:
     """Warn of names that differ by little, and of rows without recording."""
-    from aura.dataset.names import printable
-    from aura.dataset.patients import similar
     if unused:
         print(f"warning patients.unmatched: {plural(len(unused), 'row')} of "
               f"{table} match no recording: "
@@ -99,7 +98,6 @@ def fail(verb: str, error: object) -> int:
 
 def print_problems(problems: Iterable[tuple[str, Problem]]) -> None:
     """Print a line for each error, and one for each rule that warned."""
-    from aura.dataset.names import printable
     warnings: Counter[str] = Counter()
     example: dict[str, str] = {}
     for path, problem in problems:

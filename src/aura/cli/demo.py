@@ -6,15 +6,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from aura.cli import console
+from aura.cli import RULES, console
+from aura.cli.predicting import draw_run
+from aura.cli.solutions import run_solution
+from aura.dataset.names import printable
 from aura.errors import InvalidInputError, MissingError, PreconditionError
 from aura.folder import Folder
-
-if TYPE_CHECKING:
-    from aura.recording import Event
-    from aura.stages.manifest import Entry
+from aura.recording import Event
+from aura.scoring.report import aligned
+from aura.stages.manifest import Entry
+from aura.stages.run_layout import RUNS
+from aura.synthetic.cohort import write_cohort
 
 PATIENTS, HOURS = 8, 1.0
 MARK = ".made-by-aura-demo"
@@ -25,10 +28,6 @@ LOUD = """\
 
 
 def demo(given: argparse.Namespace) -> int:
-    from aura.cli.predicting import draw_run
-    from aura.cli.solutions import run_solution
-    from aura.scoring.report import aligned
-    from aura.stages.run_layout import RUNS
     shared = given.out / "shared"
     _prepare(shared, given.data)
     codes = []
@@ -55,24 +54,19 @@ def demo(given: argparse.Namespace) -> int:
 
 def _prepare(shared: Path, data: Path | None) -> None:
     if data is not None and not data.is_dir():
-        raise MissingError("path.missing", f"there is no folder {data}",
-                           "check the name")
+        raise MissingError(*RULES.of("path.missing", folder=data))
     if data is not None and shared.resolve().is_relative_to(data.resolve()):
-        raise InvalidInputError(
-            "demo.inside", f"{shared} would be inside {data}",
-            "choose another folder with --out")
+        raise InvalidInputError(*RULES.of(
+            "demo.inside", folder=shared, data=data))
     if (shared / MARK).exists():
         shutil.rmtree(shared)
     elif os.path.lexists(shared):
-        raise PreconditionError(
-            "demo.not_ours", f"{shared} was not made by 'aura demo', and "
-            "would be overwritten", "choose another folder with --out")
+        raise PreconditionError(*RULES.of("demo.not_ours", folder=shared))
     Folder(shared).write(MARK, b"")
     if data is not None:
         for name in ("training", "recordings"):
             _copy(data, shared / name)
         return
-    from aura.synthetic.cohort import write_cohort
     print(LOUD, flush=True)
     for name, patients, seed in (("training", PATIENTS, SEED_TRAINING),
                                  ("recordings", 2, SEED_PREDICTION)):
@@ -80,7 +74,6 @@ def _prepare(shared: Path, data: Path | None) -> None:
 
 
 def _copy(data: Path, target: Path) -> None:
-    from aura.dataset.names import printable
     try:
         # Links stay links, so that none leads out of the folder.
         shutil.copytree(data, target, symlinks=True)
@@ -90,14 +83,14 @@ def _copy(data: Path, target: Path) -> None:
                   f"be copied: {why}", file=sys.stderr)
 
 
-def _row(entry: "Entry") -> tuple[str, str, str]:
+def _row(entry: Entry) -> tuple[str, str, str]:
     recording = entry.recording
     annotated = recording is not None and recording.annotated
     return (entry.path, _spans(recording.events) if recording and annotated
             else "not annotated", _spans(entry.predicted or ()))
 
 
-def _spans(events: "Sequence[Event]") -> str:
+def _spans(events: Sequence[Event]) -> str:
     listed = [f"{console.clock(e.onset_s)}-{console.clock(e.end_s)}"
               for e in events]
     return ", ".join(listed) or "none"

@@ -5,18 +5,17 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aura.cli import console
 from aura.errors import plural
 from aura.folder import Folder
-
-if TYPE_CHECKING:
-    from aura.stages.manifest import FileOutcomes
+from aura.runners import local
+from aura.scoring.report import aligned, interval, number, with_interval
+from aura.stages.manifest import FileOutcomes
 
 
 def train(given: argparse.Namespace) -> int:
-    from aura.runners import local
     settings = console.settings(given)
     console.print_patients(given.paths, settings.patients)
     report, outcome = local.train(
@@ -31,8 +30,7 @@ def train(given: argparse.Namespace) -> int:
     return code
 
 
-def _summary(card: dict[str, Any], out: Path, outcome: "FileOutcomes") -> str:
-    from aura.scoring.report import aligned
+def _summary(card: dict[str, Any], out: Path, outcome: FileOutcomes) -> str:
     data, found = card["data"], card["validation"]
     free = data["recordings_taken_as_free_of_seizures"]
     return "\n".join([
@@ -64,7 +62,6 @@ def _summary(card: dict[str, Any], out: Path, outcome: "FileOutcomes") -> str:
 
 def _promise(promised: bool, found: dict[str, Any]) -> str:
     """What people may expect whom the model has never seen."""
-    from aura.scoring.report import number, with_interval
     new = found["strangers"]
     rate = new["false_alarms_per_24h"]
     kept = (rate["value"] or 0.0) <= found["target_false_alarms_per_24h"]
@@ -82,7 +79,6 @@ def _promise(promised: bool, found: dict[str, Any]) -> str:
 
 
 def _row(name: str, score: dict[str, Any]) -> tuple[str, ...]:
-    from aura.scoring.report import interval, number
     rate = score["false_alarms_per_24h"]
     return (name, f"{score['found']}/{score['seizures']}",
             interval(score["sensitivity"]), str(score["false_alarms"]),

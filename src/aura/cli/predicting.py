@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aura.cli import console
+from aura.dataset.names import recording_stem
 from aura.errors import plural
 from aura.folder import Folder
+from aura.recording import Event
+from aura.scoring import compare
+from aura.scoring.report import score_dict, score_table
+from aura.stages import manifest
+from aura.stages.manifest import Entry
+from aura.stages.run_layout import HIDDEN, run_folder
 
 if TYPE_CHECKING:
-    from aura.recording import Event
-    from aura.stages.manifest import Entry
     from aura.streaming.stream import Decision
 
 
@@ -25,7 +32,6 @@ def predict(given: argparse.Namespace) -> int:
     if code == 1:
         return 1
     if given.pictures:
-        from aura.stages.run_layout import HIDDEN, run_folder
         draw_run(given.out / HIDDEN, run_folder(local.RUN_ID), given.out)
     used = [entry for _, entry in outcome.entries if not entry.refused]
     seconds = sum(e.recording.duration_s for e in used if e.recording)
@@ -42,19 +48,16 @@ def predict(given: argparse.Namespace) -> int:
     return code
 
 
-def draw_run(shared: Path, run: str, out: Path) -> "list[Entry]":
+def draw_run(shared: Path, run: str, out: Path) -> list[Entry]:
     folder = Folder(shared)
     return [entry for batch in sorted(folder.path(f"{run}/batches").iterdir())
             for entry in _draw_batch(
                 folder, str(batch.relative_to(folder.root)), out)]
 
 
-def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
-    import numpy as np
-
+def _draw_batch(folder: Folder, batch: str, out: Path) -> Iterator[Entry]:
     from aura import plots
-    from aura.dataset.names import recording_stem
-    from aura.stages import manifest, tables
+    from aura.stages import tables
     listed = manifest.read(folder, f"{batch}/predictions.json")
     features = tables.read(folder.read(f"{batch}/features.parquet"),
                            ("recording", "time_s", "mean_hr", "hr_base"))
@@ -78,8 +81,6 @@ def _draw_batch(folder: Folder, batch: str, out: Path) -> "Iterator[Entry]":
 
 
 def score(given: argparse.Namespace) -> int:
-    from aura.scoring import compare
-    from aura.scoring.report import score_dict, score_table
     compared = compare.compare(
         given.reference, given.hypothesis, console.settings(given))
     scored = len(compared.recordings) - compared.without_hypothesis
@@ -95,8 +96,6 @@ def score(given: argparse.Namespace) -> int:
 
 
 def replay(given: argparse.Namespace) -> int:
-    import numpy as np
-
     from aura.runners import replay
 
     def show(decision: "Decision") -> None:
@@ -126,6 +125,6 @@ def replay(given: argparse.Namespace) -> int:
     return 0
 
 
-def _spans(events: "Iterable[Event]") -> str:
+def _spans(events: Iterable[Event]) -> str:
     return ", ".join(f"{event.onset_s:.0f} to {event.end_s:.0f} s"
                      for event in events) or "none"

@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aura.annotations.formats import FORMATS
 from aura.cli import console
+from aura.dataset import assemble, duplicates, find, patient_table
+from aura.dataset.convert import convert as converted
+from aura.dataset.names import printable
 from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder
+from aura.recording import is_understood
 from aura.settings import Settings
+from aura.stages.run_layout import Input
 
 
 def inspect(given: argparse.Namespace) -> int:
@@ -36,11 +42,7 @@ def inspect(given: argparse.Namespace) -> int:
 def _reports(path: str, settings: Settings, rows: set[str],
              matched: set[str | None]) -> Iterator[dict[str, Any]]:
     """The reports on an input; adds rows of --patients, and those it uses."""
-    from aura.dataset import assemble, duplicates, find, patient_table
-    from aura.dataset.names import printable
-    from aura.recording import is_understood
     from aura.runners import local
-    from aura.stages.run_layout import Input
     try:
         source = Input.named(Path(path))
         table = patient_table.table_of(source.folder, settings.patients)
@@ -73,7 +75,6 @@ def _reports(path: str, settings: Settings, rows: set[str],
 
 
 def _described(report: dict[str, Any]) -> str:
-    from aura.dataset.names import printable
     sound = report["status"] == "ok"
     refused = any(one["level"] == "error" for one in report["problems"])
     state = "ok" if sound else "rejected" if refused else "not read"
@@ -98,18 +99,15 @@ def _described(report: dict[str, Any]) -> str:
 
 
 def convert(given: argparse.Namespace) -> int:
-    from aura.annotations.formats import FORMATS
-    from aura.dataset.convert import convert
     from aura.runners import local
-    from aura.stages.run_layout import Input
     strict = bool(console.settings(given).strict)
     source = Input.named(given.path)
     out = Folder(given.out)
     out.try_writing()
     # Left by runs that were killed; no writer that lives is touched.
     out.sweep()
-    done = list(convert(source.folder, source.subfolder, FORMATS[given.to],
-                        out, strict=strict))
+    done = list(converted(source.folder, source.subfolder, FORMATS[given.to],
+                          out, strict=strict))
     if not done:
         raise local.no_recordings()
     console.print_problems((one.path, problem) for one in done

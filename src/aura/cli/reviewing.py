@@ -7,21 +7,19 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from aura.cli import console
+from aura.cli import RULES, console
+from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, PreconditionError, plural
 from aura.folder import Folder
-
-if TYPE_CHECKING:
-    from aura.review.service import ReviewService
+from aura.review.document import write_document
+from aura.review.service import ReviewService
+from aura.review.worklist import beside_predictions, on_share
+from aura.settings import Settings
+from aura.stages.run_layout import HIDDEN, RUNS
 
 
 def review(given: argparse.Namespace) -> int:
-    from aura.review.service import ReviewService
-    from aura.review.worklist import beside_predictions, on_share
-    from aura.settings import Settings
-    from aura.stages.run_layout import HIDDEN, RUNS
     if (given.dir / RUNS).is_dir() and not (given.dir / HIDDEN).is_dir():
         runs = on_share(given.dir, Settings.load(given.dir))
     else:
@@ -32,10 +30,9 @@ def review(given: argparse.Namespace) -> int:
     return _serve(service, given)
 
 
-def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
+def _serve(service: ReviewService, given: argparse.Namespace) -> int:
     from aura.review.app import PageServer
     from aura.review.guard import Access
-    from aura.settings import Settings
     if not 0 <= given.port <= 65535:
         return console.fail("review", f"--port is {given.port}; it must be "
                             "between 0 and 65535")
@@ -53,9 +50,7 @@ def _serve(service: "ReviewService", given: argparse.Namespace) -> int:
     return 0
 
 
-def _write(service: "ReviewService", out: Path) -> int:
-    from aura.dataset.names import recording_stem
-    from aura.review.document import write_document
+def _write(service: ReviewService, out: Path) -> int:
     folder, problems = Folder(out), []
     folder.try_writing()
     cases = service.runs.worklist().cases
@@ -84,13 +79,9 @@ def export(given: argparse.Namespace) -> int:
         settings = replace(settings, influx_url="")
         Folder(given.files).try_writing()
     elif not settings.influx_url:
-        raise PreconditionError("influx.settings", "no InfluxDB server is set",
-                                "set INFLUXDB_V2_URL, _ORG, _BUCKET and "
-                                "_TOKEN, or write files with --files FOLDER")
+        raise PreconditionError(*RULES.of("influx.settings"))
     if not given.folder.is_dir():
-        raise MissingError(
-            "path.missing", f"there is no folder {given.folder}",
-            "check the name")
+        raise MissingError(*RULES.of("path.missing", folder=given.folder))
     report, files = local.export(given.folder, settings)
     for item in report.left_out:
         print(f"left out {item.path}: {item.rule}: {item.text}",

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from aura.cli import console
+from aura.cli import RULES, console
 from aura.errors import (
     InvalidInputError, MissingError, ResourceError, UnavailableError)
 from aura.folder import Folder
@@ -35,12 +35,9 @@ def _answer(given: argparse.Namespace) -> int:
     is_source = calls.takes_nothing(given.rpc)
     shared = given.shared or shared_folder()
     if not shared.is_dir():
-        raise MissingError("run.no_folder", f"there is no folder {shared}",
-                           "create it, or name another with --shared")
+        raise MissingError(*RULES.of("run.no_folder/call", folder=shared))
     if is_source and given.message:
-        raise InvalidInputError(
-            "call.message", f"{given.rpc} takes no message",
-            "leave --message out")
+        raise InvalidInputError(*RULES.of("call.message", rpc=given.rpc))
     texts = [] if is_source else given.message or [_read_input()]
     requests = calls.requests(given.rpc, texts)
     if os.environ.get("AURA_ENDS_WITH_INPUT") == "1":

@@ -8,11 +8,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aura.cli import console
+from aura import state
+from aura.cli import RULES, console
 from aura.cli.serving import print_answer
 from aura.errors import MissingError, PreconditionError, plural
 from aura.folder import Folder
+from aura.platform import (
+    blueprint, bundle_files, bundle_rules, onboarding, repository)
+from aura.platform.bundle import (
+    BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS, make_bundle,
+    with_images)
 from aura.settings import Settings
+from aura.stages import manifest
+from aura.stages.manifest import FileOutcomes
+from aura.stages.run_layout import TrainingSummary, run_folder
 
 if TYPE_CHECKING:
     from aura.rpc.client import Transport
@@ -28,11 +37,9 @@ def run(given: argparse.Namespace) -> int:
 def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
                  connect: Path | None = None,
                  containers: bool = False, wait_s: float = 60) -> int:
-    from aura.platform import blueprint
     from aura.runners import orchestrator
     if not shared.is_dir():
-        raise MissingError("run.no_folder", f"there is no folder {shared}",
-                           "create it, with recordings in it")
+        raise MissingError(*RULES.of("run.no_folder", folder=shared))
     # The blocks read the settings too, but would report faults in five logs.
     settings = Settings.load(shared)
     plan = blueprint.parse(blueprint_text(name))
@@ -67,28 +74,22 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
 
 def blueprint_text(solution: str) -> str:
     """The blueprint of a solution of the project, a bundle or a file."""
-    from aura.platform import repository
     known = repository.solutions()
     if solution in known:
         return known[solution]
     for path in (Path(solution), Path(solution, "blueprint.json")):
         if path.is_file():
             return path.read_text("utf-8", errors="replace")
-    raise MissingError(
-        "run.no_solution", f"{solution!r} is no solution, no blueprint and "
-        "no folder with a blueprint.json",
-        f"the solutions are {', '.join(known)}; 'aura solution bundle' "
-        "writes such a folder, and a download is one")
+    raise MissingError(*RULES.of(
+        "run.no_solution", name=solution, solutions=", ".join(known)))
 
 
 @contextlib.contextmanager
 def _connected(plan: Any, dockerinfo: Path,
                wait_s: float) -> "Iterator[Transport]":
-    from aura.platform import bundle_files
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():
-        raise MissingError("run.no_dockerinfo", f"there is no {dockerinfo}",
-                           "name the dockerinfo.json of the running solution")
+        raise MissingError(*RULES.of("run.no_dockerinfo", path=dockerinfo))
     text = dockerinfo.read_text("utf-8", errors="replace")
     with Nodes(plan, bundle_files.addresses(text, plan),
                bundle_files.replicated(text)) as nodes:
@@ -97,10 +98,6 @@ def _connected(plan: Any, dockerinfo: Path,
 
 
 def _print_results(verb: str, shared: Path, run_id: str) -> int:
-    from aura import state
-    from aura.stages import manifest
-    from aura.stages.manifest import FileOutcomes
-    from aura.stages.run_layout import TrainingSummary, run_folder
     folder = Folder(shared)
     run = run_folder(run_id)
     batches = folder.path(f"{run}/batches")
@@ -125,8 +122,6 @@ def _print_results(verb: str, shared: Path, run_id: str) -> int:
 
 
 def bundle(given: argparse.Namespace) -> int:
-    from aura.platform import onboarding
-    from aura.platform.bundle import BLUEPRINT_FILE, make_bundle, with_images
     onboarding.check_name(given.model)
     content = with_images(json.loads(blueprint_text(given.solution)),
                           given.registry, given.tag, given.model)
@@ -138,7 +133,6 @@ def bundle(given: argparse.Namespace) -> int:
 
 
 def check(given: argparse.Namespace) -> int:
-    from aura.platform import bundle_rules
     problems = bundle_rules.check(_read(given.folder))
     for problem in problems:
         print(f"{problem.rule}: {problem.text}")
@@ -148,7 +142,6 @@ def check(given: argparse.Namespace) -> int:
 
 
 def onboard(given: argparse.Namespace) -> int:
-    from aura.platform import onboarding
     image, files = onboarding.context(
         given.model, given.registry, given.tag, given.name)
     _write(given.out, files, onboarding.REQUEST_FILE)
@@ -163,11 +156,8 @@ def onboard(given: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    from aura.platform.bundle import (
-        BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
     if not folder.is_dir():
-        raise MissingError("solution.folder", f"there is no folder {folder}",
-                           "unzip the download, or run 'aura solution bundle'")
+        raise MissingError(*RULES.of("solution.folder", folder=folder))
     inside = Folder(folder)
     found = {}
     for pattern in (BLUEPRINT_FILE, DOCKERINFO_FILE, f"{PROTOS}/*.proto",
@@ -183,8 +173,7 @@ def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
     """Write a folder, and remove the files of an earlier call from it."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
-            raise PreconditionError("out.taken", f"{out} contains other files",
-                                    "name a new or empty folder")
+            raise PreconditionError(*RULES.of("out.taken", folder=out))
         for below in {Path(name).parent for name in files} - {Path(".")}:
             for path in (out / below).glob("*"):
                 if path.is_file():

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aura.errors import CorruptDataError
+from aura.influx import RULES
 
 # InfluxDB's manual recommends 5,000 lines; servers accept tens of MB.
 CHUNK_LINES = 5000
@@ -66,11 +67,12 @@ def read(stream: BinaryIO, start: int = 0) -> Iterator[Chunk]:
         inflate, packed, text = zlib.decompressobj(GZIP), [], []
         while not inflate.eof:
             if not block:
-                raise _damaged()
+                raise CorruptDataError(*RULES.of("export.damaged"))
             try:
                 text.append(inflate.decompress(block))
             except zlib.error:
-                raise _damaged() from None
+                raise CorruptDataError(
+                    *RULES.of("export.damaged")) from None
             left = inflate.unused_data
             packed.append(block[:len(block) - len(left)])
             block = left or stream.read(BLOCK)
@@ -81,9 +83,3 @@ def read(stream: BinaryIO, start: int = 0) -> Iterator[Chunk]:
 
 def _pack(text: bytes) -> bytes:
     return gzip.compress(text, LEVEL, mtime=0)
-
-
-def _damaged() -> CorruptDataError:
-    return CorruptDataError(
-        "export.damaged", "a line protocol file is truncated or is not gzip",
-        "export again")

@@ -14,7 +14,7 @@ from aura import state
 from aura.errors import (
     CorruptDataError, MissingError, PreconditionError, UnavailableError)
 from aura.folder import Folder
-from aura.influx import chunks
+from aura.influx import RULES, chunks
 from aura.influx.chunks import Chunk
 from aura.influx.store import Answer, Selection, Store
 
@@ -112,12 +112,9 @@ class Delivery:
             else:
                 rejected.append(f"{_name(part.text)}: {answer.text}")
                 if ledger.rejected + len(rejected) > MOST_REJECTED:
-                    raise PreconditionError(
-                        "influx.rejected", "the server rejects more than "
-                        f"{MOST_REJECTED} points; the first is {rejected[0]}",
-                        "the bucket may hold other data under the same "
-                        "names: set INFLUXDB_V2_BUCKET to a bucket that "
-                        "nothing else writes to")
+                    raise PreconditionError(*RULES.of(
+                        "influx.rejected", most=MOST_REJECTED,
+                        first=rejected[0]))
         assert chunk.lines == acknowledged + len(rejected), "a point is lost"
         return replace(ledger, offset=chunk.end,
                        acknowledged=ledger.acknowledged + acknowledged,
@@ -136,10 +133,8 @@ class Delivery:
             if wait_s is None:
                 wait_s = attempts.get_backoff_time()
             if self._clock() + wait_s - begin >= self._patience_s:
-                raise UnavailableError(
-                    "influx.away", "the InfluxDB server is unavailable: "
-                    f"{answer.text}", "export again when it is back; points "
-                    "that it has stored are not sent again")
+                raise UnavailableError(*RULES.of(
+                    "influx.away", why=answer.text))
             self._sleep(wait_s)
 
 

@@ -11,6 +11,7 @@ from arro3.io import write_ipc_stream
 from numpy.typing import NDArray
 
 from aura.errors import InvalidInputError
+from aura.influx import RULES
 from aura.recording import Bools
 
 # InfluxDB reserves the first and the last: 1677-09-21 to 2262-04-11.
@@ -36,8 +37,9 @@ def encode(measurement: str, tags: Mapping[str, str], time_ns: Integers,
     """Yield rows of one series in pieces; all is checked before the first."""
     head = _head(measurement, tags)
     _check_time(time_ns)
-    columns = {_name(name, "field"): _checked(name, column, len(time_ns))
-               for name, column in fields.items()}
+    for name, column in fields.items():
+        _check_field(name, column, len(time_ns))
+    columns = {_name(name, "field"): one for name, one in fields.items()}
     np.empty(LARGE_BLOCK, np.uint8)
     step = max(1, VALUES_AT_ONCE // max(1, len(columns)))
     for start in range(0, len(time_ns), step):
@@ -98,42 +100,24 @@ def _present(column: Column) -> Bools:
     return present
 
 
-def _checked(name: str, column: Column, count: int) -> Column:
-    """A column as float64, float32, int64, bool, or object of strings."""
+def _check_field(name: str, column: Column, count: int) -> None:
     if column.shape != (count,):
-        raise _bad_field(name, f"has the shape {column.shape}; "
-                         f"there are {count} times")
-    kind = column.dtype.kind
-    if kind == "b" or column.dtype in (np.float64, np.float32):
-        return column
-    if kind == "f" and column.dtype.itemsize < 4:
-        return column.astype(np.float32)
-    if kind in "iu":
-        if kind == "u" and count and column.max() > 2 ** 63 - 1:
-            raise _bad_field(name, "has an integer above 2**63 - 1")
-        return column.astype(np.int64)
-    if kind in "UO":
-        column = column.astype(object)
-        if all(value is None or isinstance(value, str) for value in column):
-            return column
-    raise _bad_field(name, f"has the type {column.dtype}; floats, integers, "
-                     "booleans and strings are allowed")
-
-
-def _bad_field(name: str, text: str) -> InvalidInputError:
-    return InvalidInputError("line.field", f"the field {name!r} {text}")
+        raise InvalidInputError(*RULES.of(
+            "line.field/shape", name=name, shape=column.shape, count=count))
+    if not (column.dtype in (np.float64, np.float32, np.int64, np.bool_)
+            or column.dtype == object and all(
+                value is None or isinstance(value, str) for value in column)):
+        raise InvalidInputError(*RULES.of(
+            "line.field", name=name, type=column.dtype))
 
 
 def _check_time(time_ns: Integers) -> None:
     if time_ns.dtype != np.int64 or time_ns.ndim != 1:
-        raise InvalidInputError(
-            "line.time", f"the times have the type {time_ns.dtype}",
-            "give one row of int64 nanoseconds since 1970")
+        raise InvalidInputError(*RULES.of(
+            "line.time/type", type=time_ns.dtype))
     if len(time_ns) and not (FIRST_NS <= time_ns.min()
                              and time_ns.max() <= LAST_NS):
-        raise InvalidInputError(
-            "line.time", "a time is not between the years 1677 and 2262",
-            "check the start date in the recording's header")
+        raise InvalidInputError(*RULES.of("line.time"))
 
 
 def _head(measurement: str, tags: Mapping[str, str]) -> str:
@@ -144,10 +128,8 @@ def _head(measurement: str, tags: Mapping[str, str]) -> str:
 
 def _name(text: str, what: str, escaped: str = ",= ") -> str:
     if not text or text[0] in "#_" or text == "time":
-        raise InvalidInputError(
-            "line.name", f"a {what} is named {text[:40]!r}",
-            "InfluxDB does not take an empty name, 'time', or a name that "
-            "begins with '_' or '#'")
+        raise InvalidInputError(*RULES.of(
+            "line.name", what=what, name=text[:40]))
     return _key(text, escaped)
 
 

@@ -23,7 +23,7 @@ from urllib3.util.retry import Retry
 
 from aura import state
 from aura.errors import InvalidInputError, PreconditionError
-from aura.influx import schema
+from aura.influx import RULES, schema
 from aura.settings import Settings
 
 TIMEOUT_S = 30.0
@@ -63,10 +63,8 @@ class Target:
         for name in ("influx_org", "influx_bucket"):
             if not getattr(settings, name):
                 variable = name.upper().replace("INFLUX", "INFLUXDB_V2")
-                raise InvalidInputError(
-                    "influx.settings", "INFLUXDB_V2_URL is set, but "
-                    f"{variable} is not", f"set {variable}, or unset "
-                    "INFLUXDB_V2_URL to write files only")
+                raise InvalidInputError(*RULES.of(
+                    "influx.settings/missing", variable=variable))
         return cls(settings.influx_url.rstrip("/"), settings.influx_org,
                    settings.influx_bucket, _token(settings),
                    settings.influx_ca)
@@ -90,13 +88,9 @@ def _check_url(url: str) -> None:
     except (ValueError, AssertionError):
         good, secret = False, False
     if secret:
-        raise InvalidInputError(
-            "influx.settings", "INFLUXDB_V2_URL contains more than the "
-            "address of a server", "put credentials into INFLUXDB_V2_TOKEN")
+        raise InvalidInputError(*RULES.of("influx.settings/secret"))
     if not good:
-        raise InvalidInputError(
-            "influx.settings", "INFLUXDB_V2_URL is not the address of a "
-            "server", "set it to an address like http://localhost:8086")
+        raise InvalidInputError(*RULES.of("influx.settings/url"))
 
 
 def _token(settings: Settings) -> str:
@@ -106,14 +100,10 @@ def _token(settings: Settings) -> str:
             token = Path(settings.influx_token_file).read_text(
                 encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise PreconditionError(
-                "influx.token_file", "the file in INFLUXDB_V2_TOKEN_FILE "
-                f"cannot be read: {type(error).__name__}",
-                "mount the secret, or set INFLUXDB_V2_TOKEN") from None
+            raise PreconditionError(*RULES.of(
+                "influx.token_file", why=type(error).__name__)) from None
     if not TOKEN.fullmatch(token):
-        raise InvalidInputError(
-            "influx.settings", "the InfluxDB token contains characters that "
-            "no token has", "copy it again, without blanks and line breaks")
+        raise InvalidInputError(*RULES.of("influx.settings/token"))
     return token
 
 
@@ -261,10 +251,7 @@ def _meaning(error: ApiException) -> Answer | PreconditionError:
 
 
 def _foreign(text: str) -> PreconditionError:
-    return PreconditionError(
-        "influx.foreign", f"the server is not an InfluxDB: {text}",
-        "check INFLUXDB_V2_URL; a proxy or a login page may be in front of "
-        "the server")
+    return PreconditionError(*RULES.of("influx.foreign", why=text))
 
 
 def _wait(retry_after: str | None) -> float | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from aura import state
 from aura.errors import InvalidInputError, Problem
+from aura.platform import broken
 
 EMPTY = "Empty"
 _NODE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1035
@@ -101,9 +102,8 @@ def read(text: str) -> Blueprint:
 
 def check(blueprint: Blueprint) -> list[Problem]:
     """List what would go wrong in a run."""
-    return [Problem(f"blueprint.{rule}", "error", text)
-            for look in (_names, _links, _unreachable, _circles)
-            for rule, text in look(blueprint)]
+    return [problem for look in (_names, _links, _unreachable, _circles)
+            for problem in look(blueprint)]
 
 
 class _Operation(msgspec.Struct):
@@ -150,53 +150,48 @@ def _rpc(node: str, call: _Call) -> Rpc:
                known.input_message_stream, known.output_message_stream)
 
 
-def _names(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+def _names(blueprint: Blueprint) -> Iterator[Problem]:
     names = [node.name for node in blueprint.nodes]
     for name in names:
         if not _NODE_NAME.fullmatch(name):
-            yield "name", (
-                f"node {name!r} becomes a Kubernetes name: lower-case "
-                "letters, digits and '-', beginning with a letter")
+            yield broken("blueprint.name", name=name)
     for group in (names, *([str(rpc) for rpc in node.rpcs]
                            for node in blueprint.nodes)):
         for name, count in Counter(group).items():
             if count > 1:
-                yield "duplicate", f"{name} is in the blueprint {count} times"
+                yield broken("blueprint.duplicate", name=name, count=count)
 
 
-def _links(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+def _links(blueprint: Blueprint) -> Iterator[Problem]:
     known = {rpc.key: rpc for rpc in blueprint.rpcs}
     for rpc in blueprint.rpcs:
         if rpc.stream_in or rpc.stream_out:
-            yield "stream", f"{rpc} streams; only single messages can be run"
+            yield broken("blueprint.stream", rpc=rpc)
         for key in rpc.targets:
             target = known.get(key)
             if target is None:
-                yield "link", (f"{rpc} is linked to {'.'.join(key)}, which is "
-                               "not in the blueprint")
+                yield broken("blueprint.link", rpc=rpc, target=".".join(key))
             elif target.is_source:
-                yield "source", (f"{rpc} is linked to {target}, which takes "
-                                 "Empty and needs no link")
+                yield broken("blueprint.source", rpc=rpc, target=target)
             elif target.given != rpc.answer:
-                yield "type", (f"{rpc} returns {rpc.answer}, but {target} "
-                               f"takes {target.given}")
+                yield broken("blueprint.type", rpc=rpc, target=target)
 
 
-def _unreachable(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+def _unreachable(blueprint: Blueprint) -> Iterator[Problem]:
     if not any(rpc.is_source for rpc in blueprint.rpcs):
-        yield "no_source", "no rpc takes Empty, so the run would never start"
+        yield broken("blueprint.no_source")
     for node in blueprint.nodes:
         if not node.rpcs:
-            yield "unreachable", f"node {node.name!r} is not connected"
+            yield broken("blueprint.unreachable/node", name=node.name)
     for rpc in blueprint.rpcs:
         if not rpc.is_source and not blueprint.feeding(rpc):
-            yield "unreachable", f"{rpc} gets no {rpc.given} from any node"
+            yield broken("blueprint.unreachable/rpc", rpc=rpc)
 
 
-def _circles(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+def _circles(blueprint: Blueprint) -> Iterator[Problem]:
     try:
         TopologicalSorter(
             {rpc.key: rpc.targets for rpc in blueprint.rpcs}).prepare()
     except CycleError as error:
-        yield "circle", ("messages would go in a circle: " + ", ".join(
+        yield broken("blueprint.circle", rpcs=", ".join(
             ".".join(key) for key in reversed(error.args[1][1:])))

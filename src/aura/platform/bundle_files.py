@@ -1,26 +1,28 @@
 """Reads the files of a solution that was downloaded, as far as possible."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from aura import state
 from aura.errors import InvalidInputError, Problem
-from aura.platform import blueprint, proto_rules
+from aura.platform import blueprint, broken, proto_rules
 from aura.platform.blueprint import Blueprint, Node
 from aura.platform.bundle import (
     BLUEPRINT_FILE, DEPLOYMENTS, DOCKERINFO_FILE, PROTOS)
 from aura.platform.proto_rules import Proto
 
-AGAIN = "download the solution again"
+T = TypeVar("T")
 _Name = Annotated[str, Meta(min_length=1)]
 
 
-class _Entry(msgspec.Struct):
+class Address(msgspec.Struct):
+    """Where a node of a solution listens."""
+
     container_name: _Name
     ip_address: _Name
     # Text in a download; the platform's script makes numbers of them.
@@ -35,7 +37,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Entries(msgspec.Struct):
-    docker_info_list: list[_Entry]
+    docker_info_list: list[Address]
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Download:
     texts: dict[str, str] = field(default_factory=dict)  # By path
     blueprint: Blueprint | None = None  # Also one that cannot run
     protos: dict[str, Proto] = field(default_factory=dict)  # By node
-    entries: list[tuple[str, str, int]] | None = None  # Name, host, port
+    addresses: list[Address] | None = None
     objects: dict[str, Any] = field(default_factory=dict)  # By path
     problems: list[Problem] = field(default_factory=list)
 
@@ -64,19 +66,16 @@ def is_shared_folder(node: Node) -> bool:
 
 def read(files: Mapping[str, bytes]) -> Download:
     found = Download()
-
-    def complain(rule: str, text: str) -> None:
-        found.problems.append(Problem(rule, "error", f"{text}; {AGAIN}"))
-
     for path in sorted(files):
         try:
             found.texts[path] = files[path].decode("utf-8")
         except UnicodeDecodeError:
-            complain("solution.text", f"{path} is not UTF-8 text")
+            found.problems.append(broken("solution.text", path=path))
     for path in (BLUEPRINT_FILE, DOCKERINFO_FILE):
         if path not in files:
-            complain("solution.missing", f"there is no {path}")
-    _read_json(found)
+            found.problems.append(broken("solution.missing", path=path))
+    found.blueprint = _parsed(found, BLUEPRINT_FILE, blueprint.read)
+    found.addresses = _parsed(found, DOCKERINFO_FILE, listed)
     for path, text in found.texts.items():
         pure = PurePosixPath(path)
         if path.startswith(f"{PROTOS}/") and pure.suffix == ".proto":
@@ -84,24 +83,18 @@ def read(files: Mapping[str, bytes]) -> Download:
         elif path.startswith(f"{DEPLOYMENTS}/"):
             content = _object(text)
             if content is None:
-                complain("deployment.yaml",
-                         f"{path} is not the YAML of one Kubernetes object")
+                found.problems.append(broken("deployment.yaml", path=path))
             else:
                 found.objects[path] = content
     return found
 
 
-def _read_json(found: Download) -> None:
+def _parsed(found: Download, path: str, parse: Callable[[str], T]) -> T | None:
     try:
-        if BLUEPRINT_FILE in found.texts:
-            found.blueprint = blueprint.read(found.texts[BLUEPRINT_FILE])
+        return parse(found.texts[path]) if path in found.texts else None
     except InvalidInputError as error:
         found.problems.append(error.problem)
-    try:
-        if DOCKERINFO_FILE in found.texts:
-            found.entries = entries(found.texts[DOCKERINFO_FILE])
-    except InvalidInputError as error:
-        found.problems.append(error.problem)
+        return None
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -115,29 +108,24 @@ def _object(text: str) -> dict[str, Any] | None:
 
 def addresses(text: str, solution: Blueprint) -> dict[str, str]:
     """The address of each node of a solution, from a ``dockerinfo.json``."""
-    listed = {name: f"{host}:{port}" for name, host, port in entries(text)}
+    known = {one.container_name: f"{one.ip_address}:{one.port}"
+             for one in listed(text)}
     for node in solution.nodes:
-        if node.name not in listed:
+        if node.name not in known:
             raise InvalidInputError(
                 "dockerinfo.missing",
                 f"{DOCKERINFO_FILE} has no address of {node.name}",
                 "add an entry with this container_name")
-    return {node.name: listed[node.name] for node in solution.nodes}
+    return {node.name: known[node.name] for node in solution.nodes}
 
 
 def replicated(text: str) -> set[str]:
     """Nodes whose host is a headless Service: ``"replicas": true``."""
-    return {one.container_name for one in _listed(text) if one.replicas}
+    return {one.container_name for one in listed(text) if one.replicas}
 
 
-def entries(text: str) -> list[tuple[str, str, int]]:
-    """Name, host and port of each entry of a ``dockerinfo.json``."""
-    return [(one.container_name, one.ip_address, int(one.port))
-            for one in _listed(text)]
-
-
-def _listed(text: str) -> list[_Entry]:
+def listed(text: str) -> list[Address]:
     return state.parse(
         text, _Entries, "dockerinfo.field", DOCKERINFO_FILE,
-        f"correct it, or {AGAIN}", InvalidInputError,
+        "correct it, or download the solution again", InvalidInputError,
         not_json="dockerinfo.json").docker_info_list

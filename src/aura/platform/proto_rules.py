@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from aura import state
 from aura.errors import Problem
+from aura.platform import broken
 
 FIRST_LINE = 'syntax = "proto3";'
 # The onboarding parser takes uint32 and uint64 for messages.
@@ -33,7 +34,6 @@ _FIELD = re.compile(r"  (repeated )?([A-Za-z][A-Za-z0-9]*) ([a-z][a-z0-9_]*)"
                     r" = ([1-9][0-9]*);")
 _RPC = re.compile(r"  rpc ([a-z][a-z0-9_]*)\((stream )?([A-Z][A-Za-z0-9]*)\)"
                   r" returns \((stream )?([A-Z][A-Za-z0-9]*)\);")
-_TEXTS = state.beside(__file__)
 _BIGGEST_NUMBER = 2 ** 29 - 1
 _PROTOC_NUMBERS = range(19000, 20000)
 
@@ -65,8 +65,8 @@ class Proto:
     services: dict[str, list[Method]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def complain(self, rule: str, case: str, **values: object) -> None:
-        self.problems.append(_problem(rule, case, **values))
+    def complain(self, key: str, **facts: Any) -> None:
+        self.problems.append(broken(f"proto.{key}", **facts))
 
     @property
     def methods(self) -> list[Method]:
@@ -84,11 +84,6 @@ class Proto:
                 if name != "Empty"}
 
 
-def _problem(rule: str, case: str, **values: object) -> Problem:
-    return Problem(
-        f"proto.{rule}", "error", _TEXTS[rule][case].format(**values))
-
-
 def check(text: str) -> list[Problem]:
     proto = parse(text)
     return proto.problems + list(_ambiguous(proto.signatures))
@@ -99,9 +94,8 @@ def check_all(models: Mapping[str, str]) -> list[Problem]:
     protos = {name: parse(text) for name, text in models.items()}
     problems = [Problem(entry.rule, entry.level, f"{name}: {entry.text}")
                 for name, proto in protos.items() for entry in proto.problems]
-    for name in models:
-        if not BLOCK_NAME.fullmatch(name):
-            problems.append(_problem("block_name", "odd", name=name))
+    problems += [broken("proto.block_name", name=name)
+                 for name in models if not BLOCK_NAME.fullmatch(name)]
     signatures = {name: signature for proto in protos.values()
                   for name, signature in proto.signatures.items()}
     return [*problems, *_clashes(protos), *_ambiguous(signatures)]
@@ -112,10 +106,10 @@ def parse(text: str) -> Proto:
     proto = Proto()
     lines = text.split("\n")
     if not text.endswith("\n"):
-        proto.complain("characters", "end")
+        proto.complain("characters/end")
     _check_characters(proto, lines)
     if lines[0] != FIRST_LINE:
-        proto.complain("first_line", "other", first=FIRST_LINE)
+        proto.complain("first_line", line=FIRST_LINE)
     _read_lines(proto, ["" if "syntax" in lines[0] else lines[0], *lines[1:]])
     for look in (_check_names, _check_services, _check_messages):
         look(proto)
@@ -125,9 +119,9 @@ def parse(text: str) -> Proto:
 def _check_characters(proto: Proto, lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
         if not _PRINTABLE.fullmatch(line):
-            proto.complain("characters", "odd", number=number)
+            proto.complain("characters/odd", number=number)
         elif line.endswith(" "):
-            proto.complain("characters", "blank", number=number)
+            proto.complain("characters/blank", number=number)
 
 
 def _read_lines(proto: Proto, lines: list[str]) -> None:
@@ -139,15 +133,15 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             block = ""
         elif line.startswith("//") and not block:
             if _COMMENT_WORDS.search(line):
-                proto.complain("comment", "words", number=number)
+                proto.complain("comment/words", number=number)
         elif found := _FORBIDDEN.search(line):
-            proto.complain("forbidden", "word", number=number, word=found[0])
+            proto.complain("forbidden", number=number, word=found[0])
         elif re.search(r"//|/\*|\*/", line):
-            proto.complain("comment", "inside", number=number)
+            proto.complain("comment/place", number=number)
         elif not block and (found := _OPEN.fullmatch(line)):
             block, name = found.groups()
             if name in proto.messages or name in proto.services:
-                proto.complain("duplicate", "block", number=number, name=name)
+                proto.complain("duplicate/block", number=number, name=name)
             if block == "message":
                 proto.messages[name] = []
             else:
@@ -159,9 +153,9 @@ def _read_lines(proto: Proto, lines: list[str]) -> None:
             proto.services[name].append(Method(
                 found[1], bool(found[2]), found[3], bool(found[4]), found[5]))
         else:
-            proto.complain("layout", block or "outside", number=number)
+            proto.complain(f"layout/{block or 'outside'}", number=number)
     if block:
-        proto.complain("layout", "open", block=block, name=name)
+        proto.complain("layout/open", block=block, name=name)
 
 
 def _check_names(proto: Proto) -> None:
@@ -170,27 +164,26 @@ def _check_names(proto: Proto) -> None:
                  *(entry.name for fields in proto.messages.values()
                    for entry in fields)):
         if keyword.iskeyword(name):
-            proto.complain("name", "keyword", name=name)
+            proto.complain("name/keyword", name=name)
         if name in PLATFORM_NAMES:
-            proto.complain("name", "platform", name=name)
+            proto.complain("name/platform", name=name)
 
 
 def _check_services(proto: Proto) -> None:
     if len(proto.services) != 1:
-        proto.complain("service", "count", count=len(proto.services))
+        proto.complain("service/count", count=len(proto.services))
     if not proto.methods:
-        proto.complain("service", "no_rpc")
+        proto.complain("service/empty")
     for name in _repeated(method.name for method in proto.methods):
-        proto.complain("duplicate", "rpc", name=name)
+        proto.complain("duplicate/rpc", name=name)
     for method in proto.methods:
         if method.streams_in and method.streams_out:
-            proto.complain("stream", "both", name=method.name)
+            proto.complain("stream", name=method.name)
         for name in (method.given, method.answer):
             if name not in proto.messages:
-                proto.complain(
-                    "undefined", "message", rpc=method.name, name=name)
+                proto.complain("undefined", rpc=method.name, name=name)
         if method.answer == "Empty":
-            proto.complain("empty", "answer", name=method.name)
+            proto.complain("empty/answer", name=method.name)
 
 
 def _check_messages(proto: Proto) -> None:
@@ -198,17 +191,15 @@ def _check_messages(proto: Proto) -> None:
         for what in ("name", "number"):
             for value in _repeated(getattr(e, what) for e in fields):
                 proto.complain(
-                    "duplicate", "field", name=name, what=what, value=value)
+                    "duplicate/field", name=name, what=what, value=value)
         for entry in fields:
             if entry.kind not in SCALARS and entry.kind not in proto.messages:
-                proto.complain("type", "unknown", kind=entry.kind,
-                               name=f"{name}.{entry.name}")
+                proto.complain("type", name=name, field=entry)
             if (entry.number > _BIGGEST_NUMBER
                     or entry.number in _PROTOC_NUMBERS):
-                proto.complain("number", "reserved", number=entry.number,
-                               name=f"{name}.{entry.name}")
+                proto.complain("number", name=name, field=entry)
         if (not fields) != (name == "Empty"):
-            proto.complain("empty", "fields", name=name, count=len(fields))
+            proto.complain("empty/fields", name=name, count=len(fields))
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
@@ -219,10 +210,9 @@ def _ambiguous(signatures: Mapping[str, Signature]) -> Iterator[Problem]:
     first: dict[Signature, str] = {}
     for name, signature in signatures.items():
         if signature == ((False, 1, "string"),):
-            yield _problem("one_string", "port", name=name)
+            yield broken("proto.one_string", name=name)
         elif signature in first:
-            yield _problem(
-                "ambiguous", "ports", name=name, other=first[signature])
+            yield broken("proto.ambiguous", name=name, other=first[signature])
         first.setdefault(signature, name)
 
 
@@ -232,5 +222,5 @@ def _clashes(protos: Mapping[str, Proto]) -> Iterator[Problem]:
         for name, content in {**proto.messages, **proto.services}.items():
             other, expected = known.setdefault(name, (block, content))
             if content != expected:
-                yield _problem(
-                    "clash", "content", block=block, other=other, name=name)
+                yield broken("proto.clash", block=block, other=other,
+                             name=name)

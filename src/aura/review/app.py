@@ -21,6 +21,7 @@ from aura.errors import (
     AuraError, ForbiddenError, InvalidInputError, MissingError,
     PreconditionError, ResourceError)
 from aura.folder import read_error
+from aura.review import RULES
 from aura.review.audit_trail import Change, ConflictError
 from aura.review.guard import Access, Guard
 from aura.review.script import STATIC, script
@@ -183,10 +184,9 @@ def _bound(host: str, port: int) -> socket.socket:
             bound.close()
             raise
     except (OSError, OverflowError) as error:
-        raise PreconditionError(
-            "review.port", f"cannot use port {port} on {host}: "
-            f"{getattr(error, 'strerror', None) or error}",
-            "another program may be using it; choose another port") from None
+        raise PreconditionError(*RULES.of(
+            "review.port", port=port, host=host,
+            why=getattr(error, "strerror", None) or error)) from None
     return bound
 
 
@@ -195,8 +195,7 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_CHANGE:
-            raise ResourceError("review.size", "the request is larger than "
-                                f"{LARGEST_CHANGE} bytes")
+            raise ResourceError(*RULES.of("review.size", most=LARGEST_CHANGE))
     return body
 
 

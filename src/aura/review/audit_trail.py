@@ -16,6 +16,7 @@ from aura.errors import (
     CorruptDataError, InvalidInputError, MissingError, PreconditionError)
 from aura.folder import Folder
 from aura.recording import Event
+from aura.review import RULES
 from aura.review.scored_events import Layer, ScoredEvent
 
 FORMAT = "aura-review-1"
@@ -103,9 +104,8 @@ class AuditTrail:
             lines = self._folder.read(self._name).splitlines()
         except MissingError:
             return self._head, ()
-        where = ("review.journal", f"the audit trail {self._name}",
-                 "it was not changed; restore it from a backup, or move it "
-                 "away to start a new review")
+        damaged = RULES.of("review.journal", name=self._name, format=FORMAT)
+        where = damaged[0], f"the audit trail {self._name}", damaged[2]
         # An empty file has no first line.
         first, *rows = lines or [b""]
         head = state.parse(first, dict[str, Any], *where)
@@ -113,18 +113,13 @@ class AuditTrail:
         if head.get("format") != FORMAT or [
                 step.version for step in steps] != [
                     *range(1, len(steps) + 1)]:
-            raise CorruptDataError(
-                where[0], f"{where[1]} is damaged: steps are missing, or it "
-                f"is not of the format {FORMAT}", where[2])
+            raise CorruptDataError(*damaged)
         # An edited header changes the digest, but no time of a decision.
         if head.get("sha256") != self._head.get("sha256") and any(
                 head.get(name) != self._head.get(name)
                 for name in ("start", "duration_s")):
-            raise PreconditionError(
-                "review.other", f"the audit trail {self._name} belongs to a "
-                "recording of the same name with another start or length",
-                "run 'aura predict' on that recording, or move the audit "
-                "trail away to start a new review")
+            raise PreconditionError(*RULES.of(
+                "review.other", name=self._name))
         return head, steps
 
     def items(self, steps: Sequence[Step]) -> dict[str, Item]:
@@ -149,13 +144,9 @@ class AuditTrail:
         # No tab or server may lose what another one has saved.
         if change.version > len(steps) or change.key and any(
                 step.touches(change.key) for step in steps[change.version:]):
-            raise ConflictError(
-                "review.conflict", "another tab or reviewer has changed this "
-                "event", "check the new state and try again")
+            raise ConflictError(*RULES.of("review.conflict"))
         if len(steps) >= STEPS_MAX:
-            raise InvalidInputError(
-                "review.steps", f"a review has at most {STEPS_MAX} steps",
-                "move the audit trail away to start a new review")
+            raise InvalidInputError(*RULES.of("review.steps", most=STEPS_MAX))
         before = self.items(steps).get(change.key)
         after = (_restored(change, steps) if change.action == "restore"
                  else self._changed(change, before, len(steps) + 1))
@@ -176,23 +167,19 @@ class AuditTrail:
                  version: int) -> Item | None:
         action = change.action
         if action not in ACTIONS:
-            raise InvalidInputError(
-                "review.action", f"unknown action {action[:20]!r}",
-                "choose one of " + ", ".join(ACTIONS))
+            raise InvalidInputError(*RULES.of(
+                "review.action", action=action[:20],
+                actions=", ".join(ACTIONS)))
         if action == "add":
             added = self._edited(change, Item(
                 f"a{version}", "added", "accepted", 0.0, 0.0, "sz"))
             return replace(added, changed=False)
         if before is None:
-            raise InvalidInputError(
-                "review.event", "this event does not exist", "reload the page")
+            raise InvalidInputError(*RULES.of("review.event"))
         if action == "change":
             return self._edited(change, replace(before, decision="accepted"))
         if (action == "remove") != (before.layer == "added"):
-            raise InvalidInputError(
-                "review.action", "added events can only be removed; "
-                "annotations and alarms can only be accepted or rejected",
-                "reload the page")
+            raise InvalidInputError(*RULES.of("review.action/added"))
         if action == "remove":
             return None
         if action == "reset":
@@ -209,10 +196,9 @@ class AuditTrail:
         if not (math.isfinite(onset) and math.isfinite(length)
                 and 0 <= onset < self._duration_s and length >= SHORTEST_S
                 and onset + length <= self._duration_s + 0.005):
-            raise InvalidInputError(
-                "review.times", f"the event ({onset:.2f} to "
-                f"{onset + length:.2f} s) must lie within the recording (0 to "
-                f"{self._duration_s:.2f} s) and last at least {SHORTEST_S} s")
+            raise InvalidInputError(*RULES.of(
+                "review.times", onset=onset, end=onset + length,
+                seconds=self._duration_s, least=SHORTEST_S))
         label = item.label if change.label is None else _text(
             change.label, "label", LONGEST_LABEL)
         onset, length = round(onset, 3), round(length, 3)
@@ -227,9 +213,7 @@ def _restored(change: Change, steps: Sequence[Step]) -> Item | None:
     """The event as it was before a step; None if the step added it."""
     if not (0 < change.step <= len(steps)
             and steps[change.step - 1].touches(change.key)):
-        raise InvalidInputError(
-            "review.step", "the step to take back does not exist",
-            "reload the page")
+        raise InvalidInputError(*RULES.of("review.step"))
     return steps[change.step - 1].before
 
 
@@ -243,9 +227,8 @@ def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
     bad = [letter for letter in clean
            if not letter.isprintable() and letter not in _JOINERS]
     if bad or len(clean) > longest or not (clean or empty):
-        raise InvalidInputError(
-            "review.text", f"the {name} "
-            + ("is empty" if not clean else f"contains {bad[0]!a}"
-               if bad else f"has {len(clean)} characters"),
-            f"enter up to {longest} printable characters")
+        what = ("is empty" if not clean else f"contains {bad[0]!a}" if bad
+                else f"has {len(clean)} characters")
+        raise InvalidInputError(*RULES.of(
+            "review.text", name=name, what=what, longest=longest))
     return clean

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aura.errors import InvalidInputError
+from aura.review import RULES
 
 COOKIE = "aura_review"
 HEADER = "x-aura-review"
@@ -47,9 +48,8 @@ class Access:
         token = environ.get("AURA_WEB_TOKEN", "")
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
                       or not token.isalnum()):
-            raise InvalidInputError(
-                "review.token", "AURA_WEB_TOKEN is invalid",
-                f"it needs at least {SHORTEST_TOKEN} letters and digits")
+            raise InvalidInputError(*RULES.of(
+                "review.token", least=SHORTEST_TOKEN))
         if not token and not is_loopback(host):
             return cls(host, secrets.token_hex(24), names)
         return cls(host, token, names, secret=bool(token))

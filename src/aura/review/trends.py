@@ -7,6 +7,7 @@ import numpy as np
 from aura.errors import AuraError, Problem
 from aura.folder import read_error
 from aura.recording import Floats
+from aura.review import RULES
 from aura.review.worklist import ReviewCase, Runs
 from aura.stages import tables
 
@@ -37,10 +38,7 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
     time_s = rate["time_s"] if len(rate["time_s"]) else chance["time_s"]
     count = len(time_s)
     if len(chance["time_s"]) not in (0, count):
-        problems.append(Problem(
-            "review.rows", "warning", "features and predictions have "
-            "different numbers of rows; run 'aura predict' or 'aura run "
-            "prediction' again"))
+        problems.append(RULES.warning("review.rows"))
         chance["smoothed"] = np.empty(0)
     return Trends(time_s, filled(rate["mean_hr"], count),
                   filled(rate["hr_base"], count),
@@ -59,9 +57,8 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
     try:
         table = runs.table(case, name, columns)
     except (AuraError, OSError) as error:
-        problems.append(Problem(
-            "review.table", "warning",
-            f"{name} cannot be shown: {read_error(error).text}"))
+        problems.append(RULES.warning(
+            "review.table", name=name, why=read_error(error).text))
         table = tables.Columns({column: np.empty(0) for column in columns})
     return table.of(case.number), table
 

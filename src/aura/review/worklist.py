@@ -11,6 +11,7 @@ from aura.dataset.names import recording_stem
 from aura.errors import AuraError, MissingError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
+from aura.review import RULES
 from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -91,9 +92,7 @@ class Runs:
         self.worklist()
         case = self._by_key.get(key)
         if case is None:
-            raise MissingError(
-                "review.no_case", "recording not found",
-                "return to the list; the run may have been repeated")
+            raise MissingError(*RULES.of("review.no_case"))
         return case
 
     def table(self, case: ReviewCase, name: str,
@@ -162,11 +161,10 @@ def beside_predictions(out: Path) -> Runs:
         if not whole.holds(out / name):
             raise outside()
     if not (out / HIDDEN).is_dir():
-        raise MissingError("review.no_run", f"{out} contains no predictions",
-                           "give the output folder of 'aura predict --out'")
+        raise MissingError(*RULES.of("review.no_run", folder=out))
     folder = Folder(out / HIDDEN)
     try:
-        inputs = {name: _input(Path(place)) for name, place
+        inputs = {name: Input.remembered(Path(place)) for name, place
                   in state.read(folder, "inputs.json", dict[str, str],
                                 "predict.inputs", "").items()}
     except AuraError:
@@ -179,14 +177,6 @@ def on_share(shared: Path, settings: Settings) -> Runs:
     """The runs on a block's shared folder; each keeps its reviews."""
     workspace = Workspace.shared(shared, settings)
     return Runs(workspace, Folder(shared / RUNS), apart=True)
-
-
-def _input(place: Path) -> Input:
-    try:
-        return Input.named(place)
-    except AuraError:
-        # It was moved away; each recording will report that.
-        return Input(Folder(place))
 
 
 def _key(run: str, source: str, path: str) -> str:

@@ -1,6 +1,7 @@
 """Stubs and handlers of the blocks' services, made from their descriptors."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -12,17 +13,11 @@ from aura.rpc import aura_pb2
 Kind = type[Message]
 
 
-class Stub:
-    """The rpcs of a service as methods that call it; all are unary."""
-
-    def __init__(self, service: str, channel: grpc.Channel) -> None:
-        for rpc, request, answer in _rpcs(service):
-            setattr(self, rpc, channel.unary_unary(
-                f"/{service}/{rpc}", request.SerializeToString,
-                answer.FromString))
-
-    def __getattr__(self, rpc: str) -> Any:
-        raise AttributeError(f"the service has no rpc {rpc}")
+def stub(service: str, channel: grpc.Channel) -> Any:
+    """The rpcs of a service as attributes that call it; all are unary."""
+    return SimpleNamespace(**{rpc: channel.unary_unary(
+        f"/{service}/{rpc}", request.SerializeToString, answer.FromString)
+        for rpc, request, answer in _rpcs(service)})
 
 
 def handlers(service: str, servicer: object) -> Any:

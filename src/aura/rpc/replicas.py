@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aura.blocks import Block
-from aura.rpc.binding import Stub
+from aura.rpc import binding
 from aura.rpc.status import CallFailed
 
 LOOK_PERIOD_S = 1.0
@@ -53,7 +53,7 @@ class Replica:
             ("grpc.http2.ping_timeout_ms", timeout_ms),
             # A long call sends no data; any number of pings is allowed.
             ("grpc.http2.max_pings_without_data", 0)))
-        self._stub = Stub(block.service, self._channel)
+        self._stub = binding.stub(block.service, self._channel)
 
     def call(self, rpc: str, request: Message) -> Message:
         """Call an rpc without a deadline: a training may take hours."""

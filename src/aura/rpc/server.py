@@ -41,8 +41,7 @@ class Endpoint:
     ends_with_input: bool = False
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> "Endpoint":
-        environ = os.environ if environ is None else environ
+    def load(cls, environ: Mapping[str, str] = os.environ) -> "Endpoint":
         host = (environ.get("AURA_HOST") or cls.host).strip("[]")
         return cls(f"[{host}]" if ":" in host else host,
                    int(_number(environ, "AURA_PORT", cls.port, 65535)),

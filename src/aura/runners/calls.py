@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from aura import blocks
 from aura.errors import EndOfData, InvalidInputError
 from aura.rpc import aura_pb2
+from aura.runners import RULES
 from aura.runners.servicers import StageServicer
 from aura.settings import Settings
 
@@ -26,9 +27,8 @@ def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InvalidInputError(
-                "call.json", f"the message is not JSON: {error}",
-                "pass the output of the previous 'aura call'") from None
+            raise InvalidInputError(*RULES.of(
+                "call.json", why=error)) from None
         for one in content if isinstance(content, list) else [content]:
             found.append(_message(kind, one))
     return found
@@ -70,14 +70,11 @@ def _request_type(rpc: str) -> type[Message]:
 def _message(kind: type[Message], content: Any) -> Message:
     name = kind.DESCRIPTOR.name
     if not isinstance(content, dict):
-        raise InvalidInputError(
-            "call.message", f"{json.dumps(content)[:60]} is not a {name}",
-            "a message is a JSON object")
+        raise InvalidInputError(*RULES.of(
+            "call.message/object", found=json.dumps(content)[:60], name=name))
     try:
         return json_format.ParseDict(content, kind())
     except json_format.ParseError as error:
-        raise InvalidInputError(
-            "call.message",
-            f"this is not a {name}: {str(error).splitlines()[0]}",
-            f"its fields are {', '.join(kind.DESCRIPTOR.fields_by_name)}"
-        ) from None
+        raise InvalidInputError(*RULES.of(
+            "call.message", name=name, why=str(error).splitlines()[0],
+            fields=", ".join(kind.DESCRIPTOR.fields_by_name))) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from aura.errors import MissingError, PreconditionError, UnavailableError
 from aura.platform.blueprint import Blueprint, Node
 from aura.platform.bundle import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
+from aura.runners import RULES
 from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
@@ -28,9 +29,9 @@ def engine() -> str:
         if shutil.which(name) and not subprocess.run(
                 [name, "info"], capture_output=True).returncode:
             return name
-    raise PreconditionError(
-        "run.no_engine", f"found no working {given or 'podman or docker'}",
-        f"install one, or name another engine in {ENGINE_ENV}")
+    raise PreconditionError(*RULES.of(
+        "run.no_engine", name=given or "podman or docker",
+        variable=ENGINE_ENV))
 
 
 class LocalContainers(LocalProcesses):
@@ -65,9 +66,9 @@ class LocalContainers(LocalProcesses):
         process.wait_for_port(deadline)
         done = self._run("port", self._name(node.name), f"{GRPC_PORT}/tcp")
         if done.returncode != 0:
-            raise UnavailableError(
-                "run.engine", f"{Path(self._engine).name} does not give the "
-                f"port of {node.name}: {_last(done.stderr)}")
+            raise UnavailableError(*RULES.of(
+                "run.engine", engine=Path(self._engine).name, node=node.name,
+                why=_last(done.stderr)))
         return done.stdout.splitlines()[0].strip()
 
     def _end(self) -> None:
@@ -84,17 +85,13 @@ class LocalContainers(LocalProcesses):
 
     def _fetch(self, image: str) -> None:
         if not image:
-            raise PreconditionError(
-                "run.no_image", "the blueprint names no image for a node",
-                "write a blueprint with images: 'aura solution bundle'")
+            raise PreconditionError(*RULES.of("run.no_image/name"))
         for verb in (("image", "inspect"), ("pull",)):
             done = self._run(*verb, image)
             if done.returncode == 0:
                 return
-        raise MissingError("run.no_image",
-                           f"there is no image {image}: {_last(done.stderr)}",
-                           "build it with 'make images', or bundle the "
-                           "solution with another registry or tag")
+        raise MissingError(*RULES.of(
+            "run.no_image", image=image, why=_last(done.stderr)))
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([self._engine, *arguments], check=False,

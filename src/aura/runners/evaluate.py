@@ -44,18 +44,14 @@ def read(paths: Sequence[Path], settings: Settings,
             listed = manifest.read(workspace.folder, built.manifest_path)
             entries += [(str(paths[int(listed.input)]), entry)
                         for entry in listed.entries]
-            annotated |= {listed.input} if listed.has_annotations else set()
+            if listed.has_annotations and not settings.annotated_only:
+                annotated.add(listed.input)
             found += [(listed.input, recording, case)
                       for recording, case in _cases(
                           workspace.folder, built, listed, settings, more)]
-    free = set() if settings.annotated_only else workspace.free_trees(
-        annotated)
-    # A patient with seizures may have some that are not annotated here.
-    patients = {one.patient for _, one, _ in found
-                if one.events or not one.understood}
-    taken = [case for name, one, case in found if one.understood
-             and not one.annotated and name in free
-             and case.patient not in patients]
+    is_free = workspace.free_of_seizures(
+        annotated, [one for _, one, _ in found])
+    taken = [case for name, one, case in found if is_free(name, one)]
     known = [case for _, one, case in found
              if one.annotated and one.understood]
     return Read((*known, *taken), FileOutcomes(tuple(entries)), len(taken),

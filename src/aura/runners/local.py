@@ -19,6 +19,7 @@ from aura.errors import (
     AuraError, EndOfData, InvalidInputError, MissingError, UnavailableError)
 from aura.folder import PARTIAL, Folder
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
+from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.ecg_loader import EcgSource
@@ -38,10 +39,7 @@ Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
 def no_recordings() -> MissingError:
-    return MissingError(
-        "path.no_recordings", "this folder contains no recordings",
-        "docs/formats.md lists the files that are read, such as .edf, .bdf, "
-        "and .csv with the column beat_time_s or rr_ms")
+    return MissingError(*RULES.of("path.no_recordings"))
 
 
 def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
@@ -59,10 +57,9 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
             stems = {one.stem: path for one in found if one.problem is None}
             both = sorted(stems.keys() & taken.keys())
             if unique and both:
-                raise InvalidInputError(
-                    "predict.same_name", f"{taken[both[0]]} and {path} both "
-                    f"contain {printable(both[0])}",
-                    "predict them one by one, with a different --out")
+                raise InvalidInputError(*RULES.of(
+                    "predict.same_name", one=taken[both[0]], other=path,
+                    name=printable(both[0])))
         except AuraError as error:
             name = printable(str(path))
             rejected.append((name, Entry(name, None, (error.problem,))))
@@ -173,10 +170,7 @@ def export(out: Path, settings: Settings) -> "tuple[RunReport, Path]":
     if not hidden.is_dir():
         absolute = Path(os.path.abspath(out))
         if not (absolute / "export").is_dir():
-            raise MissingError(
-                "export.missing", f"{out} contains no predictions",
-                "name a folder that 'aura predict' has written, or the folder "
-                "runs/RUN_ID of a shared folder")
+            raise MissingError(*RULES.of("export.missing", folder=out))
         stage = ExportStage(Workspace(
             Folder(absolute.parents[1]), {}), settings)
         return stage.complete(absolute.name), absolute / "export"
@@ -198,15 +192,11 @@ def _inputs_of(folder: Folder) -> dict[str, Input]:
     places = {number: Path(path) for number, path in state.read(
         folder, "inputs.json", dict[str, str], "predict.inputs",
         "run 'aura predict' again").items()}
-    there = {number for number, place in places.items()
-             if os.path.lexists(place)}
-    if places and not there:
-        raise MissingError(
-            "path.missing", "the recordings are no longer at "
-            + " and ".join(map(str, places.values())),
-            "move them back, or run 'aura predict' where they are now")
-    return {number: Input.named(place) if number in there
-            else Input(Folder(place)) for number, place in places.items()}
+    if places and not any(map(os.path.lexists, places.values())):
+        raise MissingError(*RULES.of(
+            "path.missing", places=" and ".join(map(str, places.values()))))
+    return {number: Input.remembered(place)
+            for number, place in places.items()}
 
 
 def _predicted(folder: Folder) -> Iterable[PredictionTable]:

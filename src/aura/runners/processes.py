@@ -22,6 +22,7 @@ from aura.errors import UnavailableError, UnsupportedError
 from aura.platform.blueprint import Blueprint, Node, Rpc
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes, Transport
 from aura.rpc.status import CallFailed
+from aura.runners import RULES
 
 GRACE_S = 3.0
 LOG_LINES, LOG_LINES_SHOWN = 40, 5
@@ -41,10 +42,7 @@ class LocalProcesses(Transport):
                  command: Callable[[Block], Sequence[str]] = serve_command,
                  timeout_s: float = READY_TIMEOUT_S) -> None:
         if not hasattr(os, "killpg"):
-            raise UnsupportedError(
-                "platform.unix_only", "this system cannot end a group of "
-                "processes, as 'aura run' does",
-                "add --in-process, or use Linux, macOS or WSL")
+            raise UnsupportedError(*RULES.of("platform.unix_only"))
         self._blueprint = blueprint
         self._environ = {
             "AURA_SINKS": blueprint.sinks,
@@ -172,9 +170,9 @@ class Process:
         while not self._port:
             self.check_alive()
             if time.monotonic() > deadline:
-                raise UnavailableError(
-                    "run.not_there", f"{self._node} does not listen yet"
-                    + self._quoted_lines)
+                raise UnavailableError(*RULES.of(
+                    "run.not_there", node=self._node,
+                    lines=self._quoted_lines))
             time.sleep(PERIOD_S)
         return self._port
 

@@ -16,6 +16,7 @@ from aura.edf.gaps import GappedSignal
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import Beats, Event, Floats, Recording, Signal
+from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages.feature_builder import beats_of
 from aura.stages.run_layout import Input
@@ -53,8 +54,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
            delay_s: float = DELAY_S, by_beats: bool = False) -> Replayed:
     """Play one recording to a model, and compare with the batch."""
     if path.is_dir():
-        raise InvalidInputError(
-            "replay.file", f"{path} is a folder", "name one recording")
+        raise InvalidInputError(*RULES.of("replay.file", path=path))
     model = load_model(model_folder)
     source = Input.named(path)
     found, = find.recordings(source.folder, source.subfolder)

@@ -13,6 +13,7 @@ from aura.blocks import Block, Servicer
 from aura.errors import AuraError, InvalidInputError, PreconditionError
 from aura.folder import Folder
 from aura.rpc import aura_pb2
+from aura.runners import RULES
 from aura.settings import Settings, shared_folder
 
 
@@ -78,11 +79,9 @@ class StageServicer:
 def _check_kind(answer: Any, promised: Any, block: Block, rpc: str) -> None:
     kind = getattr(answer, "DESCRIPTOR", None)
     if kind is not promised:
-        raise InvalidInputError(
-            "block.answer", f"{rpc} answers "
-            f"{kind.name if kind else type(answer).__name__} and not "
-            f"{promised.name}", f"correct the method in stages/{block.folder}"
-            ".py, or protos/aura.proto")
+        raise InvalidInputError(*RULES.of(
+            "block.answer", rpc=rpc, wanted=promised.name, folder=block.folder,
+            found=kind.name if kind else type(answer).__name__))
 
 
 def serve_block(name: str | None) -> int:
@@ -96,10 +95,8 @@ def serve_block(name: str | None) -> int:
 
 def _made(block: Block, shared: Path) -> Servicer:
     if shared.exists() and not os.access(shared, os.R_OK | os.X_OK):
-        raise PreconditionError(
-            "shared.forbidden", "the block may not read the shared folder",
-            f"allow user {os.geteuid()} or group {os.getegid()} to read, "
-            "write and enter it")
+        raise PreconditionError(*RULES.of(
+            "shared.forbidden", user=os.geteuid(), group=os.getegid()))
     settings = Settings.load(shared)
     servicer = StageServicer(
         block, shared, settings, lambda: Settings.load(shared))

@@ -16,6 +16,7 @@ from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
 from aura.errors import AuraError, InvalidInputError, MissingError
 from aura.folder import Folder
+from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages.feature_builder import doubts
 from aura.stages.predictor import BAKED
@@ -52,21 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check_names(recording: Path, output: Path) -> None:
     """One recording in, and its events not in its place."""
     if recording.is_dir():
-        raise InvalidInputError(
-            "szcore.input", f"{recording} is a folder", "name one recording; "
-            "'aura predict' reads folders")
+        raise InvalidInputError(*RULES.of("szcore.input", path=recording))
     if recording.exists() and output.exists() and output.samefile(recording):
-        raise InvalidInputError(
-            "szcore.output", "the output would replace the recording",
-            "name another output file")
+        raise InvalidInputError(*RULES.of("szcore.output"))
 
 
 def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
     folder = Path(settings.model) if settings.model else BAKED
     if not (folder / CARD_FILE).is_file():
-        raise MissingError("szcore.model", f"there is no model in {folder}",
-                           "set AURA_MODEL to the output folder of `aura "
-                           "train`, or mount that folder at /model")
+        raise MissingError(*RULES.of("szcore.model", folder=folder))
     model = load_model(folder)
     try:
         recording = read(path, ecg_channel=settings.ecg_channel,

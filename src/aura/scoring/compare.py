@@ -14,6 +14,7 @@ from aura.errors import (
     AuraError, InvalidInputError, MissingError, Problem, plural)
 from aura.folder import Folder
 from aura.recording import Event
+from aura.scoring import RULES
 from aura.scoring.conventions import Counted, by_convention
 from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
@@ -82,16 +83,10 @@ def compare(reference: Path, hypothesis: Path,
             settings: Settings = Settings()) -> Comparison:
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
-            raise MissingError(
-                "score.folder", f"{role} is not a folder",
-                "give the folder of the annotated recordings first, then "
-                "the folder that `aura predict` has written")
+            raise MissingError(*RULES.of("score.folder", role=role))
     truth = read_references(Folder(reference), settings)
     if not (truth.annotated or truth.unannotated or truth.problems):
-        raise MissingError(
-            "score.no_reference", "REFERENCE contains no recordings and no "
-            "annotations", "it must contain EDF, BDF or CSV recordings, or "
-            "annotations as .tse_bi, .tse, .tsv or .csv_bi")
+        raise MissingError(*RULES.of("score.no_reference"))
     return _compare(truth, Folder(hypothesis))
 
 
@@ -144,23 +139,17 @@ def _unpaired(truth: References, paths: Iterable[str]) -> Iterator[Finding]:
         *truth.unannotated, *(path for path, _ in truth.problems))}
     for path in sorted(paths):
         if run_of(path) in scored:
-            yield printable(path), Problem(
-                "score.second", "warning", "not scored: the recording has "
-                "other predictions, which are scored")
+            yield printable(path), RULES.warning("score.second")
         elif run_of(path) not in reported:
-            yield printable(path), Problem(
-                "score.no_reference", "warning", "not scored: REFERENCE has "
-                "no recording of this name")
+            yield printable(path), RULES.warning("score.no_reference/one")
 
 
 def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
     scored = _recording_score(
         reference, None, (),
         score_missed(reference.events, reference.duration_s))
-    return scored, [(scored.path, Problem(
-        "score.no_hypothesis", "warning", "no predictions for this "
-        f"recording: {plural(scored.seizures, 'seizure')} counted as "
-        "missed, its hours left out of the false alarm rate"))]
+    return scored, [(scored.path, RULES.warning(
+        "score.no_hypothesis", seizures=plural(scored.seizures, "seizure")))]
 
 
 def _score(reference: Reference, folder: Folder,
@@ -170,11 +159,9 @@ def _score(reference: Reference, folder: Folder,
     _check_duration(reference.duration_s, stated_s)
     if not table.counts_as_annotated:
         scored = replace(_missed(reference)[0], hypothesis=printable(path))
-        return scored, [(printable(path), Problem(
-            "score.unscorable", "warning", "the predictor could score "
-            "nothing of this recording: "
-            f"{plural(scored.seizures, 'seizure')} counted as missed, its "
-            "hours left out of the false alarm rate"))]
+        return scored, [(printable(path), RULES.warning(
+            "score.unscorable",
+            seizures=plural(scored.seizures, "seizure")))]
     scored = _recording_score(reference, printable(path), predicted, score(
         reference.events, predicted, reference.duration_s))
     return scored, [(printable(path), problem) for problem in _warnings(
@@ -194,28 +181,22 @@ def _recording_score(reference: Reference, hypothesis: str | None,
 def _check_duration(duration_s: float, stated_s: float | None) -> None:
     if stated_s is not None and (
             abs(stated_s - duration_s) > DURATION_TOLERANCE_S):
-        raise InvalidInputError(
-            "score.duration", f"recordingDuration is {stated_s:.2f} s, but "
-            f"the recording has {duration_s:.2f} s; they may differ by "
-            f"{DURATION_TOLERANCE_S:g} s",
-            "run `aura predict` again on this recording")
+        raise InvalidInputError(*RULES.of(
+            "score.duration", stated=stated_s, known=duration_s,
+            most=DURATION_TOLERANCE_S))
 
 
 def _warnings(predicted: Sequence[Event], duration_s: float,
               stated_s: float | None) -> Iterator[Problem]:
     if stated_s is None:
-        yield Problem("score.duration_unknown", "warning",
-                      "the column recordingDuration is missing, so these "
-                      "predictions may be of a part of the recording")
+        yield RULES.warning("score.duration_unknown")
     other = sum(event.label == OTHER for event in predicted)
     if other:
-        yield Problem(
-            "score.other", "warning", f"{plural(other, 'row')} not scored: "
-            "the eventType of a seizure is 'sz' or begins with 'sz_'")
+        yield RULES.warning("score.other", rows=plural(other, "row"))
     outside = sum(
         event.onset_s < 0 or event.end_s > duration_s + DURATION_TOLERANCE_S
         for event in predicted if event.is_seizure)
     if outside:
-        yield Problem("score.outside", "warning",
-                      f"{plural(outside, 'prediction')} outside the recording "
-                      f"of {duration_s:.2f} s: only the part inside is scored")
+        yield RULES.warning(
+            "score.outside", seconds=duration_s,
+            predictions=plural(outside, "prediction"))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aura.errors import InvalidInputError
+from aura.scoring import RULES
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
@@ -26,10 +27,8 @@ def proportion(count: int, total: int) -> Estimate:
     from scipy.special import betaincinv
 
     if not 0 <= count <= total:
-        raise InvalidInputError(
-            "interval.count",
-            f"cannot compute a proportion: {count} of {total}",
-            "the count must lie between 0 and the total")
+        raise InvalidInputError(*RULES.of(
+            "interval.count/share", count=count, total=total))
     if total == 0:
         return Estimate(math.nan, 0, 0, 0.0, 1.0)
     misses = total - count
@@ -42,8 +41,7 @@ def f1(tp: int, fp: int, fn: int) -> Estimate:
     """F1 score with an exact interval."""
     # It rises with tp / (tp + fp + fn), whose interval is carried over.
     if min(fp, fn) < 0:
-        raise InvalidInputError("interval.count", f"fp is {fp} and fn is {fn}",
-                                "counts must be 0 or more")
+        raise InvalidInputError(*RULES.of("interval.count/f1", fp=fp, fn=fn))
     shared = proportion(tp, tp + fp + fn)
     value, low, high = (2 * part / (1 + part)
                         for part in (shared.value, shared.low, shared.high))
@@ -56,10 +54,8 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
     """Events per 24 h with the exact interval of a Poisson count."""
     _check_hours(hours)
     if count < 0 or (count and not hours):
-        raise InvalidInputError(
-            "interval.count",
-            f"cannot compute a rate: {count} events in {hours:g} hours",
-            "the count must be 0 or more, and 0 if there are no hours")
+        raise InvalidInputError(*RULES.of(
+            "interval.count/rate", count=count, hours=hours))
     if not hours:
         return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
     days = hours / HOURS_PER_DAY
@@ -102,6 +98,4 @@ def resolvable_rate(hours: float) -> float:
 
 def _check_hours(hours: float) -> None:
     if not 0 <= hours < math.inf:
-        raise InvalidInputError(
-            "interval.hours", f"the number of hours is {hours!r}",
-            "it must be a number, 0 or more")
+        raise InvalidInputError(*RULES.of("interval.hours", hours=hours))

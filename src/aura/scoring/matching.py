@@ -9,6 +9,7 @@ import numpy as np
 
 from aura.errors import InvalidInputError
 from aura.recording import Bools, Event, Floats
+from aura.scoring import RULES
 from aura.spans import covered, cut, merge, union
 
 EVENT_GRID_HZ = 10
@@ -29,9 +30,9 @@ class EventRules:
 
     def __post_init__(self) -> None:
         if not self.max_duration_s >= 1 / EVENT_GRID_HZ:
-            raise InvalidInputError(
-                "scoring.rules", f"max_duration_s is {self.max_duration_s!r}",
-                f"it must be at least one grid step, {1 / EVENT_GRID_HZ} s")
+            raise InvalidInputError(*RULES.of(
+                "scoring.rules", found=self.max_duration_s,
+                step=1 / EVENT_GRID_HZ))
 
 
 SZCORE = EventRules()
@@ -117,17 +118,15 @@ def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
 def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
     """Seizures among the events, inside the recording, in order."""
     if not 0 < duration_s < math.inf:
-        raise InvalidInputError(
-            "scoring.duration", f"the recording's duration is {duration_s!r}",
-            "it must be a number of seconds above 0")
+        raise InvalidInputError(*RULES.of(
+            "scoring.duration", found=duration_s))
     spans = np.array(sorted((e.onset_s, e.end_s) for e in events
                             if e.is_seizure), dtype=np.float64).reshape(-1, 2)
     wrong = ~np.isfinite(spans).all(axis=1) | (spans[:, 1] < spans[:, 0])
     if wrong.any():
         start, end = spans[wrong][0].tolist()
-        raise InvalidInputError(
-            "scoring.event", f"an event goes from {start} s to {end} s",
-            "onset and duration must be numbers, the duration at least 0")
+        raise InvalidInputError(*RULES.of(
+            "scoring.event", start=start, end=end))
     starts, ends = spans.T
     inside = (starts < duration_s) & ((ends > 0) | (starts == 0))
     clipped: Floats = np.clip(spans[inside], 0.0, duration_s)

@@ -14,6 +14,7 @@ from aura.dataset.assemble import Refused
 from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 from aura.recording import UNPLACED, Event
+from aura.scoring import RULES
 from aura.settings import Settings
 
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
@@ -82,10 +83,8 @@ def read_tsv(folder: Folder, path: str) -> Annotations:
     table = annotation_files.read(
         path, content, "") if content.strip() else None
     if table is None or not table.rows:
-        raise InvalidInputError(
-            "annotations.empty", "this file has no row of events" if content
-            else "this file is empty", "if there is no seizure, write one row "
-            "with eventType 'bckg' over the whole recording")
+        raise InvalidInputError(*RULES.of(
+            "annotations.empty/rows" if content else "annotations.empty"))
     return table
 
 
@@ -156,8 +155,5 @@ def _read_alone(folder: Folder, path: str) -> tuple[Annotations, float]:
         document = annotation_files.read_alone(
             path, annotation_files.read_bytes(folder, path)) or Annotations(())
     if not document.duration_s or document.duration_s < 0:
-        raise InvalidInputError(
-            "annotations.duration", "this file does not say how long its "
-            "recording is", "fill the column recordingDuration, or put the "
-            "recording beside it")
+        raise InvalidInputError(*RULES.of("annotations.duration"))
     return document.known(), document.duration_s

@@ -19,7 +19,7 @@ from aura.rpc.aura_pb2 import PredictionTable
 from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.settings import Settings
-from aura.stages import manifest, table_rules
+from aura.stages import RULES, manifest, table_rules
 from aura.stages.manifest import Entry, Manifest, Signals
 from aura.stages.run_layout import Workspace, batch_file
 from aura.stages.tables import Columns
@@ -39,9 +39,8 @@ class Choice:
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
         if settings.export_raw not in RAW:
-            raise InvalidInputError(
-                "settings.value", "AURA_EXPORT_RAW (export_raw) is "
-                f"{settings.export_raw[:60]!r}", "use events, all or none")
+            raise InvalidInputError(*RULES.of(
+                "settings.value/raw", found=settings.export_raw[:60]))
         return cls(_zone(settings.timezone), settings.export_raw,
                    _features(settings.export_features))
 
@@ -50,9 +49,8 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise InvalidInputError(
-            "settings.timezone", f"{name[:60]!r} is not a time zone",
-            "set AURA_EDF_TIMEZONE to one like Europe/Paris") from None
+        raise InvalidInputError(*RULES.of(
+            "settings.timezone", name=name[:60])) from None
 
 
 def _features(text: str) -> tuple[str, ...]:
@@ -61,10 +59,9 @@ def _features(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     unknown = [name for name in names if name not in features.NAMES]
     if unknown:
-        raise InvalidInputError(
-            "settings.value", "AURA_EXPORT_FEATURES (export_features) has the "
-            f"unknown feature {unknown[0][:60]!r}", f"use {ALL_FEATURES}, or "
-            "names from docs/features.md, separated by commas")
+        raise InvalidInputError(*RULES.of(
+            "settings.value/features", name=unknown[0][:60],
+            all=ALL_FEATURES))
     return names
 
 

@@ -14,7 +14,7 @@ from aura.errors import EndOfData, MissingError, UnavailableError
 from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
-from aura.stages import arrivals, manifest
+from aura.stages import RULES, arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
 from aura.stages.run_layout import Workspace, batch_file
 
@@ -80,28 +80,22 @@ class EcgSource:
              for port, listed in found for candidate in listed],
             self._settings.prefer))
         for port, listed in found:
-            yield port, self._new(port, list(islice(resolved, len(listed))))
-
-    def _new(self, port: str, found: list[Candidate]) -> list[Candidate]:
-        if self._remember and self._settings.only_new:
-            return arrivals.new(
-                self._workspace.folder, self._run_id,
-                self._workspace.input(port), found, self._settings.sinks)
-        return found
+            kept = list(islice(resolved, len(listed)))
+            if self._remember and self._settings.only_new:
+                kept = arrivals.new(
+                    self._workspace.folder, self._run_id,
+                    self._workspace.input(port), kept, self._settings.sinks)
+            yield port, kept
 
     def _found(self, port: str) -> list[Candidate]:
         given = self._workspace.input(port)
         root = given.folder.root
         if not root.exists():
-            raise MissingError(
-                "loader.no_folder",
-                f"there is no folder {root.name}/ for {port}",
-                "make it on the shared folder and put recordings there")
+            raise MissingError(*RULES.of(
+                "loader.no_folder", folder=root.name, port=port))
         if (root / COPYING).exists():
-            raise UnavailableError(
-                "loader.copying", f"the file {root.name}/{COPYING} is there: "
-                "recordings are still being copied",
-                "wait, or remove it if no copy is running")
+            raise UnavailableError(*RULES.of(
+                "loader.copying", folder=root.name, file=COPYING))
         table = patient_table.table_of(
             given.folder, self._settings.patients, self._workspace.folder.root)
         return table.assign(find.recordings(given.folder, given.subfolder))

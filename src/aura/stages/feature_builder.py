@@ -17,7 +17,7 @@ from aura.errors import Problem
 from aura.folder import Folder, problem_of
 from aura.recording import MIN_RATE_HZ, Beats, Floats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
-from aura.stages import manifest, tables
+from aura.stages import RULES, manifest, tables
 from aura.stages.manifest import Entry, Signals
 from aura.stages.run_layout import Stage, batch_file, place_of
 from aura.stages.table_rules import WINDOW
@@ -147,21 +147,16 @@ def doubts(recording: Recording, scorable_s: float) -> Iterator[Problem]:
     """Warn where little or nothing of a recording can be scored."""
     duration_s = recording.duration_s
     if scorable_s == 0:
-        fs_hz = recording.fs_hz or 0.0
-        slow = 0 < fs_hz < MIN_RATE_HZ
-        yield Problem(
-            "signal.unscorable", "warning", "nothing of this recording can "
-            "be scored: " + (
-                f"it is sampled at {fs_hz:g} Hz, R peaks need at least "
-                f"{MIN_RATE_HZ:g}" if slow else
-                f"it lasts {duration_s:g} s only" if duration_s < 20 else
-                "no beats can be trusted in it"))
+        rate_hz = recording.fs_hz or 0.0
+        yield RULES.warning(
+            "signal.unscorable/rate" if 0 < rate_hz < MIN_RATE_HZ
+            else "signal.unscorable/short" if duration_s < 20
+            else "signal.unscorable",
+            rate=rate_hz, least=MIN_RATE_HZ, seconds=duration_s)
     # The very first window has to fill, which is no fault of the signal.
     elif scorable_s < POOR_SHARE * (duration_s - features.SHORT_S):
-        yield Problem(
-            "signal.poor", "warning", f"only {scorable_s:.0f} of "
-            f"{duration_s:.0f} s can be scored; the rest is flat, railed or "
-            "too noisy")
+        yield RULES.warning(
+            "signal.poor", scorable=scorable_s, seconds=duration_s)
 
 
 def _beat_part(number: int, beats: Beats) -> tables.Columns:

@@ -11,7 +11,7 @@ from aura.influx.delivery import Delivery, Ledger
 from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
-from aura.stages import completion
+from aura.stages import RULES, completion
 from aura.stages.batch_points import Alias, BatchPoints, Choice
 from aura.stages.run_layout import Stage, Workspace, place_of, run_folder
 
@@ -100,9 +100,7 @@ class ExportStage(Stage):
         """Deliver the points of a run that still wait; return its report."""
         batches = self._batches(run_id)
         if not batches:
-            raise MissingError(
-                "export.missing", "no batch of this run has been exported",
-                "run the prediction solution to its end first")
+            raise MissingError(*RULES.of("export.missing"))
         reports = {batch: self._read(batch) for batch in batches}
         self._deliver(reports)
         self._finish(run_id)
@@ -208,7 +206,6 @@ class ExportStage(Stage):
         totals = {name: sum(getattr(part, name) for part in parts)
                   for name in ("points", "points_written", "points_rejected",
                                "points_waiting", "recordings")}
-        waiting = totals["points_waiting"]
         state.write(folder, f"{run}/export_report.json", RunReport(
             run_id=run_id, model_id=parts[0].model_id,
             target=parts[0].target, batches=len(parts), **totals,
@@ -216,9 +213,7 @@ class ExportStage(Stage):
                 part.earlier_results_stay for part in parts)), ""),
             rejected=[line for part in parts for line in part.rejected],
             left_out=[one for part in parts for one in part.left_out]))
-        if waiting:
-            raise UnavailableError(
-                "influx.away", "the InfluxDB server is unavailable, with "
-                f"{plural(waiting, 'point')} waiting in the "
-                "run's folder",
-                f"when it is back, run 'aura export SHARED_FOLDER/{run}'")
+        if totals["points_waiting"]:
+            raise UnavailableError(*RULES.of(
+                "influx.away", run=run,
+                points=plural(totals["points_waiting"], "point")))

@@ -18,7 +18,7 @@ from aura.folder import problem_of
 from aura.recording import Event
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
-from aura.stages import manifest, table_rules, tables
+from aura.stages import RULES, manifest, table_rules, tables
 from aura.stages.manifest import Entry
 from aura.stages.run_layout import (
     LATEST, MODELS, Stage, Workspace, batch_file, place_of)
@@ -56,7 +56,7 @@ class PredictionStage(Stage):
             try:
                 state = (folder / CARD_FILE).stat()
             except OSError:
-                raise _no_model() from None
+                raise MissingError(*RULES.of("model.missing")) from None
             key = (folder, state.st_mtime_ns, state.st_size)
             if self._loaded is None or self._loaded[0] != key:
                 self._loaded = key, load_model(folder)
@@ -123,25 +123,17 @@ class PredictionStage(Stage):
             latest = state.read(self._folder, LATEST, Latest, "model.latest",
                                 "train again")
         except MissingError:
-            raise _no_model() from None
+            raise MissingError(*RULES.of("model.missing")) from None
         return self._folder.path(f"{MODELS}/{latest.model_id}")
-
-
-def _no_model() -> MissingError:
-    return MissingError(
-        "model.missing", "there is no model",
-        "train one first, or set AURA_MODEL to the folder of one")
 
 
 def _check(model: Model, table: tables.Columns) -> None:
     check_features(model, table.metadata.get("schema_id", ""),
                    table_rules.features_of(table))
-    if table.metadata.get("hop_s") != repr(model.hop_s):
-        raise PreconditionError(
-            "model.hop", f"the features have a row every "
-            f"{table.metadata.get('hop_s')} s, but the model was trained on "
-            f"one every {model.hop_s:g} s",
-            f"set AURA_HOP_S={model.hop_s:g}, or train again")
+    hop_s = table.metadata.get("hop_s")
+    if hop_s != repr(model.hop_s):
+        raise PreconditionError(*RULES.of(
+            "model.hop", found=hop_s, wanted=model.hop_s))
 
 
 def _scores(model: Model, rows: tables.Columns,

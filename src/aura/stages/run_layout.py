@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from aura.dataset.names import recording_stem
 from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
+from aura.recording import Recording
 from aura.settings import Settings
+from aura.stages import RULES
 
 RUNS, MODELS = "runs", "models"
 HIDDEN = ".aura"  # The workspace of a prediction, in its output folder
@@ -39,9 +41,7 @@ class Input:
         # Annotations of a BIDS session are beside its ``ecg`` folder.
         absolute = Path(os.path.abspath(path))
         if not os.path.lexists(absolute):
-            raise MissingError(
-                "path.missing", f"there is no file or folder {path}",
-                "check the name")
+            raise MissingError(*RULES.of("path.missing", path=path))
         parent = Path(os.path.realpath(absolute.parent))
         if absolute.is_dir():
             if absolute.name == "ecg":
@@ -50,6 +50,12 @@ class Input:
         return cls(Folder(parent.parent),
                    f"{parent.name}/{absolute.name}" if parent.name
                    else absolute.name)
+
+    @classmethod
+    def remembered(cls, place: Path) -> "Input":
+        """An input of an earlier call, which may have been moved away."""
+        return (cls.named(place) if os.path.lexists(place)
+                else cls(Folder(place)))
 
     @property
     def is_tree(self) -> bool:
@@ -77,9 +83,8 @@ class Workspace:
 
     def input(self, name: str) -> Input:
         if name not in self.inputs:
-            raise InvalidInputError(
-                "manifest.input", "the manifest refers to an unknown input",
-                "known inputs are " + ", ".join(sorted(self.inputs)))
+            raise InvalidInputError(*RULES.of(
+                "manifest.input", inputs=", ".join(sorted(self.inputs))))
         return self.inputs[name]
 
     def input_of(self, name: str) -> Folder:
@@ -90,12 +95,18 @@ class Workspace:
         below = given.folder.path(given.subfolder)
         return Folder(below if below.is_dir() else below.parent)
 
-    def free_trees(self, annotated: Collection[str]) -> set[str]:
-        """Folders without annotations, which count as free of seizures."""
-        if not annotated:
-            return set()
-        return {name for name, given in self.inputs.items()
-                if name not in annotated and given.is_tree}
+    def free_of_seizures(
+            self, annotated: Collection[str],
+            known: Iterable[Recording]) -> Callable[[str, Recording], bool]:
+        """Which recordings of inputs without annotations count as free."""
+        trees = {name for name, given in self.inputs.items() if annotated
+                 and name not in annotated and given.is_tree}
+        # Whose patient has, or may have, seizures elsewhere may too.
+        patients = {one.patient for one in known
+                    if one.events or not one.understood}
+        return lambda name, one: (
+            one.understood and not one.annotated and name in trees
+            and one.patient not in patients)
 
     def write_events(self, run_id: str, recording: str,
                      content: bytes) -> None:
@@ -127,16 +138,13 @@ def place_of(batch: Any) -> dict[str, Any]:
 def run_folder(run_id: str) -> str:
     """Folder of a run, relative to the workspace."""
     if not _RUN_ID.fullmatch(run_id):
-        raise InvalidInputError(
-            "run.id", "the run ID is not valid",
-            "use up to 100 letters, digits, '.', '_' and '-'")
+        raise InvalidInputError(*RULES.of("run.id"))
     return f"{RUNS}/{run_id}"
 
 
 def batch_file(run_id: str, index: int, name: str) -> str:
     """Path of a file of a batch, relative to the workspace."""
     if not 0 <= index < 10 ** 6:
-        raise InvalidInputError(
-            "run.batch_index", f"batch {index} is out of range",
-            f"it must be 0 to {10 ** 6 - 1}")
+        raise InvalidInputError(*RULES.of(
+            "run.batch_index", index=index, most=10 ** 6 - 1))
     return f"{run_folder(run_id)}/batches/{index:04d}/{name}"

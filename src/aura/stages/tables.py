@@ -13,6 +13,7 @@ from arro3.io import (
     read_ipc_stream, read_parquet, write_ipc_stream, write_parquet)
 
 from aura.errors import CorruptDataError
+from aura.stages import RULES
 
 T = TypeVar("T")
 
@@ -24,7 +25,6 @@ ROWS_AT_ONCE = 20_000
 ROWS_OF_A_GROUP = 2 ** 17
 # In a longer table, dictionaries of the values cost memory, time and space.
 ROWS_WITH_DICTIONARY = 100_000
-_AGAIN = "repeat the 'aura train', 'aura predict' or 'aura run' that wrote it"
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ class Columns:
         except (KeyError, ValueError):
             value = np.nan
         if not np.isfinite(value):
-            raise CorruptDataError(
-                "table.metadata", f"the metadata of this table has no {name}",
-                _AGAIN)
+            raise CorruptDataError(*RULES.of("table.metadata", name=name))
         return value
 
 
@@ -166,8 +164,7 @@ def batches(content: bytes | BinaryIO,
         _text(schema.metadata).get(METADATA, "{}"), type=dict[str, str]))
     missing = [name for name in names if name not in schema.names]
     if missing:
-        raise CorruptDataError(
-            "table.columns", f"this table has no column {missing[0]}", _AGAIN)
+        raise CorruptDataError(*RULES.of("table.columns", name=missing[0]))
     chosen = names or tuple(schema.names)
     units = {name: _text(schema.field(name).metadata).get("unit", "")
              for name in chosen}
@@ -190,9 +187,7 @@ def _sound(step: Callable[[], T]) -> T:
         raise
     # The panic is an unnamed BaseException.
     except BaseException:
-        raise CorruptDataError(
-            "table.damaged", "this table is damaged or not a Parquet file",
-            _AGAIN) from None
+        raise CorruptDataError(*RULES.of("table.damaged")) from None
 
 
 def _column(values: Array, name: str) -> np.ndarray:
@@ -202,9 +197,7 @@ def _column(values: Array, name: str) -> np.ndarray:
     except (ValueError, NotImplementedError):
         column = np.empty(0, dtype=object)
     if column.dtype.kind not in "biuf":
-        raise CorruptDataError(
-            "table.column", f"column {name} of this table contains values "
-            "that are not numbers", _AGAIN)
+        raise CorruptDataError(*RULES.of("table.column", name=name))
     return column
 
 

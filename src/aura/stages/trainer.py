@@ -14,7 +14,7 @@ from aura.ecg import features
 from aura.errors import (
     AuraError, CorruptDataError, InvalidInputError, PreconditionError)
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
-from aura.stages import manifest, table_rules
+from aura.stages import RULES, manifest, table_rules
 from aura.stages.run_layout import LATEST, MODELS, Stage, run_folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
@@ -55,10 +55,9 @@ class TrainingStage(Stage):
         """Record a table; return all tables of the run so far, in order."""
         # On the shared folder: the trainer may be restarted during a run.
         if not 0 <= request.batch_index < request.batch_count:
-            raise InvalidInputError(
-                "train.batch", f"batch_index {request.batch_index} is not "
-                f"below batch_count {request.batch_count}",
-                "number the batches from 0")
+            raise InvalidInputError(*RULES.of(
+                "train.batch", index=request.batch_index,
+                count=request.batch_count))
         place = f"{run_folder(request.run_id)}/arrived"
         self._folder.write(
             f"{place}/{request.batch_index:04d}.json",
@@ -74,31 +73,26 @@ class TrainingStage(Stage):
         try:
             return json_format.Parse(self._folder.read(name), FeatureTable())
         except (json_format.Error, ValueError, RecursionError):
-            raise CorruptDataError(
-                "train.arrived", f"{name} is not a message of the "
-                "feature-builder", "run the training again") from None
+            raise CorruptDataError(*RULES.of(
+                "train.arrived", name=name)) from None
 
     def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
             tuple[dict[str, Any], Example]]:
         """Yield the identity and the rows of each recording to learn from."""
         batches = [manifest.read(self._folder, request.manifest_path)
                    for request in arrived]
-        annotated = {batch.input for batch in batches if batch.has_annotations}
-        free = (set() if self._settings.annotated_only
-                else self._workspace.free_trees(annotated))
-        # Whose patient has, or may have, seizures elsewhere may too.
-        with_seizures = {one.patient for batch in batches
-                         for _, one in batch.recordings
-                         if one.events or not one.understood}
+        is_free = self._workspace.free_of_seizures(
+            {batch.input for batch in batches if batch.has_annotations
+             and not self._settings.annotated_only},
+            [one for batch in batches for _, one in batch.recordings])
         for request, batch in zip(arrived, batches, strict=True):
             table = self._table(request, batch)
             hop_s = table.head.number("hop_s")
             for (_, one), rows in zip(
                     batch.recordings, table.each(), strict=True):
-                usable = one.understood and (one.annotated or (
-                    batch.input in free
-                    and one.patient not in with_seizures))
-                if not len(rows) or not usable:
+                usable = one.annotated and one.understood
+                if not len(rows) or not (
+                        usable or is_free(batch.input, one)):
                     continue
                 head = training.head_of(one)
                 if not one.annotated:
