@@ -13,7 +13,8 @@ from functools import cached_property
 from aura import state
 from aura.annotations import bids, lists, tuh
 from aura.dataset import (
-    annotation_files, beat_files, beat_layout, ishne, mne_raw, physio)
+    annotation_files, beat_files, beat_layout, ishne, mne_raw, physio,
+    wfdb_record)
 from aura.dataset.annotation_files import Unknown
 from aura.dataset.names import (
     PACKED, events_stem, may_hold_beats, printable, recording_stem,
