@@ -4,14 +4,13 @@ import functools
 import json
 import sys
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, Problem)
+from aura import errors
+from aura.errors import AuraError, CorruptDataError, Problem
 from aura.folder import Folder
 
 T = TypeVar("T")
@@ -29,37 +28,19 @@ def _messages() -> dict[str, dict[str, str]]:
     return beside(__file__, "messages.toml")
 
 
-def error(key: str, kind: type[AuraError] = InvalidInputError, /,
+def error(key: str, kind: type[AuraError] | None = None, /,
           **found: object) -> AuraError:
     """The error of a rule, in the words of ``messages.toml``."""
-    return kind(key.partition("/")[0], *(
-        text.format(**found) for text in _messages()[key].values()))
+    known = _messages()[key]
+    kind = kind or getattr(errors, f"{known.get('kind', 'InvalidInput')}Error")
+    return kind(key.partition("/")[0], known["text"].format(**found),
+                known.get("fix", "").format(**found))
 
 
 def problem(key: str, /, **found: object) -> Problem:
     """The warning of a rule, in the words of ``messages.toml``."""
     return Problem(key.partition("/")[0], "warning",
                    _messages()[key]["text"].format(**found))
-
-
-class Rules:
-    """Texts of rules and their ways out: the ``rules.toml`` of a package."""
-    # Several texts of one rule have "/" and a word behind it in their keys.
-
-    def __init__(self, module: str) -> None:
-        self._known = beside(module, "rules.toml")
-
-    def of(self, key: str, **facts: Any) -> tuple[str, str, str]:
-        """Rule, text and way out, as an error takes them."""
-        known = self._known[key]
-        return (key.partition("/")[0], known["text"].format(**facts),
-                known.get("fix", "").format(**facts))
-
-    def error(self, key: str, **facts: Any) -> Problem:
-        return AuraError(*self.of(key, **facts)).problem
-
-    def warning(self, key: str, **facts: Any) -> Problem:
-        return replace(self.error(key, **facts), level="warning")
 
 
 def read(folder: Folder, name: str, kind: type[T], rule: str, fix: str) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from aura import state
-from aura.errors import AuraError, ResourceError
+from aura.errors import AuraError
 
 LINES_MAX = 1_000_000
 MISSING = "n/a"
@@ -37,8 +37,7 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     rows = text.split("\n")
     if len(rows) > LINES_MAX:
-        raise state.error(
-            "annotations.count", ResourceError, lines_max=LINES_MAX)
+        raise state.error("annotations.count", lines_max=LINES_MAX)
     # Checked at once; the faulty line is only searched if there is one.
     sound = _CONTROL_BUT_LINES.search(text) is None
     for number_, row in enumerate(rows, 1):

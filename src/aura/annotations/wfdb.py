@@ -11,7 +11,7 @@ from aura import state
 from aura.annotations.annotation import Annotation, Annotations
 from aura.annotations.table_text import LINES_MAX
 from aura.annotations.vocabulary import OTHER, Meaning, label_of, meaning_of
-from aura.errors import AuraError, ResourceError
+from aura.errors import AuraError
 
 SEIZURES, BEATS_TOO = ".seizures", ".atr"
 SUFFIXES = (SEIZURES, BEATS_TOO)
@@ -41,8 +41,7 @@ def marks(content: bytes) -> tuple[list[WfdbMark], float | None]:
             continue
         found.append(mark)
         if len(found) > LINES_MAX:
-            raise state.error(
-                "annotations.count/wfdb", ResourceError, lines_max=LINES_MAX)
+            raise state.error("annotations.count/wfdb", lines_max=LINES_MAX)
     return found, rate_hz
 
 

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from aura import state
-from aura.errors import AuraError, PreconditionError, show_texts
-
-RULES = state.Rules(__file__)
+from aura.errors import AuraError, show_texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "aura").partition(".")[0] == "aura":
             raise
-        return console.fail(given.verb, PreconditionError(*RULES.of(
-            "install.missing", name=error.name)))
+        return console.fail(given.verb, state.error(
+            "install.missing", name=error.name))
     finally:
         show_texts(False)
     return code

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aura.cli import RULES, console
+from aura import state
+from aura.cli import console
 from aura.cli.predicting import draw_run
 from aura.cli.solutions import run_solution
 from aura.dataset.names import printable
-from aura.errors import InvalidInputError, MissingError, PreconditionError
 from aura.folder import Folder
 from aura.recording import Event
 from aura.scoring.report import aligned
@@ -54,14 +54,13 @@ def demo(given: argparse.Namespace) -> int:
 
 def _prepare(shared: Path, data: Path | None) -> None:
     if data is not None and not data.is_dir():
-        raise MissingError(*RULES.of("path.missing", folder=data))
+        raise state.error("path.missing/cli", folder=data)
     if data is not None and shared.resolve().is_relative_to(data.resolve()):
-        raise InvalidInputError(*RULES.of(
-            "demo.inside", folder=shared, data=data))
+        raise state.error("demo.inside", folder=shared, data=data)
     if (shared / MARK).exists():
         shutil.rmtree(shared)
     elif os.path.lexists(shared):
-        raise PreconditionError(*RULES.of("demo.not_ours", folder=shared))
+        raise state.error("demo.not_ours", folder=shared)
     Folder(shared).write(MARK, b"")
     if data is not None:
         for name in ("training", "recordings"):

@@ -8,9 +8,10 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from aura.cli import RULES, console
+from aura import state
+from aura.cli import console
 from aura.dataset.names import recording_stem
-from aura.errors import AuraError, MissingError, PreconditionError, plural
+from aura.errors import AuraError, plural
 from aura.folder import Folder
 from aura.review.document import write_document
 from aura.review.service import ReviewService
@@ -79,9 +80,9 @@ def export(given: argparse.Namespace) -> int:
         settings = replace(settings, influx_url="")
         Folder(given.files).try_writing()
     elif not settings.influx_url:
-        raise PreconditionError(*RULES.of("influx.settings"))
+        raise state.error("influx.settings")
     if not given.folder.is_dir():
-        raise MissingError(*RULES.of("path.missing", folder=given.folder))
+        raise state.error("path.missing/cli", folder=given.folder)
     report, files = local.export(given.folder, settings)
     for item in report.left_out:
         print(f"left out {item.path}: {item.rule}: {item.text}",

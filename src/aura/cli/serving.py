@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from aura.cli import RULES, console
-from aura.errors import (
-    InvalidInputError, MissingError, ResourceError, UnavailableError)
+from aura import state
+from aura.cli import console
+from aura.errors import ResourceError, UnavailableError
 from aura.folder import Folder
 from aura.settings import Settings, shared_folder
 
@@ -35,9 +35,9 @@ def _answer(given: argparse.Namespace) -> int:
     is_source = calls.takes_nothing(given.rpc)
     shared = given.shared or shared_folder()
     if not shared.is_dir():
-        raise MissingError(*RULES.of("run.no_folder/call", folder=shared))
+        raise state.error("run.no_folder/call", folder=shared)
     if is_source and given.message:
-        raise InvalidInputError(*RULES.of("call.message", rpc=given.rpc))
+        raise state.error("call.message", rpc=given.rpc)
     texts = [] if is_source else given.message or [_read_input()]
     requests = calls.requests(given.rpc, texts)
     if os.environ.get("AURA_ENDS_WITH_INPUT") == "1":

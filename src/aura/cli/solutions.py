@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aura import state
-from aura.cli import RULES, console
+from aura.cli import console
 from aura.cli.serving import print_answer
-from aura.errors import MissingError, PreconditionError, plural
+from aura.errors import plural
 from aura.folder import Folder
 from aura.platform import (
     blueprint, bundle_files, bundle_rules, onboarding, repository)
@@ -39,7 +39,7 @@ def run_solution(verb: str, name: str, shared: Path, in_process: bool = False,
                  containers: bool = False, wait_s: float = 60) -> int:
     from aura.runners import orchestrator
     if not shared.is_dir():
-        raise MissingError(*RULES.of("run.no_folder", folder=shared))
+        raise state.error("run.no_folder", folder=shared)
     # The blocks read the settings too, but would report faults in five logs.
     settings = Settings.load(shared)
     plan = blueprint.parse(blueprint_text(name))
@@ -80,8 +80,8 @@ def blueprint_text(solution: str) -> str:
     for path in (Path(solution), Path(solution, "blueprint.json")):
         if path.is_file():
             return path.read_text("utf-8", errors="replace")
-    raise MissingError(*RULES.of(
-        "run.no_solution", name=solution, solutions=", ".join(known)))
+    raise state.error(
+        "run.no_solution", name=solution, solutions=", ".join(known))
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def _connected(plan: Any, dockerinfo: Path,
                wait_s: float) -> "Iterator[Transport]":
     from aura.rpc.client import Nodes
     if not dockerinfo.is_file():
-        raise MissingError(*RULES.of("run.no_dockerinfo", path=dockerinfo))
+        raise state.error("run.no_dockerinfo", path=dockerinfo)
     text = dockerinfo.read_text("utf-8", errors="replace")
     with Nodes(plan, bundle_files.addresses(text, plan),
                bundle_files.replicated(text)) as nodes:
@@ -157,7 +157,7 @@ def onboard(given: argparse.Namespace) -> int:
 
 def _read(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
-        raise MissingError(*RULES.of("solution.folder", folder=folder))
+        raise state.error("solution.folder", folder=folder)
     inside = Folder(folder)
     found = {}
     for pattern in (BLUEPRINT_FILE, DOCKERINFO_FILE, f"{PROTOS}/*.proto",
@@ -173,7 +173,7 @@ def _write(out: Path, files: Mapping[str, bytes], mark: str) -> None:
     """Write a folder, and remove the files of an earlier call from it."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / mark).is_file():
-            raise PreconditionError(*RULES.of("out.taken", folder=out))
+            raise state.error("out.taken", folder=out)
         for below in {Path(name).parent for name in files} - {Path(".")}:
             for path in (out / below).glob("*"):
                 if path.is_file():

@@ -19,7 +19,6 @@ from aura.annotations import bids, lists, szdb, table_text, tse, tuh, wfdb
 from aura.annotations.annotation import Annotations
 from aura.dataset.names import PACKED, events_stem, recording_stem, says_beats
 from aura.dataset.unpack import READERS
-from aura.errors import ResourceError, UnsupportedError
 from aura.folder import Folder
 
 EVENTS = "_events.tsv"
@@ -212,8 +211,7 @@ def read_bytes(folder: Folder, path: str) -> bytes:
     with folder.open(path) as stream:
         read = stream.read(BYTES_MAX + 1)
     if len(read) > BYTES_MAX:
-        raise state.error(
-            "annotations.size", ResourceError, bytes_max=BYTES_MAX)
+        raise state.error("annotations.size", bytes_max=BYTES_MAX)
     return read
 
 
@@ -238,8 +236,8 @@ def read(path: str, content: bytes, record: str,
     elif name.endswith(TUH):
         document = tuh.read(content)
     else:
-        raise state.error("annotations.unknown", UnsupportedError,
-                          known=", ".join((*ENDINGS, szdb.NAME)))
+        raise state.error(
+            "annotations.unknown", known=", ".join((*ENDINGS, szdb.NAME)))
     return document and replace(
         document, recoded=table_text.decoded(content)[1])
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from aura import state
 from aura.edf import write
 from aura.edf.fields import UNDATED
-from aura.errors import ResourceError, UnsupportedError
 
 DAYS_MAX = 31
 RECORD_S_MAX, RATE_MAX_HZ = 60, 100_000
@@ -54,8 +53,7 @@ class Waveform:
         """Write it; samples after the last whole record are left out."""
         if not 0 < self.length <= DAYS_MAX * 86400 * self.rate_hz:
             raise state.error(
-                "waveform.length", ResourceError, length=self.length,
-                days_max=DAYS_MAX)
+                "waveform.length", length=self.length, days_max=DAYS_MAX)
         samples, record_s = _record(self.rate_hz, self.length)
         wide = any(lead.low < -2**15 or lead.high >= 2**15
                    for lead in self.leads)
@@ -69,8 +67,7 @@ class Waveform:
         fields = []
         for lead in map(_in_microvolts, self.leads):
             if lead.low < -limit or lead.high >= limit:
-                raise state.error(
-                    "waveform.range/bits", UnsupportedError, label=lead.label)
+                raise state.error("waveform.range/bits", label=lead.label)
             fields.append(write.signal_fields(
                 write.field(lead.label, 16), write.field(re.sub(
                     "^[\xb5\u03bc]", "u", lead.unit), 8),
@@ -128,8 +125,7 @@ def _record(rate_hz: float, length: int) -> tuple[int, str]:
     """Samples and seconds of a record that give the rate exactly."""
     if not 0 < rate_hz <= RATE_MAX_HZ:
         raise state.error(
-            "waveform.rate", UnsupportedError, rate_hz=rate_hz,
-            rate_max_hz=RATE_MAX_HZ)
+            "waveform.rate", rate_hz=rate_hz, rate_max_hz=RATE_MAX_HZ)
     rate = Fraction(str(rate_hz))
     # About a second, and no longer than the recording.
     usual = max(1, min(round(rate), length))
@@ -143,8 +139,7 @@ def _record(rate_hz: float, length: int) -> tuple[int, str]:
             return samples, text
     text = decimal(float(usual / rate))
     if abs(usual / float(text) / rate_hz - 1) > RATE_TOLERANCE:
-        raise state.error(
-            "waveform.rate/exact", UnsupportedError, rate_hz=rate_hz)
+        raise state.error("waveform.rate/exact", rate_hz=rate_hz)
     return usual, text
 
 
@@ -154,4 +149,4 @@ def decimal(value: float) -> str:
         text = f"{value:.{digits}f}"
         if len(text) <= 8:
             return text.rstrip("0").rstrip(".") if digits else text
-    raise state.error("waveform.range", UnsupportedError, value=value)
+    raise state.error("waveform.range", value=value)

@@ -23,8 +23,7 @@ from aura.edf.fields import NO_DATE
 from aura.edf.header import FAULTS, Header, read_at, read_header
 from aura.edf.signal import EcgSignal, PairSignal, channel
 from aura.edf.tal import Timeline, read_timeline
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, Problem)
+from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder, problem_of
 from aura.recording import Beats, Recording
 
@@ -252,4 +251,4 @@ def _sha256(stream: BinaryIO, size: int) -> str:
 
 
 def _changed() -> AuraError:
-    return state.error("recording.changed", CorruptDataError)
+    return state.error("recording.changed")

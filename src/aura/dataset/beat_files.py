@@ -19,9 +19,7 @@ from aura.dataset import beat_clock, beat_layout, fit_file
 from aura.dataset.beat_clock import Placed
 from aura.dataset.beat_layout import BEATS, MEDIAN_S, RR, Layout, layout_of
 from aura.ecg import quality
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
-    plural)
+from aura.errors import AuraError, InvalidInputError, Problem, plural
 from aura.recording import Beats, Bools, Floats
 from aura.spans import union
 
@@ -238,9 +236,9 @@ def _unpacked(stream: BinaryIO) -> bytes:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
                 content = packed.read(BYTES_MAX + 1)
         except (OSError, EOFError, zlib.error):
-            raise state.error("beats.gzip", CorruptDataError) from None
+            raise state.error("beats.gzip") from None
     if len(content) > BYTES_MAX:
-        raise state.error("beats.size", ResourceError, bytes_max=BYTES_MAX)
+        raise state.error("beats.size", bytes_max=BYTES_MAX)
     return content
 
 
@@ -305,8 +303,8 @@ def _check(time_s: Floats, name: str, unit: float) -> None:
     if len(time_s) < 2:
         raise _few(len(time_s))
     if time_s[-1] > DAYS_MAX * 86400:
-        raise state.error("beats.length", ResourceError,
-                          days=time_s[-1] / 86400, most=DAYS_MAX)
+        raise state.error(
+            "beats.length", days=time_s[-1] / 86400, most=DAYS_MAX)
     median_s = float(np.median(np.diff(time_s)))
     low, high = MEDIAN_S
     if not low <= median_s <= high:

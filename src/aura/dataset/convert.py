@@ -21,8 +21,7 @@ from aura.dataset.unpack import open_recording
 from aura.edf import gaps, write
 from aura.edf.header import FAULTS, Header, read_header
 from aura.edf.tal import Timeline, read_timeline
-from aura.errors import (
-    AuraError, InvalidInputError, PreconditionError, Problem)
+from aura.errors import AuraError, InvalidInputError, Problem
 from aura.folder import Folder, problem_of
 from aura.recording import BACKGROUND
 
@@ -188,8 +187,7 @@ class _Conversion:
         if target in self._written:
             raise state.error("convert.same_name", target=printable(target))
         if os.path.lexists(place) and self._folder.holds(place):
-            raise state.error(
-                "convert.exists", PreconditionError, target=printable(target))
+            raise state.error("convert.exists", target=printable(target))
         self._written.add(target)
         return target
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aura import state
 from aura.edf.signal import MILLIVOLTS
-from aura.errors import AuraError, MissingError, Problem
+from aura.errors import AuraError, Problem
 
 # Beats need so many samples per second.
 RATE_HZ_MIN = 50.0
@@ -116,10 +116,10 @@ def _mislabelled(infos: Sequence[ChannelInfo]) -> list[ChannelInfo]:
 def _no_ecg(infos: Sequence[ChannelInfo]) -> AuraError:
     other = _mislabelled(infos)
     if other:
-        return state.error("ecg.missing/unit", MissingError,
-                           label=other[0].label, unit=other[0].unit)
-    return state.error("ecg.missing", MissingError,
-                       labels=_shown([info.label for info in infos]))
+        return state.error(
+            "ecg.missing/unit", label=other[0].label, unit=other[0].unit)
+    return state.error(
+        "ecg.missing", labels=_shown([info.label for info in infos]))
 
 
 def pairs_of(labels: Sequence[str], keys: Iterable[Key]) -> Iterator[Key]:

@@ -7,8 +7,6 @@ import io
 import numpy as np
 
 from aura import state
-from aura.errors import (
-    CorruptDataError, PreconditionError, ResourceError)
 from aura.recording import Floats
 
 BYTES_MAX = 64 * 2**20
@@ -25,11 +23,11 @@ def is_one(head: bytes) -> bool:
 def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
     """The intervals in seconds, and a column of times for them."""
     if len(content) > BYTES_MAX:
-        raise state.error("fit.size", ResourceError, bytes_max=BYTES_MAX)
+        raise state.error("fit.size", bytes_max=BYTES_MAX)
     try:
         fitdecode = importlib.import_module("fitdecode")
     except ImportError:
-        raise state.error("fit.missing", PreconditionError) from None
+        raise state.error("fit.missing") from None
     rr_s: list[float] = []
     times: list[str] = []
     try:
@@ -49,7 +47,7 @@ def read(content: bytes) -> tuple[Floats, tuple[str, list[str]]]:
                     times[-1] = str(int(time_s) + EPOCH_S)
     # A damaged file can raise anything.
     except Exception:
-        raise state.error("fit.damaged", CorruptDataError) from None
+        raise state.error("fit.damaged") from None
     if not rr_s:
         raise state.error("fit.no_rr")
     return np.array(rr_s), ("timestamp", times)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, DAYS_MAX, Lead, Waveform
-from aura.errors import AuraError, CorruptDataError
+from aura.errors import AuraError
 from aura.folder import Folder
 
 SUFFIX, MAGIC = ".ecg", b"ISHNE1.0"
@@ -90,4 +90,4 @@ def _text(raw: bytes) -> str:
 
 
 def _damaged(text: str) -> AuraError:
-    return state.error("ishne.header", CorruptDataError, text=text)
+    return state.error("ishne.header", text=text)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
-from aura.errors import AuraError, CorruptDataError
+from aura.errors import AuraError
 from aura.folder import Folder, outside
 
 ENDINGS = (".vhdr", ".set", ".fif", ".gdf", ".cnt")
@@ -62,8 +62,7 @@ def _reported() -> Iterator[None]:
     except AuraError:
         raise
     except Exception as error:
-        raise state.error(
-            "mne.read", CorruptDataError, name=type(error).__name__) from None
+        raise state.error("mne.read", name=type(error).__name__) from None
 
 
 def _blocks(raw: Any, chosen: list[int]) -> Iterator[NDArray[np.float64]]:

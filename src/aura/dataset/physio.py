@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from aura import state
 from aura.dataset.as_edf import BLOCK_ROWS, Waveform, of_numbers
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, MissingError,
-    ResourceError)
+from aura.errors import AuraError, InvalidInputError
 from aura.folder import Folder
 
 SUFFIX, SIDECAR = "_physio.tsv.gz", "_physio.json"
@@ -69,7 +67,7 @@ def about(folder: Folder, path: str) -> tuple[Sidecar, dict[str, Any]]:
         found |= state.parse(
             content, dict[str, Any], "physio.sidecar", name, fix)
     if not name:
-        raise state.error("physio.sidecar", MissingError)
+        raise state.error("physio.sidecar")
     return state.convert(found, Sidecar, "physio.sidecar", name, fix), found
 
 
@@ -97,7 +95,7 @@ def _values(folder: Folder, path: str, width: int) -> Floats32:
         raise _broken("has a cell that is not a number, or a row of another "
                       "length", "physio.number") from None
     except (zlib.error, EOFError, gzip.BadGzipFile):
-        raise state.error("physio.gzip", CorruptDataError) from None
+        raise state.error("physio.gzip") from None
     if values.shape[1] != width:
         raise _broken(f"has {values.shape[1]} columns, and its JSON {width}",
                       "physio.columns")
@@ -110,8 +108,7 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         while line := text.readline(LINE_MAX):
             size += len(line)
             if size > TEXT_MAX:
-                raise state.error(
-                    "physio.size", ResourceError, text_max=TEXT_MAX)
+                raise state.error("physio.size", text_max=TEXT_MAX)
             if not line.isspace():
                 yield line.replace("n/a", "nan")
 

@@ -17,7 +17,7 @@ from aura.dataset import find, fit_file
 from aura.dataset.assemble import Refused, beats, open_signal, recording
 from aura.edf.gaps import GappedSignal
 from aura.edf.signal import EcgSignal, PairSignal
-from aura.errors import InvalidInputError, MissingError
+from aura.errors import InvalidInputError
 from aura.folder import Folder
 from aura.recording import Floats, Recording, Signal
 
@@ -105,7 +105,7 @@ def read(source: str | os.PathLike[str] | BinaryIO, *,
     if path.is_dir():
         raise state.error("recording.folder", path=path)
     if not os.path.lexists(path):
-        raise state.error("path.missing", MissingError, path=path)
+        raise state.error("path.missing", path=path)
     path = Path(os.path.abspath(path))
     parent = Path(os.path.realpath(path.parent))
     # The folder above belongs to it: a BIDS session's annotations are there.

@@ -11,7 +11,6 @@ from aura import state
 from aura.dataset import ishne, mne_raw, physio, wfdb_record
 from aura.dataset.names import PACKED
 from aura.dataset.as_edf import Waveform
-from aura.errors import CorruptDataError, ResourceError
 from aura.folder import Folder
 
 # By the ending of a name. What has another one is read as EDF.
@@ -59,10 +58,9 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
                     return
                 size += len(block)
                 if size > UNPACKED_MAX:
-                    raise state.error(
-                        "edf.gzip_size", ResourceError, most=UNPACKED_MAX)
+                    raise state.error("edf.gzip_size", most=UNPACKED_MAX)
                 yield block
         if not size:
             raise EOFError
     except (zlib.error, EOFError, gzip.BadGzipFile):
-        raise state.error("edf.gzip", CorruptDataError) from None
+        raise state.error("edf.gzip") from None

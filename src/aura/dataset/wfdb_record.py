@@ -19,8 +19,7 @@ from aura import state
 from aura.dataset.as_edf import Lead, Waveform, of_numbers
 from aura.edf.fields import UNDATED
 from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, MissingError,
-    UnsupportedError)
+    AuraError, CorruptDataError, InvalidInputError, MissingError)
 from aura.folder import Folder
 
 Counts = NDArray[np.int32]
@@ -111,7 +110,7 @@ def _part(folder: Folder, path: str, header: RecordHeader | None = None) -> (
             with folder.open(posixpath.join(place, file)) as stream:
                 yield stream
         except MissingError:
-            raise state.error("wfdb.file", MissingError, file=file) from None
+            raise state.error("wfdb.file", file=file) from None
 
     header = header or _header_of(folder, path)
     return header, waveform(header, open_file)
@@ -123,8 +122,7 @@ def _joined(header: RecordHeader, parts: list[
     places: dict[tuple[str, str, int], int] = {}
     for _, part, _ in parts:
         if part.rate_hz != header.rate_hz:
-            raise state.error("wfdb.format/rates", UnsupportedError,
-                              record=header.name)
+            raise state.error("wfdb.format/rates", record=header.name)
         for key in _keys(part):
             places.setdefault(key, len(places))
 
@@ -189,8 +187,7 @@ def read_header(content: bytes, record: str) -> RecordHeader:
     for file, group in header.files:
         if len({(one.packing, one.offset) for one in group}) > 1 or [
                 other for other, _ in header.files].count(file) > 1:
-            raise state.error("wfdb.format/mixed", UnsupportedError,
-                              record=record, file=file)
+            raise state.error("wfdb.format/mixed", record=record, file=file)
     return header
 
 
@@ -214,8 +211,8 @@ def _signal(text: str, record: str, number: int) -> SignalLine:
         raise _malformed(record, number)
     if kind[2] or int(kind[1]) not in FORMATS:
         raise state.error(
-            "wfdb.format", UnsupportedError, record=record, file=file,
-            form=form, known=", ".join(map(str, sorted(FORMATS))))
+            "wfdb.format", record=record, file=file, form=form,
+            known=", ".join(map(str, sorted(FORMATS))))
     packing = int(kind[1])
     return SignalLine(
         file, packing, int(kind[3] or 0), label.strip(),
@@ -237,8 +234,7 @@ def waveform(header: RecordHeader, open_file: Callable[
         [str], AbstractContextManager[BinaryIO]]) -> Waveform:
     """The signals of a record, checked against its header."""
     if not header.signals:
-        raise state.error("wfdb.format/empty", UnsupportedError,
-                          record=header.name)
+        raise state.error("wfdb.format/empty", record=header.name)
     low, high, length = _ranges(header, open_file)
 
     def blocks() -> Iterator[Counts]:
@@ -295,7 +291,7 @@ def _ranges(header: RecordHeader, open_file: Callable[
         high += np.max([one for _, one in ranges], axis=0).tolist()
         lengths.append(length)
     if header.length is None and len(set(lengths)) > 1:
-        raise state.error("wfdb.length/differ", CorruptDataError)
+        raise state.error("wfdb.length/differ")
     return low, high, min(lengths)
 
 
@@ -305,8 +301,8 @@ def check_sums(header: RecordHeader, file: str, lines: list[SignalLine],
     for place, line in enumerate(lines if sums is not None else ()):
         if sums is not None and line.checksum is not None and (
                 int(sums[place]) - line.checksum) % 2**16:
-            raise state.error("wfdb.sum", CorruptDataError, file=file,
-                              signal=place + 1, record=header.name)
+            raise state.error(
+                "wfdb.sum", file=file, signal=place + 1, record=header.name)
 
 
 def _blocks(stream: BinaryIO, lines: list[SignalLine]) -> Iterator[Counts]:

@@ -65,7 +65,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Heart:
+class KnownHeart:
     """What the segments before have shown of a heart."""
 
     polarity: float = 0.0  # 1 if R waves point up, -1 if down, 0 if unknown
@@ -81,7 +81,7 @@ def find_beats(signal: Signal) -> Beats:
         return Beats(np.empty(0), duration_s, np.array([[0.0, duration_s]]))
     parts = [np.empty(0)]
     qualities: list[SegmentQuality] = []
-    heart = Heart()
+    heart = KnownHeart()
     for core_s, segment in _segments(signal):
         found, quality, heart = analyse(segment, core_s, signal.rails, heart)
         qualities.append(quality)
@@ -112,8 +112,9 @@ def on_grid(time_s: Floats) -> Floats:
     return np.asarray(np.round(time_s / RESOLUTION_S) * RESOLUTION_S)
 
 
-def analyse(segment: Segment, core_s: float, rails: tuple[float, float],
-            heart: "Heart") -> tuple[Floats, SegmentQuality, "Heart"]:
+def analyse(
+        segment: Segment, core_s: float, rails: tuple[float, float],
+        heart: KnownHeart) -> tuple[Floats, SegmentQuality, KnownHeart]:
     """Beats and quality of a segment, and what is known of the heart then."""
     band, shaped, steep = _bands(segment.slow, segment.slow_hz)
     polarity = _polarity(band, heart.polarity)
@@ -126,7 +127,7 @@ def analyse(segment: Segment, core_s: float, rails: tuple[float, float],
     quality = assess(
         segment.samples, segment.fs_hz, band, segment.slow_hz, found,
         segment.offset_s, core_s, rails)
-    return found + segment.offset_s, quality, Heart(polarity, shapes)
+    return found + segment.offset_s, quality, KnownHeart(polarity, shapes)
 
 
 def rate_factors(fs_hz: float) -> tuple[int, int]:

@@ -82,8 +82,7 @@ def size_of(shaped: Floats, steep: Floats, index: Indices,
 
 def _running(values: Floats) -> Floats:
     padded = np.pad(values, NEIGHBOURS // 2, mode="edge")
-    middle: Floats = np.median(sliding_window_view(
-        padded, NEIGHBOURS), axis=1)
+    middle: Floats = np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
     return middle
 
 
@@ -137,8 +136,7 @@ def _learnt(shaped: Floats, steep: Floats, index: Indices, rows: Floats,
     middle = middle / np.maximum(np.linalg.norm(middle, axis=1), TINY)[:, None]
     # The one that most others look like.
     models = middle[::-(-len(rows) // MODELS)]
-    shape = models[np.count_nonzero(
-        models @ middle.T > SAME, axis=1).argmax()]
+    shape = models[np.count_nonzero(models @ middle.T > SAME, axis=1).argmax()]
     for _ in range(qrs_template.ROUNDS):
         same, shift, _ = _fit(rows, shape)
         if np.count_nonzero(same) < qrs_template.LEAST_BEATS:

@@ -102,8 +102,7 @@ def start(date_field: bytes, time_field: bytes, recording: bytes,
     # EDF+ has no other way to say that the date is not known.
     unknown = plus and recording.startswith(b"Startdate X") and (
         date_field == f"{UNDATED:%d.%m.%y}".encode())
-    short_date = None if unknown else _short_date(
-        date_field, long_date, found)
+    short_date = None if unknown else _short_date(date_field, long_date, found)
     day = short_date or long_date
     if short_date and long_date and short_date != long_date:
         credible = [one for one in (short_date, long_date)

@@ -13,9 +13,7 @@ from typing import BinaryIO
 
 from aura import state
 from aura.edf import fields
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, Problem, ResourceError,
-    plural)
+from aura.errors import AuraError, InvalidInputError, Problem, plural
 
 SIGNALS_MAX = 512
 RECORD_BYTES_MAX = 16 * 2**20
@@ -185,8 +183,7 @@ def _signal_count(main: bytes, odd: list[str]) -> int:
         raise state.error("edf.no_signals/count", count=count)
     if count > SIGNALS_MAX:
         raise state.error(
-            "edf.signal_count", ResourceError, count=count,
-            signals_max=SIGNALS_MAX)
+            "edf.signal_count", count=count, signals_max=SIGNALS_MAX)
     header_bytes = fields.integer(main[184:192], "bytes in the header", odd)
     if header_bytes != MAIN_BYTES * (count + 1):
         raise state.error(
@@ -207,14 +204,13 @@ def _records(descriptor: int, claimed: int, begin: int, record_bytes: int,
     """Number of records to read, with a warning if the header has another."""
     if not 0 < record_bytes <= RECORD_BYTES_MAX:
         raise state.error(
-            "edf.record_size", ResourceError, record_bytes=record_bytes,
+            "edf.record_size", record_bytes=record_bytes,
             record_bytes_max=RECORD_BYTES_MAX)
     body = max(os.fstat(descriptor).st_size - begin, 0)
     whole, rest = divmod(body, record_bytes)
     if not whole:
         raise state.error(
-            "edf.truncated", CorruptDataError, body=body,
-            record_bytes=record_bytes)
+            "edf.truncated", body=body, record_bytes=record_bytes)
     if (whole, rest) == (claimed, 0):
         return whole, []
     read, left = f"the {plural(whole, 'whole record')} in the file", ""
@@ -363,6 +359,6 @@ def _padding(raw: bytes, padded: bytes) -> list[Problem]:
 
 def _cut_header(length: int) -> AuraError:
     return state.error(
-        "edf.header.truncated", CorruptDataError, what=(
-            f"ends inside its header, after {length} bytes" if length
-            else "is empty"))
+        "edf.header.truncated",
+        what=f"ends inside its header, after {length} bytes"
+        if length else "is empty")

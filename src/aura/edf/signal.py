@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from aura import state
 from aura.edf.header import Header, SignalHeader, read_at
-from aura.errors import CorruptDataError
 from aura.recording import Floats
 
 BLOCK_BYTES = 4 * 2**20
@@ -55,7 +54,7 @@ def read_exactly(descriptor: int, count: int, at: int) -> NDArray[np.uint8]:
     """Read this many bytes by position."""
     block = read_at(descriptor, count, at)
     if len(block) < count:
-        raise state.error("edf.truncated/shrank", CorruptDataError)
+        raise state.error("edf.truncated/shrank")
     return np.frombuffer(block, np.uint8)
 
 

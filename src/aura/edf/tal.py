@@ -14,7 +14,7 @@ import numpy as np
 from aura import state
 from aura.edf.header import Header, SignalHeader
 from aura.edf.signal import read_column, records_per_block
-from aura.errors import InvalidInputError, Problem, ResourceError, quoted
+from aura.errors import InvalidInputError, Problem, quoted
 
 ANNOTATIONS_MAX = 1_000_000
 # A longer gap is a wrong clock, and would make too many rows.
@@ -74,8 +74,7 @@ def read_timeline(stream: BinaryIO, header: Header) -> Timeline:
                       for text in texts if text]
             if len(found) + len(faults["onset"]) > ANNOTATIONS_MAX:
                 raise state.error(
-                    "edf.annotation.count", ResourceError,
-                    annotations_max=ANNOTATIONS_MAX)
+                    "edf.annotation.count", annotations_max=ANNOTATIONS_MAX)
     clock = _Clock(header, starts)
     first = clock.first_s
     return Timeline(first, tuple(
@@ -205,8 +204,8 @@ class _Clock:
         self._left_s -= length_s
         if self._left_s < 0:
             raise state.error(
-                "edf.gap_length", ResourceError, found=record + 1,
-                length_s=length_s, days_max=DAYS_MAX)
+                "edf.gap_length", found=record + 1, length_s=length_s,
+                days_max=DAYS_MAX)
         self.parts.append((record, onset_s))
 
 

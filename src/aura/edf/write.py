@@ -20,7 +20,6 @@ from aura.edf.header import (
     columns, read_at)
 from aura.edf.signal import BLOCK_BYTES, read_exactly
 from aura.edf.tal import Timeline
-from aura.errors import ResourceError
 
 DECIMALS = 6
 # EDF+ recommends records of at most this many bytes.
@@ -99,7 +98,7 @@ def copy(source: BinaryIO, target: BinaryIO, header: Header,
         lists, header.sample_bytes)
     if size > RECORD_BYTES_MAX:
         raise state.error(
-            "convert.record_size", ResourceError, size=size,
+            "convert.record_size", size=size,
             record_bytes_max=RECORD_BYTES_MAX)
     count = header.header_bytes // MAIN_BYTES - 1
     signals = [

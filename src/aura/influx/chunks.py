@@ -8,8 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from aura.errors import CorruptDataError
-from aura.influx import RULES
+from aura import state
 
 # InfluxDB's manual recommends 5,000 lines; servers accept tens of MB.
 CHUNK_LINES = 5000
@@ -67,12 +66,11 @@ def read(stream: BinaryIO, start: int = 0) -> Iterator[Chunk]:
         inflate, packed, text = zlib.decompressobj(GZIP), [], []
         while not inflate.eof:
             if not block:
-                raise CorruptDataError(*RULES.of("export.damaged"))
+                raise state.error("export.damaged")
             try:
                 text.append(inflate.decompress(block))
             except zlib.error:
-                raise CorruptDataError(
-                    *RULES.of("export.damaged")) from None
+                raise state.error("export.damaged") from None
             left = inflate.unused_data
             packed.append(block[:len(block) - len(left)])
             block = left or stream.read(BLOCK)

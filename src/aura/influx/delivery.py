@@ -11,10 +11,9 @@ from msgspec import Meta
 from urllib3.util.retry import Retry
 
 from aura import state
-from aura.errors import (
-    CorruptDataError, MissingError, PreconditionError, UnavailableError)
+from aura.errors import CorruptDataError, MissingError
 from aura.folder import Folder
-from aura.influx import RULES, chunks
+from aura.influx import chunks
 from aura.influx.chunks import Chunk
 from aura.influx.store import Answer, Selection, Store
 
@@ -112,9 +111,9 @@ class Delivery:
             else:
                 rejected.append(f"{_name(part.text)}: {answer.text}")
                 if ledger.rejected + len(rejected) > MOST_REJECTED:
-                    raise PreconditionError(*RULES.of(
+                    raise state.error(
                         "influx.rejected", most=MOST_REJECTED,
-                        first=rejected[0]))
+                        first=rejected[0])
         assert chunk.lines == acknowledged + len(rejected), "a point is lost"
         return replace(ledger, offset=chunk.end,
                        acknowledged=ledger.acknowledged + acknowledged,
@@ -133,8 +132,7 @@ class Delivery:
             if wait_s is None:
                 wait_s = attempts.get_backoff_time()
             if self._clock() + wait_s - begin >= self._patience_s:
-                raise UnavailableError(*RULES.of(
-                    "influx.away", why=answer.text))
+                raise state.error("influx.away", why=answer.text)
             self._sleep(wait_s)
 
 

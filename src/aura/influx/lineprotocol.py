@@ -10,8 +10,7 @@ from arro3.core import Array, ChunkedArray, DataType, RecordBatch
 from arro3.io import write_ipc_stream
 from numpy.typing import NDArray
 
-from aura.errors import InvalidInputError
-from aura.influx import RULES
+from aura import state
 from aura.recording import Bools
 
 # InfluxDB reserves the first and the last: 1677-09-21 to 2262-04-11.
@@ -102,22 +101,20 @@ def _present(column: Column) -> Bools:
 
 def _check_field(name: str, column: Column, count: int) -> None:
     if column.shape != (count,):
-        raise InvalidInputError(*RULES.of(
-            "line.field/shape", name=name, shape=column.shape, count=count))
+        raise state.error(
+            "line.field/shape", name=name, shape=column.shape, count=count)
     if not (column.dtype in (np.float64, np.float32, np.int64, np.bool_)
             or column.dtype == object and all(
                 value is None or isinstance(value, str) for value in column)):
-        raise InvalidInputError(*RULES.of(
-            "line.field", name=name, type=column.dtype))
+        raise state.error("line.field", name=name, type=column.dtype)
 
 
 def _check_time(time_ns: Integers) -> None:
     if time_ns.dtype != np.int64 or time_ns.ndim != 1:
-        raise InvalidInputError(*RULES.of(
-            "line.time/type", type=time_ns.dtype))
+        raise state.error("line.time/type", type=time_ns.dtype)
     if len(time_ns) and not (FIRST_NS <= time_ns.min()
                              and time_ns.max() <= LAST_NS):
-        raise InvalidInputError(*RULES.of("line.time"))
+        raise state.error("line.time")
 
 
 def _head(measurement: str, tags: Mapping[str, str]) -> str:
@@ -128,8 +125,7 @@ def _head(measurement: str, tags: Mapping[str, str]) -> str:
 
 def _name(text: str, what: str, escaped: str = ",= ") -> str:
     if not text or text[0] in "#_" or text == "time":
-        raise InvalidInputError(*RULES.of(
-            "line.name", what=what, name=text[:40]))
+        raise state.error("line.name", what=what, name=text[:40])
     return _key(text, escaped)
 
 

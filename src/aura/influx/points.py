@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from aura import spans
+from aura import spans, state
 from aura.ecg.rollup import minmax
-from aura.errors import InvalidInputError
-from aura.influx import RULES, schema
+from aura.influx import schema
 from aura.influx.lineprotocol import FIRST_NS, LAST_NS, Column, encode
 from aura.influx.schema import SECOND_NS, Measurement
 from aura.recording import Bools, Event, Floats, Recording, Signal
@@ -40,7 +39,7 @@ class Series:
         """Raise an error if no store can hold the recording's times."""
         if not (FIRST_NS <= self.start_ns
                 and self.start_ns + duration_s * SECOND_NS < LAST_NS):
-            raise InvalidInputError(*RULES.of("line.time/recording"))
+            raise state.error("line.time/recording")
 
     def write(self, measurement: Measurement, seconds: Floats,
               fields: Mapping[str, Column], **tags: str) -> bytes:

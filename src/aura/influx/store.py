@@ -22,8 +22,8 @@ from influxdb_client.service.write_service import WriteService
 from urllib3.util.retry import Retry
 
 from aura import state
-from aura.errors import InvalidInputError, PreconditionError
-from aura.influx import RULES, schema
+from aura.errors import AuraError, PreconditionError
+from aura.influx import schema
 from aura.settings import Settings
 
 TIMEOUT_S = 30.0
@@ -63,8 +63,7 @@ class Target:
         for name in ("influx_org", "influx_bucket"):
             if not getattr(settings, name):
                 variable = name.upper().replace("INFLUX", "INFLUXDB_V2")
-                raise InvalidInputError(*RULES.of(
-                    "influx.settings/missing", variable=variable))
+                raise state.error("influx.settings/missing", variable=variable)
         return cls(settings.influx_url.rstrip("/"), settings.influx_org,
                    settings.influx_bucket, _token(settings),
                    settings.influx_ca)
@@ -88,9 +87,9 @@ def _check_url(url: str) -> None:
     except (ValueError, AssertionError):
         good, secret = False, False
     if secret:
-        raise InvalidInputError(*RULES.of("influx.settings/secret"))
+        raise state.error("influx.settings/secret")
     if not good:
-        raise InvalidInputError(*RULES.of("influx.settings/url"))
+        raise state.error("influx.settings/url")
 
 
 def _token(settings: Settings) -> str:
@@ -100,10 +99,10 @@ def _token(settings: Settings) -> str:
             token = Path(settings.influx_token_file).read_text(
                 encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise PreconditionError(*RULES.of(
-                "influx.token_file", why=type(error).__name__)) from None
+            raise state.error(
+                "influx.token_file", why=type(error).__name__) from None
     if not TOKEN.fullmatch(token):
-        raise InvalidInputError(*RULES.of("influx.settings/token"))
+        raise state.error("influx.settings/token")
     return token
 
 
@@ -189,14 +188,14 @@ class Store:
             raise answer
         return Answer("refused", "the server cannot delete")
 
-    def _post(self, packed: bytes) -> Answer | PreconditionError:
+    def _post(self, packed: bytes) -> Answer | AuraError:
         return self._request(lambda: self._service.post_write_with_http_info(
             self._target.org, self._target.bucket, packed, precision="ns",
             content_encoding="gzip", content_type="text/plain; charset=utf-8",
             urlopen_kw={"redirect": False}))
 
     @staticmethod
-    def _request(send: Callable[[], Any]) -> Answer | PreconditionError:
+    def _request(send: Callable[[], Any]) -> Answer | AuraError:
         try:
             _, status, _ = send()
         except ApiException as error:
@@ -209,7 +208,7 @@ class Store:
             return Answer("done")
         return _foreign(f"it answers {status} instead of 204")
 
-    def _create_bucket(self, missing: PreconditionError) -> Answer | None:
+    def _create_bucket(self, missing: AuraError) -> Answer | None:
         """Create the bucket; None if it exists now."""
         try:
             self._client.buckets_api().create_bucket(
@@ -234,7 +233,7 @@ class Store:
         return None
 
 
-def _meaning(error: ApiException) -> Answer | PreconditionError:
+def _meaning(error: ApiException) -> Answer | AuraError:
     status, text = error.status or 0, _text(error.message)
     if status == 413:
         return Answer("too large", "a line is larger than the server takes")
@@ -250,8 +249,8 @@ def _meaning(error: ApiException) -> Answer | PreconditionError:
     return _foreign(f"it answers {status}")
 
 
-def _foreign(text: str) -> PreconditionError:
-    return PreconditionError(*RULES.of("influx.foreign", why=text))
+def _foreign(text: str) -> AuraError:
+    return state.error("influx.foreign", why=text)
 
 
 def _wait(retry_after: str | None) -> float | None:

@@ -1,7 +1,9 @@
 """The platform: blueprints, bundles, their checks, onboarding."""
 
 from aura import state
+from aura.errors import Problem
 
-RULES = state.Rules(__file__)
-# The finding that a file breaks a rule.
-broken = RULES.error
+
+def broken(key: str, **facts: object) -> Problem:
+    """The finding that a file breaks a rule."""
+    return state.error(key, **facts).problem

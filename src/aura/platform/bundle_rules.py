@@ -19,7 +19,7 @@ from aura.platform.bundle_files import Download, is_shared_folder
 # The platform's script makes a Service <node>webui for every node.
 LONGEST_NODE = 63 - len("webui")
 # The first prefix that fits gives the way out for a rule of another module.
-_WAYS_OUT = state.beside(__file__, "rules.toml")["way_out"]
+_WAYS_OUT = state.beside(__file__, "way_out.toml")
 _SHARED_FOLDER_RPCS = {"provideFolder", "mountVolume"}
 
 

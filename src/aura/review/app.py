@@ -21,7 +21,6 @@ from aura.errors import (
     AuraError, ForbiddenError, InvalidInputError, MissingError,
     PreconditionError, ResourceError)
 from aura.folder import read_error
-from aura.review import RULES
 from aura.review.audit_trail import Change, ConflictError
 from aura.review.guard import Access, Guard
 from aura.review.script import STATIC, script
@@ -184,9 +183,9 @@ def _bound(host: str, port: int) -> socket.socket:
             bound.close()
             raise
     except (OSError, OverflowError) as error:
-        raise PreconditionError(*RULES.of(
+        raise state.error(
             "review.port", port=port, host=host,
-            why=getattr(error, "strerror", None) or error)) from None
+            why=getattr(error, "strerror", None) or error) from None
     return bound
 
 
@@ -195,7 +194,7 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_CHANGE:
-            raise ResourceError(*RULES.of("review.size", most=LARGEST_CHANGE))
+            raise state.error("review.size", most=LARGEST_CHANGE)
     return body
 
 

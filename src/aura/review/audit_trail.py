@@ -12,11 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from aura import state
-from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, PreconditionError)
+from aura.errors import MissingError, PreconditionError
 from aura.folder import Folder
 from aura.recording import Event
-from aura.review import RULES
 from aura.review.scored_events import Layer, ScoredEvent
 
 FORMAT = "aura-review-1"
@@ -104,8 +102,8 @@ class AuditTrail:
             lines = self._folder.read(self._name).splitlines()
         except MissingError:
             return self._head, ()
-        damaged = RULES.of("review.journal", name=self._name, format=FORMAT)
-        where = damaged[0], f"the audit trail {self._name}", damaged[2]
+        damaged = state.error("review.journal", name=self._name, format=FORMAT)
+        where = damaged.rule, f"the audit trail {self._name}", damaged.args[2]
         # An empty file has no first line.
         first, *rows = lines or [b""]
         head = state.parse(first, dict[str, Any], *where)
@@ -113,13 +111,12 @@ class AuditTrail:
         if head.get("format") != FORMAT or [
                 step.version for step in steps] != [
                     *range(1, len(steps) + 1)]:
-            raise CorruptDataError(*damaged)
+            raise damaged
         # An edited header changes the digest, but no time of a decision.
         if head.get("sha256") != self._head.get("sha256") and any(
                 head.get(name) != self._head.get(name)
                 for name in ("start", "duration_s")):
-            raise PreconditionError(*RULES.of(
-                "review.other", name=self._name))
+            raise state.error("review.other", name=self._name)
         return head, steps
 
     def items(self, steps: Sequence[Step]) -> dict[str, Item]:
@@ -144,9 +141,9 @@ class AuditTrail:
         # No tab or server may lose what another one has saved.
         if change.version > len(steps) or change.key and any(
                 step.touches(change.key) for step in steps[change.version:]):
-            raise ConflictError(*RULES.of("review.conflict"))
+            raise state.error("review.conflict", ConflictError)
         if len(steps) >= STEPS_MAX:
-            raise InvalidInputError(*RULES.of("review.steps", most=STEPS_MAX))
+            raise state.error("review.steps", most=STEPS_MAX)
         before = self.items(steps).get(change.key)
         after = (_restored(change, steps) if change.action == "restore"
                  else self._changed(change, before, len(steps) + 1))
@@ -167,19 +164,19 @@ class AuditTrail:
                  version: int) -> Item | None:
         action = change.action
         if action not in ACTIONS:
-            raise InvalidInputError(*RULES.of(
+            raise state.error(
                 "review.action", action=action[:20],
-                actions=", ".join(ACTIONS)))
+                actions=", ".join(ACTIONS))
         if action == "add":
             added = self._edited(change, Item(
                 f"a{version}", "added", "accepted", 0.0, 0.0, "sz"))
             return replace(added, changed=False)
         if before is None:
-            raise InvalidInputError(*RULES.of("review.event"))
+            raise state.error("review.event")
         if action == "change":
             return self._edited(change, replace(before, decision="accepted"))
         if (action == "remove") != (before.layer == "added"):
-            raise InvalidInputError(*RULES.of("review.action/added"))
+            raise state.error("review.action/added")
         if action == "remove":
             return None
         if action == "reset":
@@ -196,9 +193,9 @@ class AuditTrail:
         if not (math.isfinite(onset) and math.isfinite(length)
                 and 0 <= onset < self._duration_s and length >= SHORTEST_S
                 and onset + length <= self._duration_s + 0.005):
-            raise InvalidInputError(*RULES.of(
+            raise state.error(
                 "review.times", onset=onset, end=onset + length,
-                seconds=self._duration_s, least=SHORTEST_S))
+                seconds=self._duration_s, least=SHORTEST_S)
         label = item.label if change.label is None else _text(
             change.label, "label", LONGEST_LABEL)
         onset, length = round(onset, 3), round(length, 3)
@@ -213,7 +210,7 @@ def _restored(change: Change, steps: Sequence[Step]) -> Item | None:
     """The event as it was before a step; None if the step added it."""
     if not (0 < change.step <= len(steps)
             and steps[change.step - 1].touches(change.key)):
-        raise InvalidInputError(*RULES.of("review.step"))
+        raise state.error("review.step")
     return steps[change.step - 1].before
 
 
@@ -229,6 +226,5 @@ def _text(text: str, name: str, longest: int, empty: bool = False) -> str:
     if bad or len(clean) > longest or not (clean or empty):
         what = ("is empty" if not clean else f"contains {bad[0]!a}" if bad
                 else f"has {len(clean)} characters")
-        raise InvalidInputError(*RULES.of(
-            "review.text", name=name, what=what, longest=longest))
+        raise state.error("review.text", name=name, what=what, longest=longest)
     return clean

@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aura.errors import InvalidInputError
-from aura.review import RULES
+from aura import state
 
 COOKIE = "aura_review"
 HEADER = "x-aura-review"
@@ -48,8 +47,7 @@ class Access:
         token = environ.get("AURA_WEB_TOKEN", "")
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii()
                       or not token.isalnum()):
-            raise InvalidInputError(*RULES.of(
-                "review.token", least=SHORTEST_TOKEN))
+            raise state.error("review.token", least=SHORTEST_TOKEN)
         if not token and not is_loopback(host):
             return cls(host, secrets.token_hex(24), names)
         return cls(host, token, names, secret=bool(token))

@@ -13,7 +13,6 @@ from aura.dataset.names import recording_stem
 from aura.errors import (
     AuraError, MissingError, PreconditionError, ResourceError)
 from aura.folder import read_error
-from aura.review import RULES
 from aura.review.audit_trail import AuditTrail, Change, Item, Step
 from aura.review.exports import exported, reviewed
 from aura.review.reasons import Explainer
@@ -133,16 +132,16 @@ class ReviewService:
                     self.runs.reviews.write(self._file(case, kind), exported(
                         items.values(), case.recording, kind))
             except (PreconditionError, ResourceError) as error:
-                raise FilesNotWrittenError(*RULES.of(
-                    "review.files", why=error.text)) from None
+                raise state.error(
+                    "review.files", FilesNotWrittenError,
+                    why=error.text) from None
         return self._state(case, items, steps)
 
     def export(self, key: str, kind: str) -> tuple[str, bytes]:
         """Name and content of a file of the review."""
         case = self.runs.case(key)
         if kind not in FILES:
-            raise MissingError(*RULES.of(
-                "review.kind", kinds=", ".join(FILES)))
+            raise state.error("review.kind", kinds=", ".join(FILES))
         name = recording_stem(case.recording.path).rpartition("/")[2]
         if kind == "log":
             return name + FILES[kind], self.runs.reviews.read(

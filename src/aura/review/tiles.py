@@ -8,11 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.dataset import assemble
 from aura.ecg.rollup import minmax
-from aura.errors import InvalidInputError, UnsupportedError
 from aura.recording import Floats, Signal
-from aura.review import RULES
 from aura.review.worklist import ReviewCase, Runs
 
 FACTORS = (1, 4, 16, 64, 256, 1024, 4096)
@@ -43,9 +42,9 @@ class Waveforms:
     def tile(self, case: ReviewCase, factor: int, index: int) -> Tile:
         """A tile from the recording, or from a pyramid that is made once."""
         if factor not in FACTORS:
-            raise InvalidInputError(*RULES.of(
+            raise state.error(
                 "review.factor", factor=factor,
-                factors=", ".join(map(str, FACTORS))))
+                factors=", ".join(map(str, FACTORS)))
         if factor < BASE:
             return self._from_file(case, factor, index)
         # Only the first request makes a pyramid; the others wait for it.
@@ -54,7 +53,7 @@ class Waveforms:
         low, high = levels[factor]
         part = slice(index * BUCKETS, (index + 1) * BUCKETS)
         if index < 0 or part.start >= len(low):
-            raise InvalidInputError(*RULES.of("review.tile"))
+            raise state.error("review.tile")
         return packed(low[part], high[part])
 
     def _from_file(self, case: ReviewCase, factor: int, index: int) -> Tile:
@@ -62,7 +61,7 @@ class Waveforms:
             start = index * BUCKETS * factor
             stop = min(start + BUCKETS * factor, signal.sample_count)
             if index < 0 or start >= stop:
-                raise InvalidInputError(*RULES.of("review.tile"))
+                raise state.error("review.tile")
             samples = signal.read(start, stop)
         return packed(*((samples, samples) if factor == 1
                         else minmax(samples, factor)))
@@ -108,6 +107,6 @@ def packed(low: Floats, high: Floats) -> Tile:
 
 def _opened(runs: Runs, case: ReviewCase) -> AbstractContextManager[Signal]:
     if case.recording.fs_hz is None:
-        raise UnsupportedError(*RULES.of("review.beats_only"))
+        raise state.error("review.beats_only")
     return assemble.open_signal(
         runs.workspace.input_of(case.source), case.recording)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aura import state
 from aura.errors import AuraError, Problem
 from aura.folder import read_error
 from aura.recording import Floats
-from aura.review import RULES
 from aura.review.worklist import ReviewCase, Runs
 from aura.stages import tables
 
@@ -38,7 +38,7 @@ def read_trends(runs: Runs, case: ReviewCase) -> Trends:
     time_s = rate["time_s"] if len(rate["time_s"]) else chance["time_s"]
     count = len(time_s)
     if len(chance["time_s"]) not in (0, count):
-        problems.append(RULES.warning("review.rows"))
+        problems.append(state.problem("review.rows"))
         chance["smoothed"] = np.empty(0)
     return Trends(time_s, filled(rate["mean_hr"], count),
                   filled(rate["hr_base"], count),
@@ -57,7 +57,7 @@ def _rows(runs: Runs, case: ReviewCase, name: str, columns: tuple[str, ...],
     try:
         table = runs.table(case, name, columns)
     except (AuraError, OSError) as error:
-        problems.append(RULES.warning(
+        problems.append(state.problem(
             "review.table", name=name, why=read_error(error).text))
         table = tables.Columns({column: np.empty(0) for column in columns})
     return table.of(case.number), table

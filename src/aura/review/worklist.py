@@ -8,10 +8,9 @@ from pathlib import Path
 
 from aura import state
 from aura.dataset.names import recording_stem
-from aura.errors import AuraError, MissingError, Problem
+from aura.errors import AuraError, Problem
 from aura.folder import Folder, outside
 from aura.recording import Recording
-from aura.review import RULES
 from aura.review.scored_events import ScoredEvent, score_each
 from aura.settings import Settings
 from aura.stages import manifest, tables
@@ -92,7 +91,7 @@ class Runs:
         self.worklist()
         case = self._by_key.get(key)
         if case is None:
-            raise MissingError(*RULES.of("review.no_case"))
+            raise state.error("review.no_case")
         return case
 
     def table(self, case: ReviewCase, name: str,
@@ -161,7 +160,7 @@ def beside_predictions(out: Path) -> Runs:
         if not whole.holds(out / name):
             raise outside()
     if not (out / HIDDEN).is_dir():
-        raise MissingError(*RULES.of("review.no_run", folder=out))
+        raise state.error("review.no_run", folder=out)
     folder = Folder(out / HIDDEN)
     try:
         inputs = {name: Input.remembered(Path(place)) for name, place

@@ -9,10 +9,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from aura import blocks
-from aura.errors import EndOfData, InvalidInputError
+from aura import blocks, state
+from aura.errors import EndOfData
 from aura.rpc import aura_pb2
-from aura.runners import RULES
 from aura.runners.servicers import StageServicer
 from aura.settings import Settings
 
@@ -27,8 +26,7 @@ def requests(rpc: str, texts: Iterable[str]) -> list[Message]:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InvalidInputError(*RULES.of(
-                "call.json", why=error)) from None
+            raise state.error("call.json", why=error) from None
         for one in content if isinstance(content, list) else [content]:
             found.append(_message(kind, one))
     return found
@@ -70,11 +68,11 @@ def _request_type(rpc: str) -> type[Message]:
 def _message(kind: type[Message], content: Any) -> Message:
     name = kind.DESCRIPTOR.name
     if not isinstance(content, dict):
-        raise InvalidInputError(*RULES.of(
-            "call.message/object", found=json.dumps(content)[:60], name=name))
+        raise state.error(
+            "call.message/object", found=json.dumps(content)[:60], name=name)
     try:
         return json_format.ParseDict(content, kind())
     except json_format.ParseError as error:
-        raise InvalidInputError(*RULES.of(
-            "call.message", name=name, why=str(error).splitlines()[0],
-            fields=", ".join(kind.DESCRIPTOR.fields_by_name))) from None
+        raise state.error(
+            "call.message/runners", name=name, why=str(error).splitlines()[0],
+            fields=", ".join(kind.DESCRIPTOR.fields_by_name)) from None

@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from aura.errors import MissingError, PreconditionError, UnavailableError
+from aura import state
 from aura.platform.blueprint import Blueprint, Node
 from aura.platform.bundle import GRPC_PORT, SHARED_FOLDER, SHARED_FOLDER_ENV
-from aura.runners import RULES
 from aura.runners.processes import GRACE_S, LocalProcesses, Process
 
 ENGINE_ENV, ENGINES = "AURA_ENGINE", ("podman", "docker")
@@ -29,9 +28,8 @@ def engine() -> str:
         if shutil.which(name) and not subprocess.run(
                 [name, "info"], capture_output=True).returncode:
             return name
-    raise PreconditionError(*RULES.of(
-        "run.no_engine", name=given or "podman or docker",
-        variable=ENGINE_ENV))
+    raise state.error(
+        "run.no_engine", name=given or "podman or docker", variable=ENGINE_ENV)
 
 
 class LocalContainers(LocalProcesses):
@@ -66,9 +64,9 @@ class LocalContainers(LocalProcesses):
         process.wait_for_port(deadline)
         done = self._run("port", self._name(node.name), f"{GRPC_PORT}/tcp")
         if done.returncode != 0:
-            raise UnavailableError(*RULES.of(
+            raise state.error(
                 "run.engine", engine=Path(self._engine).name, node=node.name,
-                why=_last(done.stderr)))
+                why=_last(done.stderr))
         return done.stdout.splitlines()[0].strip()
 
     def _end(self) -> None:
@@ -85,13 +83,12 @@ class LocalContainers(LocalProcesses):
 
     def _fetch(self, image: str) -> None:
         if not image:
-            raise PreconditionError(*RULES.of("run.no_image/name"))
+            raise state.error("run.no_image/name")
         for verb in (("image", "inspect"), ("pull",)):
             done = self._run(*verb, image)
             if done.returncode == 0:
                 return
-        raise MissingError(*RULES.of(
-            "run.no_image", image=image, why=_last(done.stderr)))
+        raise state.error("run.no_image", image=image, why=_last(done.stderr))
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([self._engine, *arguments], check=False,

@@ -15,11 +15,9 @@ from aura.dataset import assemble, find, patient_table
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import Patient
 from aura.detector.model import CARD_FILE, MODEL_FILE
-from aura.errors import (
-    AuraError, EndOfData, InvalidInputError, MissingError, UnavailableError)
+from aura.errors import AuraError, EndOfData, UnavailableError
 from aura.folder import PARTIAL, Folder
 from aura.rpc.aura_pb2 import EcgBatch, PredictionTable, TrainingReport
-from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages import manifest, tables
 from aura.stages.ecg_loader import EcgSource
@@ -38,8 +36,8 @@ RUN_ID = "local"
 Track = Callable[[Iterable[EcgBatch]], Iterable[EcgBatch]]
 
 
-def no_recordings() -> MissingError:
-    return MissingError(*RULES.of("path.no_recordings"))
+def no_recordings() -> AuraError:
+    return state.error("path.no_recordings")
 
 
 def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
@@ -57,9 +55,9 @@ def open_inputs(paths: Sequence[Path], unique: bool = False) -> tuple[
             stems = {one.stem: path for one in found if one.problem is None}
             both = sorted(stems.keys() & taken.keys())
             if unique and both:
-                raise InvalidInputError(*RULES.of(
+                raise state.error(
                     "predict.same_name", one=taken[both[0]], other=path,
-                    name=printable(both[0])))
+                    name=printable(both[0]))
         except AuraError as error:
             name = printable(str(path))
             rejected.append((name, Entry(name, None, (error.problem,))))
@@ -170,7 +168,7 @@ def export(out: Path, settings: Settings) -> "tuple[RunReport, Path]":
     if not hidden.is_dir():
         absolute = Path(os.path.abspath(out))
         if not (absolute / "export").is_dir():
-            raise MissingError(*RULES.of("export.missing", folder=out))
+            raise state.error("export.missing", folder=out)
         stage = ExportStage(Workspace(
             Folder(absolute.parents[1]), {}), settings)
         return stage.complete(absolute.name), absolute / "export"
@@ -193,8 +191,9 @@ def _inputs_of(folder: Folder) -> dict[str, Input]:
         folder, "inputs.json", dict[str, str], "predict.inputs",
         "run 'aura predict' again").items()}
     if places and not any(map(os.path.lexists, places.values())):
-        raise MissingError(*RULES.of(
-            "path.missing", places=" and ".join(map(str, places.values()))))
+        raise state.error(
+            "path.missing/runners",
+            places=" and ".join(map(str, places.values())))
     return {number: Input.remembered(place)
             for number, place in places.items()}
 

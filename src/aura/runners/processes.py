@@ -16,13 +16,12 @@ from typing import Self
 import grpc
 from google.protobuf.message import Message
 
-from aura import blocks
+from aura import blocks, state
 from aura.blocks import Block
-from aura.errors import UnavailableError, UnsupportedError
+from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, Node, Rpc
 from aura.rpc.client import PERIOD_S, READY_TIMEOUT_S, Nodes, Transport
 from aura.rpc.status import CallFailed
-from aura.runners import RULES
 
 GRACE_S = 3.0
 LOG_LINES, LOG_LINES_SHOWN = 40, 5
@@ -42,7 +41,7 @@ class LocalProcesses(Transport):
                  command: Callable[[Block], Sequence[str]] = serve_command,
                  timeout_s: float = READY_TIMEOUT_S) -> None:
         if not hasattr(os, "killpg"):
-            raise UnsupportedError(*RULES.of("platform.unix_only"))
+            raise state.error("platform.unix_only")
         self._blueprint = blueprint
         self._environ = {
             "AURA_SINKS": blueprint.sinks,
@@ -170,9 +169,8 @@ class Process:
         while not self._port:
             self.check_alive()
             if time.monotonic() > deadline:
-                raise UnavailableError(*RULES.of(
-                    "run.not_there", node=self._node,
-                    lines=self._quoted_lines))
+                raise state.error(
+                    "run.not_there", node=self._node, lines=self._quoted_lines)
             time.sleep(PERIOD_S)
         return self._port
 

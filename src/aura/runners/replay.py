@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aura import detection
+from aura import detection, state
 from aura.dataset import assemble, find
 from aura.detector.model import Model, load_model
 from aura.edf.gaps import GappedSignal
-from aura.errors import AuraError, InvalidInputError
+from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import Beats, Event, Floats, Recording, Signal
-from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages.feature_builder import beats_of
 from aura.stages.run_layout import Input
@@ -54,7 +53,7 @@ def replay(path: Path, model_folder: Path, settings: Settings,
            delay_s: float = DELAY_S, by_beats: bool = False) -> Replayed:
     """Play one recording to a model, and compare with the batch."""
     if path.is_dir():
-        raise InvalidInputError(*RULES.of("replay.file", path=path))
+        raise state.error("replay.file", path=path)
     model = load_model(model_folder)
     source = Input.named(path)
     found, = find.recordings(source.folder, source.subfolder)

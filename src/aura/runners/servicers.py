@@ -8,12 +8,11 @@ from typing import Any
 
 import grpc
 
-from aura import blocks
+from aura import blocks, state
 from aura.blocks import Block, Servicer
-from aura.errors import AuraError, InvalidInputError, PreconditionError
+from aura.errors import AuraError
 from aura.folder import Folder
 from aura.rpc import aura_pb2
-from aura.runners import RULES
 from aura.settings import Settings, shared_folder
 
 
@@ -79,9 +78,9 @@ class StageServicer:
 def _check_kind(answer: Any, promised: Any, block: Block, rpc: str) -> None:
     kind = getattr(answer, "DESCRIPTOR", None)
     if kind is not promised:
-        raise InvalidInputError(*RULES.of(
+        raise state.error(
             "block.answer", rpc=rpc, wanted=promised.name, folder=block.folder,
-            found=kind.name if kind else type(answer).__name__))
+            found=kind.name if kind else type(answer).__name__)
 
 
 def serve_block(name: str | None) -> int:
@@ -95,8 +94,8 @@ def serve_block(name: str | None) -> int:
 
 def _made(block: Block, shared: Path) -> Servicer:
     if shared.exists() and not os.access(shared, os.R_OK | os.X_OK):
-        raise PreconditionError(*RULES.of(
-            "shared.forbidden", user=os.geteuid(), group=os.getegid()))
+        raise state.error(
+            "shared.forbidden", user=os.geteuid(), group=os.getegid())
     settings = Settings.load(shared)
     servicer = StageServicer(
         block, shared, settings, lambda: Settings.load(shared))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from aura import state
 from aura.annotations import bids
 from aura.dataset.read import read
 from aura.detection import detect
@@ -14,9 +15,8 @@ from aura.detector import model_card
 from aura.detector.model import CARD_FILE, load_model
 from aura.edf.header import read_header
 from aura.edf.tal import read_timeline
-from aura.errors import AuraError, InvalidInputError, MissingError
+from aura.errors import AuraError
 from aura.folder import Folder
-from aura.runners import RULES
 from aura.settings import Settings
 from aura.stages.feature_builder import doubts
 from aura.stages.predictor import BAKED
@@ -53,15 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check_names(recording: Path, output: Path) -> None:
     """One recording in, and its events not in its place."""
     if recording.is_dir():
-        raise InvalidInputError(*RULES.of("szcore.input", path=recording))
+        raise state.error("szcore.input", path=recording)
     if recording.exists() and output.exists() and output.samefile(recording):
-        raise InvalidInputError(*RULES.of("szcore.output"))
+        raise state.error("szcore.output")
 
 
 def predict(path: Path, settings: Settings) -> tuple[bytes, list[str]]:
     folder = Path(settings.model) if settings.model else BAKED
     if not (folder / CARD_FILE).is_file():
-        raise MissingError(*RULES.of("szcore.model", folder=folder))
+        raise state.error("szcore.model", folder=folder)
     model = load_model(folder)
     try:
         recording = read(path, ecg_channel=settings.ecg_channel,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from aura import state
 from aura.dataset import beat_files
 from aura.dataset.names import recording_stem
-from aura.errors import PreconditionError
 from aura.folder import Folder, problem_of
 from aura.recording import Beats, Floats
-from aura.runners import RULES, local
+from aura.runners import local
 from aura.settings import Settings
 from aura.stages import manifest
 from aura.stages.feature_builder import beats_of
@@ -62,7 +62,7 @@ def _write_one(source: Folder, out: Folder, entry: Entry) -> Entry:
         kept = trusted(beats)
         name = recording_stem(entry.path) + ENDING
         if os.path.lexists(out.path(name)) and source.holds(out.path(name)):
-            raise PreconditionError(*RULES.of("beats.exists", name=name))
+            raise state.error("beats.exists", name=name)
         out.write(name, beat_files.write(kept))
     except Exception as error:
         return entry.refuse(problem_of(error))

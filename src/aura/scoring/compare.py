@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aura import state
 from aura.annotations.vocabulary import OTHER
 from aura.dataset import find
 from aura.dataset.find import Finding
 from aura.dataset.names import printable, recording_stem
-from aura.errors import (
-    AuraError, InvalidInputError, MissingError, Problem, plural)
+from aura.errors import AuraError, Problem, plural
 from aura.folder import Folder
 from aura.recording import Event
-from aura.scoring import RULES
 from aura.scoring.conventions import Counted, by_convention
 from aura.scoring.matching import seizure_spans
 from aura.scoring.reference import (
@@ -83,10 +82,10 @@ def compare(reference: Path, hypothesis: Path,
             settings: Settings = Settings()) -> Comparison:
     for role, path in (("REFERENCE", reference), ("HYPOTHESIS", hypothesis)):
         if not path.is_dir():
-            raise MissingError(*RULES.of("score.folder", role=role))
+            raise state.error("score.folder", role=role)
     truth = read_references(Folder(reference), settings)
     if not (truth.annotated or truth.unannotated or truth.problems):
-        raise MissingError(*RULES.of("score.no_reference"))
+        raise state.error("score.no_reference")
     return _compare(truth, Folder(hypothesis))
 
 
@@ -139,16 +138,16 @@ def _unpaired(truth: References, paths: Iterable[str]) -> Iterator[Finding]:
         *truth.unannotated, *(path for path, _ in truth.problems))}
     for path in sorted(paths):
         if run_of(path) in scored:
-            yield printable(path), RULES.warning("score.second")
+            yield printable(path), state.problem("score.second")
         elif run_of(path) not in reported:
-            yield printable(path), RULES.warning("score.no_reference/one")
+            yield printable(path), state.problem("score.no_reference/one")
 
 
 def _missed(reference: Reference) -> tuple[RecordingScore, list[Finding]]:
     scored = _recording_score(
         reference, None, (),
         score_missed(reference.events, reference.duration_s))
-    return scored, [(scored.path, RULES.warning(
+    return scored, [(scored.path, state.problem(
         "score.no_hypothesis", seizures=plural(scored.seizures, "seizure")))]
 
 
@@ -159,9 +158,8 @@ def _score(reference: Reference, folder: Folder,
     _check_duration(reference.duration_s, stated_s)
     if not table.counts_as_annotated:
         scored = replace(_missed(reference)[0], hypothesis=printable(path))
-        return scored, [(printable(path), RULES.warning(
-            "score.unscorable",
-            seizures=plural(scored.seizures, "seizure")))]
+        return scored, [(printable(path), state.problem(
+            "score.unscorable", seizures=plural(scored.seizures, "seizure")))]
     scored = _recording_score(reference, printable(path), predicted, score(
         reference.events, predicted, reference.duration_s))
     return scored, [(printable(path), problem) for problem in _warnings(
@@ -181,22 +179,22 @@ def _recording_score(reference: Reference, hypothesis: str | None,
 def _check_duration(duration_s: float, stated_s: float | None) -> None:
     if stated_s is not None and (
             abs(stated_s - duration_s) > DURATION_TOLERANCE_S):
-        raise InvalidInputError(*RULES.of(
+        raise state.error(
             "score.duration", stated=stated_s, known=duration_s,
-            most=DURATION_TOLERANCE_S))
+            most=DURATION_TOLERANCE_S)
 
 
 def _warnings(predicted: Sequence[Event], duration_s: float,
               stated_s: float | None) -> Iterator[Problem]:
     if stated_s is None:
-        yield RULES.warning("score.duration_unknown")
+        yield state.problem("score.duration_unknown")
     other = sum(event.label == OTHER for event in predicted)
     if other:
-        yield RULES.warning("score.other", rows=plural(other, "row"))
+        yield state.problem("score.other", rows=plural(other, "row"))
     outside = sum(
         event.onset_s < 0 or event.end_s > duration_s + DURATION_TOLERANCE_S
         for event in predicted if event.is_seizure)
     if outside:
-        yield RULES.warning(
+        yield state.problem(
             "score.outside", seconds=duration_s,
             predictions=plural(outside, "prediction"))

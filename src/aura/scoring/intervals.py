@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aura.errors import InvalidInputError
-from aura.scoring import RULES
+from aura import state
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
@@ -27,8 +26,7 @@ def proportion(count: int, total: int) -> Estimate:
     from scipy.special import betaincinv
 
     if not 0 <= count <= total:
-        raise InvalidInputError(*RULES.of(
-            "interval.count/share", count=count, total=total))
+        raise state.error("interval.count/share", count=count, total=total)
     if total == 0:
         return Estimate(math.nan, 0, 0, 0.0, 1.0)
     misses = total - count
@@ -41,7 +39,7 @@ def f1(tp: int, fp: int, fn: int) -> Estimate:
     """F1 score with an exact interval."""
     # It rises with tp / (tp + fp + fn), whose interval is carried over.
     if min(fp, fn) < 0:
-        raise InvalidInputError(*RULES.of("interval.count/f1", fp=fp, fn=fn))
+        raise state.error("interval.count/f1", fp=fp, fn=fn)
     shared = proportion(tp, tp + fp + fn)
     value, low, high = (2 * part / (1 + part)
                         for part in (shared.value, shared.low, shared.high))
@@ -54,8 +52,7 @@ def rate_per_24h(count: int, hours: float) -> Estimate:
     """Events per 24 h with the exact interval of a Poisson count."""
     _check_hours(hours)
     if count < 0 or (count and not hours):
-        raise InvalidInputError(*RULES.of(
-            "interval.count/rate", count=count, hours=hours))
+        raise state.error("interval.count/rate", count=count, hours=hours)
     if not hours:
         return Estimate(math.nan, 0, 0.0, 0.0, math.inf)
     days = hours / HOURS_PER_DAY
@@ -98,4 +95,4 @@ def resolvable_rate(hours: float) -> float:
 
 def _check_hours(hours: float) -> None:
     if not 0 <= hours < math.inf:
-        raise InvalidInputError(*RULES.of("interval.hours", hours=hours))
+        raise state.error("interval.hours", hours=hours)

@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from aura.errors import InvalidInputError
+from aura import state
 from aura.recording import Bools, Event, Floats
-from aura.scoring import RULES
 from aura.spans import covered, cut, merge, union
 
 EVENT_GRID_HZ = 10
@@ -30,9 +29,9 @@ class EventRules:
 
     def __post_init__(self) -> None:
         if not self.max_duration_s >= 1 / EVENT_GRID_HZ:
-            raise InvalidInputError(*RULES.of(
+            raise state.error(
                 "scoring.rules", found=self.max_duration_s,
-                step=1 / EVENT_GRID_HZ))
+                step=1 / EVENT_GRID_HZ)
 
 
 SZCORE = EventRules()
@@ -118,15 +117,13 @@ def agree(reference: Iterable[Event], hypothesis: Iterable[Event],
 def seizure_spans(events: Iterable[Event], duration_s: float) -> Floats:
     """Seizures among the events, inside the recording, in order."""
     if not 0 < duration_s < math.inf:
-        raise InvalidInputError(*RULES.of(
-            "scoring.duration", found=duration_s))
+        raise state.error("scoring.duration", found=duration_s)
     spans = np.array(sorted((e.onset_s, e.end_s) for e in events
                             if e.is_seizure), dtype=np.float64).reshape(-1, 2)
     wrong = ~np.isfinite(spans).all(axis=1) | (spans[:, 1] < spans[:, 0])
     if wrong.any():
         start, end = spans[wrong][0].tolist()
-        raise InvalidInputError(*RULES.of(
-            "scoring.event", start=start, end=end))
+        raise state.error("scoring.event", start=start, end=end)
     starts, ends = spans.T
     inside = (starts < duration_s) & ((ends > 0) | (starts == 0))
     clipped: Floats = np.clip(spans[inside], 0.0, duration_s)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from aura import state
 from aura.annotations.annotation import Annotations
 from aura.dataset import (
     annotation_files, assemble, duplicates, find, ground_truth)
@@ -11,10 +12,9 @@ from aura.dataset.find import Candidate, Finding
 from aura.dataset.names import printable, recording_stem
 from aura.dataset.patients import alias, patient_identity
 from aura.dataset.assemble import Refused
-from aura.errors import AuraError, InvalidInputError
+from aura.errors import AuraError
 from aura.folder import Folder
 from aura.recording import UNPLACED, Event
-from aura.scoring import RULES
 from aura.settings import Settings
 
 BIDS_SUFFIXES = ("ecg", "eeg", "events")
@@ -83,8 +83,8 @@ def read_tsv(folder: Folder, path: str) -> Annotations:
     table = annotation_files.read(
         path, content, "") if content.strip() else None
     if table is None or not table.rows:
-        raise InvalidInputError(*RULES.of(
-            "annotations.empty/rows" if content else "annotations.empty"))
+        raise state.error(
+            "annotations.empty/rows" if content else "annotations.empty")
     return table
 
 
@@ -155,5 +155,5 @@ def _read_alone(folder: Folder, path: str) -> tuple[Annotations, float]:
         document = annotation_files.read_alone(
             path, annotation_files.read_bytes(folder, path)) or Annotations(())
     if not document.duration_s or document.duration_s < 0:
-        raise InvalidInputError(*RULES.of("annotations.duration"))
+        raise state.error("annotations.duration")
     return document.known(), document.duration_s

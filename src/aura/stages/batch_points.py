@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from aura import state
 from aura.dataset import assemble
 from aura.dataset.patients import alias
 from aura.ecg import features, rr
-from aura.errors import InvalidInputError, Problem
+from aura.errors import Problem
 from aura.folder import problem_of
 from aura.influx import points, schema
 from aura.influx.points import Series
@@ -19,7 +20,7 @@ from aura.rpc.aura_pb2 import PredictionTable
 from aura.scoring.matching import agree
 from aura.scoring.score import score
 from aura.settings import Settings
-from aura.stages import RULES, manifest, table_rules
+from aura.stages import manifest, table_rules
 from aura.stages.manifest import Entry, Manifest, Signals
 from aura.stages.run_layout import Workspace, batch_file
 from aura.stages.tables import Columns
@@ -39,8 +40,8 @@ class Choice:
     @classmethod
     def of(cls, settings: Settings) -> "Choice":
         if settings.export_raw not in RAW:
-            raise InvalidInputError(*RULES.of(
-                "settings.value/raw", found=settings.export_raw[:60]))
+            raise state.error(
+                "settings.value/raw", found=settings.export_raw[:60])
         return cls(_zone(settings.timezone), settings.export_raw,
                    _features(settings.export_features))
 
@@ -49,8 +50,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise InvalidInputError(*RULES.of(
-            "settings.timezone", name=name[:60])) from None
+        raise state.error("settings.timezone", name=name[:60]) from None
 
 
 def _features(text: str) -> tuple[str, ...]:
@@ -59,9 +59,8 @@ def _features(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     unknown = [name for name in names if name not in features.NAMES]
     if unknown:
-        raise InvalidInputError(*RULES.of(
-            "settings.value/features", name=unknown[0][:60],
-            all=ALL_FEATURES))
+        raise state.error(
+            "settings.value/features", name=unknown[0][:60], all=ALL_FEATURES)
     return names
 
 

@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
+from aura import state
 from aura.annotations import vocabulary
 from aura.dataset import assemble, duplicates, find, patient_table
 from aura.dataset.find import Candidate
 from aura.dataset.assemble import Refused
-from aura.errors import EndOfData, MissingError, UnavailableError
+from aura.errors import EndOfData
 from aura.folder import Folder
 from aura.rpc.aura_pb2 import EcgBatch, Empty
 from aura.settings import Settings
-from aura.stages import RULES, arrivals, manifest
+from aura.stages import arrivals, manifest
 from aura.stages.manifest import Entry, Manifest
 from aura.stages.run_layout import Workspace, batch_file
 
@@ -91,11 +92,9 @@ class EcgSource:
         given = self._workspace.input(port)
         root = given.folder.root
         if not root.exists():
-            raise MissingError(*RULES.of(
-                "loader.no_folder", folder=root.name, port=port))
+            raise state.error("loader.no_folder", folder=root.name, port=port)
         if (root / COPYING).exists():
-            raise UnavailableError(*RULES.of(
-                "loader.copying", folder=root.name, file=COPYING))
+            raise state.error("loader.copying", folder=root.name, file=COPYING)
         table = patient_table.table_of(
             given.folder, self._settings.patients, self._workspace.folder.root)
         return table.assign(find.recordings(given.folder, given.subfolder))

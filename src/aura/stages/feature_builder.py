@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from aura import detection
+from aura import detection, state
 from aura.dataset import assemble
 from aura.ecg import features, rr
 from aura.ecg.features import FeatureRows, near_points, seizure_fraction
@@ -17,7 +17,7 @@ from aura.errors import Problem
 from aura.folder import Folder, problem_of
 from aura.recording import MIN_RATE_HZ, Beats, Floats, Recording
 from aura.rpc.aura_pb2 import EcgBatch, FeatureTable
-from aura.stages import RULES, manifest, tables
+from aura.stages import manifest, tables
 from aura.stages.manifest import Entry, Signals
 from aura.stages.run_layout import Stage, batch_file, place_of
 from aura.stages.table_rules import WINDOW
@@ -148,14 +148,14 @@ def doubts(recording: Recording, scorable_s: float) -> Iterator[Problem]:
     duration_s = recording.duration_s
     if scorable_s == 0:
         rate_hz = recording.fs_hz or 0.0
-        yield RULES.warning(
-            "signal.unscorable/rate" if 0 < rate_hz < MIN_RATE_HZ
-            else "signal.unscorable/short" if duration_s < 20
-            else "signal.unscorable",
+        yield state.problem(
+            "signal.unscorable/rate" if 0 < rate_hz < MIN_RATE_HZ else
+            "signal.unscorable/short" if duration_s < 20 else
+            "signal.unscorable",
             rate=rate_hz, least=MIN_RATE_HZ, seconds=duration_s)
     # The very first window has to fill, which is no fault of the signal.
     elif scorable_s < POOR_SHARE * (duration_s - features.SHORT_S):
-        yield RULES.warning(
+        yield state.problem(
             "signal.poor", scorable=scorable_s, seconds=duration_s)
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import msgspec
 
 from aura import state
-from aura.errors import AuraError, MissingError, UnavailableError, plural
+from aura.errors import AuraError, UnavailableError, plural
 from aura.influx import chunks
 from aura.influx.delivery import Delivery, Ledger
 from aura.influx.store import Selection, Store, Target, earlier_results
 from aura.rpc.aura_pb2 import ExportReport, PredictionTable
 from aura.settings import Settings
-from aura.stages import RULES, completion
+from aura.stages import completion
 from aura.stages.batch_points import Alias, BatchPoints, Choice
 from aura.stages.run_layout import Stage, Workspace, place_of, run_folder
 
@@ -100,7 +100,7 @@ class ExportStage(Stage):
         """Deliver the points of a run that still wait; return its report."""
         batches = self._batches(run_id)
         if not batches:
-            raise MissingError(*RULES.of("export.missing"))
+            raise state.error("export.missing/stages")
         reports = {batch: self._read(batch) for batch in batches}
         self._deliver(reports)
         self._finish(run_id)
@@ -214,6 +214,6 @@ class ExportStage(Stage):
             rejected=[line for part in parts for line in part.rejected],
             left_out=[one for part in parts for one in part.left_out]))
         if totals["points_waiting"]:
-            raise UnavailableError(*RULES.of(
-                "influx.away", run=run,
-                points=plural(totals["points_waiting"], "point")))
+            raise state.error(
+                "influx.away/stages", run=run,
+                points=plural(totals["points_waiting"], "point"))

@@ -13,12 +13,12 @@ from aura import detection, state
 from aura.annotations import bids
 from aura.detector.alarms import AlarmRule, rule_of
 from aura.detector.model import CARD_FILE, Model, check_features, load_model
-from aura.errors import AuraError, MissingError, PreconditionError
+from aura.errors import AuraError, MissingError
 from aura.folder import problem_of
 from aura.recording import Event
 from aura.rpc.aura_pb2 import FeatureTable, PredictionTable
 from aura.settings import Settings
-from aura.stages import RULES, manifest, table_rules, tables
+from aura.stages import manifest, table_rules, tables
 from aura.stages.manifest import Entry
 from aura.stages.run_layout import (
     LATEST, MODELS, Stage, Workspace, batch_file, place_of)
@@ -54,10 +54,10 @@ class PredictionStage(Stage):
         folder = self._model_folder()
         with self._lock:
             try:
-                state = (folder / CARD_FILE).stat()
+                found = (folder / CARD_FILE).stat()
             except OSError:
-                raise MissingError(*RULES.of("model.missing")) from None
-            key = (folder, state.st_mtime_ns, state.st_size)
+                raise state.error("model.missing") from None
+            key = (folder, found.st_mtime_ns, found.st_size)
             if self._loaded is None or self._loaded[0] != key:
                 self._loaded = key, load_model(folder)
             return self._loaded[1]
@@ -123,7 +123,7 @@ class PredictionStage(Stage):
             latest = state.read(self._folder, LATEST, Latest, "model.latest",
                                 "train again")
         except MissingError:
-            raise MissingError(*RULES.of("model.missing")) from None
+            raise state.error("model.missing") from None
         return self._folder.path(f"{MODELS}/{latest.model_id}")
 
 
@@ -132,8 +132,7 @@ def _check(model: Model, table: tables.Columns) -> None:
                    table_rules.features_of(table))
     hop_s = table.metadata.get("hop_s")
     if hop_s != repr(model.hop_s):
-        raise PreconditionError(*RULES.of(
-            "model.hop", found=hop_s, wanted=model.hop_s))
+        raise state.error("model.hop", found=hop_s, wanted=model.hop_s)
 
 
 def _scores(model: Model, rows: tables.Columns,

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aura import state
 from aura.dataset.names import recording_stem
-from aura.errors import InvalidInputError, MissingError
 from aura.folder import Folder
 from aura.recording import Recording
 from aura.settings import Settings
-from aura.stages import RULES
 
 RUNS, MODELS = "runs", "models"
 HIDDEN = ".aura"  # The workspace of a prediction, in its output folder
@@ -41,7 +40,7 @@ class Input:
         # Annotations of a BIDS session are beside its ``ecg`` folder.
         absolute = Path(os.path.abspath(path))
         if not os.path.lexists(absolute):
-            raise MissingError(*RULES.of("path.missing", path=path))
+            raise state.error("path.missing/stages", path=path)
         parent = Path(os.path.realpath(absolute.parent))
         if absolute.is_dir():
             if absolute.name == "ecg":
@@ -83,8 +82,8 @@ class Workspace:
 
     def input(self, name: str) -> Input:
         if name not in self.inputs:
-            raise InvalidInputError(*RULES.of(
-                "manifest.input", inputs=", ".join(sorted(self.inputs))))
+            raise state.error(
+                "manifest.input", inputs=", ".join(sorted(self.inputs)))
         return self.inputs[name]
 
     def input_of(self, name: str) -> Folder:
@@ -138,13 +137,12 @@ def place_of(batch: Any) -> dict[str, Any]:
 def run_folder(run_id: str) -> str:
     """Folder of a run, relative to the workspace."""
     if not _RUN_ID.fullmatch(run_id):
-        raise InvalidInputError(*RULES.of("run.id"))
+        raise state.error("run.id")
     return f"{RUNS}/{run_id}"
 
 
 def batch_file(run_id: str, index: int, name: str) -> str:
     """Path of a file of a batch, relative to the workspace."""
     if not 0 <= index < 10 ** 6:
-        raise InvalidInputError(*RULES.of(
-            "run.batch_index", index=index, most=10 ** 6 - 1))
+        raise state.error("run.batch_index", index=index, most=10 ** 6 - 1)
     return f"{run_folder(run_id)}/batches/{index:04d}/{name}"

@@ -12,8 +12,7 @@ from arro3.core import Array, Schema, Table
 from arro3.io import (
     read_ipc_stream, read_parquet, write_ipc_stream, write_parquet)
 
-from aura.errors import CorruptDataError
-from aura.stages import RULES
+from aura import state
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class Columns:
         except (KeyError, ValueError):
             value = np.nan
         if not np.isfinite(value):
-            raise CorruptDataError(*RULES.of("table.metadata", name=name))
+            raise state.error("table.metadata", name=name)
         return value
 
 
@@ -164,7 +163,7 @@ def batches(content: bytes | BinaryIO,
         _text(schema.metadata).get(METADATA, "{}"), type=dict[str, str]))
     missing = [name for name in names if name not in schema.names]
     if missing:
-        raise CorruptDataError(*RULES.of("table.columns", name=missing[0]))
+        raise state.error("table.columns", name=missing[0])
     chosen = names or tuple(schema.names)
     units = {name: _text(schema.field(name).metadata).get("unit", "")
              for name in chosen}
@@ -187,7 +186,7 @@ def _sound(step: Callable[[], T]) -> T:
         raise
     # The panic is an unnamed BaseException.
     except BaseException:
-        raise CorruptDataError(*RULES.of("table.damaged")) from None
+        raise state.error("table.damaged") from None
 
 
 def _column(values: Array, name: str) -> np.ndarray:
@@ -197,7 +196,7 @@ def _column(values: Array, name: str) -> np.ndarray:
     except (ValueError, NotImplementedError):
         column = np.empty(0, dtype=object)
     if column.dtype.kind not in "biuf":
-        raise CorruptDataError(*RULES.of("table.column", name=name))
+        raise state.error("table.column", name=name)
     return column
 
 

@@ -11,10 +11,9 @@ from aura.detector import training
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import CARD_FILE, Model, load_model, save_model
 from aura.ecg import features
-from aura.errors import (
-    AuraError, CorruptDataError, InvalidInputError, PreconditionError)
+from aura.errors import AuraError, PreconditionError
 from aura.rpc.aura_pb2 import FeatureTable, TrainingReport
-from aura.stages import RULES, manifest, table_rules
+from aura.stages import manifest, table_rules
 from aura.stages.run_layout import LATEST, MODELS, Stage, run_folder
 
 _COLUMNS = ("recording", "time_s", "scorable", "hr_rise", "hr_from_peak",
@@ -55,9 +54,9 @@ class TrainingStage(Stage):
         """Record a table; return all tables of the run so far, in order."""
         # On the shared folder: the trainer may be restarted during a run.
         if not 0 <= request.batch_index < request.batch_count:
-            raise InvalidInputError(*RULES.of(
+            raise state.error(
                 "train.batch", index=request.batch_index,
-                count=request.batch_count))
+                count=request.batch_count)
         place = f"{run_folder(request.run_id)}/arrived"
         self._folder.write(
             f"{place}/{request.batch_index:04d}.json",
@@ -73,8 +72,7 @@ class TrainingStage(Stage):
         try:
             return json_format.Parse(self._folder.read(name), FeatureTable())
         except (json_format.Error, ValueError, RecursionError):
-            raise CorruptDataError(*RULES.of(
-                "train.arrived", name=name)) from None
+            raise state.error("train.arrived", name=name) from None
 
     def _recordings(self, arrived: list[FeatureTable]) -> Iterator[
             tuple[dict[str, Any], Example]]:

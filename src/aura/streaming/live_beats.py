@@ -32,7 +32,7 @@ class LiveBeats:
     delay_s: float = DELAY_S  # Until a second counts as settled
     _samples: Floats = field(default_factory=lambda: np.empty(0))
     _first: int = 0
-    _heart: beats.Heart = beats.Heart()
+    _heart: beats.KnownHeart = beats.KnownHeart()
     _analysed_s: float = 0.0
     _until_s: float = 0.0
     _last_beat_s: float = -np.inf
