@@ -91,6 +91,8 @@ def read(content: bytes, start: datetime | None = None) -> Annotations:
             "" if channels == MISSING else channels,
             tuple((name, cell) for name, cell in row.items()
                   if name not in known and cell != MISSING)))
+        if rows[-1].end_s >= 1e12:
+            raise syntax(number, "duration", "ends too late")
         length = _same_length(length, row, number)
         day, moment = _day(row.get("dateTime", MISSING), number)
         recorded_on, begun = recorded_on or day, begun or moment

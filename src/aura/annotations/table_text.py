@@ -55,7 +55,7 @@ def cells(line: str, separator: str, quoted: bool) -> list[str]:
 
 def number(word: str, line: int, name: str) -> float:
     """Read a decimal number: no comma, not infinite."""
-    if _NUMBER.fullmatch(word) is None or abs(float(word)) >= 1e11:
+    if _NUMBER.fullmatch(word) is None or abs(float(word)) >= 1e12:
         raise syntax(line, name, "has to be a plain decimal number, such as "
                      "12.5")
     return float(word)
