@@ -127,7 +127,7 @@ def _reliability(report: Found) -> Figure:
             axes.plot(known["predicted"], known["observed"], "o-", ms=4,
                       color=colour, lw=1.2,
                       label=fill(_TEXTS["brier"], name=one["name"],
-                                 count=sum(known["rows"]), **known))
+                                 count=round(sum(known["rows"])), **known))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score of a second",
              ylabel="share of these seconds annotated as seizure")
     axes.set_title(_TEXTS["reliability"], fontsize=8, loc="left")
