@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aura.errors import InvalidInputError
+from aura import state
 from aura.frame import Frame
 from aura.recording import (
     ArraySignal, Beats, Bools, Event, Floats, Recording, Signal)
@@ -123,9 +123,7 @@ def find_beats(source: Source, fs_hz: float | None = None) -> Beats:
         if source.beats is not None:
             return without_stuck(source.beats)
         if source.signal is None:
-            raise InvalidInputError(
-                "recording.no_signal", "this recording has no samples at "
-                "hand", "read one that has: aura.read('night.edf')")
+            raise state.error("recording.no_signal")
         source = source.signal
     signal = (source if isinstance(source, Signal) else _array(source, fs_hz))
     from aura.ecg import beats
@@ -180,9 +178,7 @@ def features(source: Source, fs_hz: float | None = None, *,
     54.0
     """
     if not 0 < hop_s < np.inf:
-        raise InvalidInputError(
-            "features.hop", f"a hop of {hop_s} s is not possible",
-            "give a positive number of seconds, such as 1")
+        raise state.error("features.hop", hop_s=hop_s)
     from aura.ecg import features as ecg_features
     return ecg_features.build(find_beats(source, fs_hz), hop_s)
 
@@ -316,17 +312,10 @@ def _array(samples: ArrayLike, fs_hz: float | None) -> ArraySignal:
     try:
         values = np.asarray(samples, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidInputError(
-            "signal.array", f"{type(samples).__name__} is not an array of "
-            "numbers", "pass samples; a file is read by aura.read(path)"
-        ) from None
+        raise state.error(
+            "signal.array", name=type(samples).__name__) from None
     if values.ndim != 1:
-        raise InvalidInputError(
-            "signal.shape", f"an array of shape {values.shape} is not one "
-            "lead", "pass one dimension: samples[:, 0] of (n_samples, "
-            "n_leads)")
+        raise state.error("signal.shape", shape=values.shape)
     if fs_hz is None or not 0 < fs_hz < np.inf:
-        raise InvalidInputError(
-            "signal.rate", f"the sampling rate is {fs_hz}",
-            "pass it in hertz: find_beats(samples, 256)")
+        raise state.error("signal.rate", fs_hz=fs_hz)
     return ArraySignal(np.where(np.isfinite(values), values, np.nan), fs_hz)

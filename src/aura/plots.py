@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from aura.errors import InvalidInputError
+from aura import state
 from aura.folder import Folder
 from aura.recording import Event, Floats
 
@@ -49,12 +49,10 @@ def draw(path: Path, *, title: str, time_s: Floats, heart_rate_bpm: Floats,
             "score": probability}
     for name, row in rows.items():
         if row.shape != time_s.shape or row.ndim != 1:
-            raise InvalidInputError(
-                "picture.shape", f"the {name} has the shape {row.shape}, "
-                f"and the times have {time_s.shape}")
+            raise state.error("picture.shape", name=name, shape=row.shape,
+                              times=time_s.shape)
     if not 0 < duration_s < np.inf:
-        raise InvalidInputError(
-            "picture.duration", f"the recording lasts {duration_s} s")
+        raise state.error("picture.duration", duration_s=duration_s)
     with matplotlib.rc_context(STYLE):
         figure, (rate, chance, lanes) = _panels(duration_s)
         _draw_heart_rate(rate, time_s, heart_rate_bpm, baseline_bpm)

@@ -23,7 +23,7 @@ from aura.dataset.rhythm import RhythmIndex, highest, length_of, peaks
 from aura.dataset.unpack import open_recording
 from aura.edf.header import read_header
 from aura.edf.tal import has_gaps, read_timeline
-from aura.errors import AuraError, InvalidInputError, Problem
+from aura.errors import AuraError, Problem
 from aura.folder import Folder
 from aura.recording import Floats, Signal
 
@@ -59,9 +59,8 @@ Key = tuple[str, str]
 def resolve(found: Sequence[Found], prefer: str = "") -> list[Candidate]:
     """Refuse recordings in two forms, or all forms but the preferred."""
     if prefer and prefer not in PREFERENCES:
-        raise InvalidInputError(
-            "settings.prefer", f"AURA_PREFER is {prefer[:60]!r}",
-            "allowed values are " + ", ".join(PREFERENCES))
+        raise state.error("settings.prefer", found=prefer[:60],
+                          allowed=", ".join(PREFERENCES))
     candidates = _once(found)
     sound = [number for number, candidate in enumerate(candidates)
              if candidate.problem is None]

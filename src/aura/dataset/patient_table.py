@@ -11,7 +11,7 @@ from aura import state
 from aura.dataset.find import Candidate
 from aura.dataset.names import recording_stem
 from aura.dataset.patients import Patient
-from aura.errors import AuraError, InvalidInputError, Problem
+from aura.errors import AuraError, Problem
 from aura.folder import Folder
 
 PARTICIPANTS = "participants.tsv"
@@ -116,6 +116,5 @@ def _column(name: str, names: list[str], known: tuple[str, ...]) -> int:
     for one in known:
         if one in names:
             return names.index(one)
-    raise InvalidInputError(
-        "patients.columns", f"{name} has no column {known[0]}",
-        f"name the columns {RECORDING[0]} and {PATIENT[0]}")
+    raise state.error("patients.columns", name=name, column=known[0],
+                      recording=RECORDING[0], patient=PATIENT[0])

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import aura
+from aura import state
 from aura.detector import model_card, trees
 from aura.detector.model_card import AGAIN, Number, Scalar
 from aura.ecg.features import Feature, require
 from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, PreconditionError,
-    ResourceError)
+    CorruptDataError, InvalidInputError, MissingError, ResourceError)
 from aura.folder import Folder
 from aura.scoring.report import is_number
 
@@ -224,9 +224,7 @@ def _check_new(model: Model) -> None:
     """Check what the card does not check."""
     count = len(model.features)
     if not isinstance(model.forest, trees.Forest):
-        raise InvalidInputError(
-            "model.kind", f"a {type(model.forest).__name__} cannot be saved",
-            "give a model that aura.train made")
+        raise state.error("model.kind", name=type(model.forest).__name__)
     taken = sorted(set(model.card) & model_card.FIELDS)
     for wrong, rule, found, fix in (
             (model.forest.feature_count != count or len(model.units) != count,
@@ -248,13 +246,10 @@ def _read(source: Folder, name: str, limit: int) -> bytes:
             content = stream.read(limit + 1)
     except MissingError:
         if name == MODEL_FILE and source.path(OLD_FILE).exists():
-            raise PreconditionError(
-                "model.version", "an earlier version of aura wrote this "
-                f"model: it has {OLD_FILE} and no {MODEL_FILE}",
-                "run `aura train` again") from None
-        raise MissingError(
-            "model.missing", f"there is no {name} in the model folder",
-            "name a folder that `aura train` wrote") from None
+            raise state.error(
+                "model.version", old_file=OLD_FILE,
+                model_file=MODEL_FILE) from None
+        raise state.error("model.missing/read", name=name) from None
     if len(content) > limit:
         raise ResourceError("model.size", f"{name} is larger than {limit} "
                             "bytes", AGAIN)

@@ -67,9 +67,7 @@ def write(card: Mapping[str, Any]) -> bytes:
     try:
         content = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            "model.card", f"the card cannot be written as JSON: {error}",
-            "use null for a metric without a value") from None
+        raise state.error("model.card", error=error) from None
     _check(json.loads(content), "correct that field", InvalidInputError)
     return content.encode("ascii") + b"\n"
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from aura import state
 from aura.detector import forest, model_card, threshold, trees, validation
 from aura.detector.alarms import AlarmRule
 from aura.detector.forest import MODEL_FEATURES, Example
 from aura.detector.model import Model
 from aura.ecg import features
-from aura.errors import PreconditionError, plural
+from aura.errors import plural
 from aura.recording import Recording
 
 MIN_PATIENTS = 2
@@ -91,31 +92,21 @@ def fingerprint(heads: Iterable[Mapping[str, Any]]) -> str:
 def check_enough(examples: Sequence[Example]) -> None:
     """Raise an error if a model could not be trained and validated."""
     if not examples:
-        raise PreconditionError(
-            "train.no_labels", "no recording is annotated",
-            "put annotation files beside them, such as .tse_bi")
+        raise state.error("train.no_labels")
     hops_s = sorted({example.hop_s for example in examples})
     if len(hops_s) > 1:
-        raise PreconditionError(
-            "train.hop", f"some recordings have a row every {hops_s[0]:g} s, "
-            f"others one every {hops_s[-1]:g} s",
-            "set one AURA_HOP_S for all of them and build the features again")
+        raise state.error("train.hop", least_s=hops_s[0], most_s=hops_s[-1])
     found = ", ".join((
         plural(len(examples), "annotated recording"),
         plural(len({e.patient for e in examples}), "patient"),
         plural(sum(len(e.seizures) for e in examples), "seizure")))
     rows = forest.training_rows(examples)
     if not rows.seizure.any() or rows.seizure.all():
-        raise PreconditionError(
-            "train.one_class", f"{found}; the scorable rows are all of one "
-            f"kind: {int(rows.seizure.sum())} in seizures and "
-            f"{int((~rows.seizure).sum())} outside",
-            "training needs both; add recordings with the other kind")
+        raise state.error(
+            "train.one_class", found=found, inside=int(rows.seizure.sum()),
+            outside=int((~rows.seizure).sum()))
     usable = len({e.patient for e in examples if e.has_usable_seizure})
     if usable < MIN_PATIENTS:
-        raise PreconditionError(
-            "train.few_patients", f"{found}; {plural(usable, 'patient')} with "
-            f"scorable seizures, but validation needs {MIN_PATIENTS}",
-            "add annotated recordings of other patients (all files in one "
-            "folder count as one patient unless their names or headers say "
-            "otherwise)")
+        raise state.error(
+            "train.few_patients", found=found,
+            patients=plural(usable, "patient"), min_patients=MIN_PATIENTS)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.detector.model_card import AGAIN
-from aura.errors import (
-    CorruptDataError, ForbiddenError, InvalidInputError, ResourceError)
+from aura.errors import CorruptDataError
 from aura.recording import Bools, Floats
 
 MAX_BYTES = 64 * 2 ** 20
@@ -74,14 +74,11 @@ class Forest:
     def probability(self, x: NDArray[Any]) -> Floats:
         """scikit-learn's probability of each row; NaN is a missing value."""
         if x.ndim != 2 or x.shape[1] != self.feature_count:
-            raise InvalidInputError(
-                "features.shape", f"the table has the shape {x.shape}, but "
-                f"the model needs {self.feature_count} columns",
-                "give the features of the model, in its order")
+            raise state.error(
+                "features.shape", shape=x.shape,
+                feature_count=self.feature_count)
         if np.isinf(x).any():
-            raise InvalidInputError(
-                "features.infinite", "a feature is infinite",
-                "use NaN for a feature without a value")
+            raise state.error("features.infinite")
         x = x.astype(np.float32)
         cell, first = np.zeros(len(x), np.intp), np.arange(len(x))
         # Rows between the same thresholds take the same ways.
@@ -126,9 +123,7 @@ def _depth(end: int, right: NDArray[Any]) -> int:
 
 def of(forest: Any) -> Forest:
     if not set(forest.classes_) <= {0, 1}:
-        raise InvalidInputError(
-            "model.classes", "the forest is not fitted on the classes 0 and "
-            "1", "fit it with 1 for seizures and 0 for everything else")
+        raise state.error("model.classes")
     grown = [member.tree_ for member in forest.estimators_]
     left, right, feature, threshold, missing, value = (
         np.concatenate([getattr(tree, name) for tree in grown])
@@ -157,9 +152,7 @@ def of(forest: Any) -> Forest:
 
 def read(content: bytes, feature_count: int) -> Forest:
     if not MAGIC.startswith(content[:len(MAGIC)]):
-        raise ForbiddenError(
-            "model.untrusted", "this file is not an array of numbers",
-            "use a model that `aura train` wrote")
+        raise state.error("model.untrusted")
     count, rest = divmod(len(content) - HEAD_BYTES, NODE.itemsize)
     # No claim of the file is trusted: it has to begin as its length demands.
     if rest or count < 0 or content[:HEAD_BYTES] != _head(count):
@@ -173,9 +166,8 @@ def write(forest: Forest) -> bytes:
     """The content of an ``.npy`` file, equal for equal forests."""
     content = _head(len(forest.nodes)) + forest.nodes.tobytes()
     if len(content) > MAX_BYTES:
-        raise ResourceError(
-            "model.size", f"the forest has {len(content)} bytes, {MAX_BYTES} "
-            "are allowed", "train a smaller forest")
+        raise state.error(
+            "model.size", count=len(content), max_bytes=MAX_BYTES)
     return content
 
 

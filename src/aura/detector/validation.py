@@ -15,7 +15,6 @@ from aura.detector.forest import Example
 from aura.detector.threshold import Scored
 from aura.ecg.baseline import HeartRate, ratio_to_recent_median
 from aura.ecg.features import near_points, seizure_fraction
-from aura.errors import PreconditionError
 from aura.recording import Bools, Floats
 from aura.scoring.intervals import (
     proportion, rate_over_people, resolvable_rate)
@@ -200,9 +199,7 @@ def check_disjoint(train: Sequence[Example], test: Sequence[Example]) -> None:
     """Stop if a patient is on both sides of a split."""
     both = {e.patient for e in train} & {e.patient for e in test}
     if both:
-        raise PreconditionError(
-            "train.leak", f"patient {min(both)} is on both sides of a split",
-            "do not use the results, and report this fault of the program")
+        raise state.error("train.leak", both=min(both))
 
 
 def scored_rows(example: Example, probability: Floats,

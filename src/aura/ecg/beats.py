@@ -260,12 +260,8 @@ def _highest(samples: Floats, index: Indices, half: int) -> Indices:
 def _between_samples(shaped: Floats, index: Indices) -> Floats:
     """Tops of the parabolas through each peak and its neighbours."""
     index = index[(index > 0) & (index < len(shaped) - 1)]
-    before, peak, after = shaped[index - 1], shaped[index], shaped[index + 1]
-    curvature = before - 2 * peak + after
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shift = 0.5 * (before - after) / curvature
-    shift = np.where(np.abs(shift) <= 0.5, shift, 0.0)
-    return np.asarray(index + shift)
+    return index + morphology.summit(
+        shaped[index - 1], shaped[index], shaped[index + 1])
 
 
 def _search(samples: Floats, fs_hz: float, least: float) -> Indices:

@@ -15,10 +15,8 @@ from aura.recording import Bools, Floats
 # A P wave precedes its QRS by less than this; no two heart beats do.
 ONE_BEAT_S = 0.28
 T_WAVE_S, FLAT = 0.4, 0.1
-# Deflections closer than this are one.
-ONE_WAVE_S = 0.08
-# A QRS complex is this much steeper than the P waves beside it.
-STEEPER = 1.5
+ONE_WAVE_S = 0.08  # Deflections that are closer are one
+STEEPER = 1.5  # Least ratio of a complex to the P wave beside it
 NEIGHBOURS = 21
 # Fiducials of one shape move by at most this to lie at one place.
 REACH_S = 0.06
@@ -153,10 +151,10 @@ def _top(shaped: Floats, steep: Floats, at: Indices, half: int,
          others: list[Shape]) -> float:
     """Where a new shape is marked: as its likeness, or at its summit."""
     wide = np.median(around(steep, at, 2 * half), axis=0, keepdims=True)
-    fits = [(_fit(wide, other.steep, LINKED), other.top) for other in others]
-    for (linked, shift, between), top in fits:
+    for other in others:
+        linked, shift, between = _fit(wide, other.steep, LINKED)
         if linked[0]:
-            return float(top + shift[0] + between[0])
+            return float(other.top + shift[0] + between[0])
     middle = np.abs(np.median(around(shaped, at, half), axis=0))
     summit = np.array([middle.argmax()])
     return float(summit[0] - half + _between(middle[None], summit)[0])
@@ -179,10 +177,12 @@ def _fit(rows: Floats, shape: Floats,
 
 
 def _between(rows: Floats, index: Indices) -> Floats:
-    """Tops of the parabolas through each row's index and its neighbours."""
-    every = np.arange(len(rows))
     index = np.clip(index, 1, rows.shape[1] - 2)
-    before, peak, after = (rows[every, index + k] for k in (-1, 0, 1))
+    return summit(*(rows[np.arange(len(rows)), index + k] for k in (-1, 0, 1)))
+
+
+def summit(before: Floats, peak: Floats, after: Floats) -> Floats:
+    """Tops of the parabolas through peaks and their neighbours."""
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = 0.5 * (before - after) / (before - 2 * peak + after)
     return np.where(np.abs(shift) <= 0.5, shift, 0.0)

@@ -9,14 +9,12 @@ from scipy.signal import find_peaks
 from aura.ecg.quality import around, windows
 from aura.recording import Floats
 
-# A spike is narrower than this, in seconds.
-WIDTH_S = 0.008
+WIDTH_S = 0.008  # A spike is narrower
 # It is higher than this share of a usual second, and than so many times what
 # the signal does beside it. R waves at 128 Hz reach 2.4 times.
 LEAST_HEIGHT = 0.25
 ALONE = 3.0
-# R waves at lower rates look like spikes.
-LEAST_RATE_HZ = 100.0
+LEAST_RATE_HZ = 100.0  # At lower rates R waves look like spikes
 # A paced heart has so many spikes half of the time, unlike noise, a quarter of
 # them so high as a share of a usual second. Lower ones cost no beat.
 PACED_PER_S, PACED_HEIGHT = 0.5, 0.75

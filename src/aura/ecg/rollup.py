@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from aura.errors import InvalidInputError
+from aura import state
 from aura.recording import Floats
 
 
 def minmax(samples: Floats, factor: int) -> tuple[Floats, Floats]:
     """Smallest and largest value of each `factor` samples."""
     if factor < 1:
-        raise InvalidInputError(
-            "rollup.factor", f"{factor} samples per stretch are not possible",
-            "give 1 or more")
+        raise state.error("rollup.factor", factor=factor)
     if not len(samples):
         return samples.copy(), samples.copy()
     starts = np.arange(0, len(samples), factor)

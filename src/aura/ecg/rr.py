@@ -16,8 +16,6 @@ MAX_RR_S = 1.8
 # Malik's criterion: a normal interval is within 20 % of those before it.
 MALIK = 0.2
 NEIGHBOURS = 5
-
-
 # Whoever repeats 1 to 12 intervals so exactly and often is a sensor.
 LOOP_BEATS, LOOP_REPEATS, LOOP_JITTER_S, STUCK_S = 12, 16, 2e-5, 20.0
 # Beats are known to a microsecond. Less than that never decides whether an

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
 
-from aura.errors import InvalidInputError, Problem
+from aura import state
+from aura.errors import Problem
 
 REPAIR = ("correct the field in EDFbrowser's header editor, or export the "
           "recording again")
@@ -59,9 +60,8 @@ def _number(field: bytes, name: str, wanted: str, odd: list[str],
                 odd.append(f"'{name}' is {_shown(field)}, read as "
                            f"{float(value):g}")
             return value
-    raise InvalidInputError(
-        "edf.header.number", f"the field '{name}' is {_shown(field)}; it has "
-        f"to be {wanted}", REPAIR)
+    raise state.error("edf.header.number/none", name=name,
+                      found=_shown(field), wanted=wanted, repair=REPAIR)
 
 
 def text(field: bytes) -> str:
@@ -86,11 +86,8 @@ def printable(part: bytes, widths: Sequence[int], offset: int) -> bytes:
         padded = b"".join(cells)
     match = _CONTROL.search(padded)
     if match is not None:
-        raise InvalidInputError(
-            "edf.header.control",
-            f"byte {offset + match.start()} of the file (counted from 0) is "
-            f"the control character {match[0][0]}; the header may contain "
-            "printable text only", REPAIR)
+        raise state.error("edf.header.control", code=match[0][0],
+                          place=offset + match.start(), repair=REPAIR)
     return padded
 
 

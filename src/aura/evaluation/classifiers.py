@@ -16,14 +16,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from aura import state
 from aura.detector.training import RULE
 from aura.detector.validation import Scorer
 from aura.ecg import features
-from aura.errors import AuraError, InvalidInputError
+from aura.errors import AuraError
 from aura.evaluation.detectors import DETECTORS, Case, Detector, fit_rows
-
-_WAY_OUT = ("name it as NAME=package.module:factory; the factory is a "
-            "scikit-learn classifier, its class, or a function that makes it")
 
 
 def named(text: str) -> Detector:
@@ -39,9 +37,8 @@ def named(text: str) -> Detector:
         made = found if hasattr(found, "fit") and not isinstance(
             found, type) else found()
     except Exception as error:
-        raise InvalidInputError(
-            "evaluate.detector", f"{text!r} cannot be made: "
-            f"{type(error).__name__}: {error}", _WAY_OUT) from error
+        raise state.error("evaluate.detector/made", text=text,
+                          why=f"{type(error).__name__}: {error}") from error
     finally:
         sys.path.pop()
     return of_classifier(key, made)
@@ -50,13 +47,10 @@ def named(text: str) -> Detector:
 def of_classifier(key: str, classifier: Any) -> Detector:
     """A detector that a classifier makes of all features of a row."""
     if not re.fullmatch(r"\w+", key) or key in [one.key for one in DETECTORS]:
-        raise InvalidInputError(
-            "evaluate.detector", f"{key!r} cannot name a detector",
-            "use letters, digits and '_', and no name of the table's own")
+        raise state.error("evaluate.detector/name", name=key)
     if not (hasattr(classifier, "fit") and hasattr(classifier, "get_params")):
-        raise InvalidInputError(
-            "evaluate.detector", f"{key} is {type(classifier).__name__}, "
-            "which has no fit and get_params", _WAY_OUT)
+        raise state.error("evaluate.detector/fit", name=key,
+                          found=type(classifier).__name__)
     return Detector(
         key, f"{key} ({type(classifier).__name__})",
         "A classifier of the user, on all features and the forest's "
@@ -106,8 +100,5 @@ def _with_all(case: Case) -> Case:
 
 
 def _failed(key: str, error: Exception) -> AuraError:
-    return InvalidInputError(
-        "evaluate.detector", f"the detector {key} failed: "
-        f"{type(error).__name__}: {error}",
-        "its fit takes rows of features and 0 or 1 for each, and its "
-        "predict_proba or decision_function gives a finite number for each")
+    return state.error("evaluate.detector/failed", name=key,
+                       why=f"{type(error).__name__}: {error}")

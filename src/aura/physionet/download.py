@@ -13,9 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from aura.errors import (
-    CorruptDataError, InvalidInputError, MissingError, ResourceError,
-    UnavailableError)
+from aura import state
+from aura.errors import MissingError, UnavailableError
 from aura.folder import Folder, write_error
 
 SUMS = "SHA256SUMS.txt"
@@ -41,9 +40,7 @@ class Source:
                  progress: Progress = lambda count: None,
                  wait_s: float = WAIT_S) -> None:
         if not re.match(r"https?://[^/\s]+/", url):
-            raise InvalidInputError(
-                "fetch.url", f"{url!r} is not an address of a web server",
-                "write it as https://host/folder/")
+            raise state.error("fetch.url", url=url)
         self._url, self._folder = url, folder
         self._progress, self._wait_s = progress, wait_s
         self._sums: dict[str, str] = {}
@@ -54,11 +51,9 @@ class Source:
             text = self._retry(SUMS, lambda: self._text(SUMS))
             rows = [_SUM.fullmatch(line) for line in text.splitlines()]
             if not rows or None in rows:
-                raise CorruptDataError(
-                    "fetch.sums", f"{self._url}{SUMS} is "
-                    + ("a web page and " if "<" in text[:200] else "")
-                    + "not a list of checksums", "open the address in a "
-                    "browser, or choose a mirror with --base-url")
+                raise state.error(
+                    "fetch.sums/page" if "<" in text[:200] else "fetch.sums",
+                    url=self._url, file=SUMS)
             self._sums = {row[2]: row[1] for row in rows if row}
         return self._sums
 
@@ -92,11 +87,9 @@ class Source:
                 break
             # The part may have been one of another file.
             resumed = False
-        raise CorruptDataError(
-            "fetch.checksum", f"{self._url}{name} "
-            + ("is a web page and " if "html" in kind else "")
-            + f"does not have its checksum in {SUMS}; it was not kept",
-            "try again later, or choose a mirror with --base-url")
+        raise state.error(
+            "fetch.checksum/page" if "html" in kind else "fetch.checksum",
+            url=self._url, name=name, file=SUMS)
 
     def _complete(self, name: str) -> str:
         """Download the rest of a part; return the content's type."""
@@ -122,11 +115,9 @@ class Source:
                     ConnectionError) as error:
                 reason = str(getattr(error, "reason", "") or error
                              or type(error).__name__)
-        raise UnavailableError(
-            "fetch.unreachable", f"{self._url}{name} could not be downloaded "
-            f"in {TRIES} attempts: {reason}", "run the same command again to "
-            "resume, choose a mirror with --base-url, or set https_proxy to "
-            "your proxy")
+        raise state.error(
+            "fetch.unreachable", url=self._url, name=name, tries=TRIES,
+            reason=reason)
 
     def _continue(self, name: str) -> str:
         part = self._folder.path(name + PART)
@@ -217,10 +208,8 @@ def _continues(answer: HTTPResponse, have: int) -> bool:
             and int(match[1]) == have)
 
 
-def _too_large(url: str) -> ResourceError:
-    return ResourceError(
-        "fetch.size", f"{url} has more than {FILE_BYTES_MAX} bytes",
-        "check --base-url; no file of these sets is so large")
+def _too_large(url: str) -> Exception:
+    return state.error("fetch.size", url=url, file_bytes_max=FILE_BYTES_MAX)
 
 
 def _refused(url: str, code: int) -> Exception:
@@ -228,6 +217,4 @@ def _refused(url: str, code: int) -> Exception:
         return MissingError(
             "fetch.missing", f"{url} does not exist (the server answered "
             f"{code})", ABOVE)
-    return UnavailableError(
-        "fetch.http", f"{url}: the server answered {code}",
-        "open the address in a browser")
+    return state.error("fetch.http", url=url, code=code)

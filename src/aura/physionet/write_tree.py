@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.annotations import szdb, tse, wfdb
 from aura.dataset import beat_files
 from aura.dataset.as_edf import decimal
@@ -20,9 +21,7 @@ from aura.edf import write
 from aura.edf.fields import NO_DATE
 from aura.edf.header import read_header as read_edf_header
 from aura.edf.signal import EcgSignal
-from aura.errors import (
-    CorruptDataError, InvalidInputError, PreconditionError, ResourceError,
-    UnsupportedError)
+from aura.errors import CorruptDataError, InvalidInputError, UnsupportedError
 from aura.folder import Folder
 from aura.physionet.download import ABOVE, SUMS, Source
 from aura.physionet.sets import BASE_URL, LICENCE, PHYSIONET, OpenSet
@@ -211,9 +210,7 @@ def tree(wanted: OpenSet, out: Path, beats: bool = False,
     taken = folder.path(README)
     mark = f"`aura fetch {wanted.name}{' --beats' if beats else ''}`"
     if taken.is_file() and mark not in taken.read_text("utf-8", "replace"):
-        raise PreconditionError(
-            "fetch.taken", f"{out} has another set or other options",
-            "choose a new or empty folder with --out")
+        raise state.error("fetch.taken", out=out)
     folder.try_writing()
     source = Source(wanted.url(base_url), Folder(folder.path(HIDDEN)),
                     progress, wait_s)
@@ -274,6 +271,4 @@ def _verify(path: Path, counts: NDArray[np.int32]) -> None:
     except CorruptDataError:
         same = False
     if not same:
-        raise ResourceError(
-            "disk.full", "a recording could not be written completely",
-            "free some disk space and run the same command again")
+        raise state.error("disk.full")

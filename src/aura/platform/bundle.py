@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aura import blocks
-from aura.errors import InvalidInputError
+from aura import blocks, state
 from aura.platform import blueprint, repository
 from aura.platform.repository import template
 
@@ -35,14 +34,9 @@ _NOT_PLAIN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 def image_name(registry: str, name: str, tag: str) -> str:
     if not _REGISTRY.fullmatch(registry):
-        raise InvalidInputError(
-            "solution.registry", f"{registry!r} is not a registry",
-            "write it as host:port/path or as a name, in lower case and "
-            "without https://")
+        raise state.error("solution.registry", registry=registry)
     if not _TAG.fullmatch(tag):
-        raise InvalidInputError(
-            "solution.tag", f"{tag!r} is not a tag of an image",
-            "letters, digits, '_', '.' and '-' are allowed, at most 128")
+        raise state.error("solution.tag", tag=tag)
     return f"{registry}/{name}:{tag}"
 
 
@@ -51,9 +45,7 @@ def with_images(content: Mapping[str, Any], registry: str, tag: str,
     """Name the images of a solution, with an onboarded model if given."""
     text, node_name = json.dumps(content), f'"{PREDICTOR}1"'
     if model != PREDICTOR and node_name not in text:
-        raise InvalidInputError(
-            "solution.model", f"{content['name']} has no predictor, so it "
-            "cannot take a model", "leave out --model")
+        raise state.error("solution.model", content=content["name"])
     text = text.replace(node_name, json.dumps(f"{model}1"))
     changed: dict[str, Any] = json.loads(text)
     for entry, node in zip(

@@ -112,10 +112,9 @@ def addresses(text: str, solution: Blueprint) -> dict[str, str]:
              for one in listed(text)}
     for node in solution.nodes:
         if node.name not in known:
-            raise InvalidInputError(
-                "dockerinfo.missing",
-                f"{DOCKERINFO_FILE} has no address of {node.name}",
-                "add an entry with this container_name")
+            raise state.error(
+                "dockerinfo.missing/addresses",
+                dockerinfo_file=DOCKERINFO_FILE, name=node.name)
     return {node.name: known[node.name] for node in solution.nodes}
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from aura import state
 from aura.blocks import offering
 from aura.detector import model_card
 from aura.detector.model import CARD_FILE, MODEL_FILE, load_model
-from aura.errors import InvalidInputError
 from aura.platform import repository
 from aura.platform.bundle import image_name
 from aura.platform.bundle_rules import LONGEST_NODE
@@ -49,10 +49,7 @@ def context(model: Path, registry: str, tag: str, name: str | None
 
 def check_name(name: str) -> None:
     if not BLOCK_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise InvalidInputError(
-            "onboard.name", f"{name!r} cannot be the name of a block",
-            "it becomes a Kubernetes name: lower-case letters, digits and "
-            f"'-', beginning with a letter, at most {LONGEST_NAME}")
+        raise state.error("onboard.name", name=name, longest_name=LONGEST_NAME)
 
 
 def _labels(name: str, tag: str, card: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from aura import blocks
+from aura import blocks, state
 from aura.errors import UnavailableError
 from aura.platform.blueprint import Blueprint, Rpc
 from aura.rpc.replicas import Replica, Replicas, Resolve, addresses_of
@@ -94,7 +94,6 @@ class Nodes(Transport):
                 warn_at = deadline
                 _LOG.warning("waiting for %s: it needs %s", name, block.needs)
             if time.monotonic() > deadline:
-                raise UnavailableError(
-                    "run.not_there", f"{name} does not answer",
-                    f"check its address, and that it has {block.needs}")
+                raise state.error(
+                    "run.not_there/wait_for", name=name, needs=block.needs)
             time.sleep(PERIOD_S)

@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc
 
+from aura import state
 from aura.blocks import Block
-from aura.errors import UnavailableError
 from aura.rpc.status import Behaviour, answering
 
 CALLS_AT_ONCE = 4
@@ -59,9 +59,7 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]
 
 
 def _refuse(request: Any, context: grpc.ServicerContext) -> Any:
-    raise UnavailableError(
-        "rpc.busy", f"{CALLS_WAITING} calls are already waiting",
-        "call again later")
+    raise state.error("rpc.busy", calls_waiting=CALLS_WAITING)
 
 
 def _in_pool(handler: Any, behaviour: Behaviour,

@@ -15,10 +15,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from aura import state
 from aura.blocks import Block, Servicer
-from aura.errors import (
-    AuraError, InvalidInputError, PreconditionError, UnsupportedError,
-    frames_of)
+from aura.errors import AuraError, InvalidInputError, frames_of
 from aura.rpc import binding
 from aura.rpc.dispatch import Dispatch
 
@@ -117,9 +116,7 @@ class BlockServer:
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
-            raise PreconditionError(
-                "serve.port", f"cannot listen on port {port} of {host}",
-                "stop the program that uses it, or set AURA_PORT") from None
+            raise state.error("serve.port", port=port, host=host) from None
         self._server.start()
         _LOG.info("%s listening on %s:%d", self._block.name, host, bound)
 
@@ -180,9 +177,7 @@ class BlockServer:
 def serve(block: Block, make: Callable[[], Servicer]) -> int:
     """Serve one block until SIGTERM or SIGINT, from the main thread."""
     if not hasattr(os, "geteuid"):
-        raise UnsupportedError(
-            "platform.unix_only", "'aura serve' needs the signals of Unix",
-            "run it on Linux or macOS, in WSL, or in a container")
+        raise state.error("platform.unix_only/serve")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True,
                         format="%(asctime)s %(levelname)s %(message)s")
     endpoint = Endpoint.load()

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aura import state
 from aura.annotations import tse
 from aura.edf import write
 from aura.edf.fields import NO_DATE
-from aura.errors import InvalidInputError
 from aura.folder import Folder
 from aura.synthetic.waveform import SyntheticEcg, ecg
 
@@ -20,9 +20,7 @@ def write_cohort(folder: Path, patients: int = 4, hours: float = 1.0,
                  seed: int = 1) -> list[Path]:
     """Write one annotated recording for each synthetic patient."""
     if not 1 <= patients <= 99:
-        raise InvalidInputError(
-            "synthetic.patients", f"the number of patients is {patients}",
-            "choose 1 to 99")
+        raise state.error("synthetic.patients", patients=patients)
     paths = []
     for number in range(1, patients + 1):
         name = f"synthetic{number:02d}"
@@ -38,10 +36,8 @@ def write_edf(path: Path, recording: SyntheticEcg, *,
     """Write a recording as EDF+C or BDF+C, and its seizures beside it."""
     fs_hz, seconds = recording.fs_hz, int(recording.duration_s)
     if fs_hz != int(fs_hz) or seconds < 1:
-        raise InvalidInputError(
-            "synthetic.edf", f"the recording has {recording.duration_s:g} s "
-            f"at {fs_hz:g} Hz", "choose at least 1 s, and a sampling rate in "
-            "whole hertz")
+        raise state.error(
+            "synthetic.edf", duration_s=recording.duration_s, fs_hz=fs_hz)
     folder = Folder(path.parent)
     family = "BDF" if path.suffix.lower() == ".bdf" else "EDF"
     main = write.Main(

@@ -1,16 +1,14 @@
 """Rhythms and lead faults whose beats are known exactly."""
 
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
+from aura import state
 from aura.recording import Event
 from aura.synthetic.heart import Heart, beat_times
-from aura.synthetic.waveform import (
-    ECTOPIC_WAVES, WAVES, Sensor, SyntheticEcg)
+from aura.synthetic.waveform import ECTOPIC_WAVES, WAVES, Sensor, SyntheticEcg
 
 SHORTEST = 0.45  # Shortest interval of an irregular rhythm, as a share
 
@@ -18,8 +16,7 @@ SHORTEST = 0.45  # Shortest interval of an irregular rhythm, as a share
 @cache
 def rhythms() -> dict[str, dict[str, Any]]:
     """The table of rhythms, by name."""
-    return tomllib.loads(resources.files(__package__).joinpath(
-        "rhythms.toml").read_text("utf-8"))
+    return state.beside(__file__)
 
 
 def rhythm(name: str, duration_s: float = 600.0,

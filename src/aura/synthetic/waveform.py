@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aura import state
 from aura.errors import InvalidInputError
 from aura.recording import SEIZURE, Bools, Event, Floats
 from aura.synthetic.heart import (
@@ -164,9 +165,7 @@ def ecg(duration_s: float, *, seed: int = 1, heart: Heart | None = None,
         sensor: Sensor | None = None, surges: tuple[Surge, ...] | None = None,
         faults: tuple[Event, ...] = ()) -> SyntheticEcg:
     if not 0 < duration_s < np.inf:
-        raise InvalidInputError(
-            "synthetic.duration", f"a length of {duration_s} s is not "
-            "possible", "give a number of seconds above 0")
+        raise state.error("synthetic.duration", duration_s=duration_s)
     unknown = {fault.label for fault in faults} - {
         FLAT, SATURATED, NOISE, JERK}
     if unknown:
